@@ -1,0 +1,2 @@
+//! The `dnn` program.
+fn main() {}

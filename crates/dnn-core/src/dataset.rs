@@ -1,0 +1,229 @@
+//! Labelled examples, the way training sees them.
+
+use crate::Real;
+use nalgebra::DMatrix;
+
+/// What training needs to know of a source of labelled examples.
+///
+/// Columns are examples: a batch of them is a matrix X (n_features, m). Labels are class indices
+/// and always in memory, since they are small; features need not be.
+pub trait Examples<F: Real> {
+    /// Number of examples, m.
+    fn n_examples(&self) -> usize;
+    /// Number of features of one example, n₀.
+    fn n_features(&self) -> usize;
+    /// Class of each example, an index into [`classes`](Examples::classes); length m.
+    fn labels(&self) -> &[u32];
+    /// Names of the classes, in the order of their indices.
+    fn classes(&self) -> &[String];
+    /// All features as one matrix X (n₀, m), when the source holds it in memory.
+    fn matrix(&self) -> Option<&DMatrix<F>>;
+    /// Copies the features of the examples `indices`, in that order, into the columns of `x`.
+    ///
+    /// # Shapes
+    /// `x` (n₀, indices.len()).
+    /// # Errors
+    /// [`DatasetError::Read`] when the source behind the examples cannot be read.
+    /// # Panics
+    /// When an index is not below m or `x` has another shape.
+    fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError>;
+}
+
+/// Why examples cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// There is no example, or an example has no feature.
+    #[error(
+        "a dataset needs at least one example and one feature, got {n_examples} examples of {n_features} features"
+    )]
+    Empty {
+        /// Columns of X.
+        n_examples: usize,
+        /// Rows of X.
+        n_features: usize,
+    },
+    /// Labels and columns differ in number.
+    #[error("{n_labels} labels for {n_examples} examples")]
+    LabelCount {
+        /// Number of labels given.
+        n_labels: usize,
+        /// Columns of X.
+        n_examples: usize,
+    },
+    /// A label names a class that does not exist.
+    #[error("example {example} has class {label}, but there are {n_classes} classes (0 to {})", n_classes - 1)]
+    LabelRange {
+        /// Index of the offending example.
+        example: usize,
+        /// Its label.
+        label: u32,
+        /// Number of classes.
+        n_classes: usize,
+    },
+    /// There are fewer than two classes to tell apart.
+    #[error("a dataset needs at least two classes, got {n_classes}")]
+    TooFewClasses {
+        /// Number of class names given.
+        n_classes: usize,
+    },
+    /// A feature is NaN or infinite.
+    #[error("feature {feature} of example {example} is {value}, which is not a finite number")]
+    NotFinite {
+        /// Row of X.
+        feature: usize,
+        /// Column of X.
+        example: usize,
+        /// The value found there.
+        value: f64,
+    },
+    /// The source of the examples failed.
+    #[error("reading examples failed")]
+    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Labelled examples in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset<F: Real> {
+    x: DMatrix<F>,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+}
+
+impl<F: Real> Dataset<F> {
+    /// Checks and takes the examples in the columns of `x`.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m), `labels` of length m, each below `classes.len()`.
+    /// # Errors
+    /// Each variant of [`DatasetError`] but `Read`, naming the first offence.
+    pub fn new(
+        x: DMatrix<F>,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DatasetError> {
+        let (n_features, n_examples) = x.shape();
+        let n_classes = classes.len();
+        if n_examples == 0 || n_features == 0 {
+            return Err(DatasetError::Empty { n_examples, n_features });
+        }
+        if n_classes < 2 {
+            return Err(DatasetError::TooFewClasses { n_classes });
+        }
+        if labels.len() != n_examples {
+            return Err(DatasetError::LabelCount { n_labels: labels.len(), n_examples });
+        }
+        if let Some((example, &label)) =
+            labels.iter().enumerate().find(|(_, label)| **label as usize >= n_classes)
+        {
+            return Err(DatasetError::LabelRange { example, label, n_classes });
+        }
+        if let Some(at) = x.as_slice().iter().position(|v| !v.is_finite()) {
+            let (example, feature) = (at / n_features, at % n_features);
+            let value = x.as_slice()[at].as_f64();
+            return Err(DatasetError::NotFinite { feature, example, value });
+        }
+        Ok(Self { x, labels, classes })
+    }
+
+    /// The features X (n₀, m).
+    pub fn x(&self) -> &DMatrix<F> {
+        &self.x
+    }
+
+    /// How many examples each class has, in the order of the classes.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &label in &self.labels {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+
+    /// The examples `indices`, in that order, as a dataset of their own.
+    ///
+    /// # Errors
+    /// [`DatasetError::Empty`] when `indices` is empty.
+    /// # Panics
+    /// When an index is not below m.
+    pub fn select(&self, indices: &[usize]) -> Result<Self, DatasetError> {
+        let mut x = DMatrix::zeros(self.x.nrows(), indices.len());
+        for (to, &from) in indices.iter().enumerate() {
+            x.column_mut(to).copy_from(&self.x.column(from));
+        }
+        let labels = indices.iter().map(|&i| self.labels[i]).collect();
+        Self::new(x, labels, self.classes.clone())
+    }
+}
+
+impl<F: Real> Examples<F> for Dataset<F> {
+    fn n_examples(&self) -> usize {
+        self.x.ncols()
+    }
+    fn n_features(&self) -> usize {
+        self.x.nrows()
+    }
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+    fn matrix(&self) -> Option<&DMatrix<F>> {
+        Some(&self.x)
+    }
+    fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        assert_eq!(x.shape(), (self.x.nrows(), indices.len()), "shape of the batch to fill");
+        for (to, &from) in indices.iter().enumerate() {
+            x.column_mut(to).copy_from(&self.x.column(from));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes() -> Vec<String> {
+        vec!["non-cat".into(), "cat".into()]
+    }
+
+    #[test]
+    fn takes_a_sound_set_and_counts_its_classes() {
+        let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let set = Dataset::new(x, vec![0, 1, 1], classes()).unwrap();
+        assert_eq!(set.class_counts(), [1, 2]);
+        let picked = set.select(&[2, 0]).unwrap();
+        assert_eq!(picked.x().as_slice(), [3.0, 6.0, 1.0, 4.0]);
+        assert_eq!(picked.labels(), [1, 0]);
+        let mut batch = DMatrix::zeros(2, 2);
+        set.read(&[1, 1], &mut batch).unwrap();
+        assert_eq!(batch.as_slice(), [2.0, 5.0, 2.0, 5.0]);
+    }
+
+    #[test]
+    fn names_each_offence() {
+        let two = || DMatrix::from_element(1, 2, 0.5_f64);
+        let message = |r: Result<Dataset<f64>, DatasetError>| r.unwrap_err().to_string();
+        assert_eq!(
+            message(Dataset::new(DMatrix::zeros(3, 0), vec![], classes())),
+            "a dataset needs at least one example and one feature, got 0 examples of 3 features"
+        );
+        assert_eq!(message(Dataset::new(two(), vec![0], classes())), "1 labels for 2 examples");
+        assert_eq!(
+            message(Dataset::new(two(), vec![0, 2], classes())),
+            "example 1 has class 2, but there are 2 classes (0 to 1)"
+        );
+        assert_eq!(
+            message(Dataset::new(two(), vec![0, 0], vec!["a".into()])),
+            "a dataset needs at least two classes, got 1"
+        );
+        let mut x = two();
+        x[(0, 1)] = f64::NAN;
+        assert_eq!(
+            message(Dataset::new(x, vec![0, 1], classes())),
+            "feature 0 of example 1 is NaN, which is not a finite number"
+        );
+    }
+}

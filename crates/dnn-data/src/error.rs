@@ -1,0 +1,33 @@
+//! Why data cannot be used, naming the file, what was expected and what came.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why data cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file system refused.
+    #[error("{}: {operation} failed", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried: "read", "create", "rename" …
+        operation: &'static str,
+        /// The system's own words.
+        source: io::Error,
+    },
+    /// Images and labels in memory do not fit together.
+    #[error("{what}: expected {expected}, got {got}")]
+    Mismatch {
+        /// What was looked at.
+        what: String,
+        /// What it should have been.
+        expected: String,
+        /// What it was.
+        got: String,
+    },
+    /// The examples are not a dataset.
+    #[error(transparent)]
+    Dataset(#[from] dnn_core::DatasetError),
+}

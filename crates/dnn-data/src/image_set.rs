@@ -1,0 +1,193 @@
+//! Labelled images as bytes, before they become features.
+
+use crate::DataError;
+use dnn_core::{Dataset, InputContract, Normalization, Real};
+use nalgebra::DMatrix;
+
+/// Size of every image of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ImageShape {
+    /// Rows of pixels.
+    pub height: usize,
+    /// Pixels of a row.
+    pub width: usize,
+    /// Bytes of a pixel: 3 (red, green, blue) or 1 (grey).
+    pub channels: usize,
+}
+
+impl ImageShape {
+    /// Bytes of one image.
+    pub fn n_bytes(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
+impl std::fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}×{}×{}", self.height, self.width, self.channels)
+    }
+}
+
+/// Labelled images of one size, one byte a channel, as they lie in an HDF5 file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSet {
+    pixels: Vec<u8>,
+    shape: ImageShape,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+}
+
+impl ImageSet {
+    /// Checks and takes m images.
+    ///
+    /// # Shapes
+    /// `pixels` (m, height, width, channels), row by row; `labels` (m), each below `classes.len()`.
+    /// # Errors
+    /// [`DataError::Mismatch`] when the numbers do not fit together or the set is empty.
+    pub fn new(
+        pixels: Vec<u8>,
+        shape: ImageShape,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let mismatch = |what: &str, expected: String, got: String| {
+            Err(DataError::Mismatch { what: what.into(), expected, got })
+        };
+        if labels.is_empty() || shape.n_bytes() == 0 {
+            let got = format!("{} images of {shape}", labels.len());
+            return mismatch("images", "at least one, not empty".into(), got);
+        }
+        if pixels.len() != labels.len() * shape.n_bytes() {
+            let expected = format!(
+                "{} bytes for {} images of {shape}",
+                labels.len() * shape.n_bytes(),
+                labels.len()
+            );
+            return mismatch("pixels", expected, format!("{} bytes", pixels.len()));
+        }
+        if let Some(i) = labels.iter().position(|&label| label as usize >= classes.len()) {
+            let expected = format!("one of {} classes (below {})", classes.len(), classes.len());
+            return mismatch(&format!("label of image {i}"), expected, labels[i].to_string());
+        }
+        Ok(Self { pixels, shape, labels, classes })
+    }
+
+    /// Number of images, m.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image; never true of a set that [`new`](Self::new) made.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Size of every image.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// All pixels, (m, height, width, channels) row by row.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// Bytes of image `i`, (height, width, channels) row by row.
+    ///
+    /// # Panics
+    /// When `i` is not below [`len`](Self::len).
+    pub fn image(&self, i: usize) -> &[u8] {
+        &self.pixels[i * self.shape.n_bytes()..][..self.shape.n_bytes()]
+    }
+
+    /// Class of each image.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// Names of the classes, in the order of their indices.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The contract under which these images are features as they are: their size, divided by 255.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] when no contract has this size.
+    pub fn contract(&self) -> Result<InputContract, DataError> {
+        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let contract = InputContract {
+            width: side(self.shape.width),
+            height: side(self.shape.height),
+            channels: side(self.shape.channels),
+            resize: dnn_core::ResizeFilter::default(),
+            normalization: Normalization::default(),
+        };
+        contract.check().map_err(|e| DataError::Mismatch {
+            what: "size of the images".into(),
+            expected: format!("1 to {} pixels a side, 1 or 3 channels", InputContract::MAX_SIDE),
+            got: e.to_string(),
+        })?;
+        Ok(contract)
+    }
+
+    /// The images as columns of features, by the contract.
+    ///
+    /// # Shapes
+    /// X (n₀, m), n₀ = height · width · channels; each feature is its byte divided by 255.
+    /// # Errors
+    /// [`DataError::Mismatch`] when the images are not of the contract's size.
+    pub fn to_dataset<F: Real>(&self, contract: &InputContract) -> Result<Dataset<F>, DataError> {
+        let own = self.contract()?;
+        if (own.width, own.height, own.channels)
+            != (contract.width, contract.height, contract.channels)
+        {
+            return Err(DataError::Mismatch {
+                what: "size of the images (height×width×channels)".into(),
+                expected: format!("{}×{}×{}", contract.height, contract.width, contract.channels),
+                got: self.shape.to_string(),
+            });
+        }
+        let table = feature_table::<F>(contract.normalization);
+        let features = self.pixels.iter().map(|&byte| table[usize::from(byte)]);
+        let x = DMatrix::from_iterator(self.shape.n_bytes(), self.len(), features);
+        Ok(Dataset::new(x, self.labels.clone(), self.classes.clone())?)
+    }
+}
+
+/// The feature each byte becomes.
+pub(crate) fn feature_table<F: Real>(normalization: Normalization) -> [F; 256] {
+    match normalization {
+        Normalization::DivideBy255 => std::array::from_fn(|byte| F::of(byte as f64) / F::of(255.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dnn_core::Examples;
+
+    fn set() -> ImageSet {
+        let shape = ImageShape { height: 1, width: 2, channels: 1 };
+        ImageSet::new(vec![0, 255, 51, 102], shape, vec![1, 0], vec!["a".into(), "b".into()])
+            .unwrap()
+    }
+
+    #[test]
+    fn bytes_become_columns_divided_by_255() {
+        let set = set();
+        let data = set.to_dataset::<f64>(&set.contract().unwrap()).unwrap();
+        assert_eq!(data.x().as_slice(), [0.0, 1.0, 51.0 / 255.0, 102.0 / 255.0]);
+        assert_eq!(data.labels(), [1, 0]);
+        assert_eq!(set.image(1), [51, 102]);
+    }
+
+    #[test]
+    fn another_size_than_the_contract_is_refused() {
+        let contract = InputContract::rgb(64, 64).unwrap();
+        assert_eq!(
+            set().to_dataset::<f32>(&contract).unwrap_err().to_string(),
+            "size of the images (height×width×channels): expected 64×64×3, got 1×2×1"
+        );
+    }
+}

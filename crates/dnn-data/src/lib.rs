@@ -1,0 +1,7 @@
+//! Labelled images from files, or drawn, ready for a [`dnn_core`] network.
+
+mod error;
+mod image_set;
+
+pub use error::DataError;
+pub use image_set::{ImageSet, ImageShape};

@@ -1,0 +1,2 @@
+//! Tasks of the workspace that plain cargo does not do.
+fn main() {}
