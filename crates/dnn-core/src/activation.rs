@@ -1,0 +1,195 @@
+//! Activation functions, forward beside backward.
+
+use crate::Real;
+use nalgebra::{Dim, Matrix, RawStorage, StorageMut};
+use serde::{Deserialize, Serialize};
+
+/// What a layer applies to Z, element by element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// g(z) = max(0, z).
+    #[default]
+    Relu,
+    /// g(z) = 1 / (1 + e⁻ᶻ).
+    Sigmoid,
+    /// g(z) = tanh z.
+    Tanh,
+    /// g(z) = z where z > 0, otherwise 0.01·z.
+    LeakyRelu,
+    /// g(z) = z: the output layer, whose activation belongs to the loss.
+    Identity,
+}
+
+impl Activation {
+    /// Slope of the leaky ReLU below zero.
+    pub const LEAKY_SLOPE: f64 = 0.01;
+
+    /// All of them, for lists and tests.
+    pub const ALL: [Self; 5] =
+        [Self::Relu, Self::Sigmoid, Self::Tanh, Self::LeakyRelu, Self::Identity];
+
+    /// g(z) of one number.
+    #[inline]
+    pub fn value<F: Real>(self, z: F) -> F {
+        match self {
+            Self::Relu => relu(z),
+            Self::Sigmoid => sigmoid(z),
+            Self::Tanh => z.tanh(),
+            Self::LeakyRelu => {
+                if z > F::zero() {
+                    z
+                } else {
+                    F::of(Self::LEAKY_SLOPE) * z
+                }
+            }
+            Self::Identity => z,
+        }
+    }
+
+    /// g′(z), given a = g(z): every activation here knows its slope from its value, so Z need not
+    /// be kept. At the kink of ReLU and leaky ReLU it is the slope from the left, as in the course.
+    #[inline]
+    pub fn slope_at_value<F: Real>(self, a: F) -> F {
+        match self {
+            Self::Relu => {
+                if a > F::zero() {
+                    F::one()
+                } else {
+                    F::zero()
+                }
+            }
+            Self::Sigmoid => a * (F::one() - a),
+            Self::Tanh => F::one() - a * a,
+            Self::LeakyRelu => {
+                if a > F::zero() {
+                    F::one()
+                } else {
+                    F::of(Self::LEAKY_SLOPE)
+                }
+            }
+            Self::Identity => F::one(),
+        }
+    }
+
+    /// `A = g(Z)`, in place: `z` becomes A.
+    ///
+    /// # Shapes
+    /// `z` any.
+    pub fn forward_in_place<F: Real, R: Dim, C: Dim, S: StorageMut<F, R, C>>(
+        self,
+        z: &mut Matrix<F, R, C, S>,
+    ) {
+        // One loop per activation, so that the choice is made once and the loop can be vectorised.
+        match self {
+            Self::Relu => z.apply(|z| *z = relu(*z)),
+            Self::Identity => {}
+            Self::LeakyRelu => z.apply(|z| *z = Self::LeakyRelu.value(*z)),
+            Self::Sigmoid | Self::Tanh => z.apply(|z| *z = self.value(*z)),
+        }
+    }
+
+    /// `dZ = dA ∗ g′(Z)`, in place: `da` becomes dZ. The layer's output `a` stands in for Z.
+    ///
+    /// # Shapes
+    /// `da` and `a` (n, m).
+    /// # Panics
+    /// When the shapes differ.
+    #[doc(alias = "relu_backward")]
+    #[doc(alias = "sigmoid_backward")]
+    pub fn backward_in_place<F: Real, R: Dim, C: Dim, S, T>(
+        self,
+        da: &mut Matrix<F, R, C, S>,
+        a: &Matrix<F, R, C, T>,
+    ) where
+        S: StorageMut<F, R, C>,
+        T: RawStorage<F, R, C>,
+    {
+        assert_eq!(da.shape(), a.shape(), "dA and A of a layer");
+        match self {
+            // Not a product with 0: an infinite or NaN dA must not turn a dead unit into NaN.
+            Self::Relu => da.zip_apply(a, |da, a| {
+                if a <= F::zero() {
+                    *da = F::zero();
+                }
+            }),
+            Self::Identity => {}
+            Self::LeakyRelu | Self::Sigmoid | Self::Tanh => {
+                da.zip_apply(a, |da, a| *da *= self.slope_at_value(a));
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Activation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Relu => "ReLU",
+            Self::Sigmoid => "sigmoid",
+            Self::Tanh => "tanh",
+            Self::LeakyRelu => "leaky ReLU",
+            Self::Identity => "identity",
+        })
+    }
+}
+
+/// max(0, z); NaN stays NaN, so that a broken network shows.
+#[inline]
+pub fn relu<F: Real>(z: F) -> F {
+    if z < F::zero() { F::zero() } else { z }
+}
+
+/// 1 / (1 + e⁻ᶻ), computed from e^−|z| so that nothing overflows.
+#[inline]
+pub fn sigmoid<F: Real>(z: F) -> F {
+    let e = (-z.abs()).exp();
+    let p = F::one() / (F::one() + e);
+    if z < F::zero() { e * p } else { p }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nalgebra::DMatrix;
+
+    #[test]
+    fn slopes_equal_central_differences() {
+        for activation in Activation::ALL {
+            for z in [-3.0_f64, -0.7, 0.3, 2.5] {
+                let h = 1e-6;
+                let numeric = (activation.value(z + h) - activation.value(z - h)) / (2.0 * h);
+                let analytic = activation.slope_at_value(activation.value(z));
+                assert!((numeric - analytic).abs() < 1e-9, "{activation} at {z}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_place_forms_agree_with_the_scalar_ones() {
+        let z = DMatrix::from_fn(3, 4, |i, j| i as f64 - 0.7 * j as f64);
+        for activation in Activation::ALL {
+            let mut a = z.clone();
+            activation.forward_in_place(&mut a);
+            assert_eq!(a, z.map(|z| activation.value(z)));
+            let mut dz = DMatrix::from_element(3, 4, 2.0);
+            activation.backward_in_place(&mut dz, &a);
+            assert_eq!(dz, a.map(|a| 2.0 * activation.slope_at_value(a)));
+        }
+    }
+
+    #[test]
+    fn sigmoid_survives_the_whole_range() {
+        assert_eq!(sigmoid(f64::INFINITY), 1.0);
+        assert_eq!(sigmoid(f64::NEG_INFINITY), 0.0);
+        assert_eq!(sigmoid(0.0_f32), 0.5);
+        assert!(sigmoid(f64::NAN).is_nan() && relu(f64::NAN).is_nan());
+        assert!(sigmoid(-745.0_f64) > 0.0, "still a subnormal, not zero");
+    }
+
+    #[test]
+    fn a_dead_unit_stops_even_an_infinite_gradient() {
+        let mut da = DMatrix::from_row_slice(1, 2, &[f64::INFINITY, f64::NAN]);
+        Activation::Relu.backward_in_place(&mut da, &DMatrix::zeros(1, 2));
+        assert_eq!(da, DMatrix::zeros(1, 2));
+    }
+}

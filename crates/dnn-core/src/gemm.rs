@@ -1,0 +1,196 @@
+//! The single door for matrix products.
+//!
+//! Every product of the workspace goes through [`gemm`]: nalgebra's own transposed products
+//! (`tr_mul`, `gemm_tr`) are an order of magnitude slower, and one door means one place to choose
+//! a kernel. The work is done by the `gemm` crate, which picks its instruction set at run time.
+
+use crate::Real;
+use nalgebra::{Dim, Matrix, RawStorage, RawStorageMut};
+use std::marker::PhantomData;
+
+/// One factor of a product: a matrix as it is ([`plain`]) or transposed ([`transposed`]).
+#[derive(Clone, Copy)]
+pub struct Factor<'a, F> {
+    pointer: *const F,
+    rows: usize,
+    cols: usize,
+    row_stride: isize,
+    col_stride: isize,
+    borrow: PhantomData<&'a F>,
+}
+
+impl<F> Factor<'_, F> {
+    /// Rows and columns as the product sees them.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+}
+
+/// The matrix or view as it is: op(A) = A.
+pub fn plain<F: Real, R: Dim, C: Dim, S: RawStorage<F, R, C>>(
+    matrix: &Matrix<F, R, C, S>,
+) -> Factor<'_, F> {
+    let (rows, cols) = matrix.shape();
+    let (row_stride, col_stride) = matrix.strides();
+    Factor {
+        pointer: matrix.as_ptr(),
+        rows,
+        cols,
+        row_stride: row_stride as isize,
+        col_stride: col_stride as isize,
+        borrow: PhantomData,
+    }
+}
+
+/// The matrix or view transposed: op(A) = Aᵀ. Nothing is copied.
+pub fn transposed<F: Real, R: Dim, C: Dim, S: RawStorage<F, R, C>>(
+    matrix: &Matrix<F, R, C, S>,
+) -> Factor<'_, F> {
+    let a = plain(matrix);
+    Factor { rows: a.cols, cols: a.rows, row_stride: a.col_stride, col_stride: a.row_stride, ..a }
+}
+
+/// `c ← α·a·b + β·c`, in place.
+///
+/// With β = 0 the old content of `c` is not read, so it may be anything, NaN included.
+///
+/// # Shapes
+/// `a` (m, k), `b` (k, n), `c` (m, n), after transposition.
+/// # Panics
+/// When the shapes do not fit; they are checked where data enter, so this is a bug.
+///
+/// ```
+/// use dnn_core::gemm::{gemm, plain, transposed};
+/// use nalgebra::DMatrix;
+///
+/// let a = DMatrix::from_row_slice(2, 2, &[1.0, 2.0, 3.0, 4.0]);
+/// let mut c = DMatrix::identity(2, 2);
+/// gemm(1.0, transposed(&a), plain(&a), 10.0, &mut c); // AᵀA + 10·I
+/// assert_eq!(c, DMatrix::from_row_slice(2, 2, &[20.0, 14.0, 14.0, 30.0]));
+/// ```
+#[doc(alias = "dot")]
+pub fn gemm<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
+    alpha: F,
+    a: Factor<'_, F>,
+    b: Factor<'_, F>,
+    beta: F,
+    c: &mut Matrix<F, R, C, S>,
+) {
+    let (m, k) = a.shape();
+    let n = b.cols;
+    assert!(
+        b.rows == k && c.shape() == (m, n),
+        "product of {m}×{k} and {}×{n} into {:?}",
+        b.rows,
+        c.shape()
+    );
+    if m == 0 || n == 0 {
+        return;
+    }
+    let accumulate = beta != F::zero();
+    if k == 0 || alpha == F::zero() {
+        if accumulate {
+            c.apply(|c| *c *= beta);
+        } else {
+            c.fill(F::zero());
+        }
+        return;
+    }
+    let (row_stride, col_stride) = c.strides();
+    // SAFETY: the pointers, extents and strides come from nalgebra storages that are borrowed for
+    // the whole call (`a`, `b` shared, `c` exclusively), and the shapes fit as just checked. F is
+    // f32 or f64, which the kernel dispatches on.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            col_stride as isize,
+            row_stride as isize,
+            accumulate,
+            a.pointer,
+            a.col_stride,
+            a.row_stride,
+            b.pointer,
+            b.col_stride,
+            b.row_stride,
+            // The crate scales the destination by its first factor, the product by its second.
+            beta,
+            alpha,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nalgebra::DMatrix;
+    use proptest::prelude::*;
+
+    fn filled(rows: usize, cols: usize, seed: usize) -> DMatrix<f64> {
+        DMatrix::from_fn(rows, cols, |i, j| ((i * 31 + j * 17 + seed * 7) % 23) as f64 - 11.0)
+    }
+
+    /// The definition, element by element.
+    fn naive(alpha: f64, a: &DMatrix<f64>, b: &DMatrix<f64>, beta: f64, c: &mut DMatrix<f64>) {
+        for i in 0..c.nrows() {
+            for j in 0..c.ncols() {
+                let sum: f64 = (0..a.ncols()).map(|l| a[(i, l)] * b[(l, j)]).sum();
+                c[(i, j)] = alpha * sum + if beta == 0.0 { 0.0 } else { beta * c[(i, j)] };
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_definition(
+            (m, n, k) in (1..40_usize, 1..40_usize, 0..40_usize),
+            (ta, tb) in any::<(bool, bool)>(),
+            alpha in prop::sample::select(vec![0.0, 1.0, -0.5]),
+            beta in prop::sample::select(vec![0.0, 1.0, 2.0]),
+        ) {
+            let (a, b) = (filled(m, k, 1), filled(k, n, 2));
+            let (at, bt) = (a.transpose(), b.transpose());
+            let mut expected = filled(m, n, 3);
+            let mut got = expected.clone();
+            naive(alpha, &a, &b, beta, &mut expected);
+            let a = if ta { transposed(&at) } else { plain(&a) };
+            let b = if tb { transposed(&bt) } else { plain(&b) };
+            gemm(alpha, a, b, beta, &mut got);
+            // Small whole numbers: every order of summation gives the same result.
+            prop_assert_eq!(got, expected);
+        }
+
+        #[test]
+        fn works_on_views(row in 0..3_usize, col in 0..3_usize) {
+            let (a, b) = (filled(8, 9, 1), filled(9, 8, 2));
+            let (av, bv) = (a.view((row, col), (4, 5)), b.view((col, row), (5, 3)));
+            let mut expected = DMatrix::zeros(4, 3);
+            naive(1.0, &av.into_owned(), &bv.into_owned(), 0.0, &mut expected);
+            let mut c = DMatrix::from_element(10, 10, 7.0);
+            gemm(1.0, plain(&av), plain(&bv), 0.0, &mut c.view_mut((row, col), (4, 3)));
+            prop_assert_eq!(c.view((row, col), (4, 3)).into_owned(), expected);
+            c.view_mut((row, col), (4, 3)).fill(7.0);
+            prop_assert!(c.iter().all(|&v| v == 7.0), "wrote outside the view");
+        }
+    }
+
+    #[test]
+    fn beta_zero_does_not_read_the_destination() {
+        let a = filled(3, 3, 1);
+        let mut c = DMatrix::from_element(3, 3, f64::NAN);
+        gemm(1.0, plain(&a), plain(&a), 0.0, &mut c);
+        assert!(c.iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    #[should_panic(expected = "product of 2×3 and 4×2 into (2, 2)")]
+    fn names_both_shapes() {
+        gemm(1.0, plain(&filled(2, 3, 0)), plain(&filled(4, 2, 0)), 0.0, &mut filled(2, 2, 0));
+    }
+}

@@ -1,0 +1,109 @@
+//! A dense layer: the linear half, then the activation; forward beside backward.
+
+use crate::Real;
+use crate::activation::Activation;
+use crate::linear::{Gradients, linear, linear_backward};
+use crate::network::NetworkError;
+use nalgebra::{DMatrix, DVector};
+
+/// `A = g(W·A_prev + b)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dense<F: Real> {
+    pub(crate) w: DMatrix<F>,
+    pub(crate) b: DVector<F>,
+    pub(crate) activation: Activation,
+}
+
+/// What [`Dense::backward`] reads again: the layer's input and its Z.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cache<F: Real> {
+    /// A_prev (n_prev, m).
+    pub a_prev: DMatrix<F>,
+    /// Z (n, m).
+    pub z: DMatrix<F>,
+}
+
+impl<F: Real> Dense<F> {
+    /// A layer of n units over n_prev inputs.
+    ///
+    /// # Shapes
+    /// `w` (n, n_prev), `b` (n), none of them 0.
+    /// # Errors
+    /// [`NetworkError::EmptyLayer`] or [`NetworkError::Bias`].
+    pub fn new(w: DMatrix<F>, b: DVector<F>, activation: Activation) -> Result<Self, NetworkError> {
+        if w.is_empty() {
+            return Err(NetworkError::EmptyLayer { n: w.nrows(), n_prev: w.ncols() });
+        }
+        if b.len() != w.nrows() {
+            return Err(NetworkError::Bias { n: w.nrows(), bias: b.len() });
+        }
+        Ok(Self { w, b, activation })
+    }
+
+    /// The weights W (n, n_prev).
+    #[doc(alias = "W")]
+    pub fn weights(&self) -> &DMatrix<F> {
+        &self.w
+    }
+
+    /// The bias b (n).
+    pub fn bias(&self) -> &DVector<F> {
+        &self.b
+    }
+
+    /// The activation g.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Number of units, n.
+    pub fn n(&self) -> usize {
+        self.w.nrows()
+    }
+
+    /// Number of inputs, n_prev.
+    pub fn n_prev(&self) -> usize {
+        self.w.ncols()
+    }
+
+    /// `A = g(Z)`, `Z = W·A_prev + b`, and the cache for the way back.
+    ///
+    /// # Shapes
+    /// `a_prev` (n_prev, m) → A (n, m).
+    /// # Panics
+    /// When `a_prev` does not have n_prev rows.
+    #[doc(alias = "linear_activation_forward")]
+    pub fn forward(&self, a_prev: DMatrix<F>) -> (DMatrix<F>, Cache<F>) {
+        let z = linear(&self.w, &self.b, &a_prev);
+        let mut a = z.clone();
+        self.activation.forward_in_place(&mut a);
+        (a, Cache { a_prev, z })
+    }
+
+    /// dA → dA_prev and this layer's gradients: `dZ = dA ∗ g′(Z)`, then the linear half.
+    ///
+    /// # Shapes
+    /// `da` (n, m) → dA_prev (n_prev, m), dW (n, n_prev), db (n), averaged over m.
+    /// # Panics
+    /// When `da` and the cache are not of this layer.
+    #[doc(alias = "linear_activation_backward")]
+    pub fn backward(&self, da: DMatrix<F>, cache: &Cache<F>) -> (DMatrix<F>, Gradients<F>) {
+        let mut dz = da;
+        let mut a = cache.z.clone();
+        self.activation.forward_in_place(&mut a);
+        self.activation.backward_in_place(&mut dz, &a);
+        linear_backward(&dz, &cache.a_prev, &self.w)
+    }
+
+    /// `W ← W − α·dW`, `b ← b − α·db`.
+    ///
+    /// # Shapes
+    /// `gradients` of this layer's shapes.
+    /// # Panics
+    /// On mismatch.
+    #[doc(alias = "update_parameters")]
+    pub fn update(&mut self, gradients: &Gradients<F>, learning_rate: F) {
+        self.w.zip_apply(&gradients.dw, |w, dw| *w -= learning_rate * dw);
+        self.b.zip_apply(&gradients.db, |b, db| *b -= learning_rate * db);
+    }
+}

@@ -1,0 +1,102 @@
+//! The linear half of a layer, forward beside backward, as the course writes it.
+
+use crate::Real;
+use crate::gemm::{gemm, plain, transposed};
+use nalgebra::{DMatrix, DVector};
+
+/// Gradients of the cost with respect to one layer's parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradients<F: Real> {
+    /// dW (n, n_prev).
+    pub dw: DMatrix<F>,
+    /// db (n).
+    pub db: DVector<F>,
+}
+
+impl<F: Real> Gradients<F> {
+    /// Zeros for a layer of `n` units over `n_prev` inputs.
+    pub fn zeros(n: usize, n_prev: usize) -> Self {
+        Self { dw: DMatrix::zeros(n, n_prev), db: DVector::zeros(n) }
+    }
+}
+
+/// `Z = W·A_prev + b`, b added to every column.
+///
+/// # Shapes
+/// `w` (n, n_prev), `b` (n), `a_prev` (n_prev, m) → Z (n, m).
+/// # Panics
+/// On mismatch: a bug, since `Network::new` checked the chain.
+#[doc(alias = "linear_forward")]
+pub fn linear<F: Real>(w: &DMatrix<F>, b: &DVector<F>, a_prev: &DMatrix<F>) -> DMatrix<F> {
+    let mut z = DMatrix::zeros(w.nrows(), a_prev.ncols());
+    linear_into(w, b, a_prev, &mut z);
+    z
+}
+
+/// [`linear`] into a matrix that is already there.
+///
+/// # Shapes
+/// `z` (n, m).
+/// # Panics
+/// On mismatch.
+pub fn linear_into<F: Real>(
+    w: &DMatrix<F>,
+    b: &DVector<F>,
+    a_prev: &DMatrix<F>,
+    z: &mut DMatrix<F>,
+) {
+    gemm(F::one(), plain(w), plain(a_prev), F::zero(), z);
+    for mut column in z.column_iter_mut() {
+        column += b;
+    }
+}
+
+/// The gradients of the linear half, from dZ.
+///
+/// dW = dZ·A_prevᵀ / m, db = Σ dZ / m (over the columns), dA_prev = Wᵀ·dZ.
+///
+/// # Shapes
+/// `dz` (n, m), `a_prev` (n_prev, m), `w` (n, n_prev) → dA_prev (n_prev, m), dW (n, n_prev), db (n).
+/// # Panics
+/// On mismatch.
+pub fn linear_backward<F: Real>(
+    dz: &DMatrix<F>,
+    a_prev: &DMatrix<F>,
+    w: &DMatrix<F>,
+) -> (DMatrix<F>, Gradients<F>) {
+    let mut gradients = Gradients::zeros(w.nrows(), w.ncols());
+    parameter_gradients_into(dz, a_prev, &mut gradients);
+    let mut da_prev = DMatrix::zeros(a_prev.nrows(), a_prev.ncols());
+    input_gradient_into(dz, w, &mut da_prev);
+    (da_prev, gradients)
+}
+
+/// dW and db of [`linear_backward`], into what is already there.
+///
+/// # Shapes
+/// `dz` (n, m), `a_prev` (n_prev, m), `gradients` of (n, n_prev).
+/// # Panics
+/// On mismatch.
+pub fn parameter_gradients_into<F: Real>(
+    dz: &DMatrix<F>,
+    a_prev: &DMatrix<F>,
+    gradients: &mut Gradients<F>,
+) {
+    let per_example = F::one() / F::of(dz.ncols() as f64);
+    gemm(per_example, plain(dz), transposed(a_prev), F::zero(), &mut gradients.dw);
+    gradients.db.fill(F::zero());
+    for column in dz.column_iter() {
+        gradients.db += column;
+    }
+    gradients.db *= per_example;
+}
+
+/// dA_prev of [`linear_backward`], into what is already there. The first layer's is never needed.
+///
+/// # Shapes
+/// `dz` (n, m), `w` (n, n_prev), `da_prev` (n_prev, m).
+/// # Panics
+/// On mismatch.
+pub fn input_gradient_into<F: Real>(dz: &DMatrix<F>, w: &DMatrix<F>, da_prev: &mut DMatrix<F>) {
+    gemm(F::one(), transposed(w), plain(dz), F::zero(), da_prev);
+}

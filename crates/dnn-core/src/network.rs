@@ -1,0 +1,432 @@
+//! The network: dense layers in a chain and the loss that owns the output activation.
+
+use crate::Real;
+use crate::activation::Activation;
+use crate::init::Init;
+use crate::layer::Dense;
+use crate::linear::{Gradients, input_gradient_into, linear_into, parameter_gradients_into};
+use crate::loss::Loss;
+use crate::rng::Generator;
+use crate::textbook::update_parameters;
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+
+/// Why layers do not make a network. Layers are counted from 1, as in W1, b1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// A network without layers.
+    #[error("a network needs at least one layer, and layer sizes that start with the input's")]
+    NoLayers,
+    /// A layer without units or inputs.
+    #[error("a layer of {n} units over {n_prev} inputs: both must be at least 1")]
+    EmptyLayer {
+        /// Units.
+        n: usize,
+        /// Inputs.
+        n_prev: usize,
+    },
+    /// The bias does not fit the weights.
+    #[error("a bias of {bias} values for a layer of {n} units")]
+    Bias {
+        /// Units.
+        n: usize,
+        /// Values in the bias.
+        bias: usize,
+    },
+    /// A layer does not take what the one before it gives.
+    #[error("layer {layer} takes {n_prev} inputs, but the layer before it has {n_before} units")]
+    Chain {
+        /// Which layer.
+        layer: usize,
+        /// Its inputs.
+        n_prev: usize,
+        /// Units of the layer before.
+        n_before: usize,
+    },
+    /// The number of hidden activations is not the number of hidden layers.
+    #[error("{got} activations for {expected} hidden layers")]
+    Activations {
+        /// Hidden layers.
+        expected: usize,
+        /// Activations given.
+        got: usize,
+    },
+    /// The output layer's activation belongs to the loss.
+    #[error(
+        "the output layer has activation {got}: expected identity, since the {loss} applies its own"
+    )]
+    OutputActivation {
+        /// The activation found.
+        got: Activation,
+        /// The network's loss.
+        loss: Loss,
+    },
+    /// The output layer does not fit the loss.
+    #[error("an output layer of {got} units for {loss}: expected {expected}")]
+    Outputs {
+        /// The network's loss.
+        loss: Loss,
+        /// What the loss needs, in words.
+        expected: &'static str,
+        /// Units of the output layer.
+        got: usize,
+    },
+}
+
+/// The shape of a network, without its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// n₀, n₁, …, n_L: inputs, then the units of each layer.
+    #[doc(alias = "layers_dims")]
+    pub layer_dims: Vec<usize>,
+    /// The activation of each hidden layer: L − 1 of them.
+    pub activations: Vec<Activation>,
+    /// The loss, which owns the output activation.
+    pub loss: Loss,
+}
+
+impl Architecture {
+    /// Layers of these sizes, all hidden ones with the same activation.
+    pub fn new(layer_dims: Vec<usize>, activation: Activation, loss: Loss) -> Self {
+        let n_hidden = layer_dims.len().saturating_sub(2);
+        Self { layer_dims, activations: vec![activation; n_hidden], loss }
+    }
+
+    /// Whether a network can have this shape.
+    ///
+    /// # Errors
+    /// The first offence.
+    pub fn check(&self) -> Result<(), NetworkError> {
+        if self.layer_dims.len() < 2 {
+            return Err(NetworkError::NoLayers);
+        }
+        if let Some(pair) = self.layer_dims.windows(2).find(|pair| pair.contains(&0)) {
+            return Err(NetworkError::EmptyLayer { n: pair[1], n_prev: pair[0] });
+        }
+        let n_hidden = self.layer_dims.len() - 2;
+        if self.activations.len() != n_hidden {
+            let got = self.activations.len();
+            return Err(NetworkError::Activations { expected: n_hidden, got });
+        }
+        check_outputs(self.loss, self.layer_dims[self.layer_dims.len() - 1])
+    }
+
+    /// Number of weights and biases.
+    pub fn n_parameters(&self) -> usize {
+        self.layer_dims.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum()
+    }
+}
+
+/// "12288-20-7-5-1", the input counted.
+impl std::fmt::Display for Architecture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, n) in self.layer_dims.iter().enumerate() {
+            write!(f, "{}{n}", if i > 0 { "-" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+fn check_outputs(loss: Loss, got: usize) -> Result<(), NetworkError> {
+    match loss {
+        Loss::BinaryCrossEntropy if got != 1 => {
+            Err(NetworkError::Outputs { loss, expected: "1", got })
+        }
+        Loss::SoftmaxCrossEntropy if got < 2 => {
+            Err(NetworkError::Outputs { loss, expected: "one a class, at least 2", got })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// [LINEAR → activation] × (L−1) → LINEAR → the loss's sigmoid or softmax.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network<F: Real> {
+    layers: Vec<Dense<F>>,
+    loss: Loss,
+}
+
+/// What the way back reads again, and where it writes: the activations and gradients of every
+/// layer for batches of one size. Made once, so that training allocates nothing.
+#[derive(Debug, Clone)]
+pub struct Workspace<F: Real> {
+    /// A of each layer (n, m); the last one is Z, the logits.
+    a: Vec<DMatrix<F>>,
+    /// dA, then dZ, of each layer (n, m).
+    dz: Vec<DMatrix<F>>,
+}
+
+impl<F: Real> Workspace<F> {
+    /// A workspace for batches of `m` examples.
+    pub fn new(network: &Network<F>, m: usize) -> Self {
+        let zeros = || network.layers.iter().map(|layer| DMatrix::zeros(layer.n(), m)).collect();
+        Self { a: zeros(), dz: zeros() }
+    }
+
+    /// The logits Z of the output layer (n_L, m), after a forward pass.
+    pub fn logits(&self) -> &DMatrix<F> {
+        self.a.last().expect("a network has layers")
+    }
+
+    /// A of layer `layer` (n, m), counted from 0, after a forward pass; of the last one its logits.
+    ///
+    /// # Panics
+    /// When there is no such layer.
+    pub fn activations(&self, layer: usize) -> &DMatrix<F> {
+        &self.a[layer]
+    }
+}
+
+impl<F: Real> Network<F> {
+    /// Checks and takes the layers. From here on shapes are right.
+    ///
+    /// # Errors
+    /// Each variant of [`NetworkError`], naming the first layer at fault.
+    pub fn new(layers: Vec<Dense<F>>, loss: Loss) -> Result<Self, NetworkError> {
+        let Some(output) = layers.last() else { return Err(NetworkError::NoLayers) };
+        for (i, pair) in layers.windows(2).enumerate() {
+            if pair[1].n_prev() != pair[0].n() {
+                let (n_prev, n_before) = (pair[1].n_prev(), pair[0].n());
+                return Err(NetworkError::Chain { layer: i + 2, n_prev, n_before });
+            }
+        }
+        if output.activation != Activation::Identity {
+            return Err(NetworkError::OutputActivation { got: output.activation, loss });
+        }
+        check_outputs(loss, output.n())?;
+        Ok(Self { layers, loss })
+    }
+
+    /// Draws the weights of a network of this shape, layer by layer; biases are zero.
+    ///
+    /// # Errors
+    /// When no network has this shape.
+    #[doc(alias = "initialize_parameters_deep")]
+    pub fn initialize(
+        architecture: &Architecture,
+        init: Init,
+        rng: &mut Generator,
+    ) -> Result<Self, NetworkError> {
+        architecture.check()?;
+        let hidden = architecture.activations.iter().copied();
+        let layers = architecture
+            .layer_dims
+            .windows(2)
+            .zip(hidden.chain([Activation::Identity]))
+            .map(|(pair, activation)| {
+                let w = init.weights(pair[1], pair[0], rng);
+                Dense::new(w, DVector::zeros(pair[1]), activation)
+            })
+            .collect::<Result<_, _>>()?;
+        Self::new(layers, architecture.loss)
+    }
+
+    /// The layers, first one first.
+    pub fn layers(&self) -> &[Dense<F>] {
+        &self.layers
+    }
+
+    /// W and b of each layer as mutable slices, W column by column: for optimizers, which change
+    /// values and cannot change shapes.
+    pub fn parameters_mut(&mut self) -> impl ExactSizeIterator<Item = (&mut [F], &mut [F])> {
+        self.layers.iter_mut().map(|layer| (layer.w.as_mut_slice(), layer.b.as_mut_slice()))
+    }
+
+    /// One step of gradient descent on every layer: `W ← W − α·dW`, `b ← b − α·db`.
+    ///
+    /// # Panics
+    /// When `gradients` are another network's.
+    #[doc(alias = "update_parameters")]
+    pub fn update(&mut self, gradients: &[Gradients<F>], learning_rate: F) {
+        update_parameters(&mut self.layers, gradients, learning_rate);
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// Number of features the network takes, n₀.
+    pub fn n_features(&self) -> usize {
+        self.layers[0].n_prev()
+    }
+
+    /// Number of classes it tells apart.
+    pub fn n_classes(&self) -> usize {
+        self.loss.n_classes(self.layers[self.layers.len() - 1].n())
+    }
+
+    /// Its shape.
+    pub fn architecture(&self) -> Architecture {
+        let hidden = &self.layers[..self.layers.len() - 1];
+        let sizes = self.layers.iter().map(Dense::n);
+        Architecture {
+            layer_dims: std::iter::once(self.n_features()).chain(sizes).collect(),
+            activations: hidden.iter().map(Dense::activation).collect(),
+            loss: self.loss,
+        }
+    }
+
+    /// Whether every weight and bias is a finite number.
+    pub fn is_finite(&self) -> bool {
+        self.layers
+            .iter()
+            .all(|l| l.w.iter().chain(l.b.iter()).all(nalgebra::ComplexField::is_finite))
+    }
+
+    /// Forward through all layers; the logits are then in `workspace`.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m), `workspace` for batches of m.
+    /// # Panics
+    /// On mismatch.
+    #[doc(alias = "L_model_forward")]
+    pub fn forward(&self, x: &DMatrix<F>, workspace: &mut Workspace<F>) {
+        for (l, layer) in self.layers.iter().enumerate() {
+            let (before, rest) = workspace.a.split_at_mut(l);
+            let a_prev = before.last().unwrap_or(x);
+            linear_into(&layer.w, &layer.b, a_prev, &mut rest[0]);
+            layer.activation.forward_in_place(&mut rest[0]);
+        }
+    }
+
+    /// Forward, cost, and backward: every layer's gradients, averaged over the batch.
+    ///
+    /// dZ_L = A − Y comes from the loss; dA of the input, which nobody uses, is not computed.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m), `labels` (m), `workspace` for batches of m, `gradients` of each layer.
+    /// # Panics
+    /// On mismatch.
+    #[doc(alias = "L_model_backward")]
+    pub fn cost_and_gradients(
+        &self,
+        x: &DMatrix<F>,
+        labels: &[u32],
+        workspace: &mut Workspace<F>,
+        gradients: &mut [Gradients<F>],
+    ) -> f64 {
+        self.forward(x, workspace);
+        let Workspace { a, dz } = workspace;
+        let last = self.layers.len() - 1;
+        dz[last].copy_from(&a[last]);
+        let cost = self.loss.cost_and_gradient_in_place(&mut dz[last], labels);
+        for l in (0..=last).rev() {
+            let (before, rest) = dz.split_at_mut(l);
+            let a_prev = if l == 0 { x } else { &a[l - 1] };
+            parameter_gradients_into(&rest[0], a_prev, &mut gradients[l]);
+            if let Some(dz_prev) = before.last_mut() {
+                input_gradient_into(&rest[0], &self.layers[l].w, dz_prev);
+                self.layers[l - 1].activation.backward_in_place(dz_prev, &a[l - 1]);
+            }
+        }
+        cost
+    }
+
+    /// Gradients of zeros, one for each layer.
+    pub fn zero_gradients(&self) -> Vec<Gradients<F>> {
+        self.layers.iter().map(|l| Gradients::zeros(l.n(), l.n_prev())).collect()
+    }
+
+    /// The logits Z of the output layer.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m) → (n_L, m).
+    /// # Panics
+    /// When `x` does not have n₀ rows.
+    pub fn logits(&self, x: &DMatrix<F>) -> DMatrix<F> {
+        let mut workspace = Workspace::new(self, x.ncols());
+        self.forward(x, &mut workspace);
+        workspace.a.pop().expect("a network has layers")
+    }
+
+    /// The probability of every class for every example.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m) → (n_classes, m); each column sums to 1.
+    /// # Panics
+    /// When `x` does not have n₀ rows.
+    #[doc(alias = "predict")]
+    pub fn probabilities(&self, x: &DMatrix<F>) -> DMatrix<F> {
+        let mut a = self.logits(x);
+        self.loss.activate_in_place(&mut a);
+        match self.loss {
+            Loss::SoftmaxCrossEntropy => a,
+            Loss::BinaryCrossEntropy => DMatrix::from_fn(2, a.ncols(), |class, j| {
+                if class == 1 { a[(0, j)] } else { F::one() - a[(0, j)] }
+            }),
+        }
+    }
+
+    /// The cost on these examples.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m), `labels` (m).
+    /// # Panics
+    /// On mismatch.
+    pub fn cost(&self, x: &DMatrix<F>, labels: &[u32]) -> f64 {
+        self.loss.cost(&self.logits(x), labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::RngKind;
+
+    fn course(dims: &[usize]) -> Architecture {
+        Architecture::new(dims.to_vec(), Activation::Relu, Loss::BinaryCrossEntropy)
+    }
+
+    fn layer(n: usize, n_prev: usize, activation: Activation) -> Dense<f64> {
+        Dense::new(DMatrix::zeros(n, n_prev), DVector::zeros(n), activation).unwrap()
+    }
+
+    #[test]
+    fn architecture_is_what_it_was_initialised_from() {
+        let mut rng = Generator::new(RngKind::Modern, 7).unwrap();
+        let architecture = course(&[12, 5, 4, 1]);
+        let network = Network::<f32>::initialize(&architecture, Init::He, &mut rng).unwrap();
+        assert_eq!(network.architecture(), architecture);
+        assert_eq!(architecture.to_string(), "12-5-4-1");
+        assert_eq!(architecture.n_parameters(), 65 + 24 + 5);
+        assert!(network.layers().iter().all(|l| l.bias().iter().all(|&b| b == 0.0)));
+    }
+
+    #[test]
+    fn names_the_layer_at_fault() {
+        use Activation::{Identity, Relu};
+        let message =
+            |layers| Network::new(layers, Loss::BinaryCrossEntropy).unwrap_err().to_string();
+        assert_eq!(
+            message(vec![layer(3, 5, Relu), layer(1, 4, Identity)]),
+            "layer 2 takes 4 inputs, but the layer before it has 3 units"
+        );
+        assert_eq!(
+            message(vec![layer(1, 5, Relu)]),
+            "the output layer has activation ReLU: expected identity, since the sigmoid cross-entropy applies its own"
+        );
+        assert_eq!(
+            message(vec![layer(2, 5, Identity)]),
+            "an output layer of 2 units for sigmoid cross-entropy: expected 1"
+        );
+        assert_eq!(
+            Dense::<f64>::new(DMatrix::zeros(2, 3), DVector::zeros(3), Relu).unwrap_err(),
+            NetworkError::Bias { n: 2, bias: 3 }
+        );
+        assert_eq!(course(&[5]).check(), Err(NetworkError::NoLayers));
+        assert_eq!(course(&[5, 0, 1]).check(), Err(NetworkError::EmptyLayer { n: 0, n_prev: 5 }));
+    }
+
+    #[test]
+    fn probabilities_sum_to_one_and_a_tie_is_class_zero() {
+        let network =
+            Network::new(vec![layer(1, 2, Activation::Identity)], Loss::BinaryCrossEntropy)
+                .unwrap();
+        let p = network.probabilities(&DMatrix::from_element(2, 3, 1.0));
+        assert_eq!(p, DMatrix::from_element(2, 3, 0.5));
+        assert_eq!(crate::metrics::predictions(&p)[0].class, 0);
+    }
+}

@@ -1,0 +1,159 @@
+//! Random numbers: NumPy's legacy stream, bit for bit, and a modern seeded generator.
+
+use crate::Real;
+use nalgebra::DMatrix;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, SeedableRng};
+use rand_mt::Mt;
+use serde::{Deserialize, Serialize};
+
+/// Which stream of random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RngKind {
+    /// `numpy.random.RandomState`: the stream behind the course's published numbers.
+    #[default]
+    Numpy,
+    /// Xoshiro256++ from the `rand` crate: small, fast, and the whole 64-bit range of seeds.
+    Modern,
+}
+
+impl std::fmt::Display for RngKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Numpy => "numpy",
+            Self::Modern => "modern",
+        })
+    }
+}
+
+/// The seed does not fit the generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("seed {seed} for NumPy's generator: expected 0 to {}", u32::MAX)]
+pub struct SeedError {
+    /// The seed asked for.
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// Boxed: 2.5 kB of state.
+    Numpy(Box<Mt>),
+    Modern(Xoshiro256PlusPlus),
+}
+
+/// A seeded stream of uniform and normal numbers and permutations.
+///
+/// With [`RngKind::Numpy`] the methods return, bit for bit, what `numpy.random.RandomState(seed)`
+/// returns from `random_sample`, `randn` and `permutation`, in the same order of calls. (The bits
+/// of `randn` rest on the platform's natural logarithm, as they do in NumPy.)
+///
+/// ```
+/// use dnn_core::rng::{Generator, RngKind};
+///
+/// let mut generator = Generator::new(RngKind::Numpy, 1)?;
+/// assert_eq!(generator.normal(), 1.6243453636632417); // np.random.seed(1); np.random.randn()
+/// # Ok::<(), dnn_core::rng::SeedError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Generator {
+    source: Source,
+    /// The polar method makes normal numbers in pairs; the second waits here.
+    cached_normal: Option<f64>,
+}
+
+impl Generator {
+    /// A stream started from `seed`.
+    ///
+    /// # Errors
+    /// [`SeedError`] when NumPy's generator is asked for and `seed` needs more than 32 bits.
+    #[doc(alias = "seed")]
+    pub fn new(kind: RngKind, seed: u64) -> Result<Self, SeedError> {
+        let source = match kind {
+            RngKind::Numpy => {
+                let seed = u32::try_from(seed).map_err(|_| SeedError { seed })?;
+                Source::Numpy(Box::new(Mt::new(seed)))
+            }
+            RngKind::Modern => Source::Modern(Xoshiro256PlusPlus::seed_from_u64(seed)),
+        };
+        Ok(Self { source, cached_normal: None })
+    }
+
+    /// Uniform on [0, 1) with 53 random bits.
+    #[doc(alias = "random_sample")]
+    pub fn uniform(&mut self) -> f64 {
+        let bits = match &mut self.source {
+            // NumPy joins the upper 27 and 26 bits of two draws.
+            Source::Numpy(mt) => {
+                let high = u64::from(mt.next_u32() >> 5);
+                (high << 26) | u64::from(mt.next_u32() >> 6)
+            }
+            Source::Modern(xoshiro) => xoshiro.next_u64() >> 11,
+        };
+        bits as f64 / (1_u64 << 53) as f64
+    }
+
+    /// N(0, 1), by Marsaglia's polar method.
+    #[doc(alias = "randn")]
+    pub fn normal(&mut self) -> f64 {
+        if let Some(normal) = self.cached_normal.take() {
+            return normal;
+        }
+        loop {
+            let x = 2.0 * self.uniform() - 1.0;
+            let y = 2.0 * self.uniform() - 1.0;
+            let r2 = x * x + y * y;
+            if r2 < 1.0 && r2 != 0.0 {
+                let factor = (-2.0 * r2.ln() / r2).sqrt();
+                // NumPy hands out the second coordinate first.
+                self.cached_normal = Some(factor * x);
+                return factor * y;
+            }
+        }
+    }
+
+    /// A matrix of N(0, 1), filled row by row as NumPy does.
+    ///
+    /// # Shapes
+    /// → (rows, cols).
+    pub fn normal_matrix<F: Real>(&mut self, rows: usize, cols: usize) -> DMatrix<F> {
+        DMatrix::from_row_iterator(rows, cols, (0..rows * cols).map(|_| F::of(self.normal())))
+    }
+
+    /// A random permutation of 0..n: Fisher–Yates from the end, as NumPy does.
+    ///
+    /// # Panics
+    /// When `n` needs more than 32 bits.
+    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        self.shuffle(&mut order);
+        order
+    }
+
+    /// Shuffles in place; [`permutation`](Self::permutation) of what is already there.
+    ///
+    /// # Panics
+    /// When there are more items than 32 bits count.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            let last = u32::try_from(i).expect("fewer than 2³² items");
+            let j = self.below_or_equal(last);
+            items.swap(i, j as usize);
+        }
+    }
+
+    /// Uniform on 0..=last: draws masked to the bits of `last`, rejected when above it.
+    fn below_or_equal(&mut self, last: u32) -> u32 {
+        let mask = u32::MAX.checked_shr(last.leading_zeros()).unwrap_or(0);
+        loop {
+            let value = mask
+                & match &mut self.source {
+                    Source::Numpy(mt) => mt.next_u32(),
+                    Source::Modern(xoshiro) => xoshiro.next_u32(),
+                };
+            if value <= last {
+                return value;
+            }
+        }
+    }
+}

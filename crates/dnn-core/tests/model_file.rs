@@ -1,0 +1,96 @@
+//! Damaged and foreign model files are refused with the reason, never trusted.
+#![allow(clippy::unwrap_used)] // tests
+
+use dnn_core::rng::{Generator, RngKind};
+use dnn_core::{Activation, Architecture, Init, InputContract, Loss, Model, ModelError, Network};
+
+fn model() -> Model {
+    let input = InputContract::rgb(2, 2).unwrap();
+    let shape = Architecture::new(vec![12, 3, 1], Activation::Relu, Loss::BinaryCrossEntropy);
+    let mut rng = Generator::new(RngKind::Numpy, 1).unwrap();
+    let network = Network::<f64>::initialize(&shape, Init::Lecun, &mut rng).unwrap();
+    Model::new(network, vec!["non-cat".into(), "cat".into()], input).unwrap()
+}
+
+fn bytes() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    model().write(&mut bytes).unwrap();
+    bytes
+}
+
+/// The file with a piece of its JSON header replaced by one of the same length.
+fn with(from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = bytes();
+    let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    bytes
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    Model::read(bytes).unwrap_err().to_string()
+}
+
+#[test]
+fn other_libraries_find_their_usual_tensors() {
+    let bytes = bytes();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut names = file.names();
+    names.sort_unstable();
+    assert_eq!(names, ["layers.0.bias", "layers.0.weight", "layers.1.bias", "layers.1.weight"]);
+    let w = file.tensor("layers.0.weight").unwrap();
+    assert_eq!(w.shape(), [3, 12]);
+    // Row-major: the second number is W[0][1]. np.random.seed(1); np.random.randn(3,12)/np.sqrt(12)
+    let second = f64::from_le_bytes(w.data()[8..16].try_into().unwrap());
+    assert!((second - -0.611_756_413_650_075_4 / 12_f64.sqrt()).abs() < 1e-15);
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bytes = bytes();
+    for n in 0..bytes.len() {
+        assert!(Model::read(&bytes[..n]).is_err(), "{n} of {} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn refusals_say_what_was_expected_and_what_came() {
+    assert_eq!(
+        refusal(&with("\\\"format_version\\\":1", "\\\"format_version\\\":7")),
+        "model format version 7: this program reads version 1"
+    );
+    assert_eq!(
+        refusal(&with("[12,3,1]", "[12,4,1]")),
+        "tensor `layers.0.weight`: expected F64 of shape [4, 12], got F64 of shape [3, 12]"
+    );
+    assert_eq!(
+        refusal(&with("\\\"width\\\":2", "\\\"width\\\":3")),
+        "the input contract gives 18 features, but the network takes 12"
+    );
+    assert_eq!(
+        refusal(&with("\"dnn\"", "\"ddn\"")),
+        "a safetensors file without the metadata entry `dnn`: not written by dnn"
+    );
+    assert!(matches!(Model::read(&b"<!DOCTYPE html><html>"[..]), Err(ModelError::Format(_))));
+
+    let mut not_finite = bytes();
+    let n = not_finite.len();
+    not_finite[n - 8..].copy_from_slice(&f64::NAN.to_le_bytes());
+    assert!(matches!(Model::read(&not_finite[..]), Err(ModelError::NotFinite)));
+}
+
+#[test]
+fn damage_anywhere_never_panics() {
+    let bytes = bytes();
+    let mut rng = Generator::new(RngKind::Modern, 1).unwrap();
+    let mut below = |n: usize| (rng.uniform() * n as f64) as usize;
+    for _ in 0..2_000 {
+        let mut damaged = bytes.clone();
+        for _ in 0..=below(4) {
+            // Most of the structure is in the header, so most of the damage is too.
+            let at = if below(4) == 0 { below(bytes.len()) } else { below(600) };
+            damaged[at] = below(256) as u8;
+        }
+        let _ = Model::read(&damaged[..]);
+    }
+}
