@@ -1,7 +1,7 @@
 //! Activation functions, forward beside backward.
 
 use crate::Real;
-use nalgebra::{Dim, Matrix, RawStorage, StorageMut};
+use nalgebra::{Dim, Dyn, Matrix, RawStorage, StorageMut};
 use serde::{Deserialize, Serialize};
 
 /// What a layer applies to Z, element by element.
@@ -86,6 +86,29 @@ impl Activation {
             Self::Identity => {}
             Self::LeakyRelu => z.apply(|z| *z = Self::LeakyRelu.value(*z)),
             Self::Sigmoid | Self::Tanh => z.apply(|z| *z = self.value(*z)),
+        }
+    }
+
+    /// `A = g(Z + b)`, in place, in one pass: `z` becomes A.
+    ///
+    /// # Shapes
+    /// `b` (n), `z` (n, m), a view allowed.
+    /// # Panics
+    /// When `b` and the rows of `z` differ in number.
+    pub fn add_bias_and_activate<F: Real, C: Dim, S: StorageMut<F, Dyn, C>>(
+        self,
+        b: &[F],
+        z: &mut Matrix<F, Dyn, C, S>,
+    ) {
+        assert_eq!(b.len(), z.nrows(), "a bias for each unit");
+        for mut column in z.column_iter_mut() {
+            let pairs = column.iter_mut().zip(b);
+            // The choice is made outside the loop over the units, so that it can be vectorised.
+            match self {
+                Self::Relu => pairs.for_each(|(z, &b)| *z = relu(*z + b)),
+                Self::Identity => pairs.for_each(|(z, &b)| *z += b),
+                _ => pairs.for_each(|(z, &b)| *z = self.value(*z + b)),
+            }
         }
     }
 

@@ -29,26 +29,11 @@ impl<F: Real> Gradients<F> {
 #[doc(alias = "linear_forward")]
 pub fn linear<F: Real>(w: &DMatrix<F>, b: &DVector<F>, a_prev: &DMatrix<F>) -> DMatrix<F> {
     let mut z = DMatrix::zeros(w.nrows(), a_prev.ncols());
-    linear_into(w, b, a_prev, &mut z);
-    z
-}
-
-/// [`linear`] into a matrix that is already there.
-///
-/// # Shapes
-/// `z` (n, m).
-/// # Panics
-/// On mismatch.
-pub fn linear_into<F: Real>(
-    w: &DMatrix<F>,
-    b: &DVector<F>,
-    a_prev: &DMatrix<F>,
-    z: &mut DMatrix<F>,
-) {
-    gemm(F::one(), plain(w), plain(a_prev), F::zero(), z);
+    gemm(F::one(), plain(w), plain(a_prev), F::zero(), &mut z);
     for mut column in z.column_iter_mut() {
         column += b;
     }
+    z
 }
 
 /// The gradients of the linear half, from dZ.

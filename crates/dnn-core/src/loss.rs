@@ -62,10 +62,25 @@ impl Loss {
         logits: &mut DMatrix<F>,
         labels: &[u32],
     ) -> f64 {
-        let rows = logits.nrows();
         self.check(logits, labels);
+        self.sum_and_gradient_in_place(logits.as_mut_slice(), labels) / labels.len() as f64
+    }
+
+    /// [`cost_and_gradient_in_place`](Self::cost_and_gradient_in_place) on some of the columns:
+    /// returns the sum of their losses, not the mean.
+    ///
+    /// # Shapes
+    /// `logits`: Z column by column, a column a label.
+    /// # Panics
+    /// When that is not a whole number of rows, or a label has no output.
+    pub fn sum_and_gradient_in_place<F: Real>(self, logits: &mut [F], labels: &[u32]) -> f64 {
+        if labels.is_empty() {
+            return 0.0;
+        }
+        assert!(logits.len().is_multiple_of(labels.len()), "whole columns of Z");
+        let rows = logits.len() / labels.len();
         let mut sum = 0.0;
-        for (z, &label) in logits.as_mut_slice().chunks_exact_mut(rows).zip(labels) {
+        for (z, &label) in logits.chunks_exact_mut(rows).zip(labels) {
             sum += self.column(z, label).as_f64();
             self.column_probabilities(z);
             match self {
@@ -73,7 +88,7 @@ impl Loss {
                 Self::SoftmaxCrossEntropy => z[label as usize] -= F::one(),
             }
         }
-        sum / labels.len() as f64
+        sum
     }
 
     /// The output activation A, in place: `logits` becomes the sigmoid or softmax of each column.

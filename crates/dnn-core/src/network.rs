@@ -2,9 +2,10 @@
 
 use crate::Real;
 use crate::activation::Activation;
+use crate::gemm::{gemm, plain};
 use crate::init::Init;
 use crate::layer::Dense;
-use crate::linear::{Gradients, input_gradient_into, linear_into, parameter_gradients_into};
+use crate::linear::{Gradients, input_gradient_into, parameter_gradients_into};
 use crate::loss::Loss;
 use crate::rng::Generator;
 use crate::textbook::update_parameters;
@@ -287,8 +288,8 @@ impl<F: Real> Network<F> {
         for (l, layer) in self.layers.iter().enumerate() {
             let (before, rest) = workspace.a.split_at_mut(l);
             let a_prev = before.last().unwrap_or(x);
-            linear_into(&layer.w, &layer.b, a_prev, &mut rest[0]);
-            layer.activation.forward_in_place(&mut rest[0]);
+            gemm(F::one(), plain(&layer.w), plain(a_prev), F::zero(), &mut rest[0]);
+            layer.activation.add_bias_and_activate(layer.b.as_slice(), &mut rest[0]);
         }
     }
 
@@ -350,7 +351,15 @@ impl<F: Real> Network<F> {
     /// When `x` does not have n₀ rows.
     #[doc(alias = "predict")]
     pub fn probabilities(&self, x: &DMatrix<F>) -> DMatrix<F> {
-        let mut a = self.logits(x);
+        self.probabilities_of_logits(self.logits(x))
+    }
+
+    /// [`probabilities`](Self::probabilities) from logits that are already there.
+    ///
+    /// # Shapes
+    /// `logits` (n_L, m) → (n_classes, m).
+    pub fn probabilities_of_logits(&self, logits: DMatrix<F>) -> DMatrix<F> {
+        let mut a = logits;
         self.loss.activate_in_place(&mut a);
         match self.loss {
             Loss::SoftmaxCrossEntropy => a,

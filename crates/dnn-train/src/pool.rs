@@ -1,0 +1,234 @@
+//! A small pool of threads that stay, for work that comes every few microseconds.
+//!
+//! Which thread does which task is fixed, and tasks are cut by the caller without looking at the
+//! number of threads, so results do not depend on it. Waiting threads spin briefly, then park:
+//! spinning alone collapses when the machine is busy with something else.
+
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+
+/// How often a waiting thread looks again before it parks: some tens of microseconds.
+const SPINS: usize = 4_000;
+
+/// A task list: called with each task's number.
+type Job<'a> = dyn Fn(usize) + Sync + 'a;
+
+/// Threads that wait for tasks; the calling thread is one of them.
+pub struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    n_threads: usize,
+    /// Counts the jobs; a change starts the workers.
+    generation: AtomicUsize,
+    /// The present job and its number of tasks. Written by the caller while no worker runs.
+    job: UnsafeCell<Option<(*const Job<'static>, usize)>>,
+    /// Workers that have not finished the present job.
+    busy: AtomicUsize,
+    /// Whether each worker sleeps and must be woken.
+    parked: Vec<AtomicBool>,
+    panicked: AtomicBool,
+    closing: AtomicBool,
+}
+
+// SAFETY: `job` is written only by `Pool::run`, which holds the pool exclusively and returns after
+// every worker has finished with it; the generation's release and acquire order the accesses.
+unsafe impl Sync for Shared {}
+// SAFETY: as above; the pointer in `job` is to a `Sync` closure.
+unsafe impl Send for Shared {}
+
+impl Pool {
+    /// A pool of `n_threads`, this one included; 0 is taken as 1.
+    pub fn new(n_threads: usize) -> Self {
+        let n_threads = n_threads.max(1);
+        let shared = Arc::new(Shared {
+            n_threads,
+            generation: AtomicUsize::new(0),
+            job: UnsafeCell::new(None),
+            busy: AtomicUsize::new(0),
+            parked: (1..n_threads).map(|_| AtomicBool::new(false)).collect(),
+            panicked: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        });
+        // A thread that cannot be had is a thread less: its share would never be done, so the
+        // pool is cut to those that came up.
+        let workers: Vec<_> = (1..n_threads)
+            .map_while(|id| {
+                let shared = Arc::clone(&shared);
+                let name = format!("dnn-{id}");
+                thread::Builder::new().name(name).spawn(move || shared.serve(id)).ok()
+            })
+            .collect();
+        if workers.len() + 1 == n_threads {
+            Self { shared, workers }
+        } else {
+            drop(Self { shared, workers });
+            Self::new(1)
+        }
+    }
+
+    /// Number of threads, the caller's included.
+    pub fn n_threads(&self) -> usize {
+        self.shared.n_threads
+    }
+
+    /// Calls `task(0)` … `task(n_tasks − 1)`, each once, and returns when all are done.
+    ///
+    /// # Panics
+    /// When a task panics.
+    pub fn run(&mut self, n_tasks: usize, task: &Job<'_>) {
+        if self.workers.is_empty() || n_tasks < 2 {
+            (0..n_tasks).for_each(task);
+            return;
+        }
+        let shared = &*self.shared;
+        // SAFETY: only the lifetime changes. The pointer is used by workers between here and the
+        // wait below, and `task` outlives this call.
+        let job = unsafe { std::mem::transmute::<&Job<'_>, &'static Job<'static>>(task) };
+        // SAFETY: `&mut self` and the wait below mean that no worker runs now.
+        unsafe { *shared.job.get() = Some((std::ptr::from_ref(job), n_tasks)) };
+        shared.busy.store(self.workers.len(), Ordering::Relaxed);
+        shared.generation.fetch_add(1, Ordering::SeqCst);
+        for (worker, parked) in self.workers.iter().zip(&shared.parked) {
+            if parked.load(Ordering::SeqCst) {
+                worker.thread().unpark();
+            }
+        }
+        let own = catch_unwind(AssertUnwindSafe(|| shared.share(0, n_tasks).for_each(task)));
+        let mut looked = 0;
+        while shared.busy.load(Ordering::Acquire) > 0 {
+            looked += 1;
+            if looked < SPINS { std::hint::spin_loop() } else { thread::yield_now() }
+        }
+        if let Err(panic) = own {
+            resume_unwind(panic);
+        }
+        assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a task of the pool panicked");
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::Relaxed);
+        self.shared.generation.fetch_add(1, Ordering::SeqCst);
+        for worker in self.workers.drain(..) {
+            worker.thread().unpark();
+            // A worker catches its tasks' panics, so it ends in order.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("n_threads", &self.n_threads()).finish()
+    }
+}
+
+impl Shared {
+    /// The tasks of thread `id`.
+    fn share(&self, id: usize, n_tasks: usize) -> std::ops::Range<usize> {
+        id * n_tasks / self.n_threads..(id + 1) * n_tasks / self.n_threads
+    }
+
+    fn serve(&self, id: usize) {
+        let mut seen = 0;
+        loop {
+            seen = self.wait(id, seen);
+            if self.closing.load(Ordering::Relaxed) {
+                return;
+            }
+            // SAFETY: the caller wrote the job before it raised the generation and waits for
+            // `busy` to fall before it writes again or lets go of the closure.
+            let job = unsafe { *self.job.get() };
+            if let Some((task, n_tasks)) = job {
+                // SAFETY: as above.
+                let task = unsafe { &*task };
+                let done =
+                    catch_unwind(AssertUnwindSafe(|| self.share(id, n_tasks).for_each(task)));
+                if done.is_err() {
+                    self.panicked.store(true, Ordering::Relaxed);
+                }
+            }
+            self.busy.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Waits until the generation is not `seen`, and returns it.
+    fn wait(&self, id: usize, seen: usize) -> usize {
+        for _ in 0..SPINS {
+            let generation = self.generation.load(Ordering::Acquire);
+            if generation != seen {
+                return generation;
+            }
+            std::hint::spin_loop();
+        }
+        let parked = &self.parked[id - 1];
+        loop {
+            // Said before looking again, as the caller raises the generation before looking here:
+            // one of the two sees the other.
+            parked.store(true, Ordering::SeqCst);
+            let generation = self.generation.load(Ordering::SeqCst);
+            if generation != seen {
+                parked.store(false, Ordering::Relaxed);
+                return generation;
+            }
+            thread::park();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_runs_once_whatever_the_numbers() {
+        for n_threads in [1, 2, 3, 7] {
+            let mut pool = Pool::new(n_threads);
+            for n_tasks in [0, 1, 2, 5, 64] {
+                let counts: Vec<_> = (0..n_tasks).map(|_| AtomicUsize::new(0)).collect();
+                for _ in 0..50 {
+                    pool.run(n_tasks, &|i| {
+                        counts[i].fetch_add(1, Ordering::Relaxed);
+                    });
+                }
+                assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 50));
+            }
+        }
+    }
+
+    #[test]
+    fn wakes_after_a_long_pause() {
+        let mut pool = Pool::new(2);
+        let count = AtomicUsize::new(0);
+        for _ in 0..5 {
+            thread::sleep(std::time::Duration::from_millis(20));
+            pool.run(2, &|_| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        assert_eq!(count.into_inner(), 10);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
+        let mut pool = Pool::new(2);
+        for bad in [0, 1] {
+            let run = catch_unwind(AssertUnwindSafe(|| {
+                pool.run(2, &|i| assert_ne!(i, bad, "meant to fail"));
+            }));
+            assert!(run.is_err());
+        }
+        let count = AtomicUsize::new(0);
+        pool.run(2, &|_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(count.into_inner(), 2);
+    }
+}

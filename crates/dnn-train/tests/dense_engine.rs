@@ -1,0 +1,137 @@
+//! The dense engine makes the steps that the network's own backward pass makes, on any number of
+//! threads.
+#![allow(clippy::unwrap_used)] // tests
+
+use dnn_core::network::Workspace;
+use dnn_core::rng::{Generator, RngKind};
+use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Loss, Network, Real};
+use dnn_train::engine::{DenseEngine, Engine};
+use dnn_train::optimizer::{GradientDescent, Step};
+use dnn_train::{Flow, IterationEvent, TrainConfig, TrainError, train};
+use nalgebra::DMatrix;
+use proptest::prelude::*;
+
+const STEP: Step = Step { number: 1, learning_rate: 0.05 };
+
+fn case<F: Real>(
+    hidden: &[usize],
+    n_classes: usize,
+    m: usize,
+    seed: u64,
+) -> (Network<F>, DMatrix<F>, Vec<u32>) {
+    let loss = if n_classes == 2 { Loss::BinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
+    let mut dims = vec![40];
+    dims.extend(hidden);
+    dims.push(loss.n_outputs(n_classes));
+    let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
+    let shape = Architecture::new(dims, Activation::Tanh, loss);
+    let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
+    let x = rng.normal_matrix(40, m);
+    let labels = (0..m).map(|_| (rng.uniform() * n_classes as f64) as u32).collect();
+    (network, x, labels)
+}
+
+fn trained<F: Real>(
+    network: &Network<F>,
+    x: &DMatrix<F>,
+    labels: &[u32],
+    n_threads: usize,
+) -> (Vec<f64>, Network<F>) {
+    let mut engine = DenseEngine::new(network, &GradientDescent, x, labels, n_threads);
+    let costs = (0..5)
+        .map(|_| {
+            let cost = engine.cost();
+            engine.update(&GradientDescent, STEP);
+            cost
+        })
+        .collect();
+    (costs, engine.network())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn equals_the_networks_own_backward_pass(
+        hidden in prop::collection::vec(1..30_usize, 0..4),
+        n_classes in 2..5_usize,
+        m in 1..300_usize,
+        seed in any::<u64>(),
+    ) {
+        let (mut network, x, labels) = case::<f64>(&hidden, n_classes, m, seed);
+        let (costs, got) = trained(&network, &x, &labels, 2);
+        let mut workspace = Workspace::new(&network, m);
+        let mut gradients = network.zero_gradients();
+        for cost in costs {
+            let expected = network.cost_and_gradients(&x, &labels, &mut workspace, &mut gradients);
+            prop_assert!((cost - expected).abs() <= 1e-12 * expected, "{cost} {expected}");
+            network.update(&gradients, STEP.learning_rate);
+        }
+        for (got, expected) in got.layers().iter().zip(network.layers()) {
+            prop_assert!((got.weights() - expected.weights()).norm() <= 1e-12 * (1.0 + expected.weights().norm()));
+            prop_assert!((got.bias() - expected.bias()).norm() <= 1e-12 * (1.0 + expected.bias().norm()));
+        }
+    }
+}
+
+/// Large enough that threads are used.
+fn same_on_any_number_of_threads<F: Real>() {
+    let (network, x, labels) = case::<F>(&[300, 70], 3, 500, 3);
+    let (costs, first) = trained(&network, &x, &labels, 1);
+    for n_threads in [2, 3, 8] {
+        let (other_costs, other) = trained(&network, &x, &labels, n_threads);
+        assert_eq!(costs, other_costs, "{n_threads} threads");
+        assert!(first == other, "weights differ with {n_threads} threads");
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    same_on_any_number_of_threads::<f32>();
+    same_on_any_number_of_threads::<f64>();
+}
+
+fn two_blobs() -> Dataset<f64> {
+    let mut rng = Generator::new(RngKind::Modern, 5).unwrap();
+    let labels: Vec<u32> = (0..60).map(|j| j % 2).collect();
+    let x = DMatrix::from_fn(3, 60, |_, j| rng.normal() + if labels[j] == 1 { 2.0 } else { -2.0 });
+    Dataset::new(x, labels, vec!["a".into(), "b".into()]).unwrap()
+}
+
+fn config() -> TrainConfig {
+    TrainConfig::course_deep()
+        .with(|c| {
+            c.hidden = vec![5];
+            c.iterations = 250;
+            c.learning_rate = 0.1;
+        })
+        .unwrap()
+}
+
+#[test]
+fn logs_from_iteration_zero_and_stops_when_an_observer_says_so() {
+    let data = two_blobs();
+    let all = train(&config(), &data, &mut []).unwrap();
+    assert_eq!((all.iterations, all.stopped), (250, false));
+    assert_eq!(all.costs.iter().map(|c| c.iteration).collect::<Vec<_>>(), [0, 100, 200]);
+    assert!(all.costs[2].cost < all.costs[0].cost);
+
+    let mut stop_at_150 = |event: &IterationEvent| {
+        if event.iteration == 150 { Flow::Stop } else { Flow::Continue }
+    };
+    let some = train(&config(), &data, &mut [&mut stop_at_150]).unwrap();
+    assert_eq!((some.iterations, some.stopped), (150, true));
+    // The network is the one after 150 updates, not one more.
+    let short = train(&config().with(|c| c.iterations = 150).unwrap(), &data, &mut []).unwrap();
+    assert!(some.network == short.network);
+}
+
+#[test]
+fn a_diverging_run_is_an_error_that_names_the_iteration() {
+    let x = two_blobs().x() * 1e200;
+    let data =
+        Dataset::new(x, two_blobs().labels().to_vec(), vec!["a".into(), "b".into()]).unwrap();
+    let error = train(&config(), &data, &mut []).unwrap_err();
+    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+    assert!(error.to_string().contains("iteration"), "{error}");
+}
