@@ -3,6 +3,9 @@
 //! Exit codes: 0 done, 1 a check found something, 2 the task could not be done.
 
 mod fetch_data;
+mod layers;
+mod metadata;
+mod msrv;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +24,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     FetchData(fetch_data::Args),
+    /// Check that crates import only what the layering allows.
+    Layers,
+    /// Check that no dependency needs a newer Rust than the workspace promises.
+    Msrv,
 }
 
 fn main() -> ExitCode {
@@ -45,6 +52,8 @@ fn run(task: &Task) -> anyhow::Result<Vec<String>> {
     let root = workspace_root()?;
     match task {
         Task::FetchData(args) => fetch_data::run(&root, args).map(|()| Vec::new()),
+        Task::Layers => layers::check(&root),
+        Task::Msrv => msrv::check(&root),
     }
 }
 
