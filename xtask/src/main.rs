@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a check found something, 2 the task could not be done.
 
+mod doc_paths;
 mod fetch_data;
 mod layers;
 mod metadata;
@@ -28,6 +29,8 @@ enum Task {
     Layers,
     /// Check that no dependency needs a newer Rust than the workspace promises.
     Msrv,
+    /// Check that the files that ARCHITECTURE.md names, and those that documents link to, exist.
+    DocPaths,
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn run(task: &Task) -> anyhow::Result<Vec<String>> {
         Task::FetchData(args) => fetch_data::run(&root, args).map(|()| Vec::new()),
         Task::Layers => layers::check(&root),
         Task::Msrv => msrv::check(&root),
+        Task::DocPaths => doc_paths::check(&root),
     }
 }
 
