@@ -2,11 +2,13 @@
 //!
 //! Exit codes: 0 done, 1 a check found something, 2 the task could not be done.
 
+mod ci;
 mod doc_paths;
 mod fetch_data;
 mod layers;
 mod metadata;
 mod msrv;
+mod readme;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +33,7 @@ enum Task {
     Msrv,
     /// Check that the files that ARCHITECTURE.md names, and those that documents link to, exist.
     DocPaths,
+    Ci(ci::Args),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn run(task: &Task) -> anyhow::Result<Vec<String>> {
         Task::Layers => layers::check(&root),
         Task::Msrv => msrv::check(&root),
         Task::DocPaths => doc_paths::check(&root),
+        Task::Ci(args) => ci::run(&root, args),
     }
 }
 

@@ -103,6 +103,20 @@ fn seen_from_here(folder: &Path) -> PathBuf {
     }
 }
 
+/// The names of the sets that `folder` has files for.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub(crate) fn sets_in(root: &Path, folder: &Path) -> anyhow::Result<Vec<String>> {
+    let manifest = Manifest::load(&root.join("data").join("manifest.toml"), false)?;
+    let has = |set: &Set| {
+        set.files.iter().any(|file| {
+            folder.join(&file.name).exists() || folder.join(&set.folder).join(&file.name).exists()
+        })
+    };
+    Ok(manifest.sets.into_iter().filter(has).map(|set| set.name).collect())
+}
+
 /// Who is asked, in order. `--from` may point at the set's own folder or at one that has it.
 fn sources(set: &Set, from: Option<&Source>) -> Vec<Source> {
     match from {
