@@ -2,6 +2,8 @@
 
 mod error;
 mod image_set;
+mod splits;
 
 pub use error::DataError;
 pub use image_set::{ImageSet, ImageShape};
+pub use splits::Splits;

@@ -1,0 +1,107 @@
+//! A training set and a test set that belong together.
+
+use crate::{DataError, ImageSet};
+use std::path::PathBuf;
+
+/// What a source of data holds: a training set, a test set, or both, and where each came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Splits {
+    /// The images to train on.
+    pub train: Option<ImageSet>,
+    /// The images to test on.
+    pub test: Option<ImageSet>,
+    /// The file or folder `train` was read from.
+    pub train_path: Option<PathBuf>,
+    /// The file or folder `test` was read from.
+    pub test_path: Option<PathBuf>,
+}
+
+impl Splits {
+    /// Takes two sets that came from no file, after checking that they agree.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn new(train: Option<ImageSet>, test: Option<ImageSet>) -> Result<Self, DataError> {
+        let splits = Self { train, test, ..Self::default() };
+        splits.check()?;
+        Ok(splits)
+    }
+
+    /// Whether one network can be trained on one set and tested on the other.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] when the images differ in size or the classes in name or order, or
+    /// when there is no set at all.
+    pub fn check(&self) -> Result<(), DataError> {
+        let (train, test) = match (&self.train, &self.test) {
+            (Some(train), Some(test)) => (train, test),
+            (None, None) => {
+                return Err(DataError::Mismatch {
+                    what: "data".into(),
+                    expected: "a training or a test set".into(),
+                    got: "neither".into(),
+                });
+            }
+            _ => return Ok(()),
+        };
+        let mismatch = |what: &str, expected: String, got: String| {
+            let of = |path: &Option<PathBuf>| {
+                path.as_ref().map_or(String::new(), |path| format!(" ({})", path.display()))
+            };
+            let what = format!("{what} of the test set{}", of(&self.test_path));
+            let expected = format!("{expected} as in the training set{}", of(&self.train_path));
+            Err(DataError::Mismatch { what, expected, got })
+        };
+        if train.shape() != test.shape() {
+            return mismatch("images", train.shape().to_string(), test.shape().to_string());
+        }
+        if train.classes() != test.classes() {
+            return mismatch("classes", list(train.classes()), list(test.classes()));
+        }
+        Ok(())
+    }
+}
+
+/// The first names, so that a message stays a line.
+fn list(classes: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = classes[..classes.len().min(SHOWN)].join(", ");
+    if classes.len() > SHOWN { format!("{shown}, … ({} in all)", classes.len()) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ImageShape;
+
+    fn set(width: usize, classes: [&str; 2]) -> ImageSet {
+        let shape = ImageShape { height: 1, width, channels: 1 };
+        ImageSet::new(vec![0; width], shape, vec![0], classes.map(String::from).to_vec())
+            .expect("a valid set")
+    }
+
+    #[test]
+    fn sets_that_differ_are_refused_with_both_sides_named() {
+        let train = set(2, ["non-cat", "cat"]);
+        assert!(Splits::new(Some(train.clone()), Some(train.clone())).is_ok());
+        let size = Splits::new(Some(train.clone()), Some(set(3, ["non-cat", "cat"])));
+        assert_eq!(
+            size.expect_err("another size").to_string(),
+            "images of the test set: expected 1×2×1 as in the training set, got 1×3×1"
+        );
+        let mut swapped = Splits {
+            train: Some(train),
+            test: Some(set(2, ["cat", "non-cat"])),
+            train_path: Some("a.h5".into()),
+            test_path: Some("b.h5".into()),
+        };
+        assert_eq!(
+            swapped.check().expect_err("another order").to_string(),
+            "classes of the test set (b.h5): expected non-cat, cat as in the training set (a.h5), \
+             got cat, non-cat"
+        );
+        swapped.test = None;
+        assert!(swapped.check().is_ok());
+        assert!(Splits::default().check().is_err());
+    }
+}
