@@ -30,4 +30,8 @@ pub enum DataError {
     /// The examples are not a dataset.
     #[error(transparent)]
     Dataset(#[from] dnn_core::DatasetError),
+    /// An HDF5 file cannot be used.
+    #[cfg(feature = "hdf5")]
+    #[error(transparent)]
+    Hdf5(#[from] crate::hdf5::Hdf5Error),
 }

@@ -1,6 +1,10 @@
 //! Labelled images from files, or drawn, ready for a [`dnn_core`] network.
 
+#[cfg(feature = "hdf5")]
+mod atomic;
 mod error;
+#[cfg(feature = "hdf5")]
+pub mod hdf5;
 mod image_set;
 mod splits;
 

@@ -1,0 +1,53 @@
+//! Images and labels in HDF5, the format of the course's data.
+//!
+//! The course's schema is `train_set_x` (m, height, width, 3) of uint8, `train_set_y` (m) of
+//! integers, `list_classes` of strings, and `test_set_x`, `test_set_y` likewise, in one file or in
+//! two. [`load_pair`] takes a folder, [`load_file`] a file, [`load_named`] any two datasets;
+//! [`write_splits`] writes the schema and [`describe`] says what is in a file. What else is
+//! accepted, and what is refused, is in `docs/data-formats.md`.
+//!
+//! Nothing is read before its type and extent are known to be right and within [`Limits`].
+
+mod backend;
+mod checks;
+#[cfg(feature = "libhdf5")]
+mod clib;
+mod describe;
+mod error;
+mod file;
+mod folder;
+mod pure;
+mod schema;
+mod sniff;
+mod write;
+
+pub use backend::Backend;
+pub use describe::{DatasetSummary, Description, describe};
+pub use error::Hdf5Error;
+pub use folder::load_pair;
+pub use schema::{Names, load_file, load_named};
+pub use write::{Factor, FactorValues, Factors, load_factors, write_splits};
+
+/// How HDF5 is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What a file may ask for.
+    pub limits: Limits,
+    /// The library that reads.
+    pub backend: Backend,
+}
+
+/// What a file may ask for. A damaged extent can ask for any amount of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one dataset in memory; 4 GiB by default. The images of a split are one dataset.
+    pub max_bytes: u64,
+    /// Number of classes; 4096 by default.
+    pub max_classes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_bytes: 4 << 30, max_classes: 4096 }
+    }
+}

@@ -1,0 +1,164 @@
+//! The pure-Rust library as a [`Reader`].
+
+use super::backend::{DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, Reader, Storage};
+use super::error::Cause;
+use hdf5_pure::{Dataset, Datatype, Error, File, FormatError, Layout, VlenStringReadOptions};
+use std::collections::VecDeque;
+use std::path::Path;
+
+pub(super) struct PureReader(File);
+
+impl PureReader {
+    /// Opens for reading on demand: a large file is not held in memory beside its pixels.
+    pub(super) fn open(path: &Path) -> Result<Self, Cause> {
+        Ok(Self(File::open_streaming(path)?))
+    }
+}
+
+impl Reader for PureReader {
+    fn list(&self) -> Result<(Vec<String>, bool), Cause> {
+        let mut names = Vec::new();
+        let mut groups = VecDeque::from([(String::new(), self.0.root(), 0)]);
+        let (mut n_groups, mut more) = (1, false);
+        while let Some((prefix, group, depth)) = groups.pop_front() {
+            // Soft links in groups of the old kind come out as an overflow of addresses.
+            let datasets = group.datasets().map_err(|e| {
+                format!("{e} (soft links, if there are any, are not followed by this reader)")
+            })?;
+            for name in datasets {
+                if names.len() == MAX_LISTED {
+                    more = true;
+                    break;
+                }
+                names.push(format!("{prefix}{name}"));
+            }
+            for name in group.groups()? {
+                if n_groups == MAX_LISTED || depth == MAX_DEPTH {
+                    more = true;
+                    break;
+                }
+                n_groups += 1;
+                groups.push_back((format!("{prefix}{name}/"), group.group(&name)?, depth + 1));
+            }
+        }
+        names.sort();
+        Ok((names, more))
+    }
+
+    fn info(&self, name: &str) -> Result<Option<DatasetInfo>, Cause> {
+        let dataset = match self.0.dataset(name) {
+            Ok(dataset) => dataset,
+            Err(Error::Format(FormatError::PathNotFound(_)) | Error::NotADataset(_)) => {
+                return Ok(None);
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let storage = match dataset.layout()? {
+            Layout::Compact { .. } => Storage::Compact,
+            // Data in other files look as if they were never written; reading no row tells.
+            Layout::Contiguous { address: None, .. }
+                if matches!(
+                    dataset.read_raw_rows(0, 0),
+                    Err(Error::Format(FormatError::UnsupportedExternalStorage))
+                ) =>
+            {
+                Storage::Elsewhere
+            }
+            Layout::Contiguous { address, .. } => {
+                Storage::Contiguous { written: address.is_some() }
+            }
+            Layout::Chunked { chunk_shape, .. } => Storage::Chunked(chunk_shape),
+            _ => Storage::Elsewhere,
+        };
+        let datatype = dataset.datatype()?;
+        Ok(Some(DatasetInfo {
+            name: name.into(),
+            shape: dataset.shape()?,
+            element: element(&datatype),
+            element_bytes: u64::from(datatype.type_size()),
+            storage,
+            filters: filters(&dataset),
+        }))
+    }
+
+    fn n_chunks_written(&self, name: &str) -> Result<u64, Cause> {
+        Ok(self.0.dataset(name)?.chunks()?.len() as u64)
+    }
+
+    fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {
+        Ok(self.0.dataset(name)?.read_u8()?)
+    }
+
+    fn read_integers(&self, name: &str, signed: bool) -> Result<Vec<i128>, Cause> {
+        let dataset = self.0.dataset(name)?;
+        Ok(if signed {
+            dataset.read_i64()?.into_iter().map(i128::from).collect()
+        } else {
+            dataset.read_u64()?.into_iter().map(i128::from).collect()
+        })
+    }
+
+    fn read_floats(&self, name: &str) -> Result<Vec<f64>, Cause> {
+        Ok(self.0.dataset(name)?.read_f64()?)
+    }
+
+    fn read_strings(&self, info: &DatasetInfo, max_bytes: u64) -> Result<Vec<Vec<u8>>, Cause> {
+        let dataset = self.0.dataset(&info.name)?;
+        if info.element == Element::VarString {
+            let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+            let options = VlenStringReadOptions::new().with_max_payload_bytes(max_bytes);
+            let strings = dataset.read_vlen_strings(options)?;
+            return Ok(strings.into_iter().map(String::into_bytes).collect());
+        }
+        let width = usize::try_from(info.element_bytes)?.max(1);
+        Ok(dataset.read_raw()?.chunks_exact(width).map(<[u8]>::to_vec).collect())
+    }
+}
+
+fn filters(dataset: &Dataset) -> Vec<Filter> {
+    let available = |id| {
+        matches!(
+            id,
+            Filter::DEFLATE
+                | Filter::SHUFFLE
+                | Filter::FLETCHER32
+                | Filter::SCALE_OFFSET
+                | Filter::LZF
+        )
+    };
+    dataset.filters().into_iter().map(|id| Filter { id, available: available(id) }).collect()
+}
+
+fn element(datatype: &Datatype) -> Element {
+    match datatype {
+        Datatype::FixedPoint { size: size @ (1 | 2 | 4 | 8), layout, .. }
+            if layout.bit_offset == 0 && u32::from(layout.bit_precision) == size * 8 =>
+        {
+            if layout.signed {
+                Element::Signed(*size as u8)
+            } else {
+                Element::Unsigned(*size as u8)
+            }
+        }
+        Datatype::FloatingPoint { size: size @ (4 | 8), .. } => Element::Float(*size as u8),
+        Datatype::String { size, .. } => Element::FixedString(u64::from(*size)),
+        Datatype::VariableLength { is_string: true, .. } => Element::VarString,
+        Datatype::Enumeration { size: 1, base_type, members }
+            if matches!(element(base_type), Element::Signed(1) | Element::Unsigned(1))
+                && members.iter().map(|m| m.name.as_str()).eq(["FALSE", "TRUE"]) =>
+        {
+            Element::Bool
+        }
+        Datatype::Enumeration { base_type, .. } => {
+            Element::Other(format!("enumeration of {}", element(base_type)))
+        }
+        Datatype::Compound { .. } => Element::Other("compound".into()),
+        Datatype::Array { .. } => Element::Other("array".into()),
+        Datatype::FixedPoint { size, .. } => Element::Other(format!("integer of {size} bytes")),
+        Datatype::FloatingPoint { size, .. } => Element::Other(format!("float of {size} bytes")),
+        Datatype::VariableLength { .. } => Element::Other("sequence of variable length".into()),
+        Datatype::Reference { .. } => Element::Other("reference".into()),
+        Datatype::Opaque { .. } => Element::Other("opaque".into()),
+        _ => Element::Other("another type".into()),
+    }
+}

@@ -1,0 +1,173 @@
+//! From datasets to labelled images: the course's schema and what others made of it.
+
+use super::checks::{check_range, image_extent, label_extent, read_classes, read_labels};
+use super::file::OpenFile;
+use super::{Hdf5Error, Limits, Options};
+use crate::{DataError, ImageSet, ImageShape, Splits};
+use std::path::{Path, PathBuf};
+
+/// Which datasets of a file hold the images, the labels and the names of the classes.
+///
+/// Names are paths: `group/x` is the dataset `x` of the group `group`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// uint8, (m, height, width, 3), (m, height, width, 1) or (m, height, width).
+    pub images: String,
+    /// Integers, booleans or strings of digits, (m), (m, 1) or (1, m).
+    pub labels: String,
+    /// Strings or integers, one a class. When `None`, `list_classes` is used if the file has it.
+    pub classes: Option<String>,
+}
+
+/// The name the course gives to the dataset of class names.
+pub(super) const CLASSES: &str = "list_classes";
+
+impl Names {
+    /// The course's names: `train_set_x`, `train_set_y`, or the same with `test`.
+    pub(super) fn course(split: &str) -> Self {
+        Self { images: format!("{split}_set_x"), labels: format!("{split}_set_y"), classes: None }
+    }
+}
+
+/// Reads the training and the test set of one file by the course's names.
+///
+/// A file may hold either or both. Classes without names are called by their index, "0", "1" …,
+/// except that two classes are "non-cat" and "cat" where the name of the file says "cat".
+///
+/// # Errors
+/// [`DataError::Hdf5`] when the file cannot be used, [`DataError::Mismatch`] when its two sets
+/// differ in image size or classes.
+pub fn load_file(path: &Path, options: &Options) -> Result<Splits, DataError> {
+    let file = OpenFile::open(path, options)?;
+    let (train, test) = (Names::course("train"), Names::course("test"));
+    let read = |names: &Names| match file.find(&names.images)? {
+        Some(_) => RawSet::read(&file, names).map(Some),
+        None => Ok(None),
+    };
+    let (train_set, test_set) = (read(&train)?, read(&test)?);
+    if train_set.is_none() && test_set.is_none() {
+        // Says what the file holds instead.
+        file.info(&train.images)?;
+    }
+    assemble(train_set, test_set, &options.limits)
+}
+
+/// Reads one set of images from any two datasets of a file.
+///
+/// # Errors
+/// [`DataError::Hdf5`] when the file cannot be used.
+pub fn load_named(path: &Path, names: &Names, options: &Options) -> Result<ImageSet, DataError> {
+    let file = OpenFile::open(path, options)?;
+    let set = RawSet::read(&file, names)?;
+    let classes = match &set.classes {
+        Some(classes) => classes.clone(),
+        None => indices_as_names(&[&set], &options.limits)?,
+    };
+    set.into_images(classes)
+}
+
+/// Images and labels of one split as the file has them, before it is clear what the classes are.
+pub(super) struct RawSet {
+    file: PathBuf,
+    names: Names,
+    pixels: Vec<u8>,
+    shape: ImageShape,
+    labels: Vec<u32>,
+    classes: Option<Vec<String>>,
+}
+
+impl RawSet {
+    /// Checks and reads.
+    pub(super) fn read(file: &OpenFile, names: &Names) -> Result<Self, Hdf5Error> {
+        // Everything small and everything that can be wrong first: pixels are read last.
+        let images = file.info(&names.images)?;
+        let (n_images, shape) = image_extent(file, &images)?;
+        let labels = file.info(&names.labels)?;
+        let n_labels = label_extent(file, &labels)?;
+        if n_labels != n_images {
+            return Err(Hdf5Error::Count {
+                path: file.path.clone(),
+                images: images.name,
+                n_images,
+                labels: labels.name,
+                n_labels,
+            });
+        }
+        let classes = match &names.classes {
+            Some(name) => Some(read_classes(file, name)?),
+            None if file.find(CLASSES)?.is_some() => Some(read_classes(file, CLASSES)?),
+            None => None,
+        };
+        Ok(Self {
+            labels: read_labels(file, &labels, classes.as_deref())?,
+            pixels: file.read_bytes(&images)?,
+            file: file.path.clone(),
+            names: names.clone(),
+            shape,
+            classes,
+        })
+    }
+
+    fn into_images(self, classes: Vec<String>) -> Result<ImageSet, DataError> {
+        // Labels were checked against the file's own classes; those of the other split may be fewer.
+        check_range(&self.file, &self.names.labels, &self.labels, classes.len())?;
+        ImageSet::new(self.pixels, self.shape, self.labels, classes)
+    }
+}
+
+/// Gives both sets the same classes, and checks that they belong together.
+pub(super) fn assemble(
+    mut train: Option<RawSet>,
+    mut test: Option<RawSet>,
+    limits: &Limits,
+) -> Result<Splits, DataError> {
+    let of = |set: &mut Option<RawSet>| set.as_mut().and_then(|set| set.classes.take());
+    let (of_train, of_test) = match (of(&mut train), of(&mut test)) {
+        (Some(train), Some(test)) => (train, test),
+        // One file of two without names: those of the other hold.
+        (Some(both), None) | (None, Some(both)) => (both.clone(), both),
+        (None, None) => {
+            let sets: Vec<&RawSet> = train.iter().chain(&test).collect();
+            let mut names = indices_as_names(&sets, limits)?;
+            if names.len() == 2 && sets.iter().all(|set| says_cat(&set.file)) {
+                names = vec!["non-cat".into(), "cat".into()];
+            }
+            (names.clone(), names)
+        }
+    };
+    let path = |set: &Option<RawSet>| set.as_ref().map(|set| set.file.clone());
+    let splits = Splits {
+        train_path: path(&train),
+        test_path: path(&test),
+        train: train.map(|set| set.into_images(of_train)).transpose()?,
+        test: test.map(|set| set.into_images(of_test)).transpose()?,
+    };
+    splits.check()?;
+    Ok(splits)
+}
+
+/// Whether a file's own name tells that it holds the course's cats: other two-class sets of the
+/// course (happy faces) have the same schema.
+fn says_cat(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().contains("cat"))
+}
+
+/// Names for the classes of sets that have none: "0", "1" … up to the largest label.
+fn indices_as_names(sets: &[&RawSet], limits: &Limits) -> Result<Vec<String>, Hdf5Error> {
+    let mut n_classes = 2;
+    for set in sets {
+        for (index, &label) in set.labels.iter().enumerate() {
+            if label >= limits.max_classes {
+                return Err(Hdf5Error::Value {
+                    path: set.file.clone(),
+                    name: set.names.labels.clone(),
+                    index,
+                    expected: format!("a class index below {}", limits.max_classes),
+                    got: label.to_string(),
+                });
+            }
+            n_classes = n_classes.max(label + 1);
+        }
+    }
+    Ok((0..n_classes).map(|class| class.to_string()).collect())
+}

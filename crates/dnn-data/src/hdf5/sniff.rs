@@ -1,0 +1,188 @@
+//! What a file is, before a library opens it: the most common faults are not HDF5's own, but a web
+//! page or a pointer saved under the name of the data, or half a download.
+
+use super::Hdf5Error;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+/// Enough to tell what a file is that is not HDF5.
+const HEAD_BYTES: usize = 1024;
+
+/// Checks that `path` is a whole HDF5 file by its signature and its own length; returns its length.
+///
+/// # Errors
+/// Everything that can be said of a file without an HDF5 library.
+pub(super) fn check(path: &Path) -> Result<u64, Hdf5Error> {
+    let io = |operation| move |source| Hdf5Error::Io { path: path.into(), operation, source };
+    let metadata = fs::metadata(path).map_err(io("open"))?;
+    if metadata.is_dir() {
+        return Err(Hdf5Error::NotAFile { path: path.into(), got: "folder" });
+    }
+    // Opening a pipe would wait for somebody to write to it.
+    if !metadata.is_file() {
+        return Err(Hdf5Error::NotAFile { path: path.into(), got: "device" });
+    }
+    let n_bytes = metadata.len();
+    if n_bytes == 0 {
+        return Err(Hdf5Error::Empty { path: path.into() });
+    }
+    let mut file = File::open(path).map_err(io("open"))?;
+    let mut head = Vec::new();
+    (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(io("read"))?;
+    if head.len() < SIGNATURE.len() && SIGNATURE.starts_with(&head) {
+        return Err(Hdf5Error::Truncated { path: path.into(), expected: None, got: n_bytes });
+    }
+    let Some(start) = signature_offset(&mut file, n_bytes).map_err(io("read"))? else {
+        return Err(Hdf5Error::NotHdf5 { path: path.into(), found: what_it_is(&head) });
+    };
+    let mut superblock = Vec::new();
+    file.seek(SeekFrom::Start(start)).map_err(io("read"))?;
+    file.take(96).read_to_end(&mut superblock).map_err(io("read"))?;
+    match end_of_file(&superblock) {
+        EndOfFile::At(end) if end > n_bytes => {
+            Err(Hdf5Error::Truncated { path: path.into(), expected: Some(end), got: n_bytes })
+        }
+        EndOfFile::CutOff => {
+            Err(Hdf5Error::Truncated { path: path.into(), expected: None, got: n_bytes })
+        }
+        EndOfFile::At(_) | EndOfFile::Unknown => Ok(n_bytes),
+    }
+}
+
+/// Where HDF5 starts: at 0, or behind a user block of 512, 1024, 2048 … bytes.
+fn signature_offset(file: &mut File, n_bytes: u64) -> io::Result<Option<u64>> {
+    let mut at = 0_u64;
+    while at.saturating_add(SIGNATURE.len() as u64) <= n_bytes {
+        let mut found = [0; SIGNATURE.len()];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut found)?;
+        if found == SIGNATURE {
+            return Ok(Some(at));
+        }
+        at = if at == 0 { 512 } else { at * 2 };
+    }
+    Ok(None)
+}
+
+/// The length a file says it has.
+enum EndOfFile {
+    At(u64),
+    /// The superblock itself is cut off.
+    CutOff,
+    /// A superblock this code does not know: the library decides.
+    Unknown,
+}
+
+/// Reads the end-of-file address of a superblock (HDF5 File Format Specification, section II.A).
+fn end_of_file(superblock: &[u8]) -> EndOfFile {
+    // Position of the base address; the end of file is the third of four addresses in versions
+    // 0, 1, 2 and 3 alike (base, free space or extension, end of file, driver or root).
+    let Some(&version) = superblock.get(8) else { return EndOfFile::CutOff };
+    let (offset_size_at, base_at) = match version {
+        0 => (13, 24),
+        1 => (13, 28),
+        2 | 3 => (9, 12),
+        _ => return EndOfFile::Unknown,
+    };
+    let Some(&offset_size) = superblock.get(offset_size_at) else { return EndOfFile::CutOff };
+    if !matches!(offset_size, 2 | 4 | 8) {
+        return EndOfFile::Unknown;
+    }
+    let offset_size = usize::from(offset_size);
+    let at = base_at + 2 * offset_size;
+    let Some(bytes) = superblock.get(at..at + offset_size) else { return EndOfFile::CutOff };
+    EndOfFile::At(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+}
+
+/// Names what is there instead of HDF5, and what to do about it.
+fn what_it_is(head: &[u8]) -> String {
+    let binary: &[(&[u8], &str)] = &[
+        (b"\x1f\x8b", "a gzip archive: unpack it first"),
+        (b"PK\x03\x04", "a zip archive (or an .npz file): unpack it first"),
+        (b"\x93NUMPY", "a NumPy array (.npy)"),
+        (b"\x89PNG", "a PNG image"),
+        (b"\xff\xd8\xff", "a JPEG image"),
+        (b"CDF", "a classic NetCDF file"),
+        (b"\x0e\x03\x13\x01", "an HDF4 file: convert it with h4toh5"),
+        (b"MATLAB 5.0", "a MATLAB file older than version 7.3"),
+        (b"%PDF", "a PDF document"),
+    ];
+    if let Some((_, what)) = binary.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return (*what).into();
+    }
+    let Some(text) = as_text(head) else {
+        return "other binary data: the HDF5 signature is missing".into();
+    };
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let lower = text.to_lowercase();
+    if lower.starts_with("<!doctype html") || (text.starts_with('<') && lower.contains("<html")) {
+        return "an HTML page: what was downloaded is the page about the file, or an error page, \
+                not the file itself"
+            .into();
+    }
+    if text.starts_with("version https://git-lfs") {
+        return "a git-LFS pointer: the data themselves were not downloaded (in a clone, \
+                `git lfs pull` does)"
+            .into();
+    }
+    let line: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
+    format!("text, beginning with {line:?}")
+}
+
+/// The head as text, unless it holds what no text does. The last character may be cut in half.
+fn as_text(head: &[u8]) -> Option<&str> {
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(e) if e.error_len().is_none() => std::str::from_utf8(&head[..e.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    let is_text = |c: char| !c.is_control() || c.is_ascii_whitespace();
+    (!text.is_empty() && text.chars().all(is_text)).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(bytes: &[u8]) -> String {
+        let file = tempfile::Builder::new().suffix(".h5").tempfile().expect("a file");
+        fs::write(file.path(), bytes).expect("written");
+        let message = check(file.path()).expect_err("not HDF5").to_string();
+        message.replace(&file.path().display().to_string(), "F")
+    }
+
+    #[test]
+    fn what_is_not_hdf5_is_named() {
+        let cases: &[(&[u8], &str)] = &[
+            (b"", "the file is empty (0 bytes)"),
+            (b"\n\n<!DOCTYPE html>\n<html lang=\"en\">", "an HTML page"),
+            (b"\xef\xbb\xbf<html><head>", "an HTML page"),
+            (b"<!-- x --><HTML>", "an HTML page"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:fbe5", "a git-LFS pointer"),
+            (b"404: Not Found", "text, beginning with \"404: Not Found\""),
+            (b"<?xml version=\"1.0\"?><Error>", "text, beginning with \"<?xml"),
+            ("Größe".as_bytes().split_at(3).0, "text, beginning with \"Gr\""),
+            (b"PK\x03\x04rest", "a zip archive"),
+            (b"\x1f\x8b\x08", "a gzip archive"),
+            (b"\x00\x01\x02\x03", "other binary data"),
+            (b"\x89HDF", "truncated: 4 bytes, so"),
+            (b"\x89HDF\r\n\x1a\n\x00\x00", "truncated: 10 bytes, so"),
+        ];
+        for (bytes, expected) in cases {
+            let message = refusal(bytes);
+            assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_and_a_missing_file_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(matches!(check(folder.path()), Err(Hdf5Error::NotAFile { got: "folder", .. })));
+        let missing = check(&folder.path().join("none.h5"));
+        assert!(
+            matches!(missing, Err(Hdf5Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+        );
+    }
+}
