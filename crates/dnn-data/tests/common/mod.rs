@@ -1,0 +1,48 @@
+//! What several tests of HDF5 share.
+#![allow(dead_code)] // each test uses a part of it
+
+use dnn_data::hdf5::Backend;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// Every backend that is compiled in.
+pub(crate) fn backends() -> Vec<Backend> {
+    vec![
+        Backend::Pure,
+        #[cfg(feature = "libhdf5")]
+        Backend::CLibrary,
+    ]
+}
+
+/// A file that h5py wrote.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/hdf5/{name}.h5"))
+}
+
+/// An error with its causes, as a person sees it.
+pub(crate) fn message(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += ": ";
+        text += &cause.to_string();
+        source = cause.source();
+    }
+    text
+}
+
+/// The folder of the course's real images; `None`, with a note, when they were not fetched and
+/// nobody insists by `DNN_REQUIRE_DATA=1`.
+pub(crate) fn real_data() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
+    if folder.join("train_catvnoncat.h5").exists() && folder.join("test_catvnoncat.h5").exists() {
+        return Some(folder);
+    }
+    assert!(
+        std::env::var_os("DNN_REQUIRE_DATA").is_none_or(|value| value != "1"),
+        "DNN_REQUIRE_DATA=1, but {} lacks the cat files: cargo xtask fetch-data",
+        folder.display()
+    );
+    eprintln!("skipped: the cat images are not in {}", folder.display());
+    None
+}

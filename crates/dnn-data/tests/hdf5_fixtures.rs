@@ -1,0 +1,159 @@
+//! Files in the encodings that others write (see `fixtures/hdf5/README.md`): what must be read, and
+//! what must be refused with which words; by each backend there is.
+#![cfg(feature = "hdf5")]
+
+mod common;
+
+use common::{backends, fixture, message};
+use dnn_data::hdf5::{self, Names, Options};
+use dnn_data::{DataError, Splits};
+
+/// What `make.py` calls X: (4, 2, 3, 3).
+fn pixels() -> Vec<u8> {
+    (0..72).map(|i| (i * 7 % 256) as u8).collect()
+}
+
+const READ: &[(&str, [&str; 2])] = &[
+    ("contiguous", ["non-cat", "cat"]),
+    ("gzip_shuffle", ["non-cat", "cat"]),
+    ("v108", ["non-cat", "cat"]),
+    ("v110", ["non-cat", "cat"]),
+    ("v112", ["non-cat", "cat"]),
+    ("v114", ["non-cat", "cat"]),
+    ("userblock", ["non-cat", "cat"]),
+    ("labels_column", ["non-cat", "cat"]),
+    ("labels_row", ["non-cat", "cat"]),
+    ("labels_big_endian", ["non-cat", "cat"]),
+    ("labels_uint8", ["non-cat", "cat"]),
+    ("labels_bool", ["non-cat", "cat"]),
+    ("labels_fixed_string", ["non-cat", "cat"]),
+    ("labels_text", ["non-cat", "cat"]),
+    ("labels_scale_offset", ["non-cat", "cat"]),
+    ("classes_text", ["non-cat", "cat"]),
+    ("classes_utf8", ["chien", "château"]),
+    ("classes_integer", ["0", "1"]),
+    ("compact", ["non-cat", "cat"]),
+    ("no_classes", ["0", "1"]),
+    ("no_classes_cat", ["non-cat", "cat"]),
+    ("cycle", ["non-cat", "cat"]),
+];
+
+#[test]
+fn every_encoding_gives_the_same_images_and_labels() {
+    for backend in backends() {
+        let options = Options { backend, ..Options::default() };
+        for (name, classes) in READ {
+            let splits = hdf5::load_file(&fixture(name), &options)
+                .unwrap_or_else(|e| panic!("{name} by {backend:?}: {}", message(&e)));
+            let train = splits.train.expect("a training set");
+            assert_eq!(train.pixels(), pixels(), "{name}");
+            assert_eq!(train.shape().to_string(), "2×3×3", "{name}");
+            assert_eq!(train.labels(), [1, 0, 1, 1], "{name}");
+            assert_eq!(train.classes(), classes, "{name}");
+            assert_eq!(splits.train_path, Some(fixture(name)));
+            assert_eq!((splits.test, splits.test_path), (None, None));
+        }
+    }
+}
+
+#[test]
+fn one_file_can_hold_both_splits_grey_images_or_datasets_of_other_names() {
+    for backend in backends() {
+        let options = Options { backend, ..Options::default() };
+        let load =
+            |name: &str| -> Splits { hdf5::load_file(&fixture(name), &options).expect("readable") };
+        let test = load("both").test.expect("a test set");
+        assert_eq!(test.image(0), &pixels()[18..36]);
+        assert_eq!(test.image(1), &pixels()[..18]);
+        assert_eq!(test.labels(), [0, 1]);
+
+        let grey = load("grey").train.expect("a training set");
+        assert_eq!(grey.shape().channels, 1);
+        assert_eq!(grey.image(0), [0, 21, 42, 63, 84, 105]);
+        assert_eq!(load("grey_without_channel").train, Some(grey));
+
+        let mut names =
+            Names { images: "photos/x".into(), labels: "/photos/y".into(), classes: None };
+        let named = hdf5::load_named(&fixture("named"), &names, &options).expect("readable");
+        assert_eq!(named.pixels(), pixels());
+        // Two labels are no reason to call anything a cat.
+        assert_eq!(named.classes(), load("no_classes").train.expect("a set").classes());
+        names.labels = "photos/yy".into();
+        let missing = hdf5::load_named(&fixture("named"), &names, &options).expect_err("missing");
+        assert!(message(&missing).contains("no dataset `photos/yy`, did you mean `photos/y`?"));
+        names.labels = "photos".into();
+        let group = hdf5::load_named(&fixture("named"), &names, &options).expect_err("a group");
+        assert!(message(&group).contains("no dataset `photos`"), "{}", message(&group));
+    }
+}
+
+const REFUSED: &[(&str, &str)] = &[
+    ("float_images", "`train_set_x` has elements of type float64, expected uint8"),
+    ("float_labels", "`train_set_y` has elements of type float64, expected integers"),
+    ("half_written", "`train_set_x` is incomplete: 2 of its 4 chunks were written"),
+    ("never_written", "`train_set_x` is incomplete: nothing was ever written to it"),
+    ("external", "`train_set_x` lies in another file"),
+    ("huge", "`train_set_x` is incomplete: its extent of 192000000 bytes cannot be in a file of"),
+    ("layout_5", "reading `train_set_x` failed"),
+    ("named", "no dataset `train_set_x`; the file holds `photos/x`, `photos/y`"),
+];
+
+#[test]
+fn what_cannot_be_used_is_refused_with_a_reason() {
+    for backend in backends() {
+        let options = Options { backend, ..Options::default() };
+        for (name, expected) in REFUSED {
+            let error = hdf5::load_file(&fixture(name), &options).expect_err(name);
+            assert!(matches!(error, DataError::Hdf5(_)));
+            let message = message(&error);
+            assert!(message.contains(expected), "{name} by {backend:?}: {message}");
+            assert!(message.contains(&format!("{name}.h5")), "{message} lacks the file");
+        }
+    }
+}
+
+#[test]
+fn limits_hold() {
+    for backend in backends() {
+        let mut options = Options { backend, ..Options::default() };
+        options.limits.max_bytes = 71;
+        let error = hdf5::load_file(&fixture("no_classes"), &options).expect_err("72 bytes");
+        let expected = "`train_set_x` of shape (4, 2, 3, 3) would take 72 bytes in memory, the \
+                        limit is 71 bytes";
+        assert!(message(&error).ends_with(expected), "{}", message(&error));
+        options.limits.max_bytes = 200;
+        assert!(hdf5::load_file(&fixture("contiguous"), &options).is_ok());
+        options.limits.max_classes = 1;
+        let error = hdf5::load_file(&fixture("no_classes"), &options).expect_err("two classes");
+        assert!(message(&error).contains("entry 0 is 1, expected a class index below 1"));
+    }
+}
+
+#[test]
+fn a_description_lists_what_is_there() {
+    for backend in backends() {
+        let options = Options { backend, ..Options::default() };
+        let description = hdf5::describe(&fixture("gzip_shuffle"), &options).expect("readable");
+        let found: Vec<String> = description
+            .datasets
+            .iter()
+            .map(|d| format!("{} {} {:?} {}", d.name, d.element, d.shape, d.filters.join("+")))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "list_classes string of 7 bytes [2] ",
+                "train_set_x uint8 [4, 2, 3, 3] shuffle+gzip",
+                "train_set_y int64 [4] shuffle+gzip+fletcher32",
+            ]
+        );
+        assert_eq!(description.datasets[1].data_bytes, Some(72));
+        assert!(!description.more);
+        let damaged = hdf5::describe(&fixture("layout_5"), &options).expect("two can be read");
+        let problems: Vec<bool> = damaged.datasets.iter().map(|d| d.problem.is_some()).collect();
+        assert_eq!(problems, [false, true, false]);
+        // A hard link from a group to its parent: endless paths, a bounded list.
+        let cycle = hdf5::describe(&fixture("cycle"), &options).expect("readable");
+        assert!(cycle.more && cycle.datasets.len() <= 1000);
+    }
+}
