@@ -23,6 +23,7 @@ pub enum ResizeFilter {
 pub enum Normalization {
     /// v / 255: features in [0, 1], as the course does.
     #[default]
+    #[serde(rename = "divide-by-255")]
     DivideBy255,
 }
 

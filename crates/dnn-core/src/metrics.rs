@@ -2,7 +2,7 @@
 
 use crate::Real;
 use nalgebra::DMatrix;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The class a network finds most probable.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -30,7 +30,7 @@ pub fn predictions<F: Real>(probabilities: &DMatrix<F>) -> Vec<Prediction> {
 }
 
 /// A count of successes among trials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
     /// How many are right.
     pub correct: usize,

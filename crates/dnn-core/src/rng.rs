@@ -18,6 +18,11 @@ pub enum RngKind {
     Modern,
 }
 
+impl RngKind {
+    /// Both, for lists and tests.
+    pub const ALL: [Self; 2] = [Self::Numpy, Self::Modern];
+}
+
 impl std::fmt::Display for RngKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -13,6 +13,11 @@ pub enum Precision {
     F64,
 }
 
+impl Precision {
+    /// Both, for lists and tests.
+    pub const ALL: [Self; 2] = [Self::F32, Self::F64];
+}
+
 impl std::fmt::Display for Precision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
