@@ -115,7 +115,7 @@ fn run<F: Real>(
             break;
         }
         iteration += 1;
-        engine.update(optimizer, Step { number: iteration as u64, learning_rate });
+        engine.update(optimizer, Step::new(iteration as u64, learning_rate));
     }
     let network = engine.network();
     if !network.is_finite() {

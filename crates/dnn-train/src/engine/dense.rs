@@ -11,7 +11,7 @@
 //! number of threads, so neither do the results. Everything is allocated once.
 
 use super::Engine;
-use crate::optimizer::{Optimizer, Step};
+use crate::optimizer::{MAX_MOMENTS, Optimizer, Step};
 use crate::pool::Pool;
 use crate::shared::SharedMatrix;
 use dnn_core::gemm::{gemm, plain, transposed};
@@ -27,8 +27,6 @@ const MIN_PARALLEL_FLOPS: usize = 2_000_000;
 const EXAMPLES_PER_TASK: usize = 64;
 /// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
 const WEIGHTS_PER_TASK: usize = 16_384;
-/// Moments of the optimizer that remembers most.
-const MAX_MOMENTS: usize = 2;
 
 /// See the [module](self). Trains on all examples at once.
 pub struct DenseEngine<'d, F: Real> {
@@ -86,7 +84,7 @@ impl<F: Real> Parameters<F> {
                 std::array::from_fn(|i| self.moments[i].slice_mut(part(i)));
             let gradient = self.gradient.slice_mut(range.clone());
             let values = self.values.slice_mut(range);
-            optimizer.update(step, values, gradient, &mut moments[..n_moments]);
+            optimizer.update(&step, values, gradient, &mut moments[..n_moments]);
         }
     }
 }

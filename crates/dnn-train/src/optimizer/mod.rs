@@ -1,10 +1,25 @@
 //! How gradients change parameters; one file an optimizer.
+//!
+//! θ is a parameter, g its gradient, α the learning rate.
 
+mod adam;
+mod adamw;
 mod gradient_descent;
+mod momentum;
+mod nesterov;
+mod rmsprop;
 
+pub use adam::Adam;
+pub use adamw::AdamW;
 pub use gradient_descent::GradientDescent;
+pub use momentum::Momentum;
+pub use nesterov::Nesterov;
+pub use rmsprop::RmsProp;
 
 use dnn_core::Real;
+
+/// The most numbers an optimizer remembers for each parameter.
+pub const MAX_MOMENTS: usize = 2;
 
 /// One step of training, as an optimizer sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +28,23 @@ pub struct Step {
     pub number: u64,
     /// The learning rate α of this step.
     pub learning_rate: f64,
+    /// The L2 penalty's share of the gradient for each unit of the parameter; 0 for biases.
+    pub l2: f64,
+    /// What gradients are multiplied by, 1 unless they are clipped.
+    pub scale: f64,
+}
+
+impl Step {
+    /// A step without penalty or clipping.
+    pub fn new(number: u64, learning_rate: f64) -> Self {
+        Self { number, learning_rate, l2: 0.0, scale: 1.0 }
+    }
+
+    /// The gradient the step goes by, from the batch's and the parameter's value.
+    fn gradient<F: Real>(&self) -> impl Fn(F, F) -> F + use<F> {
+        let (scale, l2) = (F::of(self.scale), F::of(self.l2));
+        move |gradient, parameter| scale * (gradient + l2 * parameter)
+    }
 }
 
 /// Changes parameters by their gradients, element by element.
@@ -21,12 +53,66 @@ pub struct Step {
 /// to the engine, which cuts parameters, gradients and moments alike into pieces and may hand
 /// different pieces to different threads.
 pub trait Optimizer<F: Real>: Send + Sync {
-    /// Numbers to remember for each parameter; they start at zero.
+    /// Numbers to remember for each parameter, at most [`MAX_MOMENTS`]; they start at zero.
     fn n_moments(&self) -> usize;
+
+    /// Whether each step is a linear function of all gradients so far, with the same coefficients
+    /// for every parameter. Then training may work in other coordinates than the weights.
+    fn is_linear(&self) -> bool;
 
     /// Updates a piece of the parameters.
     ///
     /// # Shapes
     /// `parameters`, `gradients` and each of the `n_moments` slices have the same length.
-    fn update(&self, step: Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]);
+    fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// θ after two steps from 1 with the gradients 0.5 and −0.25, α = 0.1.
+    fn two_steps(optimizer: &dyn Optimizer<f64>, l2: f64) -> f64 {
+        let (mut p, mut m) = ([1.0], [[0.0]; MAX_MOMENTS]);
+        for (number, g) in [(1, 0.5), (2, -0.25)] {
+            let step = Step { l2, ..Step::new(number, 0.1) };
+            let mut moments: Vec<&mut [f64]> = m.iter_mut().map(|m| &mut m[..]).collect();
+            optimizer.update(&step, &mut p, &[g], &mut moments[..optimizer.n_moments()]);
+        }
+        p[0]
+    }
+
+    fn close(got: f64, by_hand: f64) {
+        assert!((got - by_hand).abs() < 1e-15, "{got} is not {by_hand}");
+    }
+
+    #[test]
+    fn steps_by_hand() {
+        // 1 − 0.1·0.5 + 0.1·0.25
+        close(two_steps(&GradientDescent, 0.0), 0.975);
+        // g = 0.5 + 0.2·1 → θ = 0.93; g = −0.25 + 0.2·0.93
+        close(two_steps(&GradientDescent, 0.2), 0.93 + 0.1 * (0.25 - 0.186));
+        // v = 0.5, then 0.9·0.5 − 0.25 = 0.2
+        close(two_steps(&Momentum { momentum: 0.9 }, 0.0), 1.0 - 0.05 - 0.02);
+        // steps of 0.5 + 0.9·0.5 and −0.25 + 0.9·0.2
+        close(two_steps(&Nesterov { momentum: 0.9 }, 0.0), 1.0 - 0.095 + 0.007);
+    }
+
+    #[test]
+    fn adams_first_step_is_the_learning_rate_whatever_the_gradient() {
+        let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 0.0 };
+        for (g, sign) in [(1e-6, 1.0), (-30.0, -1.0)] {
+            let (mut p, mut m, mut s) = ([2.0_f64], [0.0], [0.0]);
+            adam.update(&Step::new(1, 0.1), &mut p, &[g], &mut [&mut m, &mut s]);
+            assert!((p[0] - (2.0 - 0.1 * sign)).abs() < 1e-12, "{}", p[0]);
+        }
+    }
+
+    #[test]
+    fn clipping_scales_the_gradient() {
+        let mut p = [1.0];
+        let step = Step { scale: 0.5, ..Step::new(1, 0.1) };
+        GradientDescent.update(&step, &mut p, &[1.0], &mut []);
+        close(p[0], 0.95);
+    }
 }

@@ -1,0 +1,59 @@
+//! m ← β₁·m + (1 − β₁)·g, s ← β₂·s + (1 − β₂)·g², θ ← θ − α·m̂/(√ŝ + ε).
+
+use super::{Optimizer, Step};
+use dnn_core::Real;
+
+/// Adam (Kingma and Ba 2015): momentum and RMSprop together, both corrected for having started at
+/// zero: m̂ = m/(1 − β₁ᵗ), ŝ = s/(1 − β₂ᵗ) in step t.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adam {
+    /// Share β₁ of the running mean that is kept, 0 to 1.
+    pub beta1: f64,
+    /// Share β₂ of the running mean square that is kept, 0 to 1.
+    pub beta2: f64,
+    /// Keeps the quotient finite where gradients vanish.
+    pub epsilon: f64,
+}
+
+impl Adam {
+    /// Adam's step after the parameters have been multiplied by `kept`.
+    pub(super) fn step<F: Real>(
+        &self,
+        step: &Step,
+        kept: f64,
+        parameters: &mut [F],
+        gradients: &[F],
+        moments: &mut [&mut [F]],
+    ) {
+        let [mean, square] = moments else { unreachable!("two moments") };
+        let t = step.number as f64;
+        let rate = F::of(step.learning_rate / (1.0 - self.beta1.powf(t)));
+        let correction = F::of(1.0 / (1.0 - self.beta2.powf(t)).sqrt());
+        let epsilon = F::of(self.epsilon);
+        let (kept1, new1) = (F::of(self.beta1), F::of(1.0 - self.beta1));
+        let (kept2, new2) = (F::of(self.beta2), F::of(1.0 - self.beta2));
+        let kept = F::of(kept);
+        let gradient = step.gradient();
+        let moments = mean.iter_mut().zip(square.iter_mut());
+        for ((p, &g), (m, s)) in parameters.iter_mut().zip(gradients).zip(moments) {
+            let g = gradient(g, *p);
+            *m = kept1 * *m + new1 * g;
+            *s = kept2 * *s + new2 * g * g;
+            *p = *p * kept - rate * *m / (s.sqrt() * correction + epsilon);
+        }
+    }
+}
+
+impl<F: Real> Optimizer<F> for Adam {
+    fn n_moments(&self) -> usize {
+        2
+    }
+
+    fn is_linear(&self) -> bool {
+        false
+    }
+
+    fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {
+        self.step(step, 1.0, parameters, gradients, moments);
+    }
+}
