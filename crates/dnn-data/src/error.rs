@@ -34,4 +34,8 @@ pub enum DataError {
     #[cfg(feature = "hdf5")]
     #[error(transparent)]
     Hdf5(#[from] crate::hdf5::Hdf5Error),
+    /// An image file cannot be used.
+    #[cfg(feature = "image")]
+    #[error(transparent)]
+    Image(#[from] crate::image::ImageError),
 }

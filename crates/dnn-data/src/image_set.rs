@@ -1,6 +1,6 @@
 //! Labelled images as bytes, before they become features.
 
-use crate::DataError;
+use crate::{DataError, preprocess};
 use dnn_core::{Dataset, InputContract, Normalization, Real};
 use nalgebra::DMatrix;
 
@@ -148,17 +148,9 @@ impl ImageSet {
                 got: self.shape.to_string(),
             });
         }
-        let table = feature_table::<F>(contract.normalization);
-        let features = self.pixels.iter().map(|&byte| table[usize::from(byte)]);
+        let features = preprocess::features(&self.pixels, contract.normalization);
         let x = DMatrix::from_iterator(self.shape.n_bytes(), self.len(), features);
         Ok(Dataset::new(x, self.labels.clone(), self.classes.clone())?)
-    }
-}
-
-/// The feature each byte becomes.
-pub(crate) fn feature_table<F: Real>(normalization: Normalization) -> [F; 256] {
-    match normalization {
-        Normalization::DivideBy255 => std::array::from_fn(|byte| F::of(byte as f64) / F::of(255.0)),
     }
 }
 

@@ -1,11 +1,14 @@
 //! Labelled images from files, or drawn, ready for a [`dnn_core`] network.
 
-#[cfg(feature = "hdf5")]
+#[cfg(any(feature = "hdf5", feature = "image"))]
 mod atomic;
 mod error;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
+#[cfg(feature = "image")]
+pub mod image;
 mod image_set;
+pub mod preprocess;
 mod splits;
 
 pub use error::DataError;

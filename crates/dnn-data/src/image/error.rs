@@ -1,0 +1,162 @@
+//! Why an image cannot be used: what was expected and what came.
+
+use super::RgbImage;
+use std::io;
+use std::path::PathBuf;
+
+/// The two formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImageFormat {
+    /// Portable Network Graphics.
+    Png,
+    /// JPEG, baseline or progressive.
+    Jpeg,
+}
+
+impl std::fmt::Display for ImageFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+        })
+    }
+}
+
+/// Why an image file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// There is nothing under that name.
+    #[error("{}: expected a PNG or JPEG image, got no file of that name", path.display())]
+    Missing {
+        /// The name.
+        path: PathBuf,
+    },
+    /// A folder was named.
+    #[error("{}: expected a PNG or JPEG image, got a folder", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("{}: {operation} failed", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried: "open", "read", "create" …
+        operation: &'static str,
+        /// The system's own words.
+        source: io::Error,
+    },
+    /// The file's content is not a picture that can be used.
+    #[error("{}: {reason}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its content.
+        reason: DecodeError,
+    },
+    /// The contract to prepare the image by is not one.
+    #[error(transparent)]
+    Contract(#[from] dnn_core::ContractError),
+    /// A picture cannot be written as PNG.
+    #[error("{}: expected {expected} to write as PNG, got {got}", path.display())]
+    Unwritable {
+        /// The file asked for.
+        path: PathBuf,
+        /// What can be written.
+        expected: String,
+        /// What was given.
+        got: String,
+    },
+}
+
+/// Why bytes are not a picture that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// There are no bytes.
+    #[error("expected a PNG or JPEG image, got an empty file")]
+    Empty,
+    /// The bytes are something else.
+    #[error("expected a PNG or JPEG image, got {found}{advice}")]
+    OtherFormat {
+        /// What they look like: "a HEIC image".
+        found: String,
+        /// What to do, starting with "; ", or nothing.
+        advice: &'static str,
+    },
+    /// The file is longer than the limit.
+    #[error("expected an image file of at most {limit} bytes, got {got}")]
+    FileTooLarge {
+        /// The limit.
+        limit: u64,
+        /// Bytes of the file: "N bytes" or "more".
+        got: String,
+    },
+    /// The picture has more pixels than the limit.
+    #[error("expected at most {limit} pixels, got {width}×{height} in a {format} image")]
+    TooManyPixels {
+        /// The file's format.
+        format: ImageFormat,
+        /// Width the file declares.
+        width: u32,
+        /// Height the file declares.
+        height: u32,
+        /// The limit.
+        limit: u64,
+    },
+    /// Decoding would take more memory than the limit.
+    #[error(
+        "expected at most {limit} bytes of memory to decode a {format} image, got one of {width}×{height} pixels that needs {needed}"
+    )]
+    TooMuchMemory {
+        /// The file's format.
+        format: ImageFormat,
+        /// Width the file declares.
+        width: u32,
+        /// Height the file declares.
+        height: u32,
+        /// Bytes it would take.
+        needed: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A side is 0 or too long.
+    #[error(
+        "expected 1 to {max} pixels a side, got {width}×{height} in a {format} image",
+        max = RgbImage::MAX_SIDE
+    )]
+    Size {
+        /// The file's format.
+        format: ImageFormat,
+        /// Width the file declares.
+        width: u32,
+        /// Height the file declares.
+        height: u32,
+    },
+    /// A variant of the format that is not read.
+    #[error("expected {expected}, got {got}; save it again as PNG or JPEG and use that")]
+    Unsupported {
+        /// What is read.
+        expected: &'static str,
+        /// What came.
+        got: String,
+    },
+    /// The file ends before the picture does.
+    #[error("expected a whole {format} image, got one that is cut off {at}")]
+    Truncated {
+        /// The file's format.
+        format: ImageFormat,
+        /// Where, starting with a preposition.
+        at: String,
+    },
+    /// The content contradicts the format.
+    #[error("expected a sound {format} image, got a damaged one: {reason}")]
+    Corrupt {
+        /// The file's format.
+        format: ImageFormat,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

@@ -1,0 +1,274 @@
+//! The markers of a JPEG file, read before anything is decoded.
+//!
+//! The decoder tolerates what a network must not be fed: a file that stops early, an end-of-image
+//! marker in the middle of the picture, components without data. It also allocates by what the
+//! header declares. So the file's structure (ITU T.81, annex B) is walked first: that tells
+//! whether the file is whole, what kind of JPEG it is, and what decoding will cost.
+
+use super::{DecodeError, ImageFormat};
+
+/// Most scans of a picture. Encoders use about ten; each costs a pass over the picture.
+const MAX_SCANS: usize = 100;
+
+/// What the markers say.
+#[derive(Debug)]
+pub(super) struct Structure<'a> {
+    pub width: u16,
+    pub height: u16,
+    pub progressive: bool,
+    pub components: Vec<Component>,
+    /// The TIFF block of the first EXIF segment.
+    pub exif: Option<&'a [u8]>,
+    pub n_scans: usize,
+    /// Components of the first scan.
+    pub n_first_scan: usize,
+    /// Where the end-of-image marker starts; what follows is not of this picture.
+    pub end: usize,
+}
+
+/// A colour component of the frame.
+#[derive(Debug)]
+pub(super) struct Component {
+    id: u8,
+    /// Sampling factors, 1 to 4.
+    horizontal: u8,
+    vertical: u8,
+    has_scan: bool,
+}
+
+impl Structure<'_> {
+    /// Bytes of the samples of all components in 16 bits, padded to whole blocks: what the
+    /// decoder holds at once unless one sequential scan has all components.
+    pub(super) fn n_coefficient_bytes(&self) -> u64 {
+        if !self.progressive && self.n_first_scan == self.components.len() {
+            return 0;
+        }
+        let most = |of: fn(&Component) -> u8| self.components.iter().map(of).max().unwrap_or(1);
+        let units = |n: u16, most: u8| u64::from(n).div_ceil(8 * u64::from(most));
+        let n_units =
+            units(self.width, most(|c| c.horizontal)) * units(self.height, most(|c| c.vertical));
+        let n_blocks = |c: &Component| u64::from(c.horizontal) * u64::from(c.vertical) * n_units;
+        self.components.iter().map(|c| n_blocks(c) * 64 * 2).sum()
+    }
+}
+
+/// Walks the markers from the start to the end of the image.
+pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, DecodeError> {
+    let mut frame: Option<Structure> = None;
+    let mut exif = None;
+    let mut at = 2;
+    loop {
+        let (start, code) = next_marker(bytes, at).ok_or_else(|| truncated(bytes))?;
+        at = start + 2;
+        match code {
+            // Restart markers and TEM stand alone.
+            0x01 | 0xd0..=0xd7 => continue,
+            0xd8 => return Err(corrupt("a second picture starts before the first ends")),
+            0xd9 => {
+                let structure = frame.ok_or_else(|| corrupt("it ends before a picture starts"))?;
+                let structure = Structure { exif, end: start, ..structure };
+                return check_scans(structure);
+            }
+            _ => {}
+        }
+        let length = bytes.get(at..at + 2).ok_or_else(|| truncated(bytes))?;
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        if length < 2 {
+            return Err(corrupt(format!("a segment of {length} bytes at byte {start}")));
+        }
+        let segment = bytes.get(at + 2..at + length).ok_or_else(|| truncated(bytes))?;
+        at += length;
+        match code {
+            0xe1 if exif.is_none() => exif = segment.strip_prefix(b"Exif\0\0"),
+            // DHT, JPG and DAC lie within the range of the frame markers.
+            0xc0..=0xcf if !matches!(code, 0xc4 | 0xc8 | 0xcc) => {
+                if frame.is_some() {
+                    return Err(corrupt("it has two frame headers"));
+                }
+                frame = Some(frame_header(code, segment)?);
+            }
+            0xda => {
+                let frame = frame.as_mut().ok_or_else(|| corrupt("a scan before the frame"))?;
+                scan_header(frame, segment)?;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The next marker from `at` on: where its 0xff is, and its code. Entropy-coded data and stray
+/// bytes are skipped: in the former, 0xff is always followed by 0 or is a restart marker.
+fn next_marker(bytes: &[u8], mut at: usize) -> Option<(usize, u8)> {
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
+        match *bytes.get(at + 1)? {
+            0 => at += 2,
+            // Any number of 0xff may fill up before a marker.
+            0xff => at += 1,
+            code => return Some((at, code)),
+        }
+    }
+}
+
+fn frame_header<'a>(code: u8, segment: &[u8]) -> Result<Structure<'a>, DecodeError> {
+    let unsupported = |got: String| DecodeError::Unsupported {
+        expected: "a baseline or progressive JPEG image of 8 bits a channel, grey, colour or CMYK",
+        got,
+    };
+    match code {
+        0xc0..=0xc2 => {}
+        0xc3 => return Err(unsupported("a lossless JPEG image".into())),
+        0xc5..=0xc7 | 0xcd..=0xcf => return Err(unsupported("a hierarchical JPEG image".into())),
+        _ => return Err(unsupported("a JPEG image with arithmetic coding".into())),
+    }
+    let [precision, h0, h1, w0, w1, n_components, components @ ..] = segment else {
+        return Err(corrupt("its frame header is too short"));
+    };
+    if *precision != 8 {
+        return Err(unsupported(format!("one of {precision} bits a channel")));
+    }
+    if components.len() != 3 * usize::from(*n_components) {
+        return Err(corrupt("its frame header has a wrong length"));
+    }
+    if !matches!(n_components, 1 | 3 | 4) {
+        return Err(unsupported(format!("a JPEG image of {n_components} channels")));
+    }
+    let components: Vec<_> = components
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .map(|&[id, sampling, _]| Component {
+            id,
+            horizontal: sampling >> 4,
+            vertical: sampling & 15,
+            has_scan: false,
+        })
+        .collect();
+    let sound = |factor| (1..=4).contains(&factor);
+    if !components.iter().all(|c| sound(c.horizontal) && sound(c.vertical)) {
+        return Err(corrupt("a sampling factor is not 1 to 4"));
+    }
+    Ok(Structure {
+        width: u16::from_be_bytes([*w0, *w1]),
+        height: u16::from_be_bytes([*h0, *h1]),
+        progressive: code == 0xc2,
+        components,
+        exif: None,
+        n_scans: 0,
+        n_first_scan: 0,
+        end: 0,
+    })
+}
+
+fn scan_header(frame: &mut Structure, segment: &[u8]) -> Result<(), DecodeError> {
+    let short = || corrupt("a scan header is too short");
+    let (&n, rest) = segment.split_first().ok_or_else(short)?;
+    let selectors = rest.get(..2 * usize::from(n)).ok_or_else(short)?;
+    for &[id, _] in selectors.as_chunks::<2>().0 {
+        match frame.components.iter_mut().find(|component| component.id == id) {
+            Some(component) => component.has_scan = true,
+            None => return Err(corrupt(format!("a scan of channel {id}, which is not there"))),
+        }
+    }
+    if frame.n_scans == 0 {
+        frame.n_first_scan = usize::from(n);
+    }
+    frame.n_scans += 1;
+    if frame.n_scans > MAX_SCANS {
+        return Err(corrupt(format!("more than {MAX_SCANS} scans")));
+    }
+    Ok(())
+}
+
+/// Whether all of the picture came. The first scan of a progressive file has the mean of each
+/// block only, so a second one must follow; how many more there are, no header tells.
+fn check_scans(structure: Structure<'_>) -> Result<Structure<'_>, DecodeError> {
+    let cut =
+        |at: &str| Err(DecodeError::Truncated { format: ImageFormat::Jpeg, at: at.to_owned() });
+    if !structure.components.iter().all(|component| component.has_scan) {
+        cut("before all its channels came")
+    } else if structure.progressive && structure.n_scans == 1 {
+        cut("after the first of its scans")
+    } else {
+        Ok(structure)
+    }
+}
+
+fn truncated(bytes: &[u8]) -> DecodeError {
+    DecodeError::Truncated {
+        format: ImageFormat::Jpeg,
+        at: format!("after {} bytes, before the end-of-image marker", bytes.len()),
+    }
+}
+
+fn corrupt(reason: impl Into<String>) -> DecodeError {
+    DecodeError::Corrupt { format: ImageFormat::Jpeg, reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A JPEG of these segments after the start marker, without their lengths.
+    fn jpeg(segments: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0xff, 0xd8];
+        for (code, segment) in segments {
+            bytes.extend([0xff, *code]);
+            bytes.extend((segment.len() as u16 + 2).to_be_bytes());
+            bytes.extend(*segment);
+        }
+        bytes
+    }
+
+    /// 8 bits, height 5, width 9, three channels, the first sampled twice each way.
+    const FRAME: &[u8] = &[8, 0, 5, 0, 9, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0];
+    const SCAN: &[u8] = &[3, 1, 0, 2, 0, 3, 0, 0, 63, 0];
+
+    #[test]
+    fn walks_over_segments_and_entropy_coded_data() {
+        let segments = [(0xe1, &b"Exif\0\0II*\0"[..]), (0xc2, FRAME), (0xda, SCAN), (0xda, SCAN)];
+        let mut bytes = jpeg(&segments);
+        // Stuffed and restart bytes, then fill bytes before the end marker.
+        bytes.extend([7, 0xff, 0, 0xff, 0xd0, 9, 0xff, 0xff, 0xd9, 1, 2]);
+        let end = bytes.len() - 4;
+        let structure = read(&bytes).expect("sound");
+        assert_eq!((structure.width, structure.height), (9, 5));
+        assert_eq!(structure.exif, Some(&b"II*\0"[..]));
+        assert!(structure.progressive);
+        assert_eq!((structure.n_scans, structure.n_first_scan), (2, 3));
+        assert_eq!(structure.end, end);
+        // One unit of 16×16: four blocks of the first channel and one of each other, 64 values of
+        // two bytes.
+        assert_eq!(structure.n_coefficient_bytes(), 6 * 64 * 2);
+        for length in 2..=end + 1 {
+            let cut = read(&bytes[..length]).expect_err("cut off");
+            assert!(matches!(cut, DecodeError::Truncated { .. }), "{length}: {cut}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_read_or_not_sound() {
+        let frame_with = |at: usize, value: u8| {
+            let mut frame = FRAME.to_vec();
+            frame[at] = value;
+            frame
+        };
+        let end = [0xff, 0xd9];
+        let said = |segments: &[(u8, &[u8])]| {
+            read(&[jpeg(segments), end.to_vec()].concat()).expect_err("refused").to_string()
+        };
+        assert!(said(&[(0xc3, FRAME)]).contains("got a lossless JPEG image"));
+        assert!(said(&[(0xc9, FRAME)]).contains("arithmetic coding"));
+        assert!(said(&[(0xc5, FRAME)]).contains("hierarchical"));
+        assert!(said(&[(0xc1, &frame_with(0, 12))]).contains("12 bits a channel"));
+        assert!(said(&[(0xc0, &[8, 0, 5, 0, 9, 2, 1, 17, 0, 2, 17, 0])]).contains("2 channels"));
+        assert!(said(&[(0xc0, &frame_with(7, 0x51))]).contains("sampling factor"));
+        assert!(said(&[(0xc0, FRAME), (0xc0, FRAME)]).contains("two frame headers"));
+        assert!(said(&[(0xda, SCAN)]).contains("before the frame"));
+        assert!(said(&[(0xc0, FRAME)]).contains("before all its channels"));
+        assert!(said(&[(0xc0, FRAME), (0xda, &[1, 1, 0, 0, 63, 0])]).contains("all its channels"));
+        assert!(said(&[(0xc2, FRAME), (0xda, SCAN)]).contains("after the first of its scans"));
+        let scans = vec![(0xda, SCAN); MAX_SCANS + 1];
+        assert!(said(&[&[(0xc2, FRAME)], &scans[..]].concat()).contains("more than 100 scans"));
+    }
+}

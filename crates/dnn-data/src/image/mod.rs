@@ -1,0 +1,166 @@
+//! PNG and JPEG files of any size and colour mode to the input contract.
+//!
+//! ```no_run
+//! use dnn_core::InputContract;
+//! use dnn_data::image::{DecodeLimits, load_features};
+//!
+//! let contract = InputContract::rgb(64, 64)?;
+//! let x = load_features::<f64>("cat.jpg".as_ref(), &contract, &DecodeLimits::default())?;
+//! assert_eq!(x.len(), 12_288);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - The format is told by the content, never by the name.
+//! - Every picture becomes upright 8-bit RGB: grey is repeated three times, a palette is looked
+//!   up, 16 bits are rounded to 8, CMYK is multiplied out, transparency is laid over white, and
+//!   the EXIF orientation is applied.
+//! - Colour profiles and gamma are not applied, as in the course.
+//! - What is cut off or damaged is refused, never shown in part. Limits hold before memory is
+//!   taken.
+
+mod error;
+mod jpeg;
+mod jpeg_structure;
+mod orientation;
+mod pixels;
+mod png_file;
+mod signature;
+mod write;
+
+pub use error::{DecodeError, ImageError, ImageFormat};
+pub use pixels::RgbImage;
+pub use write::write_png;
+
+use crate::preprocess;
+use dnn_core::{InputContract, Real};
+use nalgebra::DVector;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// What decoding one image may take. Whatever asks for more is refused before it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeLimits {
+    /// Longest file, in bytes. Default 64 MiB.
+    pub max_file_bytes: u64,
+    /// Most pixels, width times height. Default 2²⁷ (134 million): phones reach 108 million.
+    pub max_pixels: u64,
+    /// Most memory that decoding takes besides the file itself, in bytes, by what the header
+    /// declares: the decoder's buffers of the whole picture and the copies made of it. Buffers of
+    /// a few rows come on top. Default 1 GiB.
+    pub max_memory_bytes: u64,
+}
+
+impl Default for DecodeLimits {
+    fn default() -> Self {
+        Self { max_file_bytes: 64 << 20, max_pixels: 1 << 27, max_memory_bytes: 1 << 30 }
+    }
+}
+
+impl DecodeLimits {
+    /// Checks what a header declares, before anything is allocated for it.
+    fn check_size(&self, format: ImageFormat, width: u32, height: u32) -> Result<(), DecodeError> {
+        let side = 1..=RgbImage::MAX_SIDE;
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            return Err(DecodeError::TooManyPixels {
+                format,
+                width,
+                height,
+                limit: self.max_pixels,
+            });
+        }
+        if !side.contains(&width) || !side.contains(&height) {
+            return Err(DecodeError::Size { format, width, height });
+        }
+        Ok(())
+    }
+
+    /// Checks memory that is about to be taken.
+    fn check_memory(
+        &self,
+        format: ImageFormat,
+        (width, height): (u32, u32),
+        needed: u64,
+    ) -> Result<(), DecodeError> {
+        let limit = self.max_memory_bytes;
+        if needed > limit {
+            return Err(DecodeError::TooMuchMemory { format, width, height, needed, limit });
+        }
+        Ok(())
+    }
+}
+
+/// Decodes a PNG or JPEG file to upright RGB.
+///
+/// # Errors
+/// [`ImageError`]: `Missing`, `Folder`, `Io`, or `Decode` with what is wrong with the content.
+pub fn decode_file(path: &Path, limits: &DecodeLimits) -> Result<RgbImage, ImageError> {
+    let bytes = read_file(path, limits)?;
+    decode_bytes(&bytes, limits)
+        .map_err(|reason| ImageError::Decode { path: path.to_owned(), reason })
+}
+
+/// Decodes the bytes of a PNG or JPEG file to upright RGB.
+///
+/// # Errors
+/// [`DecodeError`]: what the bytes are instead, or what is wrong with them.
+pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+    if bytes.len() as u64 > limits.max_file_bytes {
+        return Err(file_too_large(limits, format!("{} bytes", bytes.len())));
+    }
+    match signature::format(bytes)? {
+        ImageFormat::Png => png_file::decode(bytes, limits),
+        ImageFormat::Jpeg => jpeg::decode(bytes, limits),
+    }
+}
+
+/// Decodes an image file and makes it a column of features by the contract.
+///
+/// # Shapes
+/// (n₀), n₀ = height · width · channels of the contract.
+/// # Errors
+/// As [`decode_file`], or [`ImageError::Contract`].
+pub fn load_features<F: Real>(
+    path: &Path,
+    contract: &InputContract,
+    limits: &DecodeLimits,
+) -> Result<DVector<F>, ImageError> {
+    contract.check()?;
+    let pixels = preprocess::prepare(&decode_file(path, limits)?, contract)?;
+    let features = preprocess::features(&pixels, contract.normalization);
+    Ok(DVector::from_iterator(contract.n_features(), features))
+}
+
+fn file_too_large(limits: &DecodeLimits, got: String) -> DecodeError {
+    DecodeError::FileTooLarge { limit: limits.max_file_bytes, got }
+}
+
+/// The bytes of a file, at most one more than the limit.
+fn read_file(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageError> {
+    let failed = |operation| {
+        move |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => ImageError::Missing { path: path.to_owned() },
+            _ => ImageError::Io { path: path.to_owned(), operation, source },
+        }
+    };
+    let too_large =
+        |got| ImageError::Decode { path: path.to_owned(), reason: file_too_large(limits, got) };
+    // Asked before opening, because Windows does not open a folder.
+    let metadata = std::fs::metadata(path).map_err(failed("open"))?;
+    if metadata.is_dir() {
+        return Err(ImageError::Folder { path: path.to_owned() });
+    }
+    if metadata.len() > limits.max_file_bytes {
+        return Err(too_large(format!("{} bytes", metadata.len())));
+    }
+    let file = File::open(path).map_err(failed("open"))?;
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // A pipe, a device or a growing file has no length to trust.
+    file.take(limits.max_file_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(failed("read"))?;
+    if bytes.len() as u64 > limits.max_file_bytes {
+        return Err(too_large("more".into()));
+    }
+    Ok(bytes)
+}

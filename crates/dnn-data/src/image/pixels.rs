@@ -1,0 +1,95 @@
+//! A decoded picture.
+
+/// A picture in 8-bit RGB, rows from the top, each side 1 to [`MAX_SIDE`](Self::MAX_SIDE).
+#[derive(Clone, PartialEq, Eq)]
+pub struct RgbImage {
+    width: u32,
+    height: u32,
+    pixels: Vec<u8>,
+}
+
+impl RgbImage {
+    /// The longest side, in pixels: what JPEG can hold. It also bounds the memory of resizing,
+    /// which goes with a side and not with the area.
+    pub const MAX_SIDE: u32 = 65_535;
+
+    /// Takes pixels; nothing when a side is out of range or the pixels are not
+    /// width · height · 3 bytes.
+    ///
+    /// # Shapes
+    /// `pixels` (height, width, 3), row by row.
+    pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
+        let side = 1..=Self::MAX_SIDE;
+        let n_bytes = u64::from(width) * u64::from(height) * 3;
+        (side.contains(&width) && side.contains(&height) && pixels.len() as u64 == n_bytes)
+            .then_some(Self { width, height, pixels })
+    }
+
+    /// Pixels of a row.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Rows of pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Red, green, blue of each pixel, row by row; (height, width, 3).
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// As [`pixels`](Self::pixels), taken out.
+    pub fn into_pixels(self) -> Vec<u8> {
+        self.pixels
+    }
+}
+
+impl std::fmt::Debug for RgbImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RgbImage({}×{})", self.width, self.height)
+    }
+}
+
+/// One sample laid over white: (a·v + (255 − a)·255) / 255, rounded.
+pub(super) fn over_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    ((alpha * value + (255 - alpha) * 255 + 127) / 255) as u8
+}
+
+/// A 16-bit sample in 8 bits: v·255/65535 = v/257, rounded.
+pub(super) fn round_to_8_bits([high, low]: [u8; 2]) -> u8 {
+    ((u32::from(u16::from_be_bytes([high, low])) + 128) / 257) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_only_what_fits() {
+        assert!(RgbImage::new(2, 1, vec![0; 6]).is_some());
+        assert!(RgbImage::new(2, 1, vec![0; 5]).is_none());
+        assert!(RgbImage::new(0, 1, vec![]).is_none());
+        assert!(RgbImage::new(RgbImage::MAX_SIDE + 1, 1, vec![0; 3 * 65_536]).is_none());
+    }
+
+    #[test]
+    fn opaque_stays_and_transparent_is_white() {
+        for v in 0..=255 {
+            assert_eq!(over_white(v, 255), v);
+            assert_eq!(over_white(v, 0), 255);
+        }
+        assert_eq!(over_white(0, 128), 127);
+    }
+
+    #[test]
+    fn eight_bits_widened_to_sixteen_come_back() {
+        for v in 0..=255_u8 {
+            assert_eq!(round_to_8_bits([v, v]), v);
+        }
+        assert_eq!(round_to_8_bits([0, 128]), 0);
+        assert_eq!(round_to_8_bits([0, 129]), 1);
+    }
+}

@@ -1,0 +1,85 @@
+//! PNG: the `png` crate with all checksums checked.
+
+use super::orientation;
+use super::pixels::{over_white, round_to_8_bits};
+use super::{DecodeError, DecodeLimits, ImageFormat, RgbImage};
+use png::{BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, Limits, Transformations};
+use std::io::{Cursor, ErrorKind};
+
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+    let failed = |error: DecodingError| reason(bytes, error);
+    let mut options = DecodeOptions::default();
+    options.set_ignore_checksums(false);
+    options.set_skip_ancillary_crc_failures(false);
+    // Not used, and compressed: a short file could ask for much memory.
+    options.set_ignore_text_chunk(true);
+    options.set_ignore_iccp_chunk(true);
+    let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
+    decoder.set_limits(Limits {
+        bytes: usize::try_from(limits.max_memory_bytes).unwrap_or(usize::MAX),
+    });
+
+    let size @ (width, height) = decoder.read_header_info().map_err(failed)?.size();
+    limits.check_size(ImageFormat::Png, width, height)?;
+    decoder.set_transformations(Transformations::EXPAND);
+    let mut reader = decoder.read_info().map_err(failed)?;
+    let (colour, depth) = reader.output_color_type();
+    let is_rgb = (colour, depth) == (ColorType::Rgb, BitDepth::Eight);
+    let n_decoded = reader.output_buffer_size().unwrap_or(usize::MAX);
+    let n_rgb = u64::from(width) * u64::from(height) * 3;
+    let converting = n_decoded as u64 + if is_rgb { 0 } else { n_rgb };
+    limits.check_memory(ImageFormat::Png, size, converting)?;
+    let mut decoded = vec![0; n_decoded];
+    let frame = reader.next_frame(&mut decoded).map_err(failed)?;
+    if (frame.width, frame.height) != size {
+        return Err(corrupt("the first frame of the animation is smaller than the picture"));
+    }
+    // Whatever follows the picture must be there and sound as well, and may hold the orientation.
+    reader.finish().map_err(failed)?;
+    let orientation = reader.info().exif_metadata.as_deref().map_or(1, orientation::read);
+    if orientation > 1 {
+        limits.check_memory(ImageFormat::Png, size, converting.max(2 * n_rgb))?;
+    }
+
+    let pixels = if is_rgb { decoded } else { to_rgb(decoded, colour, depth) };
+    let image = RgbImage::new(width, height, pixels)
+        .ok_or_else(|| corrupt("the decoder returned a picture of another size"))?;
+    Ok(orientation::upright(image, orientation))
+}
+
+/// Samples of 8 or 16 bits in any colour mode as 8-bit RGB over white.
+fn to_rgb(mut samples: Vec<u8>, colour: ColorType, depth: BitDepth) -> Vec<u8> {
+    if depth == BitDepth::Sixteen {
+        // In place: the buffer of a large picture is not taken twice.
+        for i in 0..samples.len() / 2 {
+            samples[i] = round_to_8_bits([samples[2 * i], samples[2 * i + 1]]);
+        }
+        samples.truncate(samples.len() / 2);
+    }
+    match colour {
+        ColorType::Grayscale => samples.iter().flat_map(|&v| [v; 3]).collect(),
+        ColorType::GrayscaleAlpha => {
+            samples.as_chunks::<2>().0.iter().flat_map(|&[v, a]| [over_white(v, a); 3]).collect()
+        }
+        ColorType::Rgba => {
+            let pixels = samples.as_chunks::<4>().0.iter();
+            pixels.flat_map(|&[r, g, b, a]| [r, g, b].map(|v| over_white(v, a))).collect()
+        }
+        // A palette was expanded to one of these by the decoder.
+        ColorType::Rgb | ColorType::Indexed => samples,
+    }
+}
+
+fn reason(bytes: &[u8], error: DecodingError) -> DecodeError {
+    match error {
+        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            let at = format!("after {} bytes, before its end chunk", bytes.len());
+            DecodeError::Truncated { format: ImageFormat::Png, at }
+        }
+        error => corrupt(error.to_string()),
+    }
+}
+
+fn corrupt(reason: impl Into<String>) -> DecodeError {
+    DecodeError::Corrupt { format: ImageFormat::Png, reason: reason.into() }
+}
