@@ -38,7 +38,7 @@ fn every_refusal_names_the_file_what_was_expected_and_what_came() {
     assert_eq!(said("a.png", b""), format!("/a.png: {expected} an empty file"));
     assert_eq!(
         said("b.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1"),
-        format!("/b.jpg: {expected} a HEIC image; convert it first")
+        format!("/b.jpg: {expected} a HEIC image; convert it to PNG or JPEG first")
     );
     assert!(said("c.jpg", b"<!DOCTYPE html>").starts_with(&format!("/c.jpg: {expected} an HTML")));
     assert_eq!(message(folder.path()).replace(&place, ""), format!(": {expected} a folder"));
