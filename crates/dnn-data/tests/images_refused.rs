@@ -16,10 +16,26 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     decode_bytes(bytes, &DecodeLimits::default())
 }
 
-const JPEGS: [&str; 6] =
-    ["colour.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restart.jpg", "orientation.jpg"];
-const PNGS: [&str; 6] =
-    ["rgba.png", "palette.png", "interlaced.png", "grey16.png", "one-bit.png", "upside.png"];
+const JPEGS: [&str; 8] = [
+    "colour.jpg",
+    "progressive.jpg",
+    "grey.jpg",
+    "cmyk.jpg",
+    "ycck.jpg",
+    "rgb.jpg",
+    "restart.jpg",
+    "orientation.jpg",
+];
+const PNGS: [&str; 8] = [
+    "rgba.png",
+    "rgba16.png",
+    "palette.png",
+    "interlaced.png",
+    "grey16.png",
+    "one-bit.png",
+    "upside.png",
+    "animated.png",
+];
 
 fn message(path: &Path) -> String {
     decode_file(path, &DecodeLimits::default()).expect_err("refused").to_string()
