@@ -1,10 +1,10 @@
-//! PNG and JPEG files to features, against what Pillow decodes and against the training set.
+//! PNG and JPEG files decoded and resized, against what Pillow makes of them.
 
 #![cfg(feature = "image")]
 
 use dnn_core::{InputContract, ResizeFilter};
-use dnn_data::image::{DecodeLimits, decode_bytes, decode_file, load_features, write_png};
-use dnn_data::{ImageSet, ImageShape, preprocess};
+use dnn_data::image::{DecodeLimits, decode_bytes, decode_file, write_png};
+use dnn_data::{ImageShape, preprocess};
 use std::path::PathBuf;
 
 fn fixture(name: &str) -> PathBuf {
@@ -28,24 +28,31 @@ fn check_against_pillow(name: &str, tolerance: u8) {
 
 #[test]
 fn png_of_every_mode_is_what_pillow_decodes() {
-    for name in ["interlaced.png", "grey16.png", "one-bit.png", "upside.png", "palette.png"] {
+    let exact = ["interlaced.png", "grey16.png", "one-bit.png", "upside.png", "palette.png"];
+    // Of an animation, the first frame.
+    for name in exact.into_iter().chain(["animated.png"]) {
         check_against_pillow(name, 0);
     }
     // Pillow rounds its blend with white otherwise.
-    for name in ["rgba.png", "grey-alpha.png"] {
+    for name in ["rgba.png", "rgba16.png", "grey-alpha.png"] {
         check_against_pillow(name, 1);
     }
 }
 
 /// Decoders may differ in the last bits of the inverse transform and in how they widen the colour
-/// channels. On 60 files of other sizes, qualities and samplings the largest difference was 4.
+/// channels. Where the picture ends within a block, this one takes the padding as the neighbour of
+/// the last column and row, libjpeg repeats them.
+///
+/// By hand, on 33 files from cameras and the web: at most 5 of 255. On 279 drawn ones of all
+/// samplings, progressive and not, quality 30 to 95: at most 4, and 35 in the last column or row.
 #[test]
 fn jpeg_of_every_mode_is_what_pillow_decodes() {
     for name in ["grey.jpg", "colour.jpg", "progressive.jpg", "restart.jpg"] {
         check_against_pillow(name, 3);
     }
-    check_against_pillow("cmyk.jpg", 1);
-    check_against_pillow("cmyk-plain.jpg", 1);
+    for name in ["rgb.jpg", "cmyk.jpg", "cmyk-plain.jpg", "ycck.jpg"] {
+        check_against_pillow(name, 2);
+    }
 }
 
 /// The last lines that `make.py` prints, `ImageOps.exif_transpose` of six flat blocks.
@@ -79,6 +86,11 @@ fn all_eight_orientations_are_turned_upright() {
 }
 
 /// The last lines that `make.py` prints, `Image.resize` of the scene to 3×4.
+///
+/// By hand, Lanczos to 64×64 and 100×100 of 1793 pictures, 1×1 to 12 megapixels: at most 2 of 255
+/// from Pillow 13 (the two round the filter's weights differently), as long as Pillow takes rows
+/// first. Of pictures much taller than wide it takes columns first to save time, which was up to 24
+/// off at the sharpest edges.
 #[test]
 fn each_filter_resizes_as_pillow_does() {
     let image = decode_file(&fixture("interlaced.png"), &DecodeLimits::default()).expect("sound");
@@ -99,23 +111,6 @@ fn each_filter_resizes_as_pillow_does() {
     let got = preprocess::prepare(&image, &grey).expect("sound");
     let expected = [45, 62, 58, 149, 173, 88, 147, 164, 108, 98, 113, 118];
     assert!(got.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1), "{got:?}");
-}
-
-#[test]
-fn an_image_exported_from_the_training_set_is_its_column() {
-    let shape = ImageShape { height: 64, width: 64, channels: 3 };
-    let pixels: Vec<u8> = (0..2 * shape.n_bytes()).map(|i| (i * i / 7 % 256) as u8).collect();
-    let classes = vec!["non-cat".into(), "cat".into()];
-    let set = ImageSet::new(pixels, shape, vec![0, 1], classes).expect("a set");
-    let contract = set.contract().expect("a contract");
-    let data = set.to_dataset::<f64>(&contract).expect("a dataset");
-
-    let folder = tempfile::tempdir().expect("a folder");
-    // The name lies about the format, and nobody is misled.
-    let path = folder.path().join("exported.jpeg");
-    write_png(&path, set.image(1), shape).expect("written");
-    let x = load_features::<f64>(&path, &contract, &DecodeLimits::default()).expect("loaded");
-    assert_eq!(x, data.x().column(1));
 }
 
 #[test]

@@ -16,10 +16,26 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     decode_bytes(bytes, &DecodeLimits::default())
 }
 
-const JPEGS: [&str; 6] =
-    ["colour.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restart.jpg", "orientation.jpg"];
-const PNGS: [&str; 6] =
-    ["rgba.png", "palette.png", "interlaced.png", "grey16.png", "one-bit.png", "upside.png"];
+const JPEGS: [&str; 8] = [
+    "colour.jpg",
+    "progressive.jpg",
+    "grey.jpg",
+    "cmyk.jpg",
+    "ycck.jpg",
+    "rgb.jpg",
+    "restart.jpg",
+    "orientation.jpg",
+];
+const PNGS: [&str; 8] = [
+    "rgba.png",
+    "rgba16.png",
+    "palette.png",
+    "interlaced.png",
+    "grey16.png",
+    "one-bit.png",
+    "upside.png",
+    "animated.png",
+];
 
 fn message(path: &Path) -> String {
     decode_file(path, &DecodeLimits::default()).expect_err("refused").to_string()
@@ -38,7 +54,7 @@ fn every_refusal_names_the_file_what_was_expected_and_what_came() {
     assert_eq!(said("a.png", b""), format!("/a.png: {expected} an empty file"));
     assert_eq!(
         said("b.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1"),
-        format!("/b.jpg: {expected} a HEIC image; convert it first")
+        format!("/b.jpg: {expected} a HEIC image; convert it to PNG or JPEG first")
     );
     assert!(said("c.jpg", b"<!DOCTYPE html>").starts_with(&format!("/c.jpg: {expected} an HTML")));
     assert_eq!(message(folder.path()).replace(&place, ""), format!(": {expected} a folder"));

@@ -1,7 +1,6 @@
 //! JPEG: `zune-jpeg` in strict mode, after the structure of the file was found whole.
 //!
-//! CMYK is taken as inverted whether or not Adobe's marker is there, as Pillow and the browsers
-//! do: no program is known that writes it otherwise.
+//! CMYK is taken as inverted whether or not Adobe's marker says so, as Pillow takes it.
 
 use super::jpeg_structure::{self, Structure};
 use super::orientation;

@@ -15,13 +15,13 @@ const MAX_SCANS: usize = 100;
 pub(super) struct Structure<'a> {
     pub width: u16,
     pub height: u16,
-    pub progressive: bool,
-    pub components: Vec<Component>,
+    progressive: bool,
+    components: Vec<Component>,
     /// The TIFF block of the first EXIF segment.
     pub exif: Option<&'a [u8]>,
-    pub n_scans: usize,
+    n_scans: usize,
     /// Components of the first scan.
-    pub n_first_scan: usize,
+    n_first_scan: usize,
     /// Where the end-of-image marker starts; what follows is not of this picture.
     pub end: usize,
 }
@@ -38,9 +38,9 @@ pub(super) struct Component {
 
 impl Structure<'_> {
     /// Bytes of the samples of all components in 16 bits, padded to whole blocks: what the
-    /// decoder holds at once unless one sequential scan has all components.
+    /// decoder holds at once of a progressive picture.
     pub(super) fn n_coefficient_bytes(&self) -> u64 {
-        if !self.progressive && self.n_first_scan == self.components.len() {
+        if !self.progressive {
             return 0;
         }
         let most = |of: fn(&Component) -> u8| self.components.iter().map(of).max().unwrap_or(1);
@@ -111,10 +111,6 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(usize, u8)> {
 }
 
 fn frame_header<'a>(code: u8, segment: &[u8]) -> Result<Structure<'a>, DecodeError> {
-    let unsupported = |got: String| DecodeError::Unsupported {
-        expected: "a baseline or progressive JPEG image of 8 bits a channel, grey, colour or CMYK",
-        got,
-    };
     match code {
         0xc0..=0xc2 => {}
         0xc3 => return Err(unsupported("a lossless JPEG image".into())),
@@ -144,10 +140,7 @@ fn frame_header<'a>(code: u8, segment: &[u8]) -> Result<Structure<'a>, DecodeErr
             has_scan: false,
         })
         .collect();
-    let sound = |factor| (1..=4).contains(&factor);
-    if !components.iter().all(|c| sound(c.horizontal) && sound(c.vertical)) {
-        return Err(corrupt("a sampling factor is not 1 to 4"));
-    }
+    check_sampling(&components)?;
     Ok(Structure {
         width: u16::from_be_bytes([*w0, *w1]),
         height: u16::from_be_bytes([*h0, *h1]),
@@ -158,6 +151,26 @@ fn frame_header<'a>(code: u8, segment: &[u8]) -> Result<Structure<'a>, DecodeErr
         n_first_scan: 0,
         end: 0,
     })
+}
+
+/// The decoder (zune-jpeg 0.5) takes the first channel as the finest, silently, and knows halves
+/// and quarters only.
+fn check_sampling(components: &[Component]) -> Result<(), DecodeError> {
+    let factors = |c: &Component| [c.horizontal, c.vertical];
+    let all = || components.iter().flat_map(factors);
+    if !all().all(|factor| (1..=4).contains(&factor)) {
+        return Err(corrupt("a sampling factor is not 1 to 4"));
+    }
+    if all().any(|factor| factor == 3) {
+        return Err(unsupported("a JPEG image sampled in thirds".into()));
+    }
+    let is_finest = |c: &Component| {
+        c.horizontal <= components[0].horizontal && c.vertical <= components[0].vertical
+    };
+    if !components.iter().all(is_finest) {
+        return Err(unsupported("a JPEG image whose first channel is not the finest".into()));
+    }
+    Ok(())
 }
 
 fn scan_header(frame: &mut Structure, segment: &[u8]) -> Result<(), DecodeError> {
@@ -189,8 +202,20 @@ fn check_scans(structure: Structure<'_>) -> Result<Structure<'_>, DecodeError> {
         cut("before all its channels came")
     } else if structure.progressive && structure.n_scans == 1 {
         cut("after the first of its scans")
+    } else if !structure.progressive && structure.n_first_scan != structure.components.len() {
+        // zune-jpeg 0.5.15 decodes most of them to green without a word (zune-image issue 422).
+        Err(unsupported("a baseline JPEG image whose channels come in separate scans".into()))
+    } else if !structure.progressive && structure.n_scans > 1 {
+        Err(corrupt("a baseline picture with more than one scan"))
     } else {
         Ok(structure)
+    }
+}
+
+fn unsupported(got: String) -> DecodeError {
+    DecodeError::Unsupported {
+        expected: "a baseline or progressive JPEG image of 8 bits a channel, grey, colour or CMYK",
+        got,
     }
 }
 
@@ -263,11 +288,17 @@ mod tests {
         assert!(said(&[(0xc1, &frame_with(0, 12))]).contains("12 bits a channel"));
         assert!(said(&[(0xc0, &[8, 0, 5, 0, 9, 2, 1, 17, 0, 2, 17, 0])]).contains("2 channels"));
         assert!(said(&[(0xc0, &frame_with(7, 0x51))]).contains("sampling factor"));
+        assert!(said(&[(0xc0, &frame_with(7, 0x31))]).contains("in thirds"));
+        assert!(said(&[(0xc0, &frame_with(10, 0x41))]).contains("not the finest"));
         assert!(said(&[(0xc0, FRAME), (0xc0, FRAME)]).contains("two frame headers"));
         assert!(said(&[(0xda, SCAN)]).contains("before the frame"));
         assert!(said(&[(0xc0, FRAME)]).contains("before all its channels"));
         assert!(said(&[(0xc0, FRAME), (0xda, &[1, 1, 0, 0, 63, 0])]).contains("all its channels"));
         assert!(said(&[(0xc2, FRAME), (0xda, SCAN)]).contains("after the first of its scans"));
+        let one: [&[u8]; 3] = [&[1, 1, 0, 0, 63, 0], &[1, 2, 0, 0, 63, 0], &[1, 3, 0, 0, 63, 0]];
+        let apart = [(0xc0, FRAME), (0xda, one[0]), (0xda, one[1]), (0xda, one[2])];
+        assert!(said(&apart).contains("in separate scans"));
+        assert!(said(&[(0xc0, FRAME), (0xda, SCAN), (0xda, SCAN)]).contains("more than one scan"));
         let scans = vec![(0xda, SCAN); MAX_SCANS + 1];
         assert!(said(&[&[(0xc2, FRAME)], &scans[..]].concat()).contains("more than 100 scans"));
     }

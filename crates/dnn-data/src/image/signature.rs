@@ -77,7 +77,7 @@ pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
 }
 
 fn other(bytes: &[u8]) -> DecodeError {
-    const CONVERT: &str = "; convert it first";
+    const CONVERT: &str = "; convert it to PNG or JPEG first";
     let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name);
     let riff = bytes.starts_with(b"RIFF").then(|| match bytes.get(8..12) {
         Some(b"WEBP") => "a WebP image",
@@ -99,7 +99,9 @@ fn other(bytes: &[u8]) -> DecodeError {
         return DecodeError::OtherFormat { found, advice: "" };
     };
     let lower = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
-    let (found, advice) = if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
+    let is_page =
+        lower.starts_with("<!doctype html") || (lower.starts_with('<') && lower.contains("<html"));
+    let (found, advice) = if is_page {
         ("an HTML page".into(), "; a web page was saved instead of the image: download it again")
     } else if lower.starts_with("version https://git-lfs.github.com/spec") {
         ("a Git LFS pointer".into(), "; fetch the image itself with `git lfs pull`")
@@ -167,12 +169,12 @@ mod tests {
     #[test]
     fn names_what_came_instead() {
         for (bytes, name) in [
-            (&b"GIF89a\x01\0"[..], "a GIF image; convert it first"),
+            (&b"GIF89a\x01\0"[..], "a GIF image; convert it to PNG or JPEG first"),
             (b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP image; convert"),
             (b"RIFF\x24\0\0\0WAVEfmt ", "a RIFF file"),
             (b"BM\x46\0\0\0\0\0\0\0\x36\0", "a BMP image; convert"),
             (b"II*\0\x08\0\0\0", "a TIFF image"),
-            (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC image; convert it first"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC image; convert it to PNG or JPEG first"),
             (b"\0\0\0\x18ftypavif\0\0\0\0", "an AVIF image; convert"),
             (b"\0\0\0\x18ftypisom\0\0\0\0", "an MP4 video"),
             (b"%PDF-1.7\n", "a PDF document"),
@@ -180,6 +182,7 @@ mod tests {
             (b"P6\n2 2\n255\n\xff\0\xfe", "a Netpbm image"),
             (b"\n  <!DOCTYPE HTML><html>", "an HTML page; a web page was saved"),
             (b"\xef\xbb\xbf<html lang=en>", "an HTML page"),
+            (b"<!-- saved --><HTML>", "an HTML page"),
             (b"<?xml version='1.0'?>\n<svg xmlns=''>", "an SVG drawing"),
             (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer; fetch"),
             (b"\n404: Not Found\n", "a text starting with \"404: Not Found\""),
