@@ -1,13 +1,14 @@
-//! The pictures the program draws: the cost over the iterations.
+//! The pictures the program draws: the cost over the iterations, and sheets of captioned images.
 //!
-//! [`cost_plot`] takes plain numbers and knows nothing of training; it writes text with [`text`] and
-//! draws through the pixel surface of [`canvas`]. Every picture is written through [`mod@file`]: whole,
-//! or not at all.
+//! [`cost_plot`] and [`image_sheet`] take plain numbers and bytes and know nothing of training;
+//! both write text with [`text`], the plot through the pixel surface of [`canvas`]. Every picture
+//! is written through [`mod@file`]: whole, or not at all.
 
 mod axis;
 mod canvas;
 pub(crate) mod cost_plot;
 pub(crate) mod file;
+pub(crate) mod image_sheet;
 mod text;
 
 use image::{Rgb, RgbImage};
