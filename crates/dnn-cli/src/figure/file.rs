@@ -1,0 +1,99 @@
+//! Files that are there whole, or not at all.
+
+use anyhow::{Context, ensure};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes `bytes` under the name `path`, in place of what is there, only once all are on the disk.
+///
+/// # Errors
+/// What the file system refuses, with the file's name; an older file is then still as it was.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    replace(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".dnn-").suffix(".part");
+    // A temporary file is its owner's alone; the picture is for whom the user's mask allows.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The new name lasts when the folder is on the disk as well; only Unix can sync a folder.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Writes an image as PNG, [whole or not at all](write_whole).
+///
+/// # Errors
+/// As [`write_whole`]; an image without pixels.
+pub(crate) fn write_png(path: &Path, image: &RgbImage) -> anyhow::Result<()> {
+    let (width, height) = image.dimensions();
+    ensure!(width > 0 && height > 0, "cannot write {}: no pixels", path.display());
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+        .write_image(image.as_raw(), width, height, ExtendedColorType::Rgb8)
+        .with_context(|| format!("cannot encode {}", path.display()))?;
+    write_whole(path, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("the folder was just made");
+        entries
+            .map(|entry| entry.expect("readable").file_name().into_string().expect("ASCII"))
+            .collect()
+    }
+
+    #[test]
+    fn a_png_replaces_an_older_file_and_reads_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.png");
+        std::fs::write(&path, "old").expect("writable");
+        let image = RgbImage::from_fn(5, 3, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        write_png(&path, &image).expect("written");
+        assert_eq!(image::open(&path).expect("a PNG").into_rgb8(), image);
+        assert_eq!(names(folder.path()), ["a.png"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_has_the_permissions_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+        write_whole(&ours, b"x").expect("written");
+        std::fs::write(&theirs, b"x").expect("written");
+        let mode = |path| std::fs::metadata(path).expect("there").permissions().mode();
+        assert_eq!(mode(ours), mode(theirs));
+    }
+
+    #[test]
+    fn a_failure_names_the_file_and_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = folder.path().join("taken");
+        std::fs::create_dir(&taken).expect("a folder");
+        std::fs::write(taken.join("inside"), "x").expect("writable");
+        let error = write_whole(&taken, b"x").expect_err("a full folder cannot be replaced");
+        assert!(format!("{error:#}").contains("taken"), "{error:#}");
+        assert_eq!(names(folder.path()), ["taken"]);
+        let missing = folder.path().join("no-such-folder").join("a.png");
+        let error = write_png(&missing, &RgbImage::new(1, 1)).expect_err("no folder");
+        assert!(format!("{error:#}").contains("a.png"), "{error:#}");
+        let error = write_png(&taken, &RgbImage::new(0, 1)).expect_err("no pixels");
+        assert!(format!("{error:#}").contains("no pixels"), "{error:#}");
+    }
+}

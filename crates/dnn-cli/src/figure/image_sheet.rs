@@ -1,0 +1,370 @@
+//! Sheets of captioned images: those a model gets wrong, or all of a data set.
+
+use super::{colour, file, fill, text, thousands};
+use anyhow::ensure;
+use image::{Rgb, RgbImage, imageops};
+use std::path::Path;
+
+const TITLE_EM: f32 = 20.0;
+const TEXT_EM: f32 = 13.0;
+/// From one line of a caption to the next.
+const LINE: u32 = 18;
+const MARGIN: u32 = 24;
+/// Between two cells, across and down.
+const GAP: (u32, u32) = (16, 20);
+/// Images are enlarged by a whole number to about this side, so that pixels stay squares.
+const SIDE: u32 = 128;
+/// Larger images are reduced to this side.
+const MAX_SIDE: u32 = 256;
+/// A caption may widen its cell to this; beyond it is shortened.
+const MAX_CAPTION: u32 = 208;
+/// Width to height of a screen, which the grid of images comes near to.
+const ASPECT: f32 = 1.8;
+/// Grids grow downwards from this width on.
+const MAX_WIDTH: u32 = 2400;
+/// A title widens a narrow sheet to this at most.
+const MAX_TITLE: u32 = 900;
+/// All cells together have at most this many pixels (three bytes each, in memory).
+const MAX_PIXELS: u64 = 100_000_000;
+
+/// An image of a sheet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tile<'a> {
+    /// `height` rows of `width` pixels of red, green, blue.
+    pub(crate) pixels: &'a [u8],
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// Lines below the image, each shortened to its cell.
+    pub(crate) caption: &'a [String],
+}
+
+/// Images with captions, in rows, under a title.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ImageSheet<'a> {
+    pub(crate) title: &'a str,
+    /// Without any, the sheet says "none".
+    pub(crate) tiles: &'a [Tile<'a>],
+}
+
+impl ImageSheet<'_> {
+    /// Draws the sheet into a PNG file. Where there are more images than a picture can hold
+    /// (thousands), it shows the first ones and says so.
+    ///
+    /// # Errors
+    /// A tile whose bytes do not match its size; when the file cannot be written. An older file is
+    /// then as it was.
+    pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
+        for (i, tile) in self.tiles.iter().enumerate() {
+            let (width, height, got) = (tile.width, tile.height, tile.pixels.len());
+            let expected = width.checked_mul(height).and_then(|n| n.checked_mul(3));
+            ensure!(
+                got > 0 && expected == Some(got),
+                "cannot write {}: image {i} has {got} bytes, which are not {height} rows of \
+                 {width} RGB pixels",
+                path.display()
+            );
+        }
+        file::write_png(path, &self.image())
+    }
+
+    fn image(&self) -> RgbImage {
+        let layout = Layout::of(self.tiles);
+        let shown = &self.tiles[..layout.n_shown];
+        let note = note(shown.len(), self.tiles.len());
+
+        let title = text::printable(self.title);
+        let title_width = (text::width(&title, TITLE_EM).ceil() as u32).min(MAX_TITLE);
+        let (grid_width, grid_height) = layout.size();
+        let width = grid_width.max(title_width).max(2 * MAX_CAPTION) + 2 * MARGIN;
+        let mut top = MARGIN;
+        let mut heading = Vec::new();
+        for (line, em, ink) in [(title, TITLE_EM, colour::INK), (note, TEXT_EM, colour::SOFT)] {
+            if !line.trim().is_empty() {
+                heading.push((line, em, ink, top + em as u32));
+                top += (1.5 * em) as u32;
+            }
+        }
+        if !heading.is_empty() && !shown.is_empty() {
+            top += GAP.1 / 2;
+        }
+        let mut image = RgbImage::from_pixel(width, top + grid_height + MARGIN, colour::PAPER);
+        for (line, em, ink, baseline) in heading {
+            draw_centred(&mut image, &line, em, (MARGIN, width - 2 * MARGIN), baseline, ink);
+        }
+
+        let left = (width - grid_width) / 2;
+        for (i, tile) in shown.iter().enumerate() {
+            let (column, row) = (i as u32 % layout.n_columns, i as u32 / layout.n_columns);
+            let x = left + column * (layout.cell.0 + GAP.0);
+            let y = top + row * (layout.cell.1 + GAP.1);
+            draw_tile(&mut image, tile, (x, y), &layout);
+        }
+        image
+    }
+}
+
+/// What the title does not say about the number of images.
+fn note(n_shown: usize, n: usize) -> String {
+    match n {
+        0 => "none".to_owned(),
+        n if n_shown < n => {
+            format!("the first {} of {}", thousands(n_shown as u64), thousands(n as u64))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where the images stand.
+#[derive(Debug, Clone, PartialEq)]
+struct Layout {
+    /// Width and height of an image with its caption.
+    cell: (u32, u32),
+    /// Height of the highest image; the captions start below it.
+    image_height: u32,
+    n_columns: u32,
+    n_shown: usize,
+}
+
+impl Layout {
+    fn of(tiles: &[Tile<'_>]) -> Self {
+        let sizes = tiles.iter().map(|tile| shown_size(tile.width, tile.height));
+        let (image_width, image_height) =
+            sizes.fold((0, 0), |most, size| (most.0.max(size.0), most.1.max(size.1)));
+        let lines = tiles.iter().flat_map(|tile| tile.caption);
+        let widest = lines.map(|line| text::width(&text::printable(line), TEXT_EM).ceil() as u32);
+        let width = widest.max().unwrap_or(0).min(MAX_CAPTION).max(image_width);
+        let n_lines = tiles.iter().map(|tile| tile.caption.len()).max().unwrap_or(0);
+        let caption_height = if n_lines == 0 { 0 } else { 4 + LINE * n_lines as u32 };
+        let cell = (width, image_height + caption_height);
+        let area = u64::from(cell.0 + GAP.0) * u64::from(cell.1 + GAP.1);
+        let n_shown = tiles.len().min((MAX_PIXELS / area).max(1) as usize);
+        Self { cell, image_height, n_columns: n_columns(n_shown as u32, cell), n_shown }
+    }
+
+    fn n_rows(&self) -> u32 {
+        (self.n_shown as u32).div_ceil(self.n_columns)
+    }
+
+    /// Width and height of all rows.
+    fn size(&self) -> (u32, u32) {
+        let along = |n: u32, cell: u32, gap: u32| (n * (cell + gap)).saturating_sub(gap);
+        let n_columns = self.n_columns.min(self.n_shown as u32);
+        (along(n_columns, self.cell.0, GAP.0), along(self.n_rows(), self.cell.1, GAP.1))
+    }
+}
+
+/// The number of columns that fills its rows and gives the shape of a screen, as far as both go.
+fn n_columns(n: u32, cell: (u32, u32)) -> u32 {
+    let widest = (MAX_WIDTH / (cell.0 + GAP.0)).clamp(1, n.max(1));
+    let badness = |columns: &u32| {
+        let rows = n.div_ceil(*columns).max(1);
+        let aspect = (columns * (cell.0 + GAP.0)) as f32 / (rows * (cell.1 + GAP.1)) as f32;
+        let empty = (columns * rows).saturating_sub(n) as f32 / (columns * rows) as f32;
+        (aspect / ASPECT).ln().abs() + 1.5 * empty
+    };
+    (1..=widest).min_by(|a, b| badness(a).total_cmp(&badness(b))).unwrap_or(1)
+}
+
+/// The size in which an image is shown: a whole multiple of its own, or reduced to [`MAX_SIDE`].
+fn shown_size(width: usize, height: usize) -> (u32, u32) {
+    let side = width.max(height).max(1);
+    if side > MAX_SIDE as usize {
+        let scale = f64::from(MAX_SIDE) / side as f64;
+        return ((width as f64 * scale).max(1.0) as u32, (height as f64 * scale).max(1.0) as u32);
+    }
+    let factor = ((SIDE as f32 / side as f32).round() as u32).max(1);
+    (width as u32 * factor, height as u32 * factor)
+}
+
+/// Draws an image, in the middle of its cell and standing on its caption.
+fn draw_tile(sheet: &mut RgbImage, tile: &Tile<'_>, (x, y): (u32, u32), layout: &Layout) {
+    let Some(image) =
+        RgbImage::from_raw(tile.width as u32, tile.height as u32, tile.pixels.to_vec())
+    else {
+        return; // `write_png` has checked the sizes.
+    };
+    let (width, height) = shown_size(tile.width, tile.height);
+    let image = if width > image.width() {
+        let factor = width / image.width();
+        RgbImage::from_fn(width, height, |x, y| *image.get_pixel(x / factor, y / factor))
+    } else {
+        imageops::thumbnail(&image, width, height)
+    };
+    let (left, top) = (x + (layout.cell.0 - width) / 2, y + layout.image_height - height);
+    // A thin edge, so that white images have one on the white paper.
+    let corner = |x: u32, y: u32, out: i32| (x as i32 + out, y as i32 + out);
+    fill(sheet, corner(left, top, -1), corner(left + width, top + height, 1), colour::GRID, 1.0);
+    imageops::replace(sheet, &image, i64::from(left), i64::from(top));
+    for (i, line) in tile.caption.iter().enumerate() {
+        let baseline = y + layout.image_height + LINE * (i as u32 + 1);
+        let ink = if i == 0 { colour::INK } else { colour::SOFT };
+        draw_centred(sheet, line, TEXT_EM, (x, layout.cell.0), baseline, ink);
+    }
+}
+
+/// Draws a line of text in the middle of (left, width), shortened to it.
+fn draw_centred(
+    image: &mut RgbImage,
+    line: &str,
+    em: f32,
+    (left, width): (u32, u32),
+    baseline: u32,
+    ink: Rgb<u8>,
+) {
+    let line = text::shorten(line, em, width as f32);
+    let x = left as f32 + (width as f32 - text::width(&line, em)) / 2.0;
+    text::draw(image, &line, em, (x, baseline as f32), ink, 1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn solid(colour: [u8; 3], width: usize, height: usize) -> Vec<u8> {
+        colour.repeat(width * height)
+    }
+
+    fn count(image: &RgbImage, colour: [u8; 3]) -> usize {
+        image.pixels().filter(|pixel| pixel.0 == colour).count()
+    }
+
+    /// The smallest and the largest column and row of a colour: left, top, right, bottom.
+    fn bounds(image: &RgbImage, colour: [u8; 3]) -> (u32, u32, u32, u32) {
+        let places = image.enumerate_pixels().filter(|(_, _, pixel)| pixel.0 == colour);
+        places.fold((u32::MAX, u32::MAX, 0, 0), |(x0, y0, x1, y1), (x, y, _)| {
+            (x0.min(x), y0.min(y), x1.max(x), y1.max(y))
+        })
+    }
+
+    #[test]
+    fn ten_images_stand_in_two_rows_untouched_by_their_captions() {
+        let colours: Vec<[u8; 3]> = (0..10).map(|i| [10 * i, 255, 0]).collect();
+        let pixels: Vec<_> = colours.iter().map(|colour| solid(*colour, 64, 64)).collect();
+        let caption = ["index 5", "true cat", "predicted non-cat 0.31"].map(String::from);
+        let tile = |pixels| Tile { pixels, width: 64, height: 64, caption: &caption };
+        let tiles: Vec<_> = pixels.iter().map(|pixels| tile(pixels)).collect();
+        let image = ImageSheet { title: "10 of 50 misclassified", tiles: &tiles }.image();
+        let places: Vec<_> = colours.iter().map(|colour| bounds(&image, *colour)).collect();
+        for (colour, (left, top, right, bottom)) in colours.iter().zip(&places) {
+            assert_eq!(count(&image, *colour), 128 * 128);
+            assert_eq!((right - left, bottom - top), (127, 127));
+        }
+        for (i, place) in places.iter().enumerate() {
+            if i >= 5 {
+                let above = places[i - 5];
+                assert_eq!(place.0, above.0);
+                assert!(place.1 > above.3 + 3 * LINE, "captions need room");
+            }
+            if i % 5 > 0 {
+                let before = places[i - 1];
+                assert_eq!(place.1, before.1);
+                assert!(place.0 > before.2 + GAP.0, "images need room");
+            }
+        }
+    }
+
+    #[test]
+    fn pixels_become_squares() {
+        let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]];
+        let pixels = colours.concat();
+        let tile = Tile { pixels: &pixels, width: 2, height: 2, caption: &[] };
+        let image = ImageSheet { title: "", tiles: &[tile] }.image();
+        let (left, top, ..) = bounds(&image, colours[0]);
+        for (i, colour) in (0..).zip(colours) {
+            let (x, y) = (left + i % 2 * 64, top + i / 2 * 64);
+            assert_eq!(bounds(&image, colour), (x, y, x + 63, y + 63));
+            assert_eq!(count(&image, colour), 64 * 64);
+        }
+    }
+
+    #[test]
+    fn images_of_any_size_keep_their_shape_and_a_sensible_size() {
+        assert_eq!(shown_size(64, 64), (128, 128));
+        assert_eq!(shown_size(28, 28), (140, 140));
+        assert_eq!(shown_size(1, 1), (128, 128));
+        assert_eq!(shown_size(200, 100), (200, 100));
+        assert_eq!(shown_size(4000, 3000), (256, 192));
+        assert_eq!(shown_size(1_000_000, 1), (256, 1));
+        let large = solid([1, 2, 3], 700, 300);
+        let tile = Tile { pixels: &large, width: 700, height: 300, caption: &[] };
+        let image = ImageSheet { title: "", tiles: &[tile] }.image();
+        assert_eq!(count(&image, [1, 2, 3]), 256 * 109);
+    }
+
+    #[test]
+    fn grids_hold_all_without_an_empty_row_and_within_the_width() {
+        for cell in [(128, 150), (208, 186), (256, 256)] {
+            for n in 0..600 {
+                let columns = n_columns(n, cell);
+                let rows = n.div_ceil(columns);
+                assert!(columns <= n.max(1) && columns * (cell.0 + GAP.0) <= MAX_WIDTH);
+                assert!(n == 0 || columns * (rows - 1) < n, "{n}: {columns} columns");
+            }
+        }
+        assert_eq!(n_columns(10, (160, 186)), 5);
+    }
+
+    #[test]
+    fn a_long_caption_stays_in_its_cell() {
+        let pixels = solid([0, 255, 0], 8, 8);
+        let caption = [format!("true {}", "a-long-class-name".repeat(9)), "second".into()];
+        let tile = Tile { pixels: &pixels, width: 8, height: 8, caption: &caption };
+        let image = ImageSheet { title: "", tiles: &[tile, tile, tile] }.image();
+        let layout = Layout::of(&[tile, tile, tile]);
+        assert_eq!((layout.cell.0, layout.n_columns), (MAX_CAPTION, 3));
+        for gap in 0..2 {
+            let left = MARGIN + (gap + 1) * MAX_CAPTION + gap * GAP.0;
+            for x in left..left + GAP.0 {
+                assert!((0..image.height()).all(|y| *image.get_pixel(x, y) == colour::PAPER));
+            }
+        }
+        let line = MARGIN + layout.image_height + LINE - 4;
+        let mut columns = MARGIN..MARGIN + MAX_CAPTION;
+        assert!(columns.any(|x| *image.get_pixel(x, line) != colour::PAPER), "no caption");
+    }
+
+    #[test]
+    fn no_images_give_a_picture_that_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("sheet.png");
+        let sheet = ImageSheet { title: "0 of 50 misclassified", tiles: &[] };
+        sheet.write_png(&path).expect("written");
+        assert_eq!(note(0, 0), "none");
+        let image = image::open(&path).expect("a PNG").into_rgb8();
+        let title_end = MARGIN + (1.5 * TITLE_EM) as u32;
+        let noted = |(_, y, pixel): (u32, u32, &Rgb<u8>)| y > title_end && *pixel != colour::PAPER;
+        assert!(image.enumerate_pixels().any(noted));
+    }
+
+    #[test]
+    fn what_a_picture_cannot_hold_is_left_out_and_said() {
+        let pixels = solid([0; 3], 64, 64);
+        let tiles = vec![Tile { pixels: &pixels, width: 64, height: 64, caption: &[] }; 10_000];
+        let layout = Layout::of(&tiles);
+        let (width, height) = layout.size();
+        assert!(u64::from(width) * u64::from(height) <= MAX_PIXELS);
+        assert!((4000..10_000).contains(&layout.n_shown), "{layout:?}");
+        assert_eq!(note(4_692, 10_000), "the first 4,692 of 10,000");
+        assert_eq!(note(259, 259), "");
+    }
+
+    #[test]
+    fn a_wrong_image_is_named_and_leaves_no_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("sheet.png");
+        let pixels = [0; 12];
+        let good = Tile { pixels: &pixels, width: 2, height: 2, caption: &[] };
+        let wrong = [
+            Tile { height: 3, ..good },
+            Tile { pixels: &[], width: 0, ..good },
+            Tile { width: usize::MAX, ..good },
+        ];
+        for bad in wrong {
+            let sheet = ImageSheet { title: "", tiles: &[good, bad] };
+            let error = format!("{:#}", sheet.write_png(&path).expect_err("wrong size"));
+            assert!(error.contains("sheet.png") && error.contains("image 1"), "{error}");
+            let mut left = std::fs::read_dir(folder.path()).expect("the folder was just made");
+            assert!(left.next().is_none());
+        }
+    }
+}
