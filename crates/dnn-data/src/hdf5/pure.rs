@@ -21,10 +21,7 @@ impl Reader for PureReader {
         let mut groups = VecDeque::from([(String::new(), self.0.root(), 0)]);
         let (mut n_groups, mut more) = (1, false);
         while let Some((prefix, group, depth)) = groups.pop_front() {
-            // Soft links in groups of the old kind come out as an overflow of addresses.
-            let datasets = group.datasets().map_err(|e| {
-                format!("{e} (soft links, if there are any, are not followed by this reader)")
-            })?;
+            let datasets = group.datasets().map_err(explained)?;
             for name in datasets {
                 if names.len() == MAX_LISTED {
                     more = true;
@@ -51,7 +48,7 @@ impl Reader for PureReader {
             Err(Error::Format(FormatError::PathNotFound(_)) | Error::NotADataset(_)) => {
                 return Ok(None);
             }
-            Err(other) => return Err(other.into()),
+            Err(other) => return Err(explained(other)),
         };
         let storage = match dataset.layout()? {
             Layout::Compact { .. } => Storage::Compact,
@@ -112,6 +109,16 @@ impl Reader for PureReader {
         }
         let width = usize::try_from(info.element_bytes)?.max(1);
         Ok(dataset.read_raw()?.chunks_exact(width).map(<[u8]>::to_vec).collect())
+    }
+}
+
+/// A soft link in a group of the old kind has the undefined address, which overflows.
+fn explained(error: Error) -> Cause {
+    match error {
+        Error::Format(FormatError::OffsetOverflow { offset: u64::MAX, .. }) => {
+            format!("{error} (this reader does not follow soft links, if that is one)").into()
+        }
+        other => other.into(),
     }
 }
 

@@ -82,7 +82,14 @@ impl RawSet {
         // Everything small and everything that can be wrong first: pixels are read last.
         let images = file.info(&names.images)?;
         let (n_images, shape) = image_extent(file, &images)?;
-        let labels = file.info(&names.labels)?;
+        let labels = match file.info(&names.labels) {
+            // The images are not what was meant by labels, however similar their names.
+            Err(Hdf5Error::Missing { path, name, nearest, found }) => {
+                let nearest = nearest.filter(|near| *near != images.name);
+                return Err(Hdf5Error::Missing { path, name, nearest, found });
+            }
+            labels => labels?,
+        };
         let n_labels = label_extent(file, &labels)?;
         if n_labels != n_images {
             return Err(Hdf5Error::Count {
