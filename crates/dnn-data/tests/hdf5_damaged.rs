@@ -287,6 +287,27 @@ fn a_damaged_extent_allocates_nothing() {
 }
 
 #[test]
+fn a_chunk_of_a_damaged_size_allocates_nothing() {
+    let _alone = alone();
+    let scratch = tempfile::tempdir().expect("a folder");
+    let path = scratch.path().join("chunk.h5");
+    let mut bytes = fs::read(fixture("gzip_shuffle")).expect("readable");
+    let found = |at: usize| {
+        // The index: its keys begin with the packed size, then the mask of skipped filters (0) and
+        // five offsets (0).
+        bytes[at..].starts_with(b"TREE\x01\x00") && bytes[at + 28..at + 72].iter().all(|&b| b == 0)
+    };
+    let at = (0..bytes.len() - 72).find(|&at| found(at)).expect("the index of the chunks");
+    bytes[at + 24..at + 28].fill(0xff);
+    fs::write(&path, bytes).expect("written");
+    LARGEST.store(0, Ordering::Relaxed);
+    let text = message(&hdf5::load_file(&path, &options(1 << 30)).expect_err("4 GB"));
+    assert!(LARGEST.load(Ordering::Relaxed) < 64 << 10, "{text}");
+    assert!(text.contains("`train_set_x` is incomplete: a chunk ends at byte 429497"), "{text}");
+    assert!(text.ends_with("of a file of 9744 bytes"), "{text}");
+}
+
+#[test]
 fn a_chunk_that_unpacks_to_more_than_it_should_is_not_unpacked() {
     let _alone = alone();
     LARGEST.store(0, Ordering::Relaxed);

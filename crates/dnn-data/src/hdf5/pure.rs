@@ -1,6 +1,8 @@
 //! The pure-Rust library as a [`Reader`].
 
-use super::backend::{DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, Reader, Storage};
+use super::backend::{
+    ChunksWritten, DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, Reader, Storage,
+};
 use super::error::Cause;
 use hdf5_pure::{Dataset, Datatype, Error, File, FormatError, Layout, VlenStringReadOptions};
 use std::collections::VecDeque;
@@ -78,8 +80,10 @@ impl Reader for PureReader {
         }))
     }
 
-    fn n_chunks_written(&self, name: &str) -> Result<u64, Cause> {
-        Ok(self.0.dataset(name)?.chunks()?.len() as u64)
+    fn chunks_written(&self, name: &str) -> Result<ChunksWritten, Cause> {
+        let chunks = self.0.dataset(name)?.chunks()?;
+        let end = chunks.iter().map(|chunk| chunk.address.saturating_add(chunk.storage_size)).max();
+        Ok(ChunksWritten { n: chunks.len() as u64, end })
     }
 
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {
