@@ -5,7 +5,7 @@
 mod common;
 
 use common::{backends, fixture, message};
-use dnn_data::hdf5::{self, Names, Options};
+use dnn_data::hdf5::{self, Backend, Names, Options};
 use dnn_data::{DataError, Splits};
 
 /// What `make.py` calls X: (4, 2, 3, 3).
@@ -36,6 +36,15 @@ const READ: &[(&str, [&str; 2])] = &[
     ("no_classes", ["0", "1"]),
     ("no_classes_cat", ["non-cat", "cat"]),
     ("cycle", ["non-cat", "cat"]),
+    ("index_btree1", ["non-cat", "cat"]),
+    ("index_fixed_array", ["non-cat", "cat"]),
+    ("index_extensible_array", ["non-cat", "cat"]),
+    ("index_implicit", ["non-cat", "cat"]),
+    ("edge_chunks", ["non-cat", "cat"]),
+    ("paged", ["non-cat", "cat"]),
+    ("track_order", ["non-cat", "cat"]),
+    ("many_old", ["non-cat", "cat"]),
+    ("many_new", ["non-cat", "cat"]),
 ];
 
 #[test]
@@ -53,6 +62,54 @@ fn every_encoding_gives_the_same_images_and_labels() {
             assert_eq!(splits.train_path, Some(fixture(name)));
             assert_eq!((splits.test, splits.test_path), (None, None));
         }
+    }
+}
+
+#[test]
+fn labels_of_every_integer_type_are_the_same() {
+    for backend in backends() {
+        let options = Options { backend, ..Options::default() };
+        let file = fixture("integers");
+        let names: Vec<String> = (hdf5::describe(&file, &options).expect("readable").datasets)
+            .into_iter()
+            .map(|dataset| dataset.name)
+            .filter(|name| name.starts_with("y_"))
+            .collect();
+        assert_eq!(names.len(), 16, "signed and unsigned, 1 to 8 bytes, both byte orders");
+        for labels in names {
+            let names = Names { images: "x".into(), labels: labels.clone(), classes: None };
+            let set = hdf5::load_named(&file, &names, &options).expect(&labels);
+            assert_eq!(set.labels(), [1, 0, 1, 1], "{labels} by {backend:?}");
+        }
+    }
+}
+
+/// What one of the libraries lacks; the other still reads it.
+#[test]
+fn what_only_one_library_reads_the_other_refuses_with_a_reason() {
+    let by_pure = |name: &str| {
+        let options = Options { backend: Backend::Pure, ..Options::default() };
+        hdf5::load_file(&fixture(name), &options)
+    };
+    let refusal = |name: &str| message(&by_pure(name).expect_err(name));
+    assert!(
+        refusal("soft_links").contains("this reader does not follow soft links, if that is one")
+    );
+    assert!(refusal("index_btree2").contains("version 2 B-tree chunk index"));
+    let lzf = by_pure("lzf").expect("readable").train.expect("a training set");
+    assert_eq!(lzf.pixels(), pixels());
+    #[cfg(feature = "libhdf5")]
+    {
+        let by_c = |name: &str| {
+            let options = Options { backend: Backend::CLibrary, ..Options::default() };
+            hdf5::load_file(&fixture(name), &options)
+        };
+        for name in ["soft_links", "index_btree2"] {
+            let train = by_c(name).expect("readable").train.expect("a training set");
+            assert_eq!((train.pixels(), train.labels()), (&pixels()[..], &[1, 0, 1, 1][..]));
+        }
+        let lzf = message(&by_c("lzf").expect_err("a filter of h5py"));
+        assert!(lzf.contains("`train_set_x` is compressed with lzf, which this build cannot read"));
     }
 }
 
@@ -96,6 +153,23 @@ const REFUSED: &[(&str, &str)] = &[
     ("huge", "`train_set_x` is incomplete: its extent of 192000000 bytes cannot be in a file of"),
     ("layout_5", "reading `train_set_x` failed"),
     ("named", "no dataset `train_set_x`; the file holds `photos/x`, `photos/y`"),
+    ("no_images", "`train_set_x` has shape (0, 2, 3, 3), expected at least one image"),
+    ("channels_first", "`train_set_x` has shape (4, 3, 5, 6), expected (m, height, width, 3): the"),
+    ("flattened", "shape (4, 18), expected (m, height, width, 3): images must not be flattened"),
+    ("labels_too_few", "`train_set_x` holds 4 images, but `train_set_y` holds 3 labels"),
+    ("labels_missing", "no dataset `train_set_y`; the file holds `list_classes`, `train_set_x`"),
+    (
+        "labels_one_hot",
+        "`train_set_y` has shape (4, 2), expected (m,), (m, 1) or (1, m): one class",
+    ),
+    ("label_too_large", "`train_set_y`: entry 2 is 2, expected a class index from 0 to 1"),
+    ("label_negative", "`train_set_y`: entry 2 is -1, expected a class index from 0 to 1"),
+    ("label_no_digit", "`train_set_y`: entry 2 is \"cat\", expected a class index from 0 to 1"),
+    (
+        "classes_alike",
+        "`list_classes`: entry 1 is \"cat\", expected a name that no other class has",
+    ),
+    ("classes_one", "`list_classes` has shape (1,), expected (n,), the names of 2 to 4096 classes"),
 ];
 
 #[test]

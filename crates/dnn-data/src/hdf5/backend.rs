@@ -44,8 +44,8 @@ pub(super) trait Reader {
     fn list(&self) -> Result<(Vec<String>, bool), Cause>;
     /// What a dataset is, without reading its data; `None` when there is no dataset of that name.
     fn info(&self, name: &str) -> Result<Option<DatasetInfo>, Cause>;
-    /// Number of chunks that were written.
-    fn n_chunks_written(&self, name: &str) -> Result<u64, Cause>;
+    /// The chunks that were written.
+    fn chunks_written(&self, name: &str) -> Result<ChunksWritten, Cause>;
     /// All elements of a dataset of uint8.
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause>;
     /// All elements of a dataset of integers or booleans.
@@ -123,6 +123,15 @@ pub(super) enum Storage {
     Chunked(Vec<u64>),
     /// In other files.
     Elsewhere,
+}
+
+/// The chunks of a dataset that are in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ChunksWritten {
+    /// Number of them.
+    pub(super) n: u64,
+    /// Byte of the file where the last one ends, when the library tells.
+    pub(super) end: Option<u64>,
 }
 
 /// A filter of a chunked dataset.

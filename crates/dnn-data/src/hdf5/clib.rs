@@ -3,7 +3,9 @@
 //! It trusts what it reads: release 1.10 crashes on some damaged files. The checks before reading
 //! are the same as for the pure library; beyond them, use the pure one for files of unknown origin.
 
-use super::backend::{DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, Reader, Storage};
+use super::backend::{
+    ChunksWritten, DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, Reader, Storage,
+};
 use super::error::Cause;
 use hdf5::dataset::{Dataset, Layout};
 use hdf5::types::{
@@ -109,9 +111,12 @@ impl Reader for CReader {
         }))
     }
 
-    fn n_chunks_written(&self, name: &str) -> Result<u64, Cause> {
-        let n_chunks = self.dataset(name)?.num_chunks();
-        n_chunks.map(|n| n as u64).ok_or_else(|| "the chunks cannot be counted".into())
+    fn chunks_written(&self, name: &str) -> Result<ChunksWritten, Cause> {
+        // Where each of them lies takes a search from the first one, every time.
+        match self.dataset(name)?.num_chunks() {
+            Some(n) => Ok(ChunksWritten { n: n as u64, end: None }),
+            None => Err("the chunks cannot be counted".into()),
+        }
     }
 
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {

@@ -1,6 +1,6 @@
 //! An open file whose datasets are checked before they are read.
 
-use super::backend::{DatasetInfo, Element, Filter, Reader, Storage};
+use super::backend::{ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
 use super::error::Cause;
 use super::{Hdf5Error, Limits, Options, sniff};
 use std::path::{Path, PathBuf};
@@ -183,16 +183,24 @@ impl OpenFile {
                 let n_chunks = info.shape.iter().zip(chunk).map(|(n, c)| n.div_ceil(*c));
                 let n_chunks = n_chunks.fold(1_u64, u64::saturating_mul);
                 // Each chunk takes a byte at least.
-                let n_written = if n_chunks > self.n_bytes {
-                    0
+                let written = if n_chunks > self.n_bytes {
+                    ChunksWritten { n: 0, end: None }
                 } else {
                     self.reader
-                        .n_chunks_written(&info.name)
+                        .chunks_written(&info.name)
                         .map_err(|source| self.failed("reading", &info.name, &source))?
                 };
-                if n_written < n_chunks {
+                if written.n < n_chunks {
                     return Err(incomplete(format!(
-                        "{n_written} of its {n_chunks} chunks were written"
+                        "{} of its {n_chunks} chunks were written",
+                        written.n
+                    )));
+                }
+                // The library makes room for a packed chunk before it tries to read it.
+                if let Some(end) = written.end.filter(|end| *end > self.n_bytes) {
+                    return Err(incomplete(format!(
+                        "a chunk ends at byte {end} of a file of {} bytes",
+                        self.n_bytes
                     )));
                 }
             }

@@ -1,6 +1,8 @@
 //! The pure-Rust library as a [`Reader`].
 
-use super::backend::{DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, Reader, Storage};
+use super::backend::{
+    ChunksWritten, DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, Reader, Storage,
+};
 use super::error::Cause;
 use hdf5_pure::{Dataset, Datatype, Error, File, FormatError, Layout, VlenStringReadOptions};
 use std::collections::VecDeque;
@@ -21,10 +23,7 @@ impl Reader for PureReader {
         let mut groups = VecDeque::from([(String::new(), self.0.root(), 0)]);
         let (mut n_groups, mut more) = (1, false);
         while let Some((prefix, group, depth)) = groups.pop_front() {
-            // Soft links in groups of the old kind come out as an overflow of addresses.
-            let datasets = group.datasets().map_err(|e| {
-                format!("{e} (soft links, if there are any, are not followed by this reader)")
-            })?;
+            let datasets = group.datasets().map_err(explained)?;
             for name in datasets {
                 if names.len() == MAX_LISTED {
                     more = true;
@@ -51,7 +50,7 @@ impl Reader for PureReader {
             Err(Error::Format(FormatError::PathNotFound(_)) | Error::NotADataset(_)) => {
                 return Ok(None);
             }
-            Err(other) => return Err(other.into()),
+            Err(other) => return Err(explained(other)),
         };
         let storage = match dataset.layout()? {
             Layout::Compact { .. } => Storage::Compact,
@@ -81,8 +80,10 @@ impl Reader for PureReader {
         }))
     }
 
-    fn n_chunks_written(&self, name: &str) -> Result<u64, Cause> {
-        Ok(self.0.dataset(name)?.chunks()?.len() as u64)
+    fn chunks_written(&self, name: &str) -> Result<ChunksWritten, Cause> {
+        let chunks = self.0.dataset(name)?.chunks()?;
+        let end = chunks.iter().map(|chunk| chunk.address.saturating_add(chunk.storage_size)).max();
+        Ok(ChunksWritten { n: chunks.len() as u64, end })
     }
 
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {
@@ -112,6 +113,16 @@ impl Reader for PureReader {
         }
         let width = usize::try_from(info.element_bytes)?.max(1);
         Ok(dataset.read_raw()?.chunks_exact(width).map(<[u8]>::to_vec).collect())
+    }
+}
+
+/// A soft link in a group of the old kind has the undefined address, which overflows.
+fn explained(error: Error) -> Cause {
+    match error {
+        Error::Format(FormatError::OffsetOverflow { offset: u64::MAX, .. }) => {
+            format!("{error} (this reader does not follow soft links, if that is one)").into()
+        }
+        other => other.into(),
     }
 }
 

@@ -32,7 +32,8 @@ impl Names {
 /// Reads the training and the test set of one file by the course's names.
 ///
 /// A file may hold either or both. Classes without names are called by their index, "0", "1" …,
-/// except that two classes are "non-cat" and "cat" where the name of the file says "cat".
+/// except that two classes are "non-cat" and "cat" where the name of the file says so: it has the word
+/// "cat", or "noncat" anywhere.
 ///
 /// # Errors
 /// [`DataError::Hdf5`] when the file cannot be used, [`DataError::Mismatch`] when its two sets
@@ -82,7 +83,14 @@ impl RawSet {
         // Everything small and everything that can be wrong first: pixels are read last.
         let images = file.info(&names.images)?;
         let (n_images, shape) = image_extent(file, &images)?;
-        let labels = file.info(&names.labels)?;
+        let labels = match file.info(&names.labels) {
+            // The images are not what was meant by labels, however similar their names.
+            Err(Hdf5Error::Missing { path, name, nearest, found }) => {
+                let nearest = nearest.filter(|near| *near != images.name);
+                return Err(Hdf5Error::Missing { path, name, nearest, found });
+            }
+            labels => labels?,
+        };
         let n_labels = label_extent(file, &labels)?;
         if n_labels != n_images {
             return Err(Hdf5Error::Count {
@@ -147,9 +155,12 @@ pub(super) fn assemble(
 }
 
 /// Whether a file's own name tells that it holds the course's cats: other two-class sets of the
-/// course (happy faces) have the same schema.
+/// course (happy faces) have the same schema. Locations are no cats, and cats and dogs both are not.
 fn says_cat(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().contains("cat"))
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let words: Vec<&str> = name.split(|c: char| !c.is_alphabetic()).collect();
+    let says = |any: &[&str]| words.iter().any(|word| any.contains(word));
+    words.concat().contains("noncat") || says(&["cat", "cats"]) && !says(&["dog", "dogs", "vs"])
 }
 
 /// Names for the classes of sets that have none: "0", "1" … up to the largest label.
@@ -170,4 +181,19 @@ fn indices_as_names(sets: &[&RawSet], limits: &Limits) -> Result<Vec<String>, Hd
         }
     }
     Ok((0..n_classes).map(|class| class.to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_that_says_cat_makes_cats() {
+        for name in ["train_catvnoncat", "Cat-vs-NonCat", "cat_vs_non_cat", "cats2", "CAT_test"] {
+            assert!(says_cat(Path::new(&format!("happy/{name}.h5"))), "{name}");
+        }
+        for name in ["vacation", "categories", "cat_vs_dog", "cats.and.dogs", "train_happy", ""] {
+            assert!(!says_cat(Path::new(&format!("cat/{name}.h5"))), "{name}");
+        }
+    }
 }
