@@ -27,6 +27,10 @@ pub enum DataError {
         /// What it was.
         got: String,
     },
+    /// Nothing was drawn.
+    #[cfg(feature = "synthetic")]
+    #[error(transparent)]
+    Synthetic(#[from] crate::synthetic::SyntheticError),
     /// The examples are not a dataset.
     #[error(transparent)]
     Dataset(#[from] dnn_core::DatasetError),

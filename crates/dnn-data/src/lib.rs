@@ -10,6 +10,8 @@ pub mod image;
 mod image_set;
 pub mod preprocess;
 mod splits;
+#[cfg(feature = "synthetic")]
+pub mod synthetic;
 
 pub use error::DataError;
 pub use image_set::{ImageSet, ImageShape};

@@ -1,0 +1,205 @@
+//! What makes a drawn image easy or hard, recorded for each.
+
+use super::SyntheticError;
+use super::dice::Dice;
+use super::kind::Kind;
+
+/// One of the course's six causes of error on the cat images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The subject is rotated, turned away, or not in portrait.
+    Pose,
+    /// The background has the subject's colour.
+    Background,
+    /// The subject has a colour its kind hardly ever has.
+    RareColor,
+    /// The camera looks at the subject from an angle.
+    CameraAngle,
+    /// The picture is dark or overexposed.
+    Brightness,
+    /// The subject is small, or larger than the picture.
+    Scale,
+}
+
+impl Cause {
+    /// All six, in the course's order.
+    pub const ALL: [Self; 6] = [
+        Self::Pose,
+        Self::Background,
+        Self::RareColor,
+        Self::CameraAngle,
+        Self::Brightness,
+        Self::Scale,
+    ];
+
+    /// Name for tables: "pose", "background", "rare colour" …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pose => "pose",
+            Self::Background => "background",
+            Self::RareColor => "rare colour",
+            Self::CameraAngle => "camera angle",
+            Self::Brightness => "brightness",
+            Self::Scale => "scale",
+        }
+    }
+}
+
+/// How an animal holds itself; [`Portrait`](Self::Portrait) for everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Posture {
+    /// Head and shoulders.
+    Portrait,
+    /// The whole animal, sitting.
+    Sitting,
+    /// The whole animal, lying beside its head.
+    Lying,
+}
+
+/// What an image shows and the factors that make it easy or hard.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Factors {
+    /// What is drawn.
+    pub kind: Kind,
+    /// Rotation of the subject in the picture, clockwise, −60 to 60.
+    pub pose_degrees: f64,
+    /// How far the subject is turned to its side, −50 to 50; other things than animals get narrower.
+    pub turn_degrees: f64,
+    /// How an animal holds itself.
+    pub posture: Posture,
+    /// How far the background's colours are moved towards the subject's main colour: 0 (its own) to
+    /// 1 (as near as it gets: a twelfth of the distance is left).
+    pub background_similarity: f64,
+    /// Whether the subject has a colour its kind hardly ever has.
+    pub rare_color: bool,
+    /// Angle between the camera's axis and the normal of the scene, 0 to 50.
+    pub camera_degrees: f64,
+    /// Factor on the light of the finished picture, 0.35 to 1.8.
+    pub brightness: f64,
+    /// Factor on the subject's usual size, 0.45 to 1.5.
+    pub scale: f64,
+}
+
+/// Range of each numeric factor: name, least, most.
+const RANGES: [(&str, f64, f64); 6] = [
+    ("pose_degrees", -60.0, 60.0),
+    ("turn_degrees", -50.0, 50.0),
+    ("background_similarity", 0.0, 1.0),
+    ("camera_degrees", 0.0, 50.0),
+    ("brightness", 0.35, 1.8),
+    ("scale", 0.45, 1.5),
+];
+
+/// How often one cause is extreme; the six are independent.
+const EXTREME: f64 = 0.075;
+
+impl Factors {
+    /// Rolls the factors of an image of this kind.
+    pub(super) fn roll(kind: Kind, dice: &mut Dice) -> Self {
+        let posed = dice.chance(EXTREME);
+        let (pose, turn) = if posed { (25.0, 60.0) } else { (0.0, 10.0) };
+        let pose_degrees = dice.sign() * dice.range(pose, turn);
+        let turned = if posed { dice.range(20.0, 50.0) } else { dice.range(0.0, 15.0) };
+        let turn_degrees = dice.sign() * turned;
+        let posture = match dice.unit() {
+            u if !kind.is_furry() || u < 0.85 => Posture::Portrait,
+            u if u < 0.94 => Posture::Sitting,
+            _ => Posture::Lying,
+        };
+        let similar = dice.chance(EXTREME);
+        let background_similarity =
+            if similar { dice.range(0.6, 1.0) } else { dice.range(0.0, 0.3) };
+        let rare_color = dice.chance(EXTREME);
+        let tipped = dice.chance(EXTREME);
+        let camera_degrees = if tipped { dice.range(25.0, 50.0) } else { dice.range(0.0, 12.0) };
+        let brightness = match (dice.chance(EXTREME), dice.chance(0.5)) {
+            (false, _) => dice.range(0.85, 1.15),
+            (true, false) => dice.range(0.35, 0.6),
+            (true, true) => dice.range(1.4, 1.8),
+        };
+        let scale = match (dice.chance(EXTREME), dice.chance(0.6)) {
+            (false, _) => dice.range(0.88, 1.12),
+            (true, true) => dice.range(0.45, 0.7),
+            (true, false) => dice.range(1.25, 1.5),
+        };
+        Self {
+            kind,
+            pose_degrees,
+            turn_degrees,
+            posture,
+            background_similarity,
+            rare_color,
+            camera_degrees,
+            brightness,
+            scale,
+        }
+    }
+
+    /// Whether each factor is in its range.
+    ///
+    /// # Errors
+    /// [`SyntheticError::Factor`] names the first that is not.
+    pub fn check(&self) -> Result<(), SyntheticError> {
+        let values = [
+            self.pose_degrees,
+            self.turn_degrees,
+            self.background_similarity,
+            self.camera_degrees,
+            self.brightness,
+            self.scale,
+        ];
+        for ((name, least, most), got) in RANGES.into_iter().zip(values) {
+            if !(least..=most).contains(&got) {
+                return Err(SyntheticError::Factor { name, least, most, got });
+            }
+        }
+        Ok(())
+    }
+
+    /// How strongly one cause of error is at work: 0 (as easy as it gets) to 1 (extreme).
+    ///
+    /// The distance of the factor from its usual value over the greatest such distance; for the
+    /// pose, the greatest of rotation, turn and posture (sitting 0.5, lying 0.75).
+    pub fn strength(&self, cause: Cause) -> f64 {
+        match cause {
+            Cause::Pose => {
+                let posture: f64 = match self.posture {
+                    Posture::Portrait => 0.0,
+                    Posture::Sitting => 0.5,
+                    Posture::Lying => 0.75,
+                };
+                posture.max(self.pose_degrees.abs() / 60.0).max(self.turn_degrees.abs() / 50.0)
+            }
+            Cause::Background => self.background_similarity,
+            Cause::RareColor => f64::from(u8::from(self.rare_color)),
+            Cause::CameraAngle => self.camera_degrees / 50.0,
+            Cause::Brightness => {
+                let reach = if self.brightness < 1.0 { 0.65 } else { 0.8 };
+                (self.brightness - 1.0).abs() / reach
+            }
+            Cause::Scale => {
+                let reach = if self.scale < 1.0 { 0.55 } else { 0.5 };
+                (self.scale - 1.0).abs() / reach
+            }
+        }
+    }
+
+    /// The factors of many images as named columns, for a table or an HDF5 file.
+    ///
+    /// `kind` is the place in [`Kind::ALL`]; `posture` is 0 (portrait), 1 (sitting) or 2 (lying);
+    /// `rare_color` is 0 or 1.
+    pub fn columns(factors: &[Self]) -> Vec<(&'static str, Vec<f64>)> {
+        let column = |name, of: fn(&Self) -> f64| (name, factors.iter().map(of).collect());
+        vec![
+            column("kind", |f| f64::from(f.kind as u8)),
+            column("pose_degrees", |f| f.pose_degrees),
+            column("turn_degrees", |f| f.turn_degrees),
+            column("posture", |f| f64::from(f.posture as u8)),
+            column("background_similarity", |f| f.background_similarity),
+            column("rare_color", |f| f64::from(u8::from(f.rare_color))),
+            column("camera_degrees", |f| f.camera_degrees),
+            column("brightness", |f| f.brightness),
+            column("scale", |f| f.scale),
+        ]
+    }
+}

@@ -1,0 +1,232 @@
+//! One image: what is to be drawn, and the drawing.
+
+use super::SyntheticError;
+use super::body::{self, Face, Tail};
+use super::canvas::{Canvas, Painter};
+use super::coat::Coat;
+use super::dice::{Dice, hash};
+use super::factors::Factors;
+use super::geometry::Transform;
+use super::kind::Kind;
+use super::palette::Palette;
+use super::{animals, cat, creatures, nature, scene, things};
+
+/// Which of the two sets an image belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// The images a network learns from.
+    Train,
+    /// The images it is judged by.
+    Test,
+}
+
+impl Split {
+    /// "train" or "test".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// All that decides one image.
+///
+/// The details (breed, place, light, where exactly the subject stands …) depend on the seed, the
+/// split and the index alone, not on [`factors`](Self::factors): change one factor, render again,
+/// and nothing else changes. That turns "the network fails on dark images" into an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What is shown, and how hard it is made.
+    pub factors: Factors,
+    details: u64,
+}
+
+/// The streams an image's choices come from.
+#[derive(Clone, Copy)]
+enum Stream {
+    Kind,
+    Factors,
+    Place,
+    Subject,
+    Backdrop,
+    Light,
+}
+
+impl Plan {
+    /// Sides a picture can have, in pixels.
+    pub const SIDES: std::ops::RangeInclusive<usize> = 16..=512;
+
+    /// Decides image `index` of a split.
+    ///
+    /// Of each two images, 2k and 2k + 1, one is a cat; of each sixteen others in a row, one is of
+    /// each kind.
+    pub fn new(seed: u64, split: Split, index: usize) -> Self {
+        let salt = match split {
+            Split::Train => 0x7472_6169_6e00_0000,
+            Split::Test => 0x7465_7374_0000_0000,
+        };
+        let set = hash(seed, salt);
+        let details = hash(set, index as u64);
+        let kind = kind_of(set, index);
+        let factors = Factors::roll(kind, &mut dice(details, Stream::Factors));
+        Self { factors, details }
+    }
+
+    /// Class of the image: 1 for a cat, else 0.
+    pub fn label(&self) -> u32 {
+        self.factors.kind.label()
+    }
+
+    /// Draws the image.
+    ///
+    /// # Shapes
+    /// `size`·`size`·3 bytes: row by row, red, green and blue of a pixel side by side.
+    /// # Errors
+    /// [`SyntheticError`] when the size is not in [`SIDES`](Self::SIDES) or a factor was set out of
+    /// its range.
+    pub fn render(&self, size: usize) -> Result<Vec<u8>, SyntheticError> {
+        if !Self::SIDES.contains(&size) {
+            return Err(SyntheticError::Size { got: size });
+        }
+        self.factors.check()?;
+        let mut bytes = Vec::with_capacity(size * size * 3);
+        self.canvas(size).write_to(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn canvas(&self, size: usize) -> Canvas {
+        let factors = &self.factors;
+        let mut canvas = Canvas::new(size);
+        let mut place = self.dice(Stream::Place);
+        let direction = place.pick(&[0.0, 0.0, 180.0, 90.0, 270.0]) + place.range(-15.0, 15.0);
+        let camera = Transform::rotate(direction)
+            .after(Transform::tip(factors.camera_degrees, 2.6))
+            .after(Transform::rotate(-direction));
+        let (x, y) = (place.range(-0.05, 0.05), place.range(-0.05, 0.05));
+        let mirror = place.sign();
+
+        // The same dice give the colour and, further down, the rest of the subject.
+        let mut subject = self.dice(Stream::Subject);
+        let look = Look::roll(factors, &mut subject);
+
+        scene::backdrop(&mut canvas.painter(camera), &mut self.dice(Stream::Backdrop));
+        scene::recede(&mut canvas);
+        scene::blend_in(&mut canvas, look.main(), factors.background_similarity);
+
+        let mut painter = canvas.painter(camera);
+        if factors.kind == Kind::Landscape {
+            // Nothing to turn round: the horizon tilts a little, the scale is the zoom.
+            let tilt = Transform::rotate(factors.pose_degrees / 4.0)
+                .after(Transform::scale(factors.scale * mirror, factors.scale));
+            look.draw(&mut painter.inside(tilt), factors, &mut subject);
+            scene::blend_in(&mut canvas, look.main(), 0.6 * factors.background_similarity);
+        } else {
+            let stand = Transform::shift(x, y)
+                .after(Transform::rotate(factors.pose_degrees))
+                .after(Transform::scale(factors.scale * mirror, factors.scale));
+            look.draw(&mut painter.inside(stand), factors, &mut subject);
+        }
+        scene::light(&mut canvas, size, factors.brightness, &mut self.dice(Stream::Light));
+        canvas
+    }
+
+    fn dice(&self, stream: Stream) -> Dice {
+        dice(self.details, stream)
+    }
+}
+
+fn dice(seed: u64, stream: Stream) -> Dice {
+    Dice::new(hash(seed, stream as u64))
+}
+
+/// What image `index` of a set shows.
+fn kind_of(set: u64, index: usize) -> Kind {
+    let pair = index as u64 / 2;
+    let cat_first = dice(hash(set, pair), Stream::Kind).chance(0.5);
+    if index.is_multiple_of(2) == cat_first {
+        return Kind::Cat;
+    }
+    let n = Kind::NON_CATS.len();
+    let mut round = Kind::NON_CATS.to_vec();
+    dice(hash(!set, pair / n as u64), Stream::Kind).shuffle(&mut round);
+    round[pair as usize % n]
+}
+
+/// A subject's colours.
+enum Look {
+    Furry(Coat),
+    Plain(Palette),
+}
+
+impl Look {
+    fn roll(factors: &Factors, dice: &mut Dice) -> Self {
+        let Factors { kind, rare_color, .. } = *factors;
+        if kind.is_furry() {
+            Self::Furry(Coat::roll(kind, rare_color, dice))
+        } else {
+            Self::Plain(Palette::roll(kind, rare_color, dice))
+        }
+    }
+
+    fn main(&self) -> super::color::Rgb {
+        match self {
+            Self::Furry(coat) => coat.main(),
+            Self::Plain(palette) => palette.main,
+        }
+    }
+
+    fn draw(&self, painter: &mut Painter<'_>, factors: &Factors, dice: &mut Dice) {
+        match self {
+            Self::Furry(coat) => furry(painter, coat, factors, dice),
+            Self::Plain(palette) => {
+                let narrow = super::geometry::sin_cos(factors.turn_degrees).1;
+                let fit = if factors.kind == Kind::Landscape {
+                    Transform::scale(1.0, 1.0)
+                } else {
+                    Transform::scale(0.72 * narrow, 0.72)
+                };
+                plain(&mut painter.inside(fit), *palette, factors.kind, dice);
+            }
+        }
+    }
+}
+
+fn furry(painter: &mut Painter<'_>, coat: &Coat, factors: &Factors, dice: &mut Dice) {
+    let mut painter = painter.inside(body::frame(factors.posture));
+    let tail = match factors.kind {
+        Kind::Cat => Tail::Long,
+        Kind::Dog => Tail::Upright,
+        _ => Tail::Puff,
+    };
+    body::body(&mut painter, coat, factors.posture, tail);
+    let tilt = dice.range(-7.0, 7.0);
+    let mut painter = painter.inside(Transform::rotate(tilt));
+    let face = Face::turned(factors.turn_degrees);
+    match factors.kind {
+        Kind::Dog => animals::dog(&mut painter, coat, face, dice),
+        Kind::Rabbit => animals::rabbit(&mut painter, coat, face, dice),
+        Kind::Bear => animals::bear(&mut painter, coat, face, dice),
+        _ => cat::head(&mut painter, coat, face, dice),
+    }
+}
+
+fn plain(painter: &mut Painter<'_>, palette: Palette, kind: Kind, dice: &mut Dice) {
+    match kind {
+        Kind::Bird => creatures::bird(painter, palette, dice),
+        Kind::Fish => creatures::fish(painter, palette, dice),
+        Kind::Butterfly => creatures::butterfly(painter, palette, dice),
+        Kind::Flower => nature::flower(painter, palette, dice),
+        Kind::Tree => nature::tree(painter, palette, dice),
+        Kind::Landscape => nature::landscape(painter, palette, dice),
+        Kind::House => things::house(painter, palette, dice),
+        Kind::Car => things::car(painter, palette, dice),
+        Kind::Boat => things::boat(painter, palette, dice),
+        Kind::Sign => things::sign(painter, palette, dice),
+        Kind::Fruit => nature::fruit(painter, palette, dice),
+        Kind::Mug => things::mug(painter, palette, dice),
+        Kind::Ball | Kind::Cat | Kind::Dog | Kind::Rabbit | Kind::Bear => {
+            things::ball(painter, palette, dice);
+        }
+    }
+}
