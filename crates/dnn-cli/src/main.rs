@@ -1,5 +1,57 @@
-//! The `dnn` program.
-#![allow(dead_code, reason = "the commands that draw come next")]
-mod figure;
+//! The `dnn` program: trains, judges and applies a deep fully-connected image classifier.
+//!
+//! Glue only: `args` says what can be asked for, `commands` has a file for each subcommand, which
+//! parses, calls the libraries and prints. Results go to standard output, everything else to
+//! standard error; the exit code is 0, 1 (a requirement was not met) or 2 (an error).
 
-fn main() {}
+mod args;
+mod choice;
+mod commands;
+mod console;
+mod figure;
+mod interrupt;
+mod progress;
+mod run;
+mod source;
+
+use clap::Parser;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Exit code of every error, as clap's own for a wrong command line.
+const ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(&cli) {
+        Ok(code) => code,
+        // Who reads our output has seen enough: `dnn inspect x | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(ERROR)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().map(io::Error::kind)
+    };
+    error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
+}
+
+/// The error and its causes, a line each. Causes that the line before has said are left out.
+fn report(error: &anyhow::Error) {
+    let mut err = io::stderr().lock();
+    let mut said = error.to_string();
+    // Nothing is left to be done when standard error is closed.
+    let _ = writeln!(err, "error: {said}");
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            let _ = writeln!(err, "  because: {text}");
+            said = text;
+        }
+    }
+}

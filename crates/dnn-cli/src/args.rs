@@ -1,0 +1,172 @@
+//! The command line.
+
+use crate::choice::choice;
+use crate::commands::{completions, draw, evaluate, inspect, predict, train};
+use clap::{Args, Parser, Subcommand};
+use dnn_core::rng::RngKind;
+use dnn_core::{Activation, Init, Precision};
+use dnn_train::Preset;
+use std::path::PathBuf;
+
+/// Train, judge and apply a deep fully-connected image classifier.
+///
+/// Without a subcommand: trains the course's deep network on the cat images in data/, or on drawn
+/// ones when those are not there.
+#[derive(Debug, Parser)]
+#[command(name = "dnn", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print the result only: no progress, no hints
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Train(Box<train::Args>),
+    Evaluate(evaluate::Args),
+    Predict(predict::Args),
+    Inspect(inspect::Args),
+    /// Make data
+    Data {
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+    Completions(completions::Args),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    Draw(draw::Args),
+}
+
+/// Which datasets of an HDF5 file are meant, where they do not have the course's names.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct NameArgs {
+    /// Dataset of the images, when it is not called train_set_x or test_set_x
+    #[arg(long, value_name = "NAME", requires = "y")]
+    pub(crate) x: Option<String>,
+    /// Dataset of the labels
+    #[arg(long, value_name = "NAME", requires = "x")]
+    pub(crate) y: Option<String>,
+    /// Dataset of the class names, when it is not called list_classes
+    #[arg(long, value_name = "NAME", requires = "x")]
+    pub(crate) class_names: Option<String>,
+}
+
+/// Which images are drawn when the data is `drawn`.
+#[derive(Debug, Clone, Default, Args)]
+#[allow(clippy::struct_field_names)] // they are the flags
+pub(crate) struct DrawArgs {
+    /// Training images to draw [default: 209]
+    #[arg(long, value_name = "N")]
+    pub(crate) draw_train: Option<usize>,
+    /// Test images to draw [default: 50]
+    #[arg(long, value_name = "N")]
+    pub(crate) draw_test: Option<usize>,
+    /// Seed of the drawn images [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) draw_seed: Option<u64>,
+    /// Pixels a side of the drawn images [default: 64]
+    #[arg(long, value_name = "N")]
+    pub(crate) draw_size: Option<usize>,
+}
+
+/// Changes to the training configuration.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Training")]
+pub(crate) struct TrainingArgs {
+    /// Start from this configuration [default: course-deep]
+    #[arg(long, value_name = "PRESET",
+          value_parser = choice(&Preset::ALL))]
+    pub(crate) preset: Option<Preset>,
+    /// Units of the hidden layers, for example 20,7,5; "none" for logistic regression
+    #[arg(long, value_name = "N,N,…", value_parser = layers)]
+    pub(crate) layers: Option<Layers>,
+    /// Activation of the hidden layers
+    #[arg(long, value_name = "NAME", value_parser = choice(&hidden_activations()))]
+    pub(crate) activation: Option<Activation>,
+    /// How the weights are drawn
+    #[arg(long, value_name = "NAME", value_parser = choice(&Init::ALL))]
+    pub(crate) init: Option<Init>,
+    /// Seed of the weights
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Generator of random numbers: NumPy's legacy stream, or a modern one
+    #[arg(long, value_name = "NAME", value_parser = choice(&RngKind::ALL))]
+    pub(crate) rng: Option<RngKind>,
+    /// Learning rate
+    #[arg(long, value_name = "F", alias = "learning-rate")]
+    pub(crate) lr: Option<f64>,
+    /// Updates of the weights
+    #[arg(long, value_name = "N")]
+    pub(crate) iterations: Option<usize>,
+    /// Log the cost every so many iterations
+    #[arg(long, value_name = "N")]
+    pub(crate) log_every: Option<usize>,
+    /// Precision of all numbers
+    #[arg(long, value_name = "NAME", value_parser = choice(&Precision::ALL))]
+    pub(crate) precision: Option<Precision>,
+    /// Threads at most, 0 for as many as there are cores; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Where a model is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelArg {
+    /// A model file, or the folder of a run
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+}
+
+/// Units of the hidden layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layers(pub(crate) Vec<usize>);
+
+fn layers(text: &str) -> Result<Layers, String> {
+    if text == "none" {
+        return Ok(Layers(Vec::new()));
+    }
+    let unit = |part: &str| {
+        part.trim().parse::<usize>().map_err(|_| {
+            format!("`{part}` is not a number of units; expected for example 20,7,5, or none")
+        })
+    };
+    text.split(',').map(unit).collect::<Result<_, _>>().map(Layers)
+}
+
+/// Those a hidden layer can have.
+fn hidden_activations() -> Vec<Activation> {
+    Activation::ALL.into_iter().filter(|a| *a != Activation::Identity).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn layers_are_numbers() {
+        assert_eq!(layers("20,7,5"), Ok(Layers(vec![20, 7, 5])));
+        assert_eq!(layers("none"), Ok(Layers(vec![])));
+        assert!(layers("20;7").unwrap_err().contains("`20;7` is not a number of units"));
+    }
+
+    #[test]
+    fn a_wrong_flag_is_answered_with_the_nearest() {
+        let error = Cli::try_parse_from(["dnn", "train", "--iteratons", "5"]).unwrap_err();
+        assert!(error.to_string().contains("--iterations"), "{error}");
+        let error = Cli::try_parse_from(["dnn", "trian"]).unwrap_err();
+        assert!(error.to_string().contains("'train'"), "{error}");
+    }
+}

@@ -1,0 +1,138 @@
+//! `dnn data draw`.
+
+use crate::console::{Console, argument, printable, program};
+use crate::figure::image_sheet::{ImageSheet, Tile};
+use crate::source::Drawing;
+use dnn_data::hdf5::{Factor, FactorValues, Factors, write_splits};
+use dnn_data::synthetic::{self, Cause};
+use dnn_data::{ImageSet, Splits};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Draw cats and other things, and keep them as HDF5, as a picture, or both
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("output").required(true).multiple(true))]
+pub(crate) struct Args {
+    /// Write the images, labels and factors to this HDF5 file, in the course's schema
+    #[arg(long, value_name = "FILE.h5", group = "output")]
+    out: Option<PathBuf>,
+    /// Write a picture of all images
+    #[arg(long, value_name = "FILE.png", group = "output")]
+    contact_sheet: Option<PathBuf>,
+    /// Training images
+    #[arg(long, value_name = "N", default_value_t = Drawing::default().train)]
+    train: usize,
+    /// Test images
+    #[arg(long, value_name = "N", default_value_t = Drawing::default().test)]
+    test: usize,
+    /// Another seed, other images
+    #[arg(long, value_name = "N", default_value_t = Drawing::default().seed)]
+    seed: u64,
+    /// Pixels a side
+    #[arg(long, value_name = "N", default_value_t = Drawing::default().size)]
+    size: usize,
+}
+
+#[derive(Serialize)]
+struct Result<'a> {
+    out: Option<&'a PathBuf>,
+    contact_sheet: Option<&'a PathBuf>,
+    classes: &'a [String],
+    train: Vec<usize>,
+    test: Vec<usize>,
+    seed: u64,
+    size: usize,
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    let Args { train, test, seed, size, .. } = *args;
+    let drawn = synthetic::draw(&Drawing { train, test, seed, size }.options())?;
+    if let Some(path) = &args.contact_sheet {
+        let captions = |set: &ImageSet, factors: &[synthetic::Factors], split: &str| {
+            let caption = |i: usize| {
+                let class = printable(&set.classes()[set.labels()[i] as usize]).into_owned();
+                vec![format!("{split} {i}: {class}"), difficulty(&factors[i])]
+            };
+            (0..set.len()).map(caption).collect::<Vec<_>>()
+        };
+        let captions = [
+            captions(&drawn.train, &drawn.train_factors, "train"),
+            captions(&drawn.test, &drawn.test_factors, "test"),
+        ];
+        let tiles: Vec<_> = [&drawn.train, &drawn.test]
+            .into_iter()
+            .zip(&captions)
+            .flat_map(|(set, captions)| {
+                captions.iter().enumerate().map(move |(i, caption)| Tile {
+                    pixels: set.image(i),
+                    width: set.shape().width,
+                    height: set.shape().height,
+                    caption,
+                })
+            })
+            .collect();
+        let title = format!("{train} training and {test} test images drawn with seed {seed}");
+        ImageSheet { title: &title, tiles: &tiles }.write_png(path)?;
+    }
+    let factors =
+        Factors { train: factors(&drawn.train_factors), test: factors(&drawn.test_factors) };
+    let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
+    if let Some(path) = &args.out {
+        write_splits(path, &splits, &factors)?;
+    }
+    let (Some(train), Some(test)) = (&splits.train, &splits.test) else {
+        unreachable!("both were just given")
+    };
+    console.json(&Result {
+        out: args.out.as_ref(),
+        contact_sheet: args.contact_sheet.as_ref(),
+        classes: train.classes(),
+        train: counts(train),
+        test: counts(test),
+        seed,
+        size,
+    })?;
+    for (set, name) in [(train, "training"), (test, "test")] {
+        let counts: Vec<_> = counts(set)
+            .into_iter()
+            .zip(set.classes())
+            .map(|(n, class)| format!("{n} {class}"))
+            .collect();
+        console.text(format!("{} {name} images: {}", set.len(), counts.join(", ")))?;
+    }
+    for path in args.contact_sheet.iter().chain(&args.out) {
+        console.text(format!("Written: {}", path.display()))?;
+    }
+    if let Some(path) = &args.out {
+        console.note(format!("Next: {} train {}", program(), argument(path)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn factors(factors: &[synthetic::Factors]) -> Vec<Factor> {
+    let column = |(name, values): (&str, Vec<f64>)| Factor {
+        name: name.into(),
+        values: FactorValues::F64(values),
+    };
+    synthetic::Factors::columns(factors).into_iter().map(column).collect()
+}
+
+/// What makes the image hard, if anything does.
+fn difficulty(factors: &synthetic::Factors) -> String {
+    const STRONG: f64 = 0.5;
+    let strong: Vec<_> = Cause::ALL
+        .into_iter()
+        .filter(|&cause| factors.strength(cause) >= STRONG)
+        .map(Cause::name)
+        .collect();
+    strong.join(", ")
+}
+
+fn counts(set: &ImageSet) -> Vec<usize> {
+    let mut counts = vec![0; set.classes().len()];
+    for &label in set.labels() {
+        counts[label as usize] += 1;
+    }
+    counts
+}

@@ -1,0 +1,340 @@
+//! `dnn evaluate`.
+
+use crate::args::{DrawArgs, ModelArg, NameArgs};
+use crate::choice::choice;
+use crate::console::{Console, percent, printable};
+use crate::figure::image_sheet::{ImageSheet, Tile};
+use crate::run;
+use crate::source::Source;
+use anyhow::{Context, bail, ensure};
+use clap::builder::TypedValueParser;
+use dnn_core::metrics::{ClassReport, Confusion, Prediction, Score};
+use dnn_core::{AnyNetwork, Model, Network, Real};
+use dnn_data::ImageSet;
+use dnn_train::Evaluation;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit code when the accuracy is below --require.
+const NOT_MET: u8 = 1;
+/// A confusion matrix of more classes is not printed: it is in the JSON.
+const MAX_PRINTED_CLASSES: usize = 20;
+
+/// Judge a model on labelled images
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArg,
+    /// A folder with a training and a test file, an HDF5 file, or `drawn`
+    data: PathBuf,
+    /// Which images of the data
+    #[arg(long, value_name = "SPLIT", value_parser = split_parser(), default_value = "test")]
+    split: Split,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    draw: DrawArgs,
+    /// Write a picture of every misclassified image
+    #[arg(long, value_name = "FILE.png")]
+    mislabeled: Option<PathBuf>,
+    /// Exit with 1 when the accuracy is below this share, for example 0.75
+    #[arg(long, value_name = "F")]
+    require: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Split {
+    Train,
+    Test,
+}
+
+impl Split {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+fn split_parser() -> impl TypedValueParser<Value = Split> {
+    choice(&[Split::Train, Split::Test])
+}
+
+#[derive(Serialize)]
+struct Result<'a> {
+    model: &'a Path,
+    data: &'a Path,
+    split: Split,
+    correct: usize,
+    total: usize,
+    accuracy: f64,
+    /// Wilson, 95 %.
+    interval: [f64; 2],
+    cost: f64,
+    confusion: ConfusionTable<'a>,
+    classes: Vec<ClassRow<'a>>,
+    mislabeled: Vec<usize>,
+    mislabeled_details: Vec<Mislabeled<'a>>,
+}
+
+#[derive(Serialize)]
+struct ConfusionTable<'a> {
+    labels: &'a [String],
+    rows: &'static str,
+    columns: &'static str,
+    counts: &'a [Vec<usize>],
+}
+
+#[derive(Serialize)]
+struct ClassRow<'a> {
+    class: &'a str,
+    #[serde(flatten)]
+    report: ClassReport,
+}
+
+#[derive(Serialize)]
+struct Mislabeled<'a> {
+    index: usize,
+    #[serde(rename = "true")]
+    truth: &'a str,
+    predicted: &'a str,
+    probability: f64,
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    if let Some(floor) = args.require {
+        ensure!((0.0..=1.0).contains(&floor), "--require {floor}: expected a share from 0 to 1");
+    }
+    let (model, model_path) = run::read_model(&args.model.model)?;
+    let source = Source::new(&args.data, &args.names, &args.draw)?;
+    let set = load(&source, args)?;
+    check_classes(&model, &set)?;
+    let Evaluation { score, predictions, cost } = match model.network() {
+        AnyNetwork::F32(network) => evaluate(network, &model, &set),
+        AnyNetwork::F64(network) => evaluate(network, &model, &set),
+    }
+    .with_context(|| {
+        format!("{} does not fit the model {}", args.data.display(), model_path.display())
+    })?;
+
+    let classes = model.classes();
+    let confusion = Confusion::of(&predictions, set.labels(), classes.len());
+    let mislabeled: Vec<usize> =
+        (0..set.len()).filter(|&i| predictions[i].class != set.labels()[i]).collect();
+    if let Some(path) = &args.mislabeled {
+        draw_mislabeled(path, &set, classes, &predictions, &mislabeled, args.split)?;
+    }
+    let name = |class: u32| classes[class as usize].as_str();
+    let (low, high) = score.wilson_interval();
+    let rows: Vec<_> = (0..classes.len())
+        .map(|i| ClassRow { class: &classes[i], report: confusion.class_report(i) })
+        .collect();
+    let met = args.require.is_none_or(|floor| score.accuracy() >= floor);
+    if !console.json {
+        console.text(describe(&args.data, args.split, score, cost, &confusion, &rows)?)?;
+        console.text(list_mislabeled(&mislabeled))?;
+        if let Some(path) = &args.mislabeled {
+            console.text(format!("Written: {}", path.display()))?;
+        }
+    }
+    console.json(&Result {
+        model: &model_path,
+        data: &args.data,
+        split: args.split,
+        correct: score.correct,
+        total: score.total,
+        accuracy: score.accuracy(),
+        interval: [low, high],
+        cost,
+        confusion: ConfusionTable {
+            labels: classes,
+            rows: "true",
+            columns: "predicted",
+            counts: confusion.counts(),
+        },
+        classes: rows,
+        mislabeled_details: mislabeled
+            .iter()
+            .map(|&index| Mislabeled {
+                index,
+                truth: name(set.labels()[index]),
+                predicted: name(predictions[index].class),
+                probability: predictions[index].probability,
+            })
+            .collect(),
+        mislabeled,
+    })?;
+    if let (false, Some(floor)) = (met, args.require) {
+        crate::console::warn(format!(
+            "the accuracy {:.4} is below the required {floor}",
+            score.accuracy()
+        ));
+        return Ok(ExitCode::from(NOT_MET));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn evaluate<F: Real>(
+    network: &Network<F>,
+    model: &Model,
+    set: &ImageSet,
+) -> anyhow::Result<Evaluation> {
+    Ok(dnn_train::evaluate(network, &set.to_dataset::<F>(model.input())?)?)
+}
+
+/// The images of the split that was asked for.
+fn load(source: &Source, args: &Args) -> anyhow::Result<ImageSet> {
+    let splits = source.load()?;
+    // Datasets that were named are what is meant, whatever the split is called.
+    let (set, other) = match args.split {
+        _ if args.names.x.is_some() => (splits.train, None),
+        Split::Test => (splits.test, splits.train.map(|_| Split::Train)),
+        Split::Train => (splits.train, splits.test.map(|_| Split::Test)),
+    };
+    match (set, other) {
+        (Some(set), _) => Ok(set),
+        (None, Some(other)) => bail!(
+            "{}: no {} images; it has others: --split {}",
+            args.data.display(),
+            args.split.name(),
+            other.name()
+        ),
+        (None, None) => bail!("{}: no images", args.data.display()),
+    }
+}
+
+/// Labels are only worth comparing when both sides mean the same by them.
+fn check_classes(model: &Model, set: &ImageSet) -> anyhow::Result<()> {
+    let (ours, theirs) = (model.classes(), set.classes());
+    let unnamed = theirs.iter().enumerate().all(|(i, name)| *name == i.to_string());
+    let fits = ours == theirs || (unnamed && theirs.len() <= ours.len());
+    ensure!(
+        fits,
+        "the images have the classes {}, the model {}: it was trained for something else",
+        list(theirs),
+        list(ours)
+    );
+    Ok(())
+}
+
+fn list(classes: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let names: Vec<_> = classes.iter().take(SHOWN).map(|name| printable(name)).collect();
+    let more = if classes.len() > SHOWN { ", …" } else { "" };
+    format!("{}{more}", names.join(", "))
+}
+
+/// The result as text.
+fn describe(
+    data: &Path,
+    split: Split,
+    score: Score,
+    cost: f64,
+    confusion: &Confusion,
+    rows: &[ClassRow<'_>],
+) -> std::result::Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    let (low, high) = score.wilson_interval();
+    writeln!(out, "Data:      {} ({})", data.display(), split.name())?;
+    writeln!(
+        out,
+        "Accuracy:  {} ({} of {}), 95 % interval {} to {}",
+        percent(score.accuracy()),
+        score.correct,
+        score.total,
+        percent(low),
+        percent(high)
+    )?;
+    writeln!(out, "Cost:      {cost:.6}\n")?;
+    let names: Vec<_> = rows.iter().map(|row| printable(row.class)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(8);
+    if rows.len() <= MAX_PRINTED_CLASSES {
+        writeln!(out, "Confusion matrix")?;
+        writeln!(out, "{:>13}predicted", "")?;
+        write!(out, "{:>width$}", "", width = width + 12)?;
+        for name in &names {
+            write!(out, "  {name:>width$}")?;
+        }
+        writeln!(out)?;
+        for (i, (name, counts)) in names.iter().zip(confusion.counts()).enumerate() {
+            write!(out, "  {:<9} {name:<width$}", if i == 0 { "true" } else { "" })?;
+            for count in counts {
+                write!(out, "  {count:>width$}")?;
+            }
+            writeln!(out)?;
+        }
+    } else {
+        writeln!(out, "Confusion matrix of {} classes: see --json", rows.len())?;
+    }
+    writeln!(out)?;
+    writeln!(
+        out,
+        "{:<width$}  {:>9}  {:>9}  {:>9}  {:>9}",
+        "class", "precision", "recall", "F1", "images"
+    )?;
+    for (name, ClassRow { report, .. }) in names.iter().zip(rows) {
+        let share = |share: Option<f64>| share.map_or("-".into(), |s| format!("{s:.4}"));
+        let (precision, recall, f1) =
+            (share(report.precision), share(report.recall), share(report.f1));
+        let n = report.support;
+        writeln!(out, "{name:<width$}  {precision:>9}  {recall:>9}  {f1:>9}  {n:>9}")?;
+    }
+    Ok(out)
+}
+
+fn list_mislabeled(indices: &[usize]) -> String {
+    const SHOWN: usize = 50;
+    if indices.is_empty() {
+        return "Mislabeled images: none".into();
+    }
+    let shown: Vec<_> = indices.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = if indices.len() > SHOWN { " …" } else { "" };
+    format!("Mislabeled images ({}): {}{more}", indices.len(), shown.join(" "))
+}
+
+/// The course's print_mislabeled_images.
+fn draw_mislabeled(
+    path: &Path,
+    set: &ImageSet,
+    classes: &[String],
+    predictions: &[Prediction],
+    mislabeled: &[usize],
+    split: Split,
+) -> anyhow::Result<()> {
+    let name = |class: u32| printable(&classes[class as usize]);
+    let captions: Vec<Vec<String>> = mislabeled
+        .iter()
+        .map(|&i| {
+            let Prediction { class, probability } = predictions[i];
+            vec![
+                format!("image {i}"),
+                format!("true: {}", name(set.labels()[i])),
+                format!("predicted: {} {probability:.2}", name(class)),
+            ]
+        })
+        .collect();
+    let tiles: Vec<_> = mislabeled
+        .iter()
+        .zip(&captions)
+        .map(|(&i, caption)| Tile {
+            pixels: set.image(i),
+            width: set.shape().width,
+            height: set.shape().height,
+            caption,
+        })
+        .collect();
+    let title = format!(
+        "{} of {} {} images are misclassified",
+        mislabeled.len(),
+        set.len(),
+        match split {
+            Split::Train => "training",
+            Split::Test => "test",
+        }
+    );
+    ImageSheet { title: &title, tiles: &tiles }.write_png(path)
+}

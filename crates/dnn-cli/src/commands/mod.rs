@@ -1,0 +1,29 @@
+//! The subcommands, a file each.
+
+pub(crate) mod completions;
+pub(crate) mod draw;
+pub(crate) mod evaluate;
+pub(crate) mod inspect;
+pub(crate) mod predict;
+pub(crate) mod train;
+
+use crate::args::{Cli, Command, DataCommand};
+use crate::console::Console;
+use std::process::ExitCode;
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// Whatever keeps the subcommand from its work; the exit code is then 2.
+pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let console = Console { json: cli.json, quiet: cli.quiet };
+    match &cli.command {
+        None => train::main_job(console),
+        Some(Command::Train(args)) => train::run(args, console),
+        Some(Command::Evaluate(args)) => evaluate::run(args, console),
+        Some(Command::Predict(args)) => predict::run(args, console),
+        Some(Command::Inspect(args)) => inspect::run(args, console),
+        Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
+        Some(Command::Completions(args)) => completions::run(args),
+    }
+}

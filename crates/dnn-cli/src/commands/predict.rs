@@ -1,0 +1,110 @@
+//! `dnn predict`.
+
+use crate::args::ModelArg;
+use crate::console::{Console, printable, warn};
+use crate::run;
+use dnn_core::metrics::predictions;
+use dnn_core::{AnyNetwork, InputContract, Network, Real};
+use dnn_data::image::{DecodeLimits, ImageError, load_features};
+use nalgebra::DMatrix;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Say what is on images
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArg,
+    /// PNG or JPEG files, of any size
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    image: &'a Path,
+    #[serde(flatten)]
+    result: Outcome<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Class { class: &'a str, index: u32, probability: f64, probabilities: Vec<f64> },
+    Error { error: String },
+}
+
+#[derive(Serialize)]
+struct Result<'a> {
+    model: &'a Path,
+    classes: &'a [String],
+    predictions: Vec<Answer<'a>>,
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    let (model, file) = run::read_model(&args.model.model)?;
+    let mut answers = Vec::new();
+    let mut bad = 0;
+    for image in &args.images {
+        let result = match model.network() {
+            AnyNetwork::F32(network) => probabilities(network, image, model.input()),
+            AnyNetwork::F64(network) => probabilities(network, image, model.input()),
+        };
+        let result = match result {
+            Ok(probabilities) => {
+                let best = predictions(&probabilities)[0];
+                let class = model.classes()[best.class as usize].as_str();
+                console.text(format!(
+                    "{}: {} {:.4}",
+                    image.display(),
+                    printable(class),
+                    best.probability
+                ))?;
+                Outcome::Class {
+                    class,
+                    index: best.class,
+                    probability: best.probability,
+                    probabilities: probabilities.as_slice().to_vec(),
+                }
+            }
+            Err(error) => {
+                bad += 1;
+                let error = chain(&error);
+                warn(format!("error: {error}"));
+                Outcome::Error { error }
+            }
+        };
+        answers.push(Answer { image, result });
+    }
+    console.json(&Result { model: &file, classes: model.classes(), predictions: answers })?;
+    if bad > 0 && args.images.len() > 1 {
+        warn(format!("{bad} of {} images could not be read", args.images.len()));
+    }
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(crate::ERROR) })
+}
+
+/// The probability of each class, (n_classes, 1).
+fn probabilities<F: Real>(
+    network: &Network<F>,
+    image: &Path,
+    contract: &InputContract,
+) -> std::result::Result<DMatrix<f64>, ImageError> {
+    let x = load_features::<F>(image, contract, &DecodeLimits::default())?;
+    let x = DMatrix::from_column_slice(x.len(), 1, x.as_slice());
+    Ok(network.probabilities(&x).map(Real::as_f64))
+}
+
+/// An error and its causes in a line; causes that are said already are left out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}

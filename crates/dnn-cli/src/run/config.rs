@@ -1,0 +1,99 @@
+//! `config.toml`: all that is needed to repeat a run.
+
+use crate::console;
+use crate::source::Source;
+use anyhow::Context;
+use dnn_train::TrainConfig;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What a run is made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunConfig {
+    /// The images; may be left to the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<Source>,
+    /// The training.
+    pub(crate) training: TrainConfig,
+}
+
+impl RunConfig {
+    /// Reads a configuration; paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// What is wrong with the file, with the line and the nearest valid key.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let what = || format!("cannot use the configuration {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(what)?;
+        let mut config = Self::parse(&text).with_context(what)?;
+        if let Some(source) = config.source.take() {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            source.check().with_context(what)?;
+            config.source = Some(source.absolute(folder)?);
+        }
+        Ok(config)
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            let message = error.to_string();
+            match nearest(error.message()) {
+                Some(key) => anyhow::anyhow!("{}\ndid you mean `{key}`?", message.trim_end()),
+                None => anyhow::anyhow!("{}", message.trim_end()),
+            }
+        })
+    }
+
+    /// The text of `config.toml`.
+    ///
+    /// # Errors
+    /// When a path is not Unicode.
+    pub(crate) fn to_toml(&self) -> anyhow::Result<String> {
+        let text = toml::to_string(self).context("a path that is not Unicode cannot be kept")?;
+        let version = env!("CARGO_PKG_VERSION");
+        Ok(format!(
+            "# Written by dnn {version}. To repeat the run: {} train --config THIS_FILE\n\n{text}",
+            console::program()
+        ))
+    }
+}
+
+/// Of the names that serde would have taken, the one most like what it got.
+fn nearest(message: &str) -> Option<String> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let got = quoted.next()?;
+    let like = |name: &str| strsim::jaro_winkler(got, name);
+    let best = quoted.max_by(|a, b| like(a).total_cmp(&like(b)))?;
+    (like(best) > 0.7).then(|| best.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_toml() {
+        for source in [None, Some(Source::drawn())] {
+            let config = RunConfig { source, training: TrainConfig::course_deep() };
+            let text = config.to_toml().unwrap();
+            assert_eq!(RunConfig::parse(&text).unwrap(), config, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_its_line_and_the_nearest() {
+        let config = RunConfig { source: None, training: TrainConfig::course_deep() };
+        let text = config.to_toml().unwrap().replace("learning_rate", "learning_rat");
+        let error = RunConfig::parse(&text).unwrap_err().to_string();
+        assert!(
+            error.contains("did you mean `learning_rate`?") && error.contains("line"),
+            "{error}"
+        );
+        let error = RunConfig::parse("[trainig]\n").unwrap_err().to_string();
+        assert!(error.contains("did you mean `training`?") && error.contains("line 1"), "{error}");
+    }
+}

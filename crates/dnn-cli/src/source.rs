@@ -1,0 +1,319 @@
+//! Where images come from: a folder, HDF5 files, or the drawing of them.
+
+use crate::args::{DrawArgs, NameArgs};
+use crate::console::{argument, program};
+use anyhow::{Context, bail};
+use dnn_data::hdf5::{self, Names, Options};
+use dnn_data::synthetic::{self, DrawOptions};
+use dnn_data::{ImageSet, Splits};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The word that asks for drawn images; `./drawn` is a file or folder of that name.
+pub(crate) const DRAWN: &str = "drawn";
+
+/// A source of images, as a run's configuration has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Source {
+    /// A folder with a training and a test file, an HDF5 file, or `drawn`.
+    pub(crate) data: PathBuf,
+    /// Another HDF5 file with the test images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) test: Option<PathBuf>,
+    /// Datasets of the training images in `data`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) names: Option<DatasetNames>,
+    /// Datasets of the test images in `test`, or in `data` when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) test_names: Option<DatasetNames>,
+    /// Which images to draw, when `data` is `drawn`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drawn: Option<Drawing>,
+}
+
+/// Datasets of an HDF5 file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DatasetNames {
+    x: String,
+    y: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<String>,
+}
+
+/// Which images to draw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Drawing {
+    pub(crate) train: usize,
+    pub(crate) test: usize,
+    pub(crate) seed: u64,
+    pub(crate) size: usize,
+}
+
+impl Default for Drawing {
+    fn default() -> Self {
+        let DrawOptions { n_train, n_test, seed, size } = DrawOptions::default();
+        Self { train: n_train, test: n_test, seed, size }
+    }
+}
+
+impl Drawing {
+    pub(crate) fn options(&self) -> DrawOptions {
+        DrawOptions { n_train: self.train, n_test: self.test, seed: self.seed, size: self.size }
+    }
+
+    /// This one with what the flags ask for.
+    pub(crate) fn with(mut self, args: &DrawArgs) -> Self {
+        self.train = args.draw_train.unwrap_or(self.train);
+        self.test = args.draw_test.unwrap_or(self.test);
+        self.seed = args.draw_seed.unwrap_or(self.seed);
+        self.size = args.draw_size.unwrap_or(self.size);
+        self
+    }
+}
+
+impl DrawArgs {
+    /// Whether any was given.
+    pub(crate) fn any(&self) -> bool {
+        self.draw_train.is_some()
+            || self.draw_test.is_some()
+            || self.draw_seed.is_some()
+            || self.draw_size.is_some()
+    }
+}
+
+impl DatasetNames {
+    pub(crate) fn new(
+        x: Option<&String>,
+        y: Option<&String>,
+        classes: Option<&String>,
+    ) -> Option<Self> {
+        Some(Self { x: x?.clone(), y: y?.clone(), classes: classes.cloned() })
+    }
+
+    fn names(&self) -> Names {
+        Names { images: self.x.clone(), labels: self.y.clone(), classes: self.classes.clone() }
+    }
+}
+
+impl From<&NameArgs> for Option<DatasetNames> {
+    fn from(args: &NameArgs) -> Self {
+        DatasetNames::new(args.x.as_ref(), args.y.as_ref(), args.class_names.as_ref())
+    }
+}
+
+impl Source {
+    /// What `DATA` and its flags mean.
+    ///
+    /// # Errors
+    /// Flags that do not go with this kind of source.
+    pub(crate) fn new(data: &Path, names: &NameArgs, draw: &DrawArgs) -> anyhow::Result<Self> {
+        let is_drawn = data == Path::new(DRAWN);
+        let source = Self {
+            data: data.into(),
+            names: names.into(),
+            drawn: (is_drawn || draw.any()).then(|| Drawing::default().with(draw)),
+            ..Self::default()
+        };
+        source.check()?;
+        Ok(source)
+    }
+
+    /// This one with what the flags ask for.
+    ///
+    /// # Errors
+    /// Flags that do not go with this kind of source.
+    pub(crate) fn with(mut self, names: &NameArgs, draw: &DrawArgs) -> anyhow::Result<Self> {
+        if let Some(names) = names.into() {
+            self.names = Some(names);
+        }
+        if draw.any() {
+            self.drawn = Some(self.drawn.unwrap_or_default().with(draw));
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// How to ask for this source on a command line.
+    pub(crate) fn arguments(&self) -> String {
+        if let (true, Some(drawn)) = (self.is_drawn(), &self.drawn) {
+            let usual = Drawing::default();
+            let flags = [
+                ("train", drawn.train as u64, usual.train as u64),
+                ("test", drawn.test as u64, usual.test as u64),
+                ("seed", drawn.seed, usual.seed),
+                ("size", drawn.size as u64, usual.size as u64),
+            ];
+            let changed = flags.into_iter().filter(|(_, value, usual)| value != usual);
+            let changed = changed.map(|(flag, value, _)| format!("--draw-{flag} {value}"));
+            return [DRAWN.into()].into_iter().chain(changed).collect::<Vec<_>>().join(" ");
+        }
+        let (path, names) = match (&self.test, &self.test_names) {
+            (Some(test), names) => (test, names),
+            (None, names @ Some(_)) => (&self.data, names),
+            (None, None) => (&self.data, &self.names),
+        };
+        let mut words = vec![argument(&relative(path))];
+        if let Some(DatasetNames { x, y, classes }) = names {
+            for (flag, name) in
+                [("--x", Some(x)), ("--y", Some(y)), ("--class-names", classes.as_ref())]
+            {
+                words.extend(name.map(|name| format!("{flag} {}", argument(name.as_ref()))));
+            }
+        }
+        words.join(" ")
+    }
+
+    /// Images that are drawn.
+    pub(crate) fn drawn() -> Self {
+        Self { data: DRAWN.into(), drawn: Some(Drawing::default()), ..Self::default() }
+    }
+
+    fn is_drawn(&self) -> bool {
+        self.data == Path::new(DRAWN)
+    }
+
+    /// Whether the parts go together.
+    ///
+    /// # Errors
+    /// What does not.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.data.as_os_str().is_empty() {
+            bail!("no data given: expected a folder, an HDF5 file, or `{DRAWN}`");
+        }
+        if self.is_drawn() && (self.names.is_some() || self.test_names.is_some()) {
+            bail!("drawn images have no datasets to name: --x and --y are for HDF5 files");
+        }
+        if !self.is_drawn() && self.drawn.is_some() {
+            bail!(
+                "{} is not drawn: the --draw flags are for the data `{DRAWN}`",
+                self.data.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// This source with absolute paths: relative ones are relative to `base`.
+    ///
+    /// # Errors
+    /// When the current folder cannot be told.
+    pub(crate) fn absolute(mut self, base: &Path) -> anyhow::Result<Self> {
+        let absolute =
+            |path: &Path| std::path::absolute(base.join(path)).context("no current folder");
+        if !self.is_drawn() {
+            self.data = absolute(&self.data)?;
+        }
+        self.test = self.test.as_deref().map(absolute).transpose()?;
+        Ok(self)
+    }
+
+    /// Reads or draws the images.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(crate) fn load(&self) -> anyhow::Result<Splits> {
+        self.check()?;
+        let options = Options::default();
+        let mut splits = if self.is_drawn() {
+            let drawing = self.drawn.clone().unwrap_or_default();
+            let drawn = synthetic::draw(&drawing.options())?;
+            Splits::new(Some(drawn.train), Some(drawn.test))?
+        } else {
+            self.read(&options)?
+        };
+        if let Some(path) = &self.test {
+            splits.test = Some(match &self.test_names {
+                Some(names) => hdf5::load_named(path, &names.names(), &options)?,
+                None => the_test_set(path, &options)?,
+            });
+            splits.test_path = Some(path.clone());
+        } else if let Some(names) = &self.test_names {
+            splits.test = Some(hdf5::load_named(&self.data, &names.names(), &options)?);
+            splits.test_path = Some(self.data.clone());
+        }
+        splits.check()?;
+        Ok(splits)
+    }
+
+    fn read(&self, options: &Options) -> anyhow::Result<Splits> {
+        let path = &self.data;
+        if !path.exists()
+            && std::fs::symlink_metadata(path)
+                .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+        {
+            bail!(
+                "{}: no such file or folder; expected a folder with a training and a test file, an \
+                 HDF5 file, or `{DRAWN}` (the real cat images: `cargo xtask fetch-data`)",
+                path.display()
+            );
+        }
+        if path.is_dir() {
+            if self.names.is_some() {
+                bail!("{} is a folder: --x and --y name datasets of an HDF5 file", path.display());
+            }
+            return Ok(hdf5::load_pair(path, options)?);
+        }
+        match &self.names {
+            Some(names) => {
+                let train = hdf5::load_named(path, &names.names(), options)?;
+                Ok(Splits {
+                    train: Some(train),
+                    train_path: Some(path.clone()),
+                    ..Splits::default()
+                })
+            }
+            None => Ok(hdf5::load_file(path, options)?),
+        }
+    }
+}
+
+/// The test images of a file, or all it has when it makes no such difference.
+fn the_test_set(path: &Path, options: &Options) -> anyhow::Result<ImageSet> {
+    let splits = if path.is_dir() {
+        hdf5::load_pair(path, options)?
+    } else {
+        hdf5::load_file(path, options)?
+    };
+    splits.test.or(splits.train).with_context(|| format!("{}: no images", path.display()))
+}
+
+/// The path from here, when it leads down from here.
+fn relative(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()
+}
+
+/// The folder of the real images, and whether they are there.
+pub(crate) fn fetched() -> Option<PathBuf> {
+    let data = PathBuf::from("data");
+    data.join("train_catvnoncat.h5").exists().then_some(data)
+}
+
+/// How to get the real images.
+pub(crate) fn how_to_fetch() -> String {
+    format!(
+        "Drawn images: data/ has no train_catvnoncat.h5. For the real ones: cargo xtask fetch-data, \
+         then {} again",
+        program().trim_end_matches(" --")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_another_kind_of_source_are_refused() {
+        let draw = DrawArgs { draw_seed: Some(3), ..DrawArgs::default() };
+        let names = NameArgs { x: Some("x".into()), y: Some("y".into()), class_names: None };
+        let none = NameArgs::default();
+        let error = Source::new("a.h5".as_ref(), &none, &draw).unwrap_err().to_string();
+        assert!(error.contains("a.h5 is not drawn"), "{error}");
+        let error = Source::new(DRAWN.as_ref(), &names, &DrawArgs::default()).unwrap_err();
+        assert!(error.to_string().contains("no datasets to name"), "{error}");
+        let drawn = Source::new(DRAWN.as_ref(), &none, &draw).unwrap();
+        assert_eq!(drawn.drawn.unwrap(), Drawing { seed: 3, ..Drawing::default() });
+    }
+}
