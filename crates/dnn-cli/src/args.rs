@@ -100,7 +100,7 @@ pub(crate) struct TrainingArgs {
     #[arg(long, value_name = "NAME", value_parser = choice(&RngKind::ALL))]
     pub(crate) rng: Option<RngKind>,
     /// Learning rate
-    #[arg(long, value_name = "F", alias = "learning-rate")]
+    #[arg(long, value_name = "F", alias = "learning-rate", allow_negative_numbers = true)]
     pub(crate) lr: Option<f64>,
     /// Updates of the weights
     #[arg(long, value_name = "N")]

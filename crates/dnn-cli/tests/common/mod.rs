@@ -1,0 +1,100 @@
+//! Runs the program as its users do.
+#![allow(dead_code)] // each test file uses its own share
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A small drawn data set and a short training, for tests that need any run.
+pub(crate) const QUICK: [&str; 12] = [
+    "drawn",
+    "--draw-train",
+    "30",
+    "--draw-test",
+    "12",
+    "--draw-size",
+    "24",
+    "--iterations",
+    "40",
+    "--log-every",
+    "10",
+    "--threads=1",
+];
+
+/// An empty folder to work in.
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The names in the folder, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        names(self.0.path())
+    }
+
+    /// `dnn` with these arguments, in this folder.
+    pub(crate) fn dnn(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("dnn"));
+        command.current_dir(self.0.path()).args(args);
+        // As when it is installed, not run by cargo.
+        command.env_remove("CARGO_PKG_NAME");
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.dnn(args).output().expect("the program starts")
+    }
+
+    /// Runs it; it must succeed. Gives standard output.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+        stdout(&output)
+    }
+
+    /// Runs it with `--json`; it must succeed.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let text = self.ok(&[args, &["--json"]].concat());
+        serde_json::from_str(&text).expect("one JSON object")
+    }
+
+    /// Runs it; it must fail with 2, say why and where, and not panic. Gives standard error.
+    pub(crate) fn refused(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.starts_with("error: "), "{args:?}: {error}");
+        assert!(!error.contains("panicked") && !error.contains("RUST_BACKTRACE"), "{error}");
+        error
+    }
+
+    /// A quick run in `r`.
+    pub(crate) fn trained(&self) -> Value {
+        self.json(&[&["train"], &QUICK[..], &["--out", "r"]].concat())
+    }
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.expect("readable").file_name().into_string().expect("Unicode")
+    };
+    let mut names: Vec<_> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

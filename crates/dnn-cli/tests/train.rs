@@ -1,0 +1,175 @@
+//! `dnn train`, and what it leaves behind.
+#![allow(clippy::unwrap_used)] // tests
+
+mod common;
+
+use common::{Place, QUICK, names, stderr, stdout};
+use serde_json::Value;
+use std::fs;
+
+#[test]
+fn a_run_has_all_its_files_and_says_what_it_did() {
+    let place = Place::new();
+    let result = place.trained();
+    assert_eq!(
+        names(&place.path("r")),
+        [
+            "config.toml",
+            "cost.png",
+            "cost.svg",
+            "metrics.jsonl",
+            "model.safetensors",
+            "summary.json"
+        ]
+    );
+    assert_eq!(result["model"], "r/model.safetensors");
+    assert_eq!(result["run"], "r");
+    assert_eq!(result["data"], "drawn");
+    assert_eq!(result["precision"], "f64");
+    assert_eq!(result["iterations"], 40);
+    assert_eq!(result["stopped"], false);
+    assert_eq!(result["train"]["total"], 30);
+    assert_eq!(result["test"]["total"], 12);
+    let costs = result["costs"].as_array().unwrap();
+    let iterations: Vec<_> = costs.iter().map(|c| c["iteration"].as_u64().unwrap()).collect();
+    assert_eq!(iterations, [0, 10, 20, 30]);
+    for part in ["load", "train", "evaluate"] {
+        assert!(result["seconds"][part].as_f64().unwrap() >= 0.0);
+    }
+    let summary = fs::read_to_string(place.path("r/summary.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap(), result);
+    let log = fs::read_to_string(place.path("r/metrics.jsonl")).unwrap();
+    let logged: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(logged.len(), 4);
+    assert_eq!(logged[3]["cost"], costs[3]["cost"]);
+}
+
+#[test]
+fn the_configuration_of_a_run_repeats_it_to_the_byte() {
+    let place = Place::new();
+    place.trained();
+    place.ok(&["train", "--config", "r/config.toml", "--out", "again", "--threads", "2"]);
+    let model = |run: &str| fs::read(place.path(run).join("model.safetensors")).unwrap();
+    assert!(model("r") == model("again"));
+    place.ok(&["train", "--config", "r/config.toml", "--out", "other", "--seed", "2"]);
+    assert!(model("r") != model("other"));
+}
+
+#[test]
+fn text_shows_the_costs_the_accuracies_and_what_to_type_next() {
+    let place = Place::new();
+    let text = place.ok(&[&["train"], &QUICK[..]].concat());
+    for part in [
+        "Cost after iteration 0: 0.",
+        "Cost after iteration 30: 0.",
+        "Training accuracy: ",
+        " of 30)",
+        "Test accuracy: ",
+        " of 12), 95 % interval ",
+        "dnn evaluate runs/course-deep drawn --draw-train 30 --draw-test 12 --draw-size 24",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    // What it says to type next works.
+    place.ok(&[
+        "evaluate",
+        "runs/course-deep",
+        "drawn",
+        "--draw-train",
+        "30",
+        "--draw-test",
+        "12",
+        "--draw-size",
+        "24",
+        "--mislabeled",
+        "mislabeled.png",
+    ]);
+    assert!(place.path("mislabeled.png").exists());
+    // The next run does not touch the first.
+    place.ok(&[&["train"], &QUICK[..]].concat());
+    assert_eq!(names(&place.path("runs")), ["course-deep", "course-deep-2"]);
+    let quiet = place.run(&[&["train", "--quiet"], &QUICK[..]].concat());
+    assert!(quiet.stderr.is_empty() && !stdout(&quiet).contains("Cost after"));
+}
+
+#[test]
+fn a_run_is_not_overwritten_unless_forced() {
+    let place = Place::new();
+    place.trained();
+    let again = [&["train"], &QUICK[..], &["--out", "r"]].concat();
+    let before = fs::read(place.path("r/summary.json")).unwrap();
+    let error = place.refused(&again);
+    assert!(error.contains("r is not empty") && error.contains("--force"), "{error}");
+    assert_eq!(fs::read(place.path("r/summary.json")).unwrap(), before);
+    place.ok(&[&again[..], &["--force"]].concat());
+}
+
+#[test]
+fn wrong_settings_are_named_and_leave_nothing() {
+    let place = Place::new();
+    for (args, says) in [
+        (vec!["--lr", "0"], "learning_rate is 0"),
+        (vec!["--lr", "-1"], "learning_rate is -1"),
+        (vec!["--layers", "20,0"], "hidden layer 2 has 0 units"),
+        (vec!["--layers", "20;7"], "`20;7` is not a number of units"),
+        (vec!["--seed", "4294967296"], "seed 4294967296"),
+        (vec!["--init", "glorott"], "'glorot'"),
+        (vec!["--rng", "nump"], "'numpy'"),
+        (vec!["--precision", "f46"], "[possible values: f32, f64]"),
+        (vec!["--preset", "course-dep"], "'course-deep'"),
+        (vec!["--iteratoins", "3"], "'--iterations'"),
+        (vec!["--config", "none.toml"], "none.toml"),
+    ] {
+        let error = place.refused(&[&["train", "drawn"], &args[..]].concat());
+        assert!(error.contains(says), "{args:?}: {error}");
+        assert!(place.names().is_empty(), "{args:?} left {:?}", place.names());
+    }
+    fs::write(place.path("c.toml"), "[training]\nhiden = [3]\n").unwrap();
+    let error = place.refused(&["train", "--config", "c.toml"]);
+    assert!(error.contains("line 2") && error.contains("did you mean `hidden`?"), "{error}");
+}
+
+#[test]
+fn divergence_is_an_error_that_says_where_and_what_helps() {
+    let place = Place::new();
+    let args = [&["train"], &QUICK[..], &["--lr", "1e300", "--out", "r"]].concat();
+    let error = place.refused(&args);
+    assert!(error.contains("diverged") && error.contains("learning rate"), "{error}");
+    assert!(!place.path("r/model.safetensors").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_the_model_so_far() {
+    use std::io::Read;
+    use std::process::Stdio;
+    let place = Place::new();
+    let args = ["train", "drawn", "--iterations", "100000000", "--out", "r", "--log-every", "1"];
+    let mut child = place.dnn(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut text = vec![0; 24];
+    out.read_exact(&mut text).unwrap(); // it trains
+    let status = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(rest.contains("Stopped 12288-20-7-5-1 after "), "{rest}");
+    let summary = fs::read_to_string(place.path("r/summary.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["stopped"], true);
+    place.ok(&["inspect", "r/model.safetensors"]);
+}
+
+#[test]
+fn a_reader_that_leaves_does_not_end_training() {
+    let place = Place::new();
+    let args = [&["train"], &QUICK[..], &["--out", "r"]].concat();
+    let mut child = place.dnn(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    assert!(place.path("r/model.safetensors").exists());
+}
