@@ -41,7 +41,7 @@ fn trained<F: Real>(
     let costs = (0..5)
         .map(|_| {
             let cost = engine.cost();
-            engine.update(&GradientDescent, &STEP);
+            engine.update(&GradientDescent, STEP);
             cost
         })
         .collect();

@@ -254,7 +254,7 @@ fn describe(
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(8);
     if rows.len() <= MAX_PRINTED_CLASSES {
         writeln!(out, "Confusion matrix")?;
-        writeln!(out, "{:>13}predicted", "")?;
+        writeln!(out, "{:>indent$}predicted", "", indent = width + 14)?;
         write!(out, "{:>width$}", "", width = width + 12)?;
         for name in &names {
             write!(out, "  {name:>width$}")?;
