@@ -28,7 +28,9 @@ const EXAMPLES_PER_TASK: usize = 64;
 /// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
 const WEIGHTS_PER_TASK: usize = 16_384;
 
-/// See the [module](self). Trains on all examples at once.
+/// Every product in full, as the textbook has it, on several cores. Trains on all examples at once.
+///
+/// The textbook's dA₀ = W₁ᵀ·dZ₁, which nobody uses, is not computed. Everything is allocated once.
 pub struct DenseEngine<'d, F: Real> {
     layers: Vec<LayerState<F>>,
     loss: Loss,
