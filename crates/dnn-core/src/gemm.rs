@@ -1,6 +1,6 @@
 //! The single door for matrix products.
 //!
-//! Every product of the workspace goes through [`gemm`]: nalgebra's own transposed products
+//! Every product of the workspace goes through [`gemm()`]: nalgebra's own transposed products
 //! (`tr_mul`, `gemm_tr`) are an order of magnitude slower, and one door means one place to choose
 //! a kernel. The work is done by the `gemm` crate, which picks its instruction set at run time.
 
