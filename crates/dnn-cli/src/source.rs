@@ -233,6 +233,7 @@ impl Source {
             splits.test = Some(hdf5::load_named(&self.data, &names.names(), &options)?);
             splits.test_path = Some(self.data.clone());
         }
+        splits.share_classes();
         splits.check()?;
         Ok(splits)
     }

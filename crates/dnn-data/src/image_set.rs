@@ -72,6 +72,17 @@ impl ImageSet {
         Ok(Self { pixels, shape, labels, classes })
     }
 
+    /// Whether the classes have names, and are not just called by their indices.
+    pub(crate) fn has_class_names(&self) -> bool {
+        self.classes.iter().enumerate().any(|(i, name)| *name != i.to_string())
+    }
+
+    /// Takes other names for the classes; there may be more of them than before.
+    pub(crate) fn rename_classes(&mut self, classes: &[String]) {
+        assert!(classes.len() >= self.classes.len(), "a name for each class");
+        self.classes = classes.to_vec();
+    }
+
     /// Number of images, m.
     pub fn len(&self) -> usize {
         self.labels.len()

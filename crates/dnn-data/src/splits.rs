@@ -27,6 +27,23 @@ impl Splits {
         Ok(splits)
     }
 
+    /// Where one set calls its classes by their indices alone, it takes the names, and the number,
+    /// of the other's.
+    ///
+    /// For sets from different files, of which only one may have names; or neither, and one does
+    /// not have every class.
+    pub fn share_classes(&mut self) {
+        let (Some(train), Some(test)) = (&mut self.train, &mut self.test) else { return };
+        let takes = |a: &ImageSet, b: &ImageSet| {
+            !a.has_class_names() && a.classes().len() <= b.classes().len()
+        };
+        if takes(test, train) {
+            test.rename_classes(train.classes());
+        } else if takes(train, test) {
+            train.rename_classes(test.classes());
+        }
+    }
+
     /// Whether one network can be trained on one set and tested on the other.
     ///
     /// # Errors
@@ -103,5 +120,21 @@ mod tests {
         swapped.test = None;
         assert!(swapped.check().is_ok());
         assert!(Splits::default().check().is_err());
+    }
+
+    #[test]
+    fn names_and_number_of_classes_are_shared() {
+        let named = || Some(set(2, ["non-cat", "cat"]));
+        let numbered = || Some(set(2, ["0", "1"]));
+        for (train, test) in [(named(), numbered()), (numbered(), named())] {
+            let mut splits = Splits { train, test, ..Splits::default() };
+            splits.share_classes();
+            assert_eq!(splits.check().map_err(|e| e.to_string()), Ok(()));
+            assert_eq!(splits.train.expect("it was given").classes(), ["non-cat", "cat"]);
+        }
+        let other = Some(set(2, ["dog", "horse"]));
+        let mut splits = Splits { train: named(), test: other, ..Splits::default() };
+        splits.share_classes();
+        assert!(splits.check().is_err());
     }
 }

@@ -210,8 +210,8 @@ fn load(source: &Source, args: &Args) -> anyhow::Result<ImageSet> {
 /// Labels are only worth comparing when both sides mean the same by them.
 fn check_classes(model: &Model, set: &ImageSet) -> anyhow::Result<()> {
     let (ours, theirs) = (model.classes(), set.classes());
-    let unnamed = theirs.iter().enumerate().all(|(i, name)| *name == i.to_string());
-    let fits = ours == theirs || (unnamed && theirs.len() <= ours.len());
+    let unnamed = |names: &[String]| names.iter().enumerate().all(|(i, n)| *n == i.to_string());
+    let fits = ours == theirs || ((unnamed(theirs) || unnamed(ours)) && theirs.len() <= ours.len());
     ensure!(
         fits,
         "the images have the classes {}, the model {}: it was trained for something else",
