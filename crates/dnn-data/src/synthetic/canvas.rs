@@ -17,6 +17,16 @@ impl Canvas {
         Self { size, pixels: vec![BLACK; size * size] }
     }
 
+    /// Pixels a side.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Colour of the pixel in column `x` and row `y`.
+    pub(super) fn at(&self, x: usize, y: usize) -> Rgb {
+        self.pixels[y * self.size + x]
+    }
+
     /// A painter whose plane shows [−1, 1]² as the whole picture before `view` is applied.
     pub(super) fn painter(&mut self, view: Transform) -> Painter<'_> {
         let half = self.size as f64 / 2.0;

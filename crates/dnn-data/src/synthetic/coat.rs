@@ -82,12 +82,12 @@ const BEARS: &[Breed] = &[
     (0xEFEBE0, 0xD2CCBC, 0xFAF8F2, Pattern::Solid),
     (0xA8794C, 0x7E5630, 0xDDBE94, Pattern::Solid),
 ];
-/// Coats no animal is born with.
-const RARE: &[(u32, u32, u32)] = &[
-    (0xB99CCB, 0x82649A, 0xE6D8EE),
-    (0x90C8A6, 0x569474, 0xD6EEDD),
-    (0xE292A2, 0xB05C72, 0xF8D8DE),
-    (0x82B4DC, 0x4E80AE, 0xD4E6F4),
+/// Coats no animal is born with: base, marks, light, eyes.
+const RARE: &[(u32, u32, u32, u32)] = &[
+    (0x8A3FC0, 0x54208A, 0x6A2CA4, 0xE04A6A),
+    (0x2FA05C, 0x14683A, 0x208048, 0xB02038),
+    (0xD8387C, 0x96184E, 0xB82464, 0x5A2C98),
+    (0x2E7CD4, 0x1A4C94, 0x2462B0, 0x8A2A50),
 ];
 const EYES: &[u32] = &[0x8FB84A, 0xE6BE3C, 0xD08230, 0x64AADC];
 const PALE_EYES: &[u32] = &[0x64AADC];
@@ -103,8 +103,8 @@ impl Coat {
         };
         let (base, marks, light, pattern) = dice.pick(breeds);
         let odd = dice.pick(RARE);
-        let (base, marks, light) = if rare { odd } else { (base, marks, light) };
         let eyes = dice.pick(if pattern == Pattern::Points { PALE_EYES } else { EYES });
+        let (base, marks, light, eyes) = if rare { odd } else { (base, marks, light, eyes) };
         let tone = dice.range(0.9, 1.08);
         let nose = if kind == Kind::Cat || kind == Kind::Rabbit {
             dice.pick(&[hex(0xE08C90), hex(0xC76E72), hex(0x5A4040)])
@@ -129,6 +129,15 @@ impl Coat {
             Pattern::Patches | Pattern::Calico => self.base.mix(self.marks, 0.4),
             Pattern::Points => self.base.mix(self.marks, 0.2),
             Pattern::Solid | Pattern::Tuxedo => self.base,
+        }
+    }
+
+    /// The colours that cover most of the animal, the commoner first.
+    pub(super) fn colors(&self) -> (Rgb, Rgb) {
+        match self.pattern {
+            Pattern::Tuxedo => (self.base, self.light),
+            Pattern::Solid => (self.base, self.base.mix(self.light, 0.5)),
+            _ => (self.base, self.marks),
         }
     }
 

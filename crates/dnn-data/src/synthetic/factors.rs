@@ -61,20 +61,21 @@ pub enum Posture {
 pub struct Factors {
     /// What is drawn.
     pub kind: Kind,
-    /// Rotation of the subject in the picture, clockwise, −60 to 60.
+    /// Rotation of the subject in the picture, clockwise, −45 to 45.
     pub pose_degrees: f64,
     /// How far the subject is turned to its side, −50 to 50; other things than animals get narrower.
     pub turn_degrees: f64,
     /// How an animal holds itself.
     pub posture: Posture,
-    /// How far the background's colours are moved towards the subject's main colour: 0 (its own) to
-    /// 1 (as near as it gets: a twelfth of the distance is left).
+    /// How far background and subject are moved towards each other, 0 to 1. At 1, the background has
+    /// the subject's colours in patches, with a twelfth of its own left, and half of it shows through
+    /// the subject.
     pub background_similarity: f64,
     /// Whether the subject has a colour its kind hardly ever has.
     pub rare_color: bool,
-    /// Angle between the camera's axis and the normal of the scene, 0 to 50.
+    /// Angle between the camera's axis and the normal of the scene, 0 to 55.
     pub camera_degrees: f64,
-    /// Factor on the light of the finished picture, 0.35 to 1.8.
+    /// Factor on the light of the finished picture, 0.3 to 2.2.
     pub brightness: f64,
     /// Factor on the subject's usual size, 0.45 to 1.5.
     pub scale: f64,
@@ -82,44 +83,64 @@ pub struct Factors {
 
 /// Range of each numeric factor: name, least, most.
 const RANGES: [(&str, f64, f64); 6] = [
-    ("pose_degrees", -60.0, 60.0),
+    ("pose_degrees", -45.0, 45.0),
     ("turn_degrees", -50.0, 50.0),
     ("background_similarity", 0.0, 1.0),
-    ("camera_degrees", 0.0, 50.0),
-    ("brightness", 0.35, 1.8),
+    ("camera_degrees", 0.0, 55.0),
+    ("brightness", 0.3, 2.2),
     ("scale", 0.45, 1.5),
 ];
 
-/// How often one cause is extreme; the six are independent.
+/// How often one cause is extreme, at a strength of 0.5 or more; the six are independent.
 const EXTREME: f64 = 0.075;
+/// How often a subject is rotated and turned far; animals that do not sit for a portrait come on top.
+const POSED: f64 = 0.05;
 
 impl Factors {
+    /// An image as easy as it gets: upright, in portrait, on its own background, of a usual colour,
+    /// seen straight on, well lit, of the usual size.
+    ///
+    /// The place to start from when one factor is to be varied: see [`Plan`](super::Plan).
+    pub fn usual(kind: Kind) -> Self {
+        Self {
+            kind,
+            pose_degrees: 0.0,
+            turn_degrees: 0.0,
+            posture: Posture::Portrait,
+            background_similarity: 0.0,
+            rare_color: false,
+            camera_degrees: 0.0,
+            brightness: 1.0,
+            scale: 1.0,
+        }
+    }
+
     /// Rolls the factors of an image of this kind.
     pub(super) fn roll(kind: Kind, dice: &mut Dice) -> Self {
-        let posed = dice.chance(EXTREME);
-        let (pose, turn) = if posed { (25.0, 60.0) } else { (0.0, 10.0) };
+        let posed = dice.chance(POSED);
+        let (pose, turn) = if posed { (22.5, 45.0) } else { (0.0, 8.0) };
         let pose_degrees = dice.sign() * dice.range(pose, turn);
-        let turned = if posed { dice.range(20.0, 50.0) } else { dice.range(0.0, 15.0) };
+        let turned = if posed { dice.range(25.0, 50.0) } else { dice.range(0.0, 15.0) };
         let turn_degrees = dice.sign() * turned;
         let posture = match dice.unit() {
-            u if !kind.is_furry() || u < 0.85 => Posture::Portrait,
-            u if u < 0.94 => Posture::Sitting,
+            u if !kind.is_furry() || u < 0.94 => Posture::Portrait,
+            u if u < 0.97 => Posture::Sitting,
             _ => Posture::Lying,
         };
         let similar = dice.chance(EXTREME);
         let background_similarity =
-            if similar { dice.range(0.6, 1.0) } else { dice.range(0.0, 0.3) };
+            if similar { dice.range(0.7, 1.0) } else { dice.range(0.0, 0.3) };
         let rare_color = dice.chance(EXTREME);
         let tipped = dice.chance(EXTREME);
-        let camera_degrees = if tipped { dice.range(25.0, 50.0) } else { dice.range(0.0, 12.0) };
+        let camera_degrees = if tipped { dice.range(35.0, 55.0) } else { dice.range(0.0, 12.0) };
         let brightness = match (dice.chance(EXTREME), dice.chance(0.5)) {
             (false, _) => dice.range(0.85, 1.15),
-            (true, false) => dice.range(0.35, 0.6),
-            (true, true) => dice.range(1.4, 1.8),
+            (true, false) => dice.range(0.3, 0.45),
+            (true, true) => dice.range(1.6, 2.2),
         };
         let scale = match (dice.chance(EXTREME), dice.chance(0.6)) {
             (false, _) => dice.range(0.88, 1.12),
-            (true, true) => dice.range(0.45, 0.7),
+            (true, true) => dice.range(0.45, 0.72),
             (true, false) => dice.range(1.25, 1.5),
         };
         Self {
@@ -168,13 +189,13 @@ impl Factors {
                     Posture::Sitting => 0.5,
                     Posture::Lying => 0.75,
                 };
-                posture.max(self.pose_degrees.abs() / 60.0).max(self.turn_degrees.abs() / 50.0)
+                posture.max(self.pose_degrees.abs() / 45.0).max(self.turn_degrees.abs() / 50.0)
             }
             Cause::Background => self.background_similarity,
             Cause::RareColor => f64::from(u8::from(self.rare_color)),
-            Cause::CameraAngle => self.camera_degrees / 50.0,
+            Cause::CameraAngle => self.camera_degrees / 55.0,
             Cause::Brightness => {
-                let reach = if self.brightness < 1.0 { 0.65 } else { 0.8 };
+                let reach = if self.brightness < 1.0 { 0.7 } else { 1.2 };
                 (self.brightness - 1.0).abs() / reach
             }
             Cause::Scale => {
@@ -201,5 +222,66 @@ impl Factors {
             column("brightness", |f| f.brightness),
             column("scale", |f| f.scale),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{Plan, Split};
+    use super::*;
+
+    fn many() -> Vec<Factors> {
+        (0..3000).map(|i| Plan::new(5, Split::Train, i).factors).collect()
+    }
+
+    #[test]
+    fn every_rolled_factor_is_in_its_range_and_every_strength_in_0_to_1() {
+        for factors in many() {
+            factors.check().expect("a rolled factor");
+            for cause in Cause::ALL {
+                let strength = factors.strength(cause);
+                assert!((0.0..=1.0).contains(&strength), "{cause:?}: {strength} of {factors:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_cause_is_extreme_in_a_small_share_of_the_images() {
+        let all = many();
+        for cause in Cause::ALL {
+            let strengths = all.iter().map(|f| f.strength(cause));
+            let n_extreme = strengths.clone().filter(|&strength| strength >= 0.5).count();
+            let share = n_extreme as f64 / all.len() as f64;
+            assert!((0.05..0.1).contains(&share), "{cause:?}: {share}");
+            // Nothing between: an image either has the cause or has it not.
+            assert_eq!(strengths.filter(|&strength| strength > 0.3).count(), n_extreme);
+        }
+    }
+
+    #[test]
+    fn a_factor_out_of_its_range_is_named() {
+        let usual = Factors::usual(Kind::Cat);
+        assert!(Cause::ALL.iter().all(|&cause| usual.strength(cause) == 0.0));
+        usual.check().expect("the usual factors");
+        let error = Factors { scale: 2.0, ..usual }.check().expect_err("too large");
+        assert_eq!(error.to_string(), "drawn images: scale is 2; must be 0.45 to 1.5");
+        let not_a_number = Factors { brightness: f64::NAN, ..usual };
+        assert!(not_a_number.check().is_err());
+    }
+
+    #[test]
+    fn columns_hold_every_factor_of_every_image() {
+        let all = many();
+        let columns = Factors::columns(&all);
+        assert!(columns.iter().all(|(_, values)| values.len() == all.len()));
+        let at = |name: &str, i: usize| {
+            columns.iter().find(|column| column.0 == name).expect("a column").1[i]
+        };
+        for (i, factors) in all.iter().enumerate().take(100) {
+            assert_eq!(Kind::ALL[at("kind", i) as usize], factors.kind);
+            assert_eq!(at("pose_degrees", i), factors.pose_degrees);
+            assert_eq!(at("rare_color", i) == 1.0, factors.rare_color);
+            assert_eq!(at("scale", i), factors.scale);
+        }
     }
 }

@@ -98,3 +98,15 @@ impl Kind {
         matches!(self, Self::Cat | Self::Dog | Self::Rabbit | Self::Bear)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_a_kind_is_its_place() {
+        assert!(Kind::ALL.iter().enumerate().all(|(i, &kind)| kind as usize == i));
+        assert!(Kind::NON_CATS.iter().all(|kind| kind.label() == 0));
+        assert_eq!(Kind::Cat.label(), 1);
+    }
+}

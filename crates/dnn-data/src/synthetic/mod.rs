@@ -116,7 +116,8 @@ pub struct Drawn {
 /// Bytes of one drawn set, at most: 1 GiB.
 const MAX_SET_BYTES: usize = 1 << 30;
 
-/// Draws a train and a test set, half of each cats (to within one image).
+/// Draws a train and a test set with the class balance of the course's: a third of the images to
+/// learn from are cats, two thirds of those to be judged by (each to within one image).
 ///
 /// # Shapes
 /// `train` (n_train, size, size, 3), `test` (n_test, size, size, 3); classes "non-cat" (0) and

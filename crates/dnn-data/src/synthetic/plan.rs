@@ -4,6 +4,7 @@ use super::SyntheticError;
 use super::body::{self, Face, Tail};
 use super::canvas::{Canvas, Painter};
 use super::coat::Coat;
+use super::color::Rgb;
 use super::dice::{Dice, hash};
 use super::factors::Factors;
 use super::geometry::Transform;
@@ -50,6 +51,7 @@ enum Stream {
     Place,
     Subject,
     Backdrop,
+    Blend,
     Light,
 }
 
@@ -59,7 +61,8 @@ impl Plan {
 
     /// Decides image `index` of a split.
     ///
-    /// Of each two images, 2k and 2k + 1, one is a cat; of each sixteen others in a row, one is of
+    /// The classes are balanced as the course's are: of each three images, 3k to 3k + 2, one is a
+    /// cat in the train set and two are in the test set. Of each sixteen others in a row, one is of
     /// each kind.
     pub fn new(seed: u64, split: Split, index: usize) -> Self {
         let salt = match split {
@@ -68,7 +71,7 @@ impl Plan {
         };
         let set = hash(seed, salt);
         let details = hash(set, index as u64);
-        let kind = kind_of(set, index);
+        let kind = kind_of(set, split, index);
         let factors = Factors::roll(kind, &mut dice(details, Stream::Factors));
         Self { factors, details }
     }
@@ -112,20 +115,23 @@ impl Plan {
 
         scene::backdrop(&mut canvas.painter(camera), &mut self.dice(Stream::Backdrop));
         scene::recede(&mut canvas);
-        scene::blend_in(&mut canvas, look.main(), factors.background_similarity);
+        let (colors, similarity) = (look.colors(), factors.background_similarity);
+        scene::blend_in(&mut canvas, colors, similarity, &mut self.dice(Stream::Blend));
 
-        let mut painter = canvas.painter(camera);
         if factors.kind == Kind::Landscape {
             // Nothing to turn round: the horizon tilts a little, the scale is the zoom.
             let tilt = Transform::rotate(factors.pose_degrees / 4.0)
                 .after(Transform::scale(factors.scale * mirror, factors.scale));
-            look.draw(&mut painter.inside(tilt), factors, &mut subject);
-            scene::blend_in(&mut canvas, look.main(), 0.6 * factors.background_similarity);
+            look.draw(&mut canvas.painter(camera).inside(tilt), factors, &mut subject);
+            // All of it is background: there is no subject that could stay in front.
+            scene::blend_in(&mut canvas, colors, 0.6 * similarity, &mut self.dice(Stream::Blend));
         } else {
             let stand = Transform::shift(x, y)
                 .after(Transform::rotate(factors.pose_degrees))
                 .after(Transform::scale(factors.scale * mirror, factors.scale));
-            look.draw(&mut painter.inside(stand), factors, &mut subject);
+            let before = canvas.clone();
+            look.draw(&mut canvas.painter(camera).inside(stand), factors, &mut subject);
+            scene::dissolve(&mut canvas, &before, similarity);
         }
         scene::light(&mut canvas, size, factors.brightness, &mut self.dice(Stream::Light));
         canvas
@@ -141,16 +147,20 @@ fn dice(seed: u64, stream: Stream) -> Dice {
 }
 
 /// What image `index` of a set shows.
-fn kind_of(set: u64, index: usize) -> Kind {
-    let pair = index as u64 / 2;
-    let cat_first = dice(hash(set, pair), Stream::Kind).chance(0.5);
-    if index.is_multiple_of(2) == cat_first {
-        return Kind::Cat;
-    }
+fn kind_of(set: u64, split: Split, index: usize) -> Kind {
+    let (triple, place) = (index / 3, index % 3);
+    // The odd one of the three: the cat to learn from, or what is not a cat to be judged by.
+    let odd = dice(hash(set, triple as u64), Stream::Kind).below(3);
+    let n_before = match split {
+        Split::Train if place == odd => return Kind::Cat,
+        Split::Test if place != odd => return Kind::Cat,
+        Split::Train => 2 * triple + place - usize::from(place > odd),
+        Split::Test => triple,
+    };
     let n = Kind::NON_CATS.len();
     let mut round = Kind::NON_CATS.to_vec();
-    dice(hash(!set, pair / n as u64), Stream::Kind).shuffle(&mut round);
-    round[pair as usize % n]
+    dice(hash(!set, (n_before / n) as u64), Stream::Kind).shuffle(&mut round);
+    round[n_before % n]
 }
 
 /// A subject's colours.
@@ -169,10 +179,11 @@ impl Look {
         }
     }
 
-    fn main(&self) -> super::color::Rgb {
+    /// The two colours that cover most of the subject.
+    fn colors(&self) -> (Rgb, Rgb) {
         match self {
-            Self::Furry(coat) => coat.main(),
-            Self::Plain(palette) => palette.main,
+            Self::Furry(coat) => coat.colors(),
+            Self::Plain(palette) => (palette.main, palette.accent),
         }
     }
 

@@ -25,13 +25,28 @@ pub(super) fn recede(canvas: &mut Canvas) {
     });
 }
 
-/// Moves every pixel towards the subject's colour, as far as `similarity` (0 to 1) says.
-pub(super) fn blend_in(canvas: &mut Canvas, subject: Rgb, similarity: f64) {
-    canvas.map(|_, _, color| {
+/// Moves every pixel towards the subject's two colours, as far as `similarity` (0 to 1) says.
+///
+/// They lie in patches as large as the subject's own parts, in dappled light: where a cat's outline
+/// is lost against the one, its markings are repeated by the other.
+pub(super) fn blend_in(canvas: &mut Canvas, colors: (Rgb, Rgb), similarity: f64, dice: &mut Dice) {
+    let (main, second) = colors;
+    let (patches, dapples) = (dice.bits(), dice.bits());
+    let scale = 5.0 / canvas.size() as f64;
+    canvas.map(|x, y, color| {
+        let p = pt(x as f64, y as f64) * scale;
+        let hide = main.mix(second, smoothstep(0.5, 0.66, noise(patches, p)));
+        let hide = hide.times(0.5 + 0.8 * noise(dapples, p));
         // The background keeps a little of its own light, so that it stays a place.
-        let target = subject.times(0.85 + 0.25 * color.luma());
+        let target = hide.times(0.85 + 0.25 * color.luma());
         color.mix(target, similarity * 11.0 / 12.0)
     });
+}
+
+/// Lets the background show through the subject, half of it at a `similarity` of 1.
+pub(super) fn dissolve(canvas: &mut Canvas, before: &Canvas, similarity: f64) {
+    let share = 0.5 * similarity * similarity;
+    canvas.map(|x, y, color| color.mix(before.at(x, y), share));
 }
 
 const WALLS: &[u32] =
