@@ -225,7 +225,9 @@ impl Damage {
 }
 
 /// Decodes damaged copies of each picture: whatever comes, it is a picture or an error, soon.
-fn damage(n_each: usize) {
+#[test]
+fn damaged_files_are_errors_or_pictures() {
+    let n_each = 20_000;
     let limits = DecodeLimits { max_pixels: 1 << 20, ..DecodeLimits::default() };
     let (mut n_refused, mut n_decoded) = (0, 0);
     for (seed, name) in (1..).zip(JPEGS.iter().chain(&PNGS)) {
@@ -247,15 +249,4 @@ fn damage(n_each: usize) {
     }
     // Both outcomes happen, or the damage is too weak or too strong to try anything.
     assert!(n_refused > n_each && n_decoded > n_each, "{n_refused} refused, {n_decoded} decoded");
-}
-
-#[test]
-fn damaged_files_are_errors_or_pictures() {
-    damage(100);
-}
-
-#[test]
-#[ignore = "half a minute; by hand after an update of a decoder"]
-fn many_damaged_files_are_errors_or_pictures() {
-    damage(20_000);
 }
