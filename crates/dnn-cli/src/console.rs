@@ -1,6 +1,7 @@
 //! Where output goes: results to standard output, everything else to standard error.
 
 use anyhow::Context;
+use dnn_core::metrics::Score;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -69,6 +70,20 @@ pub(crate) fn warn(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// An error and its causes, outermost first, without those that the one before has said already.
+pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut said = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.iter().any(|before| before.contains(&text)) {
+            said.push(text);
+        }
+        cause = error.source();
+    }
+    said
+}
+
 /// How the program is called, for hints that can be pasted: through cargo, or by its own name.
 pub(crate) fn program() -> &'static str {
     if std::env::var_os("CARGO_PKG_NAME").is_some() { "cargo run -p dnn-cli --" } else { "dnn" }
@@ -105,8 +120,19 @@ pub(crate) fn argument(path: &std::path::Path) -> String {
     }
 }
 
+/// A score as a percentage and as how many of how many.
+pub(crate) fn of_how_many(score: Score) -> String {
+    format!("{} ({} of {})", percent(score.accuracy()), score.correct, score.total)
+}
+
+/// The accuracies that a score is compatible with.
+pub(crate) fn interval(score: Score) -> String {
+    let (low, high) = score.wilson_interval();
+    format!("95 % interval {} to {}", percent(low), percent(high))
+}
+
 /// A share as a percentage.
-pub(crate) fn percent(share: f64) -> String {
+fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 

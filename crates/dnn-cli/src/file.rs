@@ -1,10 +1,9 @@
 //! Files that are there whole, or not at all.
 
 use anyhow::{Context, ensure};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
-use std::fs::File;
-use std::io::{self, Write};
+use dnn_data::ImageShape;
+use image::RgbImage;
+use std::io::Write;
 use std::path::Path;
 
 /// Writes `bytes` under the name `path`, in place of what is there, only once all are on the disk.
@@ -12,25 +11,8 @@ use std::path::Path;
 /// # Errors
 /// What the file system refuses, with the file's name; an older file is then still as it was.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    replace(path, bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".dnn-").suffix(".part");
-    // A temporary file is its owner's alone; the picture is for whom the user's mask allows.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The new name lasts when the folder is on the disk as well; only Unix can sync a folder.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    dnn_data::atomic::write(path, |file| file.write_all(bytes))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Writes an image as PNG, [whole or not at all](write_whole).
@@ -40,11 +22,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(crate) fn write_png(path: &Path, image: &RgbImage) -> anyhow::Result<()> {
     let (width, height) = image.dimensions();
     ensure!(width > 0 && height > 0, "cannot write {}: no pixels", path.display());
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-        .write_image(image.as_raw(), width, height, ExtendedColorType::Rgb8)
-        .with_context(|| format!("cannot encode {}", path.display()))?;
-    write_whole(path, &bytes)
+    let shape = ImageShape { height: height as usize, width: width as usize, channels: 3 };
+    Ok(dnn_data::image::write_png(path, image.as_raw(), shape)?)
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ mod choice;
 mod commands;
 mod console;
 mod figure;
+mod file;
 mod interrupt;
 mod progress;
 mod run;
 mod source;
 
 use clap::Parser;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 /// Exit code of every error, as clap's own for a wrong command line.
@@ -41,17 +42,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
 }
 
-/// The error and its causes, a line each. Causes that the line before has said are left out.
+/// The error and its causes, a line each.
 fn report(error: &anyhow::Error) {
-    let mut err = io::stderr().lock();
-    let mut said = error.to_string();
-    // Nothing is left to be done when standard error is closed.
-    let _ = writeln!(err, "error: {said}");
-    for cause in error.chain().skip(1) {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            let _ = writeln!(err, "  because: {text}");
-            said = text;
-        }
+    let mut before = "error";
+    for text in console::causes(error.as_ref()) {
+        console::warn(format!("{before}: {text}"));
+        before = "  because";
     }
 }

@@ -3,11 +3,9 @@
 
 mod common;
 
-use common::{Place, stderr, stdout};
+use common::{DATA, Place, stderr, stdout};
 use dnn_data::ImageShape;
 use std::fs;
-
-const DATA: [&str; 7] = ["drawn", "--draw-train", "30", "--draw-test", "12", "--draw-size", "24"];
 
 #[test]
 fn evaluate_agrees_with_training_and_adds_up() {

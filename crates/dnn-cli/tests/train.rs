@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Place, QUICK, names, stderr, stdout};
+use common::{DATA, Place, names, quick, stderr, stdout};
 use serde_json::Value;
 use std::fs;
 
@@ -58,7 +58,7 @@ fn the_configuration_of_a_run_repeats_it_to_the_byte() {
 #[test]
 fn text_shows_the_costs_the_accuracies_and_what_to_type_next() {
     let place = Place::new();
-    let text = place.ok(&[&["train"], &QUICK[..]].concat());
+    let text = place.ok(&quick());
     for part in [
         "Cost after iteration 0: 0.",
         "Cost after iteration 30: 0.",
@@ -71,24 +71,13 @@ fn text_shows_the_costs_the_accuracies_and_what_to_type_next() {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     // What it says to type next works.
-    place.ok(&[
-        "evaluate",
-        "runs/course-deep",
-        "drawn",
-        "--draw-train",
-        "30",
-        "--draw-test",
-        "12",
-        "--draw-size",
-        "24",
-        "--mislabeled",
-        "mislabeled.png",
-    ]);
+    let judge = [&["evaluate", "runs/course-deep"], &DATA[..], &["--mislabeled", "mislabeled.png"]];
+    place.ok(&judge.concat());
     assert!(place.path("mislabeled.png").exists());
     // The next run does not touch the first.
-    place.ok(&[&["train"], &QUICK[..]].concat());
+    place.ok(&quick());
     assert_eq!(names(&place.path("runs")), ["course-deep", "course-deep-2"]);
-    let quiet = place.run(&[&["train", "--quiet"], &QUICK[..]].concat());
+    let quiet = place.run(&[&quick()[..], &["--quiet"]].concat());
     assert!(quiet.stderr.is_empty() && !stdout(&quiet).contains("Cost after"));
 }
 
@@ -96,7 +85,7 @@ fn text_shows_the_costs_the_accuracies_and_what_to_type_next() {
 fn a_run_is_not_overwritten_unless_forced() {
     let place = Place::new();
     place.trained();
-    let again = [&["train"], &QUICK[..], &["--out", "r"]].concat();
+    let again = [&quick()[..], &["--out", "r"]].concat();
     let before = fs::read(place.path("r/summary.json")).unwrap();
     let error = place.refused(&again);
     assert!(error.contains("r is not empty") && error.contains("--force"), "{error}");
@@ -134,7 +123,7 @@ fn divergence_is_an_error_that_says_where_and_what_helps() {
     let place = Place::new();
     // Plain ReLUs could all die at the first step, and the cost stay finite.
     let wild = ["--lr", "1e300", "--activation", "leaky-relu", "--out", "r"];
-    let args = [&["train"], &QUICK[..], &wild].concat();
+    let args = [&quick()[..], &wild].concat();
     let error = place.refused(&args);
     assert!(error.contains("diverged") && error.contains("learning rate"), "{error}");
     assert!(!place.path("r/model.safetensors").exists());
@@ -169,7 +158,7 @@ fn ctrl_c_keeps_the_model_so_far() {
 #[test]
 fn a_reader_that_leaves_does_not_end_training() {
     let place = Place::new();
-    let args = [&["train"], &QUICK[..], &["--out", "r"]].concat();
+    let args = [&quick()[..], &["--out", "r"]].concat();
     let mut child = place.dnn(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());

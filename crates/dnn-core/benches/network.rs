@@ -41,9 +41,12 @@ fn products<F: Real>(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("Wᵀ·dZ", &size), |bench| {
             bench.iter(|| gemm(F::one(), transposed(&w), plain(black_box(&z)), F::zero(), &mut da));
         });
-        // nalgebra's own product of the same matrices, to compare with.
+        // nalgebra's own products of the same matrices, to compare with.
         group.bench_function(BenchmarkId::new("nalgebra W·A", &size), |bench| {
             bench.iter(|| z.gemm(F::one(), &w, black_box(&a), F::zero()));
+        });
+        group.bench_function(BenchmarkId::new("nalgebra Wᵀ·dZ", &size), |bench| {
+            bench.iter(|| da.gemm_tr(F::one(), &w, black_box(&z), F::zero()));
         });
     }
 }

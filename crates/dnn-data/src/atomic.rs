@@ -6,7 +6,10 @@ use std::path::Path;
 
 /// Writes a file next to its final place, makes it durable, and renames it; a file that stood there
 /// stays as it is until then, and for good when anything fails.
-pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+///
+/// # Errors
+/// What `fill` gives, or what the file system refuses; nothing is left behind then.
+pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     // A bare file name has the empty path as its parent.
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();

@@ -116,6 +116,15 @@ impl ImageSet {
         &self.labels
     }
 
+    /// How many images each class has, in the order of the classes.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &label in &self.labels {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+
     /// Names of the classes, in the order of their indices.
     pub fn classes(&self) -> &[String] {
         &self.classes

@@ -1,7 +1,9 @@
 //! Labelled images from files, or drawn, ready for a [`dnn_core`] network.
 
 #[cfg(any(feature = "hdf5", feature = "image"))]
-mod atomic;
+pub mod atomic;
+#[cfg(any(feature = "hdf5", feature = "image"))]
+mod content;
 mod error;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{fixture, message, real_data};
+use common::{every_file, fixture, message};
 use dnn_data::hdf5::{self, Backend, Names, Options};
 use std::fs;
 use std::path::PathBuf;
@@ -18,24 +18,10 @@ fn options(backend: Backend) -> Options {
     Options { backend, ..Options::default() }
 }
 
-fn files() -> Vec<PathBuf> {
-    let folder = fixture("both").parent().expect("a folder").to_path_buf();
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .expect("fixtures")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "h5"))
-        .collect();
-    if let Some(folder) = real_data() {
-        files.extend(["train_catvnoncat.h5", "test_catvnoncat.h5"].map(|name| folder.join(name)));
-    }
-    files.sort();
-    files
-}
-
 #[test]
 fn both_read_the_same_values_or_refuse_alike() {
     let (mut n_read, mut n_refused) = (0, 0);
-    for path in files() {
+    for path in every_file() {
         let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
         if ONE_ONLY.contains(&stem.as_str()) {
             continue;
@@ -73,7 +59,7 @@ fn both_read_the_same_values_or_refuse_alike() {
 
 #[test]
 fn both_describe_alike() {
-    for path in files() {
+    for path in every_file() {
         let by = |backend| {
             let mut description = hdf5::describe(&path, &options(backend)).ok()?;
             for dataset in &mut description.datasets {

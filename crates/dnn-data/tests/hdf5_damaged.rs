@@ -12,7 +12,7 @@
 
 mod common;
 
-use common::{fixture, message, real_data};
+use common::{every_file, fixture, message};
 use dnn_data::DataError;
 use dnn_data::hdf5::{self, Backend, Options};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -148,16 +148,7 @@ fn a_damaged_file_gives_images_or_an_error() {
     let _alone = alone();
     let n_mutations = std::env::var("DNN_HDF5_MUTATIONS").ok();
     let n_mutations = n_mutations.map_or(16, |n| n.parse().expect("a number of mutations"));
-    let folder = fixture("both").parent().expect("a folder").to_path_buf();
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .expect("fixtures")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "h5"))
-        .collect();
-    if let Some(folder) = real_data() {
-        files.extend(["train_catvnoncat.h5", "test_catvnoncat.h5"].map(|name| folder.join(name)));
-    }
-    files.sort();
+    let files = every_file();
     let scratch = tempfile::tempdir().expect("a folder");
     let path = scratch.path().join("damaged.h5");
     let (mut n_read, mut n_refused) = (0, 0);

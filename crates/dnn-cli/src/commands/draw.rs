@@ -88,13 +88,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         out: args.out.as_ref(),
         contact_sheet: args.contact_sheet.as_ref(),
         classes: train.classes(),
-        train: counts(train),
-        test: counts(test),
+        train: train.class_counts(),
+        test: test.class_counts(),
         seed,
         size,
     })?;
     for (set, name) in [(train, "training"), (test, "test")] {
-        let counts: Vec<_> = counts(set)
+        let counts: Vec<_> = set
+            .class_counts()
             .into_iter()
             .zip(set.classes())
             .map(|(n, class)| format!("{n} {class}"))
@@ -127,12 +128,4 @@ fn difficulty(factors: &synthetic::Factors) -> String {
         .map(Cause::name)
         .collect();
     strong.join(", ")
-}
-
-fn counts(set: &ImageSet) -> Vec<usize> {
-    let mut counts = vec![0; set.classes().len()];
-    for &label in set.labels() {
-        counts[label as usize] += 1;
-    }
-    counts
 }

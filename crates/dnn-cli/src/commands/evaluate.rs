@@ -2,7 +2,7 @@
 
 use crate::args::{DrawArgs, ModelArg, NameArgs};
 use crate::choice::choice;
-use crate::console::{Console, percent, printable};
+use crate::console::{Console, interval, of_how_many, printable};
 use crate::figure::image_sheet::{ImageSheet, Tile};
 use crate::run;
 use crate::source::Source;
@@ -238,17 +238,8 @@ fn describe(
     rows: &[ClassRow<'_>],
 ) -> std::result::Result<String, std::fmt::Error> {
     let mut out = String::new();
-    let (low, high) = score.wilson_interval();
     writeln!(out, "Data:      {} ({})", data.display(), split.name())?;
-    writeln!(
-        out,
-        "Accuracy:  {} ({} of {}), 95 % interval {} to {}",
-        percent(score.accuracy()),
-        score.correct,
-        score.total,
-        percent(low),
-        percent(high)
-    )?;
+    writeln!(out, "Accuracy:  {}, {}", of_how_many(score), interval(score))?;
     writeln!(out, "Cost:      {cost:.6}\n")?;
     let names: Vec<_> = rows.iter().map(|row| printable(row.class)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(8);

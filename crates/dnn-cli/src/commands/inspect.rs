@@ -1,6 +1,6 @@
 //! `dnn inspect`.
 
-use crate::console::{Console, percent, printable};
+use crate::console::{Console, of_how_many, printable};
 use crate::run::{self, RunConfig, Summary};
 use anyhow::{Context, bail};
 use dnn_core::{Architecture, InputContract, Model, Precision};
@@ -158,16 +158,13 @@ fn activations(architecture: &Architecture) -> String {
 }
 
 fn write_summary(out: &mut String, summary: &Summary) -> std::fmt::Result {
-    let score = |score: dnn_core::metrics::Score| {
-        format!("{} ({} of {})", percent(score.accuracy()), score.correct, score.total)
-    };
     writeln!(out, "Layers:     {}, {}", summary.architecture, summary.precision)?;
     let stopped = if summary.stopped { ", stopped" } else { "" };
     writeln!(out, "Iterations: {}{stopped}, {} engine", summary.iterations, summary.engine)?;
     writeln!(out, "Cost:       {:.6}", summary.final_cost)?;
-    writeln!(out, "Training:   {}", score(summary.train))?;
+    writeln!(out, "Training:   {}", of_how_many(summary.train))?;
     if let Some(test) = summary.test {
-        writeln!(out, "Test:       {}", score(test))?;
+        writeln!(out, "Test:       {}", of_how_many(test))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `dnn predict`.
 
 use crate::args::ModelArg;
-use crate::console::{Console, printable, warn};
+use crate::console::{Console, causes, printable, warn};
 use crate::run;
 use dnn_core::metrics::predictions;
 use dnn_core::{AnyNetwork, InputContract, Network, Real};
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             }
             Err(error) => {
                 bad += 1;
-                let error = chain(&error);
+                let error = causes(&error).join(": ");
                 warn(format!("error: {error}"));
                 Outcome::Error { error }
             }
@@ -93,18 +93,4 @@ fn probabilities<F: Real>(
     let x = load_features::<F>(image, contract, &DecodeLimits::default())?;
     let x = DMatrix::from_column_slice(x.len(), 1, x.as_slice());
     Ok(network.probabilities(&x).map(Real::as_f64))
-}
-
-/// An error and its causes in a line; causes that are said already are left out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }

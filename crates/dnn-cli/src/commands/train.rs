@@ -1,14 +1,13 @@
 //! `dnn train`, and `dnn` alone.
 
 use crate::args::{DrawArgs, NameArgs, TrainingArgs};
-use crate::console::{Console, argument, percent, program};
+use crate::console::{Console, argument, interval, of_how_many, program};
 use crate::figure::cost_plot::{CostPlot, SIZE, Series};
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::run::{self, MetricsLog, RunConfig, RunFolder, Seconds, Summary};
 use crate::source::{self, DRAWN, DatasetNames, Source};
 use anyhow::{Context, bail};
-use dnn_core::metrics::Score;
 use dnn_core::{AnyNetwork, Dataset, InputContract, Model, Network, Precision, Real};
 use dnn_data::{ImageSet, Splits};
 use dnn_train::{Flow, IterationEvent, Observer, Preset, TrainConfig, Trained};
@@ -275,18 +274,10 @@ fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Resul
         ))?;
     }
     console.text(format!("Training accuracy: {}", of_how_many(summary.train)))?;
-    match summary.test {
-        Some(test) => {
-            let (low, high) = test.wilson_interval();
-            console.text(format!(
-                "Test accuracy:     {}, 95 % interval {} to {}",
-                of_how_many(test),
-                percent(low),
-                percent(high)
-            ))?;
-        }
-        None => console.text("Test accuracy:     no test images")?,
-    }
+    let test = summary.test.map_or("no test images".into(), |test| {
+        format!("{}, {}", of_how_many(test), interval(test))
+    });
+    console.text(format!("Test accuracy:     {test}"))?;
     let run = argument(&summary.run);
     console.text(format!("Run folder:        {}", summary.run.display()))?;
     if console.quiet {
@@ -299,8 +290,4 @@ fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Resul
         "\nNext:\n  {dnn} evaluate {run} {data}{split} --mislabeled mislabeled.png\n  \
          {dnn} predict {run} PHOTO.jpg\n  {dnn} inspect {run}"
     ))
-}
-
-fn of_how_many(score: Score) -> String {
-    format!("{} ({} of {})", percent(score.accuracy()), score.correct, score.total)
 }

@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, drawable};
 use super::canvas::{Canvas, LINE_PER_EM};
-use super::{colour, file, text};
+use super::{colour, text};
 use anyhow::ensure;
 use image::{Rgb, RgbImage};
 use plotters::coord::Shift;
@@ -56,7 +56,7 @@ impl CostPlot<'_> {
     /// # Errors
     /// When the file cannot be written; an older one is then as it was.
     pub(crate) fn write_svg(&self, path: &Path) -> anyhow::Result<()> {
-        file::write_whole(path, self.svg()?.as_bytes())
+        crate::file::write_whole(path, self.svg()?.as_bytes())
     }
 
     /// Draws the plot into a PNG file.
@@ -64,7 +64,7 @@ impl CostPlot<'_> {
     /// # Errors
     /// When the file cannot be written; an older one is then as it was.
     pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
-        file::write_png(path, &self.image()?)
+        crate::file::write_png(path, &self.image()?)
     }
 
     /// The plot as an SVG document.

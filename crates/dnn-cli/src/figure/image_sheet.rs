@@ -1,6 +1,6 @@
 //! Sheets of captioned images: those a model gets wrong, or all of a data set.
 
-use super::{colour, file, fill, text, thousands};
+use super::{colour, fill, text, thousands};
 use anyhow::ensure;
 use image::{Rgb, RgbImage, imageops};
 use std::path::Path;
@@ -64,7 +64,7 @@ impl ImageSheet<'_> {
                 path.display()
             );
         }
-        file::write_png(path, &self.image())
+        crate::file::write_png(path, &self.image())
     }
 
     fn image(&self) -> RgbImage {

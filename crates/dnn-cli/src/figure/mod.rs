@@ -7,7 +7,6 @@
 mod axis;
 mod canvas;
 pub(crate) mod cost_plot;
-pub(crate) mod file;
 pub(crate) mod image_sheet;
 mod text;
 

@@ -1,7 +1,7 @@
 //! The folder of a run: made, claimed, and filled with whole files.
 
 use super::FILES;
-use crate::figure::file::write_whole;
+use crate::file::write_whole;
 use anyhow::{Context, bail};
 use std::fs;
 use std::io::ErrorKind;

@@ -6,21 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// A small drawn data set and a short training, for tests that need any run.
-pub(crate) const QUICK: [&str; 12] = [
-    "drawn",
-    "--draw-train",
-    "30",
-    "--draw-test",
-    "12",
-    "--draw-size",
-    "24",
-    "--iterations",
-    "40",
-    "--log-every",
-    "10",
-    "--threads=1",
-];
+/// A small drawn data set.
+pub(crate) const DATA: [&str; 7] =
+    ["drawn", "--draw-train", "30", "--draw-test", "12", "--draw-size", "24"];
+
+/// A short training on it, for tests that need any run.
+pub(crate) fn quick() -> Vec<&'static str> {
+    [&["train"], &DATA[..], &["--iterations", "40", "--log-every", "10", "--threads=1"]].concat()
+}
 
 /// An empty folder to work in.
 pub(crate) struct Place(TempDir);
@@ -77,7 +70,7 @@ impl Place {
 
     /// A quick run in `r`.
     pub(crate) fn trained(&self) -> Value {
-        self.json(&[&["train"], &QUICK[..], &["--out", "r"]].concat())
+        self.json(&[&quick()[..], &["--out", "r"]].concat())
     }
 }
 

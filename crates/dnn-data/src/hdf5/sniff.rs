@@ -2,13 +2,12 @@
 //! page or a pointer saved under the name of the data, or half a download.
 
 use super::Hdf5Error;
+use crate::content::{HEAD_BYTES, Text};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
-/// Enough to tell what a file is that is not HDF5.
-const HEAD_BYTES: usize = 1024;
 
 /// Checks that `path` is a whole HDF5 file by its signature and its own length; returns its length.
 ///
@@ -112,34 +111,19 @@ fn what_it_is(head: &[u8]) -> String {
     if let Some((_, what)) = binary.iter().find(|(magic, _)| head.starts_with(magic)) {
         return (*what).into();
     }
-    let Some(text) = as_text(head) else {
-        return "other binary data: the HDF5 signature is missing".into();
-    };
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let lower = text.to_lowercase();
-    if lower.starts_with("<!doctype html") || (text.starts_with('<') && lower.contains("<html")) {
-        return "an HTML page: what was downloaded is the page about the file, or an error page, \
-                not the file itself"
-            .into();
+    match Text::of(head) {
+        None => "other binary data: the HDF5 signature is missing".into(),
+        Some(Text::Html) => "an HTML page: what was downloaded is the page about the file, or an \
+                             error page, not the file itself"
+            .into(),
+        Some(Text::LfsPointer) => "a git-LFS pointer: the data themselves were not downloaded (in \
+                                   a clone, `git lfs pull` does)"
+            .into(),
+        Some(Text::Other(text)) => {
+            let line: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
+            format!("text, beginning with {line:?}")
+        }
     }
-    if text.starts_with("version https://git-lfs") {
-        return "a git-LFS pointer: the data themselves were not downloaded (in a clone, \
-                `git lfs pull` does)"
-            .into();
-    }
-    let line: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
-    format!("text, beginning with {line:?}")
-}
-
-/// The head as text, unless it holds what no text does. The last character may be cut in half.
-fn as_text(head: &[u8]) -> Option<&str> {
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        Err(e) if e.error_len().is_none() => std::str::from_utf8(&head[..e.valid_up_to()]).ok()?,
-        Err(_) => return None,
-    };
-    let is_text = |c: char| !c.is_control() || c.is_ascii_whitespace();
-    (!text.is_empty() && text.chars().all(is_text)).then_some(text)
 }
 
 #[cfg(test)]

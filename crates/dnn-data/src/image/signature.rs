@@ -1,6 +1,7 @@
 //! What a file is, by its first bytes.
 
 use super::{DecodeError, ImageFormat};
+use crate::content::Text;
 
 /// Formats that are met under an image's name, by their first bytes.
 const KNOWN: &[(&[u8], &str)] = &[
@@ -93,53 +94,36 @@ fn other(bytes: &[u8]) -> DecodeError {
     if let Some(name) = known.or(riff).or(bmp).or(media) {
         return DecodeError::OtherFormat { found: name.into(), advice: CONVERT };
     }
-    let Some(text) = text_start(bytes) else {
-        let first: Vec<_> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let found = format!("unknown data starting with the bytes {}", first.join(" "));
-        return DecodeError::OtherFormat { found, advice: "" };
-    };
-    let lower = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
-    let is_page =
-        lower.starts_with("<!doctype html") || (lower.starts_with('<') && lower.contains("<html"));
-    let (found, advice) = if is_page {
-        ("an HTML page".into(), "; a web page was saved instead of the image: download it again")
-    } else if lower.starts_with("version https://git-lfs.github.com/spec") {
-        ("a Git LFS pointer".into(), "; fetch the image itself with `git lfs pull`")
-    } else if lower.starts_with("<svg") || (lower.starts_with("<?xml") && lower.contains("<svg")) {
-        ("an SVG drawing".into(), CONVERT)
-    } else if is_netpbm(bytes) {
-        ("a Netpbm image".into(), CONVERT)
-    } else {
-        let line: String = first_line(&text).chars().take(40).collect();
-        (format!("a text starting with {line:?}"), "")
+    let (found, advice) = match Text::of(bytes) {
+        // A line of text, then binary.
+        _ if is_netpbm(bytes) => ("a Netpbm image".into(), CONVERT),
+        Some(Text::Html) => (
+            "an HTML page".into(),
+            "; a web page was saved instead of the image: download it again",
+        ),
+        Some(Text::LfsPointer) => {
+            ("a Git LFS pointer".into(), "; fetch the image itself with `git lfs pull`")
+        }
+        Some(Text::Other(text)) if is_svg(text) => ("an SVG drawing".into(), CONVERT),
+        Some(Text::Other(text)) => {
+            let line: String = text.lines().next().unwrap_or_default().chars().take(40).collect();
+            (format!("a text starting with {line:?}"), "")
+        }
+        None => {
+            let first: Vec<_> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            (format!("unknown data starting with the bytes {}", first.join(" ")), "")
+        }
     };
     DecodeError::OtherFormat { found, advice }
 }
 
-/// The first line that is not blank.
-fn first_line(text: &str) -> &str {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+fn is_svg(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    lower.starts_with("<svg") || (lower.starts_with("<?xml") && lower.contains("<svg"))
 }
 
 fn is_netpbm(bytes: &[u8]) -> bool {
     matches!(bytes, [b'P', b'1'..=b'7', space, ..] if space.is_ascii_whitespace())
-}
-
-/// The first few hundred bytes, when they are text without control characters.
-fn text_start(bytes: &[u8]) -> Option<String> {
-    let start = &bytes[..bytes.len().min(512)];
-    let text = match std::str::from_utf8(start) {
-        Ok(text) => text,
-        // The cut may fall within a character.
-        Err(error) if error.error_len().is_none() && bytes.len() > start.len() => {
-            std::str::from_utf8(&start[..error.valid_up_to()]).ok()?
-        }
-        // A Netpbm image is a line of text, then binary.
-        Err(_) if is_netpbm(start) => "P",
-        Err(_) => return None,
-    };
-    let is_text = text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace());
-    (is_text || is_netpbm(start)).then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -46,3 +46,18 @@ pub(crate) fn real_data() -> Option<PathBuf> {
     eprintln!("skipped: the cat images are not in {}", folder.display());
     None
 }
+
+/// Every file that h5py wrote, and the course's where they are.
+pub(crate) fn every_file() -> Vec<PathBuf> {
+    let folder = fixture("both").parent().expect("a folder").to_path_buf();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("fixtures")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "h5"))
+        .collect();
+    if let Some(folder) = real_data() {
+        files.extend(["train_catvnoncat.h5", "test_catvnoncat.h5"].map(|name| folder.join(name)));
+    }
+    files.sort();
+    files
+}
