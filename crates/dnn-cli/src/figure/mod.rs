@@ -2,7 +2,7 @@
 //!
 //! [`cost_plot`] and [`image_sheet`] take plain numbers and bytes and know nothing of training;
 //! both write text with [`text`], the plot through the pixel surface of [`canvas`]. Every picture
-//! is written through [`mod@file`]: whole, or not at all.
+//! is written through [`crate::file`]: whole, or not at all.
 
 mod axis;
 mod canvas;
