@@ -7,8 +7,6 @@ mod common;
 
 use common::{every_file, fixture, message};
 use dnn_data::hdf5::{self, Backend, Names, Options};
-use std::fs;
-use std::path::PathBuf;
 
 /// Files that only one of them reads: `hdf5_fixtures.rs` says why. Of a chunk that unpacks to more
 /// than it should (`bomb`), the C library takes the beginning.
