@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use dnn_core::rng::RngKind;
 use dnn_core::{Activation, Init, Precision};
 use dnn_train::Preset;
+use dnn_train::engine::EngineKind;
 use std::path::PathBuf;
 
 /// Train, judge and apply a deep fully-connected image classifier.
@@ -111,6 +112,9 @@ pub(crate) struct TrainingArgs {
     /// Precision of all numbers
     #[arg(long, value_name = "NAME", value_parser = choice(&Precision::ALL))]
     pub(crate) precision: Option<Precision>,
+    /// How the first layer is computed; the weights are the same apart from rounding
+    #[arg(long, value_name = "NAME", value_parser = choice(&EngineKind::ALL))]
+    pub(crate) engine: Option<EngineKind>,
     /// Threads at most, 0 for as many as there are cores; results do not depend on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,

@@ -1,7 +1,9 @@
 //! Activation functions, forward beside backward.
 
 use crate::Real;
-use nalgebra::{Dim, Dyn, Matrix, RawStorage, StorageMut};
+use crate::simd::{arch, fuses};
+use nalgebra::{DMatrixView, DMatrixViewMut, Dim, Dyn, Matrix, RawStorage, StorageMut};
+use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// What a layer applies to Z, element by element.
@@ -112,6 +114,33 @@ impl Activation {
         }
     }
 
+    /// [`add_bias_and_activate`](Self::add_bias_and_activate) on the transposed matrix, vectorised:
+    /// the form of the training engines, in which the examples of a unit are contiguous.
+    ///
+    /// # Shapes
+    /// `b` (n), `z` Zᵀ (m, n).
+    /// # Panics
+    /// When `b` and the columns of `z` differ in number.
+    pub fn add_bias_and_activate_units<F: Real>(self, b: &[F], z: &mut DMatrixViewMut<'_, F>) {
+        assert_eq!(b.len(), z.ncols(), "a bias for each unit");
+        arch().dispatch(ForwardUnits { activation: self, b, z });
+    }
+
+    /// [`backward_in_place`](Self::backward_in_place) on the transposed matrices, vectorised.
+    ///
+    /// # Shapes
+    /// `da` dAᵀ, becomes dZᵀ, and `a` Aᵀ: (m, n).
+    /// # Panics
+    /// When the shapes differ.
+    pub fn backward_units_in_place<F: Real>(
+        self,
+        da: &mut DMatrixViewMut<'_, F>,
+        a: &DMatrixView<'_, F>,
+    ) {
+        assert_eq!(da.shape(), a.shape(), "dA and A of a layer");
+        arch().dispatch(BackwardUnits { activation: self, da, a });
+    }
+
     /// `dZ = dA ∗ g′(Z)`, in place: `da` becomes dZ. The layer's output `a` stands in for Z.
     ///
     /// # Shapes
@@ -139,6 +168,74 @@ impl Activation {
             Self::Identity => {}
             Self::LeakyRelu | Self::Sigmoid | Self::Tanh => {
                 da.zip_apply(a, |da, a| *da *= self.slope_at_value(a));
+            }
+        }
+    }
+}
+
+struct ForwardUnits<'a, 'z, F> {
+    activation: Activation,
+    b: &'a [F],
+    z: &'a mut DMatrixViewMut<'z, F>,
+}
+
+impl<F: Real> WithSimd for ForwardUnits<'_, '_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        if fuses::<S>() { self.run::<true>() } else { self.run::<false>() }
+    }
+}
+
+impl<F: Real> ForwardUnits<'_, '_, F> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (mut z, &b) in self.z.column_iter_mut().zip(self.b) {
+            let z = z.as_mut_slice();
+            // The choice is made outside the loop over the examples, so that it is vectorised.
+            match self.activation {
+                Activation::Relu => each(z, |z| relu(z + b)),
+                Activation::Identity => each(z, |z| z + b),
+                Activation::LeakyRelu => each(z, |z| Activation::LeakyRelu.value(z + b)),
+                Activation::Sigmoid => each(z, |z| (z + b).sigmoid_with::<FUSED>()),
+                Activation::Tanh => each(z, |z| (z + b).tanh_with::<FUSED>()),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn each<F: Copy>(values: &mut [F], f: impl Fn(F) -> F) {
+    for value in values {
+        *value = f(*value);
+    }
+}
+
+struct BackwardUnits<'a, 'd, 'z, F> {
+    activation: Activation,
+    da: &'a mut DMatrixViewMut<'d, F>,
+    a: &'a DMatrixView<'z, F>,
+}
+
+impl<F: Real> WithSimd for BackwardUnits<'_, '_, '_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (mut da, a) in self.da.column_iter_mut().zip(self.a.column_iter()) {
+            let pairs = da.as_mut_slice().iter_mut().zip(a.as_slice());
+            match self.activation {
+                // Not a product with 0: an infinite or NaN dA must not turn a dead unit into NaN.
+                Activation::Relu => {
+                    pairs.for_each(|(da, &a)| *da = if a <= F::zero() { F::zero() } else { *da });
+                }
+                Activation::Identity => {}
+                Activation::LeakyRelu => {
+                    pairs.for_each(|(da, &a)| *da *= Activation::LeakyRelu.slope_at_value(a));
+                }
+                Activation::Sigmoid => pairs.for_each(|(da, &a)| *da *= a * (F::one() - a)),
+                Activation::Tanh => pairs.for_each(|(da, &a)| *da *= F::one() - a * a),
             }
         }
     }
@@ -197,6 +294,24 @@ mod tests {
             let mut dz = DMatrix::from_element(3, 4, 2.0);
             activation.backward_in_place(&mut dz, &a);
             assert_eq!(dz, a.map(|a| 2.0 * activation.slope_at_value(a)));
+        }
+    }
+
+    #[test]
+    fn transposed_forms_agree_with_the_scalar_ones() {
+        let z = DMatrix::from_fn(13, 3, |j, i| 0.9 * i as f64 - 0.7 * j as f64 + 2.0);
+        let b = [0.5, -1.0, 0.0];
+        for activation in Activation::ALL {
+            let (mut a, mut dz) = (z.clone(), DMatrix::from_element(13, 3, 2.0));
+            activation.add_bias_and_activate_units(&b, &mut a.as_view_mut());
+            activation.backward_units_in_place(&mut dz.as_view_mut(), &a.as_view());
+            for (i, b) in b.iter().enumerate() {
+                for j in 0..13 {
+                    let expected = activation.value(z[(j, i)] + b);
+                    assert!((a[(j, i)] - expected).abs() <= 3.0 * f64::EPSILON * expected.abs());
+                    assert_eq!(dz[(j, i)], 2.0 * activation.slope_at_value(a[(j, i)]));
+                }
+            }
         }
     }
 

@@ -45,8 +45,10 @@
 pub mod activation;
 mod contract;
 mod dataset;
+mod elementary;
 pub mod gemm;
 pub mod gradcheck;
+pub mod gram;
 pub mod init;
 pub mod layer;
 pub mod linear;
@@ -56,6 +58,7 @@ pub mod model_file;
 pub mod network;
 pub mod rng;
 mod scalar;
+mod simd;
 pub mod textbook;
 
 pub use activation::Activation;

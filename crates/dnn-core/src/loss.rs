@@ -6,7 +6,9 @@
 
 use crate::Real;
 use crate::activation::sigmoid;
-use nalgebra::DMatrix;
+use crate::simd::{arch, fuses};
+use nalgebra::{DMatrix, DMatrixViewMut};
+use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// What training minimises. The loss owns the activation of the output layer.
@@ -63,24 +65,8 @@ impl Loss {
         labels: &[u32],
     ) -> f64 {
         self.check(logits, labels);
-        self.sum_and_gradient_in_place(logits.as_mut_slice(), labels) / labels.len() as f64
-    }
-
-    /// [`cost_and_gradient_in_place`](Self::cost_and_gradient_in_place) on some of the columns:
-    /// returns the sum of their losses, not the mean.
-    ///
-    /// # Shapes
-    /// `logits`: Z column by column, a column a label.
-    /// # Panics
-    /// When that is not a whole number of rows, or a label has no output.
-    pub fn sum_and_gradient_in_place<F: Real>(self, logits: &mut [F], labels: &[u32]) -> f64 {
-        if labels.is_empty() {
-            return 0.0;
-        }
-        assert!(logits.len().is_multiple_of(labels.len()), "whole columns of Z");
-        let rows = logits.len() / labels.len();
-        let mut sum = 0.0;
-        for (z, &label) in logits.chunks_exact_mut(rows).zip(labels) {
+        let (rows, mut sum) = (logits.nrows(), 0.0);
+        for (z, &label) in logits.as_mut_slice().chunks_exact_mut(rows).zip(labels) {
             sum += self.column(z, label).as_f64();
             self.column_probabilities(z);
             match self {
@@ -88,7 +74,27 @@ impl Loss {
                 Self::SoftmaxCrossEntropy => z[label as usize] -= F::one(),
             }
         }
-        sum
+        sum / labels.len() as f64
+    }
+
+    /// The sum of the examples' weighted losses, and the gradient weight·(A − Y), in place, on the
+    /// transposed matrix: the form of the training engines, vectorised over the examples. Weights
+    /// of 1/m make the sum the cost.
+    ///
+    /// # Shapes
+    /// `z` Zᵀ (m, 1) or (m, `n_classes`), becomes dZᵀ; `labels` and `weights` (m).
+    /// # Panics
+    /// When the lengths differ, or a label has no output.
+    pub fn weighted_units_in_place<F: Real>(
+        self,
+        z: &mut DMatrixViewMut<'_, F>,
+        labels: &[u32],
+        weights: &[F],
+    ) -> f64 {
+        let (m, n_outputs) = z.shape();
+        assert!(labels.len() == m && weights.len() == m, "a label and a weight for each example");
+        self.check_labels(n_outputs, labels);
+        arch().dispatch(WeightedUnits { loss: self, z, labels, weights })
     }
 
     /// The output activation A, in place: `logits` becomes the sigmoid or softmax of each column.
@@ -105,6 +111,10 @@ impl Loss {
     fn check<F: Real>(self, logits: &DMatrix<F>, labels: &[u32]) {
         let (n_outputs, m) = logits.shape();
         assert_eq!(labels.len(), m, "labels for the columns of Z");
+        self.check_labels(n_outputs, labels);
+    }
+
+    fn check_labels(self, n_outputs: usize, labels: &[u32]) {
         let n_classes = self.n_classes(n_outputs);
         assert!(
             labels.iter().all(|&label| (label as usize) < n_classes),
@@ -177,6 +187,100 @@ impl Loss {
     }
 }
 
+/// Examples that are worked on at once: their intermediate values stay in the first-level cache.
+const BLOCK: usize = 64;
+
+struct WeightedUnits<'a, 'z, F> {
+    loss: Loss,
+    z: &'a mut DMatrixViewMut<'z, F>,
+    labels: &'a [u32],
+    weights: &'a [F],
+}
+
+impl<F: Real> WithSimd for WeightedUnits<'_, '_, F> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        match (self.loss, fuses::<S>()) {
+            (Loss::BinaryCrossEntropy, true) => self.binary::<true>(),
+            (Loss::BinaryCrossEntropy, false) => self.binary::<false>(),
+            (Loss::SoftmaxCrossEntropy, true) => self.softmax::<true>(),
+            (Loss::SoftmaxCrossEntropy, false) => self.softmax::<false>(),
+        }
+    }
+}
+
+impl<F: Real> WeightedUnits<'_, '_, F> {
+    #[inline(always)]
+    fn binary<const FUSED: bool>(self) -> f64 {
+        let mut sum = 0.0;
+        let mut losses = [F::zero(); BLOCK];
+        let mut z = self.z.column_mut(0);
+        let blocks = z.as_mut_slice().chunks_mut(BLOCK);
+        let examples = self.labels.chunks(BLOCK).zip(self.weights.chunks(BLOCK));
+        for (z, (labels, weights)) in blocks.zip(examples) {
+            let examples = z.iter_mut().zip(labels).zip(weights).zip(&mut losses);
+            for (((z, &label), &weight), loss) in examples {
+                let y = if label == 1 { F::one() } else { F::zero() };
+                let e = (-z.abs()).exp_with::<FUSED>();
+                let positive = if *z < F::zero() { F::zero() } else { *z };
+                *loss = weight * (positive - y * *z + e.ln_1p_with::<FUSED>());
+                let p = F::one() / (F::one() + e);
+                let p = if *z < F::zero() { e * p } else { p };
+                *z = weight * (p - y);
+            }
+            // One after the other, so that the order of the sum is the same everywhere.
+            sum = losses[..z.len()].iter().fold(sum, |sum, loss| sum + loss.as_f64());
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn softmax<const FUSED: bool>(self) -> f64 {
+        let mut sum = 0.0;
+        let mut logits = [F::zero(); BLOCK];
+        let examples = self.labels.chunks(BLOCK).zip(self.weights.chunks(BLOCK));
+        for (block, (labels, weights)) in examples.enumerate() {
+            let n = labels.len();
+            let mut z = self.z.rows_mut(block * BLOCK, n);
+            let (mut top, mut total) = ([F::zero(); BLOCK], [F::zero(); BLOCK]);
+            for ((logit, &label), j) in logits.iter_mut().zip(labels).zip(0..) {
+                *logit = z[(j, label as usize)];
+            }
+            top[..n].copy_from_slice(z.column(0).as_slice());
+            for z in z.column_iter().skip(1) {
+                for (top, &z) in top.iter_mut().zip(z.as_slice()) {
+                    *top = if z > *top { z } else { *top };
+                }
+            }
+            for mut z in z.column_iter_mut() {
+                let examples = z.as_mut_slice().iter_mut().zip(&top).zip(&mut total);
+                for ((z, &top), total) in examples {
+                    *z = (*z - top).exp_with::<FUSED>();
+                    *total += *z;
+                }
+            }
+            for ((logit, &top), (&weight, total)) in
+                logits.iter_mut().zip(&top).zip(weights.iter().zip(&mut total))
+            {
+                *logit = weight * (total.ln_with::<FUSED>() + top - *logit);
+                *total = weight / *total;
+            }
+            for mut z in z.column_iter_mut() {
+                for (z, &scale) in z.as_mut_slice().iter_mut().zip(&total) {
+                    *z *= scale;
+                }
+            }
+            for (j, (&label, &weight)) in labels.iter().zip(weights).enumerate() {
+                z[(j, label as usize)] -= weight;
+            }
+            sum = logits[..n].iter().fold(sum, |sum, loss| sum + loss.as_f64());
+        }
+        sum
+    }
+}
+
 impl std::fmt::Display for Loss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -220,6 +324,25 @@ mod tests {
     }
 
     #[test]
+    fn the_transposed_form_agrees_with_the_columns() {
+        let m = 150; // more than two blocks
+        let labels: Vec<u32> = (0..m).map(|j| j % 2).collect();
+        for loss in [Loss::BinaryCrossEntropy, Loss::SoftmaxCrossEntropy] {
+            let outputs = loss.n_outputs(3);
+            let mut z = DMatrix::<f64>::from_fn(outputs, m as usize, |i, j| {
+                ((i * 31 + j * 17) % 41) as f64 - 20.0
+            });
+            let mut units = z.transpose();
+            let weights = vec![1.0 / f64::from(m); m as usize];
+            let sum = loss.weighted_units_in_place(&mut units.as_view_mut(), &labels, &weights);
+            let cost = loss.cost_and_gradient_in_place(&mut z, &labels);
+            assert!((sum - cost).abs() < 1e-13 * cost, "{loss}: {sum} is not {cost}");
+            let difference = (units.transpose() * f64::from(m) - z).amax();
+            assert!(difference < 1e-14, "{loss}: {difference}");
+        }
+    }
+
+    #[test]
     fn a_nan_logit_gives_a_nan_cost() {
         for loss in [Loss::BinaryCrossEntropy, Loss::SoftmaxCrossEntropy] {
             let z = DMatrix::from_element(loss.n_outputs(2), 1, f64::NAN);
@@ -227,6 +350,8 @@ mod tests {
             let mut z = DMatrix::from_element(loss.n_outputs(3), 1, 1.0);
             *z.as_mut_slice().last_mut().expect("has elements") = f64::NAN;
             assert!(loss.cost(&z, &[0]).is_nan(), "{loss}");
+            let mut z = z.transpose();
+            assert!(loss.weighted_units_in_place(&mut z.as_view_mut(), &[0], &[1.0]).is_nan());
         }
     }
 }

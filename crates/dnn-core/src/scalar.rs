@@ -1,5 +1,6 @@
 //! The number type of a network: single or double precision.
 
+use crate::elementary::Elementary;
 use nalgebra::RealField;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +37,9 @@ mod sealed {
 /// A real number type: `f32` or `f64`. The only type parameter of the public API.
 ///
 /// Sealed: the matrix kernels behind [`crate::gemm`] exist for these two types only.
-pub trait Real: RealField + Copy + Default + Send + Sync + sealed::Sealed + 'static {
+pub trait Real:
+    RealField + Elementary + Copy + Default + Send + Sync + sealed::Sealed + 'static
+{
     /// Which of the two this is.
     const PRECISION: Precision;
     /// The nearest value of this type to `x`.

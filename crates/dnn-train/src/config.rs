@@ -1,5 +1,6 @@
 //! The training configuration: invalid values cannot load.
 
+use crate::engine::EngineKind;
 use dnn_core::init::Init;
 use dnn_core::rng::RngKind;
 use dnn_core::{Activation, Architecture, Loss, NetworkError, Precision};
@@ -60,6 +61,9 @@ pub struct RawTrainConfig {
     /// Precision of all numbers.
     #[serde(default = "default_precision")]
     pub precision: Precision,
+    /// Which engine trains: a matter of speed, the weights are the same apart from rounding.
+    #[serde(default)]
+    pub engine: EngineKind,
     /// Threads at most; 0 means as many as the machine has. Results do not depend on it.
     #[serde(default)]
     pub threads: usize,
@@ -167,6 +171,7 @@ impl TrainConfig {
             iterations: 2500,
             log_every: default_log_every(),
             precision: default_precision(),
+            engine: EngineKind::Auto,
             threads: 0,
         })
     }

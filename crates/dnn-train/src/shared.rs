@@ -1,18 +1,35 @@
-//! A matrix whose columns the tasks of a pool may write at the same time.
+//! A matrix of which the tasks of a pool may write different parts at the same time.
 
 use dnn_core::Real;
-use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
+use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
 use std::cell::UnsafeCell;
 use std::ops::Range;
 
-/// A matrix with interior mutability, column by column.
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+
+/// Numbers of type F in a cache line.
+pub(crate) const fn line<F>() -> usize {
+    LINE_BYTES / size_of::<F>()
+}
+
+/// Part of a matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) rows: Range<usize>,
+    pub(crate) cols: Range<usize>,
+}
+
+/// A matrix with interior mutability, each column in whole cache lines and padded with zeros.
 ///
-/// Columns are contiguous, so a range of columns is one slice, and different tasks can have
-/// different ranges. The caller keeps them apart: that is the contract of the unsafe methods.
+/// Columns lie an odd number of lines apart, so that walking along a row spreads over the sets of
+/// the cache, and vector code needs no special case at a column's end. Different tasks can have
+/// different parts; the caller keeps them apart: that is the contract of the unsafe methods.
 pub(crate) struct SharedMatrix<F> {
     cells: Box<[UnsafeCell<F>]>,
     rows: usize,
     cols: usize,
+    stride: usize,
 }
 
 // SAFETY: access through `&self` is unsafe, and its contract excludes a writer beside anyone else.
@@ -20,14 +37,16 @@ unsafe impl<F: Send + Sync> Sync for SharedMatrix<F> {}
 
 impl<F: Real> SharedMatrix<F> {
     pub(crate) fn zeros(rows: usize, cols: usize) -> Self {
-        let cells = (0..rows * cols).map(|_| UnsafeCell::new(F::zero())).collect();
-        Self { cells, rows, cols }
+        let stride = (rows.div_ceil(line::<F>()) | 1) * line::<F>();
+        let cells = (0..stride * cols).map(|_| UnsafeCell::new(F::zero())).collect();
+        Self { cells, rows, cols, stride }
     }
 
-    pub(crate) fn from_slice(values: &[F], rows: usize) -> Self {
-        assert!(rows > 0 && values.len().is_multiple_of(rows), "whole columns");
-        let cells = values.iter().map(|&v| UnsafeCell::new(v)).collect();
-        Self { cells, rows, cols: values.len() / rows }
+    /// A copy of `matrix`.
+    pub(crate) fn of(matrix: &DMatrix<F>) -> Self {
+        let mut copy = Self::zeros(matrix.nrows(), matrix.ncols());
+        copy.all_mut().copy_from(matrix);
+        copy
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -38,68 +57,81 @@ impl<F: Real> SharedMatrix<F> {
         self.cols
     }
 
-    /// The columns `range` as one slice, to write.
-    ///
-    /// # Safety
-    /// While the slice lives, nobody else may read or write these columns.
-    #[allow(clippy::mut_from_ref)] // the contract above takes the place of `&mut self`
-    pub(crate) unsafe fn slice_mut(&self, range: Range<usize>) -> &mut [F] {
-        let cells = &self.cells[range.start * self.rows..range.end * self.rows];
-        // SAFETY: an `UnsafeCell<F>` is laid out as an F and may be written through a shared
-        // reference; nobody else looks, by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(UnsafeCell::raw_get(cells.as_ptr()), cells.len()) }
+    /// All of it.
+    pub(crate) fn whole(&self) -> Part {
+        Part { rows: 0..self.rows, cols: 0..self.cols }
     }
 
-    /// The columns `range` as a matrix, to write.
+    fn pointer(&self, part: &Part) -> *mut F {
+        assert!(part.rows.end <= self.rows && part.cols.end <= self.cols, "a part of the matrix");
+        let at = part.cols.start * self.stride + part.rows.start;
+        UnsafeCell::raw_get(self.cells.as_ptr()).wrapping_add(at)
+    }
+
+    /// A part, to write.
     ///
     /// # Safety
-    /// As [`slice_mut`](Self::slice_mut).
+    /// While the view lives, nobody else may read or write this part.
+    #[allow(clippy::mut_from_ref)] // the contract takes the place of `&mut self`
+    pub(crate) unsafe fn part_mut(&self, part: &Part) -> DMatrixViewMut<'_, F> {
+        let shape = (Dyn(part.rows.len()), Dyn(part.cols.len()));
+        // SAFETY: the part lies within the cells, as `pointer` checked, and nobody else looks, by
+        // the caller's promise.
+        let storage = unsafe {
+            ViewStorageMut::from_raw_parts(self.pointer(part), shape, (U1, Dyn(self.stride)))
+        };
+        DMatrixViewMut::from_data(storage)
+    }
+
+    /// A part, to read.
+    ///
+    /// # Safety
+    /// While the view lives, nobody may write this part.
+    pub(crate) unsafe fn part(&self, part: &Part) -> DMatrixView<'_, F> {
+        let shape = (Dyn(part.rows.len()), Dyn(part.cols.len()));
+        // SAFETY: as above; nobody writes.
+        let storage = unsafe {
+            ViewStorage::from_raw_parts(
+                self.pointer(part).cast_const(),
+                shape,
+                (U1, Dyn(self.stride)),
+            )
+        };
+        DMatrixView::from_data(storage)
+    }
+
+    /// The rows `rows` of one column, to write.
+    ///
+    /// # Safety
+    /// As [`part_mut`](Self::part_mut).
     #[allow(clippy::mut_from_ref)]
-    pub(crate) unsafe fn columns_mut(&self, range: Range<usize>) -> DMatrixViewMut<'_, F> {
-        let cols = range.len();
-        // SAFETY: passed on.
-        DMatrixViewMut::from_slice(unsafe { self.slice_mut(range) }, self.rows, cols)
+    pub(crate) unsafe fn slice_mut(&self, rows: Range<usize>, col: usize) -> &mut [F] {
+        let n = rows.len();
+        // SAFETY: as above; a column's rows are contiguous.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.pointer(&Part { rows, cols: col..col + 1 }), n)
+        }
     }
 
-    /// The columns `range` as one slice, to read.
+    /// The rows `rows` of one column, to read.
     ///
     /// # Safety
-    /// While the slice lives, nobody may write these columns.
-    pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &[F] {
-        let cells = &self.cells[range.start * self.rows..range.end * self.rows];
-        // SAFETY: an `UnsafeCell<F>` is laid out as an F; nobody writes, by the caller's promise.
-        unsafe { std::slice::from_raw_parts(cells.as_ptr().cast::<F>(), cells.len()) }
+    /// As [`part`](Self::part).
+    pub(crate) unsafe fn slice(&self, rows: Range<usize>, col: usize) -> &[F] {
+        let n = rows.len();
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts(self.pointer(&Part { rows, cols: col..col + 1 }), n) }
     }
 
-    /// The columns `range` as a matrix, to read.
-    ///
-    /// # Safety
-    /// As [`slice`](Self::slice).
-    pub(crate) unsafe fn columns(&self, range: Range<usize>) -> DMatrixView<'_, F> {
-        let cols = range.len();
-        // SAFETY: passed on.
-        DMatrixView::from_slice(unsafe { self.slice(range) }, self.rows, cols)
-    }
-
-    /// The whole matrix, to read.
-    ///
-    /// # Safety
-    /// While the view lives, nobody may write any of it.
-    pub(crate) unsafe fn all(&self) -> DMatrixView<'_, F> {
-        // SAFETY: passed on.
-        unsafe { self.columns(0..self.cols) }
-    }
-
-    /// All values, column by column; exclusive, and therefore safe.
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [F] {
+    /// All of it, to write; exclusive, and therefore safe.
+    pub(crate) fn all_mut(&mut self) -> DMatrixViewMut<'_, F> {
         // SAFETY: `&mut self` excludes everyone else.
-        unsafe { self.slice_mut(0..self.cols) }
+        unsafe { self.part_mut(&self.whole()) }
     }
 
     /// A copy as an ordinary matrix.
     pub(crate) fn copied(&mut self) -> DMatrix<F> {
-        let (rows, cols) = (self.rows, self.cols);
-        DMatrix::from_column_slice(rows, cols, self.as_mut_slice())
+        self.all_mut().clone_owned()
     }
 }
 
@@ -109,12 +141,22 @@ mod tests {
     use crate::pool::Pool;
 
     #[test]
-    fn tasks_fill_their_columns() {
-        let mut matrix = SharedMatrix::<f64>::zeros(3, 10);
-        Pool::new(3).run(10, &|j| {
-            // SAFETY: each task has its own column.
-            unsafe { matrix.slice_mut(j..j + 1) }.fill(j as f64);
+    fn tasks_fill_their_parts() {
+        let mut matrix = SharedMatrix::<f64>::zeros(20, 6);
+        Pool::new(3).run(10, &|i| {
+            // SAFETY: each task has its own rows.
+            unsafe { matrix.part_mut(&Part { rows: 2 * i..2 * i + 2, cols: 1..6 }) }.fill(i as f64);
         });
-        assert_eq!(matrix.copied(), DMatrix::from_fn(3, 10, |_, j| j as f64));
+        let expected = DMatrix::from_fn(20, 6, |i, j| if j == 0 { 0.0 } else { (i / 2) as f64 });
+        assert_eq!(matrix.copied(), expected);
+    }
+
+    #[test]
+    fn columns_are_an_odd_number_of_lines_apart() {
+        for rows in [0, 1, 8, 9, 200, 209, 784, 12_288] {
+            let matrix = SharedMatrix::<f64>::zeros(rows, 2);
+            let lines = matrix.stride / line::<f64>();
+            assert!(matrix.stride >= rows && lines % 2 == 1, "{rows}: {}", matrix.stride);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The one training loop.
 
 use crate::config::TrainConfig;
-use crate::engine::{DenseEngine, Engine};
+use crate::engine::{DenseEngine, Engine, EngineKind, EngineOptions, GramEngine, Job};
 use crate::observer::{Flow, IterationEvent, Observer};
 use crate::optimizer::{GradientDescent, Optimizer, Step};
 use dnn_core::metrics::{Prediction, Score, predictions};
@@ -81,10 +81,30 @@ pub fn train<F: Real>(
     let network = Network::initialize(&architecture, config.init, &mut rng)?;
     let x = matrix(examples)?;
     let optimizer: &dyn Optimizer<F> = &GradientDescent;
-    let mut engine =
-        DenseEngine::new(&network, optimizer, &x, examples.labels(), config.n_threads());
-    drop(network);
-    run(config, &mut engine, optimizer, observers)
+    let labels = examples.labels();
+    let options = EngineOptions { n_threads: config.n_threads(), ..EngineOptions::default() };
+    let job = Job {
+        n_features: examples.n_features(),
+        n_units: network.layers()[0].n(),
+        m: examples.n_examples(),
+        batch: examples.n_examples(),
+        iterations: config.iterations,
+        held_out: 0,
+    };
+    let in_coordinates = match config.engine {
+        EngineKind::Auto => optimizer.is_linear() && job.gram_is_cheaper(),
+        EngineKind::Gram => true,
+        EngineKind::Dense => false,
+    };
+    if in_coordinates {
+        let mut engine = GramEngine::new(&network, optimizer, &x, labels, options);
+        drop(network);
+        run(config, &mut engine, optimizer, observers)
+    } else {
+        let mut engine = DenseEngine::new(&network, optimizer, &x, labels, options);
+        drop(network);
+        run(config, &mut engine, optimizer, observers)
+    }
 }
 
 fn run<F: Real>(
@@ -99,7 +119,7 @@ fn run<F: Real>(
     let mut stopped = false;
     let mut iteration = 0;
     while iteration < n_iterations {
-        let cost = engine.cost();
+        let cost = engine.cost(None);
         let log = iteration.is_multiple_of(config.log_every);
         if !cost.is_finite() {
             return Err(TrainError::Diverged { iteration, cost, learning_rate });

@@ -5,7 +5,7 @@
 use dnn_core::network::Workspace;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Loss, Network, Real};
-use dnn_train::engine::{DenseEngine, Engine};
+use dnn_train::engine::{DenseEngine, Engine, EngineOptions};
 use dnn_train::optimizer::{GradientDescent, Step};
 use dnn_train::{Flow, IterationEvent, TrainConfig, TrainError, train};
 use nalgebra::DMatrix;
@@ -37,10 +37,16 @@ fn trained<F: Real>(
     labels: &[u32],
     n_threads: usize,
 ) -> (Vec<f64>, Network<F>) {
-    let mut engine = DenseEngine::new(network, &GradientDescent, x, labels, n_threads);
+    let mut engine = DenseEngine::new(
+        network,
+        &GradientDescent,
+        x,
+        labels,
+        EngineOptions { n_threads, ..EngineOptions::default() },
+    );
     let costs = (0..5)
         .map(|_| {
-            let cost = engine.cost();
+            let cost = engine.cost(None);
             engine.update(&GradientDescent, STEP);
             cost
         })

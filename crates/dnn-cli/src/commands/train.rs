@@ -117,6 +117,7 @@ fn apply(base: TrainConfig, args: &TrainingArgs) -> Result<TrainConfig, dnn_trai
         set(&mut config.iterations, args.iterations);
         set(&mut config.log_every, args.log_every);
         set(&mut config.precision, args.precision);
+        set(&mut config.engine, args.engine);
         set(&mut config.threads, args.threads);
     })
 }

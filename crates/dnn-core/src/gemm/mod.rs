@@ -2,7 +2,10 @@
 //!
 //! Every product of the workspace goes through [`gemm()`]: nalgebra's own transposed products
 //! (`tr_mul`, `gemm_tr`) are an order of magnitude slower, and one door means one place to choose
-//! a kernel. The work is done by the `gemm` crate, which picks its instruction set at run time.
+//! a kernel: our own for products with few rows (`narrow.rs`), the `gemm` crate otherwise. Both pick
+//! their instruction set at run time.
+
+mod narrow;
 
 use crate::Real;
 use nalgebra::{Dim, Matrix, RawStorage, RawStorageMut};
@@ -97,32 +100,133 @@ pub fn gemm<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
         return;
     }
     let (row_stride, col_stride) = c.strides();
+    let operands = Operands {
+        m,
+        n,
+        k,
+        alpha,
+        a: a.pointer,
+        a_rs: a.row_stride,
+        a_cs: a.col_stride,
+        b: b.pointer,
+        b_rs: b.row_stride,
+        b_cs: b.col_stride,
+        beta,
+        c: c.as_mut_ptr(),
+        c_rs: row_stride as isize,
+        c_cs: col_stride as isize,
+    };
     // SAFETY: the pointers, extents and strides come from nalgebra storages that are borrowed for
-    // the whole call (`a`, `b` shared, `c` exclusively), and the shapes fit as just checked. F is
-    // f32 or f64, which the kernel dispatches on.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            c.as_mut_ptr(),
-            col_stride as isize,
-            row_stride as isize,
-            accumulate,
-            a.pointer,
-            a.col_stride,
-            a.row_stride,
-            b.pointer,
-            b.col_stride,
-            b.row_stride,
-            // The crate scales the destination by its first factor, the product by its second.
-            beta,
-            alpha,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
+    // the whole call (`a`, `b` shared, `c` exclusively), and the shapes fit as just checked.
+    unsafe { operands.multiply() }
+}
+
+/// C ← α·A·B + β·C in pointers and strides: A (m, k), B (k, n), C (m, n).
+///
+/// Whoever makes one promises that A and B are valid for reads and C for reads and writes at all
+/// its indices, and that nobody else uses C meanwhile.
+struct Operands<F> {
+    m: usize,
+    n: usize,
+    k: usize,
+    alpha: F,
+    a: *const F,
+    a_rs: isize,
+    a_cs: isize,
+    b: *const F,
+    b_rs: isize,
+    b_cs: isize,
+    beta: F,
+    c: *mut F,
+    c_rs: isize,
+    c_cs: isize,
+}
+
+/// Rows of C up to which our own kernels are faster than the `gemm` crate's; see
+/// docs/performance.md.
+const NARROW: usize = 32;
+
+impl<F: Real> Operands<F> {
+    /// Address of A's element (i, j).
+    #[inline(always)]
+    unsafe fn a_at(&self, i: usize, j: usize) -> *const F {
+        // SAFETY: an index within the operand, as the maker promised.
+        unsafe { self.a.offset(i as isize * self.a_rs + j as isize * self.a_cs) }
+    }
+
+    /// Address of B's element (i, j).
+    #[inline(always)]
+    unsafe fn b_at(&self, i: usize, j: usize) -> *const F {
+        // SAFETY: as above.
+        unsafe { self.b.offset(i as isize * self.b_rs + j as isize * self.b_cs) }
+    }
+
+    /// Address of C's element (i, j).
+    #[inline(always)]
+    unsafe fn c_at(&self, i: usize, j: usize) -> *mut F {
+        // SAFETY: as above.
+        unsafe { self.c.offset(i as isize * self.c_rs + j as isize * self.c_cs) }
+    }
+
+    /// The same product of the transposed matrices, Cᵀ ← α·Bᵀ·Aᵀ + β·Cᵀ.
+    fn transposed(&self) -> Self {
+        Self {
+            m: self.n,
+            n: self.m,
+            a: self.b,
+            a_rs: self.b_cs,
+            a_cs: self.b_rs,
+            b: self.a,
+            b_rs: self.a_cs,
+            b_cs: self.a_rs,
+            c_rs: self.c_cs,
+            c_cs: self.c_rs,
+            ..*self
+        }
+    }
+
+    /// # Safety
+    /// The promise of [`Operands`].
+    unsafe fn multiply(&self) {
+        let turned = self.transposed();
+        for o in [self, &turned] {
+            if o.m > NARROW {
+                continue;
+            }
+            if o.b_cs == 1 && o.c_cs == 1 {
+                // SAFETY: passed on; the strides are as required.
+                return unsafe { narrow::combine(o) };
+            }
+            if o.a_cs == 1 && o.b_rs == 1 {
+                // SAFETY: passed on; the strides are as required.
+                return unsafe { narrow::dots(o) };
+            }
+        }
+        // SAFETY: passed on; F is f32 or f64, which the crate dispatches on.
+        unsafe {
+            gemm::gemm(
+                self.m,
+                self.n,
+                self.k,
+                self.c,
+                self.c_cs,
+                self.c_rs,
+                self.beta != F::zero(),
+                self.a,
+                self.a_cs,
+                self.a_rs,
+                self.b,
+                self.b_cs,
+                self.b_rs,
+                // The crate scales the destination by its first factor, the product by its second.
+                self.beta,
+                self.alpha,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
     }
 }
 
@@ -149,7 +253,7 @@ mod tests {
     proptest! {
         #[test]
         fn equals_the_definition(
-            (m, n, k) in (1..40_usize, 1..40_usize, 0..40_usize),
+            (m, n, k) in (1..40_usize, 1..40_usize, prop_oneof![0..40_usize, 250..600_usize]),
             (ta, tb) in any::<(bool, bool)>(),
             alpha in prop::sample::select(vec![0.0, 1.0, -0.5]),
             beta in prop::sample::select(vec![0.0, 1.0, 2.0]),

@@ -1,0 +1,126 @@
+//! Vectors of the machine's width, for the kernels that are this crate's own.
+//!
+//! `pulp` picks the instruction set at run time (on x86-64 AVX-512, AVX2 with FMA, or scalar code;
+//! on aarch64 NEON), so one binary serves every machine.
+
+use pulp::{Arch, Simd};
+use std::sync::LazyLock;
+
+/// The best instruction set of this machine, looked up once.
+static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
+
+/// The best instruction set of this machine.
+#[inline]
+pub(crate) fn arch() -> Arch {
+    *ARCH
+}
+
+/// A number type with vectors. Implemented for `f32` and `f64`; part of [`Real`](crate::Real).
+pub trait Lanes: Copy + 'static {
+    /// As many numbers as one register of the instruction set `S` holds.
+    type Vector<S: Simd>: Copy;
+    /// Zeros.
+    fn zeros<S: Simd>(simd: S) -> Self::Vector<S>;
+    /// `x` in every lane.
+    fn broadcast<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
+    /// a·b + c, fused where the machine can.
+    fn fma<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        c: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+    /// a·b.
+    fn product<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// The sum of all lanes.
+    fn sum<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
+    /// The numbers of a slice shorter than a vector, zeros after them.
+    fn partial_load<S: Simd>(simd: S, from: &[Self]) -> Self::Vector<S>;
+    /// The first lanes into a slice shorter than a vector.
+    fn partial_store<S: Simd>(simd: S, to: &mut [Self], v: Self::Vector<S>);
+
+    /// Numbers in a vector.
+    fn lanes<S: Simd>() -> usize {
+        size_of::<Self::Vector<S>>() / size_of::<Self>()
+    }
+    /// The numbers at `from`.
+    ///
+    /// # Safety
+    /// `from` is valid for reads of [`lanes`](Self::lanes) numbers.
+    #[inline(always)]
+    unsafe fn load<S: Simd>(from: *const Self) -> Self::Vector<S> {
+        // SAFETY: the caller's promise; a vector is its numbers in a row.
+        unsafe { from.cast::<Self::Vector<S>>().read_unaligned() }
+    }
+    /// Puts the numbers to `to`.
+    ///
+    /// # Safety
+    /// `to` is valid for writes of [`lanes`](Self::lanes) numbers.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(to: *mut Self, v: Self::Vector<S>) {
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<Self::Vector<S>>().write_unaligned(v) }
+    }
+}
+
+macro_rules! lanes {
+    ($real:ty, $vector:ident, $splat:ident, $fma:ident, $mul:ident, $sum:ident, $load:ident, $store:ident) => {
+        impl Lanes for $real {
+            type Vector<S: Simd> = S::$vector;
+            #[inline(always)]
+            fn zeros<S: Simd>(simd: S) -> S::$vector {
+                simd.$splat(0.0)
+            }
+            #[inline(always)]
+            fn broadcast<S: Simd>(simd: S, x: Self) -> S::$vector {
+                simd.$splat(x)
+            }
+            #[inline(always)]
+            fn fma<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
+                simd.$fma(a, b, c)
+            }
+            #[inline(always)]
+            fn product<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$mul(a, b)
+            }
+            #[inline(always)]
+            fn sum<S: Simd>(simd: S, a: S::$vector) -> Self {
+                simd.$sum(a)
+            }
+            #[inline(always)]
+            fn partial_load<S: Simd>(simd: S, from: &[Self]) -> S::$vector {
+                simd.$load(from)
+            }
+            #[inline(always)]
+            fn partial_store<S: Simd>(simd: S, to: &mut [Self], v: S::$vector) {
+                simd.$store(to, v);
+            }
+        }
+    };
+}
+
+lanes!(
+    f32,
+    f32s,
+    splat_f32s,
+    mul_add_e_f32s,
+    mul_f32s,
+    reduce_sum_f32s,
+    partial_load_f32s,
+    partial_store_f32s
+);
+lanes!(
+    f64,
+    f64s,
+    splat_f64s,
+    mul_add_e_f64s,
+    mul_f64s,
+    reduce_sum_f64s,
+    partial_load_f64s,
+    partial_store_f64s
+);
+
+/// Whether the instruction set `S` fuses a·b + c.
+pub(crate) const fn fuses<S: Simd>() -> bool {
+    !S::IS_SCALAR
+}

@@ -1,0 +1,234 @@
+//! The first layer in the coordinates of the training set; [`dnn_core::gram`] has the algebra.
+
+use super::layered::{EngineOptions, Input, LayeredEngine, cut};
+use super::parameters::Parameters;
+use crate::optimizer::{Optimizer, Step};
+use crate::pool::Pool;
+use crate::shared::{Part, SharedMatrix, line};
+use dnn_core::gemm::{gemm, plain, transposed};
+use dnn_core::{Network, Real, gram};
+use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
+use std::ops::Range;
+
+/// The first layer as combinations of the training examples: an iteration's cost does not depend
+/// on the number of features. For optimizers whose steps are linear in the gradients.
+pub type GramEngine<'d, F> = LayeredEngine<'d, F, GramInput<'d, F>>;
+
+/// Columns of G of one task of building it.
+const COLUMNS_PER_TASK: usize = 64;
+/// Coordinates of one task of an update, about.
+const COORDINATES_PER_TASK: usize = 16_384;
+
+/// The first layer of the [`GramEngine`]: W₁ = s·W₁⁰ + C·Xᵀ.
+pub struct GramInput<'d, F: Real> {
+    x: &'d DMatrix<F>,
+    /// W₁⁰ (n₁, n₀).
+    w0: DMatrix<F>,
+    /// s (1, 1).
+    s: Parameters<F>,
+    /// Cᵀ (m, n₁).
+    c: Parameters<F>,
+    train: GramSource<F>,
+    /// The selected batch: its columns of G, (m, batch), and its rows of Pᵀ.
+    batch: GramSource<F>,
+    /// Units of each task of an update.
+    tasks: Vec<Range<usize>>,
+}
+
+/// Examples in these coordinates: their inner products with the training set, and W₁⁰·X.
+pub struct GramSource<F> {
+    /// Xᵀ·X_source (m, m_source).
+    g: SharedMatrix<F>,
+    /// (W₁⁰·X_source)ᵀ (m_source, n₁).
+    p: SharedMatrix<F>,
+}
+
+impl<'d, F: Real> GramEngine<'d, F> {
+    /// Takes the network to train on `x`; builds G = XᵀX and P = W₁·X on all threads.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m), `labels` (m).
+    /// # Panics
+    /// When `x` or `labels` do not fit the network, or the optimizer is not linear.
+    pub fn new(
+        network: &Network<F>,
+        optimizer: &dyn Optimizer<F>,
+        x: &'d DMatrix<F>,
+        labels: &'d [u32],
+        options: EngineOptions<'_>,
+    ) -> Self {
+        assert_eq!(x.shape(), (network.n_features(), labels.len()), "features and labels");
+        assert!(optimizer.is_linear(), "an optimizer whose steps are linear in the gradients");
+        let (m, w0) = (x.ncols(), network.layers()[0].weights().clone());
+        let mut pool = Pool::new(options.n_threads.min(m.div_ceil(COLUMNS_PER_TASK)));
+        let train = GramSource { g: inner_products(x, &mut pool), p: projected(&w0, x, &mut pool) };
+        let n_batch = options.max_batch.min(m);
+        let n1 = w0.nrows();
+        let n_moments = optimizer.n_moments();
+        let input = GramInput {
+            x,
+            s: Parameters::new(&DMatrix::from_element(1, 1, F::one()), n_moments),
+            c: Parameters::new(&DMatrix::zeros(m, n1), n_moments),
+            train,
+            batch: GramSource {
+                g: SharedMatrix::zeros(m, n_batch),
+                p: SharedMatrix::zeros(n_batch, n1),
+            },
+            tasks: cut(n1, (m * n1).div_ceil(COORDINATES_PER_TASK), 1).collect(),
+            w0,
+        };
+        drop(pool);
+        Self::with_input(input, network, optimizer, labels, options)
+    }
+}
+
+/// G = XᵀX: the lower half in blocks of columns, the upper half mirrored.
+fn inner_products<F: Real>(x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
+    let m = x.ncols();
+    let g = SharedMatrix::zeros(m, m);
+    let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), 1).collect();
+    let n = blocks.len();
+    pool.run(n, &|task| {
+        // Long blocks and short ones in turn, so that threads have equal shares.
+        let block = &blocks[if task.is_multiple_of(2) { task / 2 } else { n - 1 - task / 2 }];
+        let below = Part { rows: block.start..m, cols: block.clone() };
+        // SAFETY: blocks have different columns.
+        unsafe { gram::lower_block(x, block.clone(), &mut g.part_mut(&below)) };
+    });
+    let mut g = g;
+    g.all_mut().fill_upper_triangle_with_lower_triangle();
+    g
+}
+
+/// (W·X)ᵀ, by examples.
+fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
+    let (m, w) = (x.ncols(), SharedMatrix::of(&w.transpose()));
+    let p = SharedMatrix::zeros(m, w.cols());
+    let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), line::<F>()).collect();
+    pool.run(blocks.len(), &|task| {
+        let block = &blocks[task];
+        let x = x.columns(block.start, block.len());
+        // SAFETY: blocks have different rows; nobody writes W.
+        unsafe {
+            let mut p = p.part_mut(&Part { rows: block.clone(), cols: 0..p.cols() });
+            gemm(F::one(), transposed(&x), plain(&w.part(&w.whole())), F::zero(), &mut p);
+        }
+    });
+    p
+}
+
+impl<F: Real> GramInput<'_, F> {
+    fn scale(&self) -> F {
+        // SAFETY: only `update` writes s, and never beside a reader.
+        unsafe { self.s.values.slice(0..1, 0)[0] }
+    }
+}
+
+impl<F: Real> Input<F> for GramInput<'_, F> {
+    type Source = GramSource<F>;
+
+    fn name(&self) -> &'static str {
+        "gram"
+    }
+
+    fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> GramSource<F> {
+        assert_eq!(x.nrows(), self.x.nrows(), "features of the held-out examples");
+        let g = SharedMatrix::zeros(self.x.ncols(), x.ncols());
+        let blocks: Vec<_> = cut(x.ncols(), x.ncols().div_ceil(COLUMNS_PER_TASK), 1).collect();
+        pool.run(blocks.len(), &|task| {
+            let block = &blocks[task];
+            let columns = x.columns(block.start, block.len());
+            // SAFETY: blocks have different columns.
+            unsafe {
+                let mut g = g.part_mut(&Part { rows: 0..g.rows(), cols: block.clone() });
+                gemm(F::one(), transposed(self.x), plain(&columns), F::zero(), &mut g);
+            }
+        });
+        GramSource { g, p: projected(&self.w0, x, pool) }
+    }
+
+    fn select(&mut self, batch: &[usize]) {
+        let mut p = self.batch.p.all_mut();
+        let mut g = self.batch.g.all_mut();
+        let (all_g, all_p) = (self.train.g.all_mut(), self.train.p.all_mut());
+        for (to, &from) in batch.iter().enumerate() {
+            g.column_mut(to).copy_from(&all_g.column(from));
+            p.row_mut(to).copy_from(&all_p.row(from));
+        }
+    }
+
+    fn forward(
+        &self,
+        source: Option<&GramSource<F>>,
+        all: bool,
+        examples: Range<usize>,
+        z: &mut DMatrixViewMut<'_, F>,
+    ) {
+        let source = source.unwrap_or(if all { &self.train } else { &self.batch });
+        let s = self.scale();
+        // SAFETY: only `update` writes C, and nobody writes a source; never beside this.
+        unsafe {
+            for (unit, mut z) in z.column_iter_mut().enumerate() {
+                let p = source.p.slice(examples.clone(), unit);
+                for (z, &p) in z.as_mut_slice().iter_mut().zip(p) {
+                    *z = s * p;
+                }
+            }
+            let c = self.c.values.part(&self.c.values.whole());
+            if all {
+                // G is symmetric: its rows stand for its columns, and are contiguous the right way.
+                let rows = Part { rows: examples, cols: 0..source.g.cols() };
+                gemm(F::one(), plain(&source.g.part(&rows)), plain(&c), F::one(), z);
+            } else {
+                let columns = Part { rows: 0..source.g.rows(), cols: examples };
+                gemm(F::one(), transposed(&source.g.part(&columns)), plain(&c), F::one(), z);
+            }
+        }
+    }
+
+    fn n_tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    unsafe fn update(
+        &self,
+        task: usize,
+        batch: Option<&[usize]>,
+        dz: &DMatrixView<'_, F>,
+        optimizer: &dyn Optimizer<F>,
+        step: &Step,
+    ) {
+        let units = &self.tasks[task];
+        let m = self.c.values.rows();
+        // SAFETY: tasks have different units, and the caller keeps everyone else away.
+        unsafe {
+            for unit in units.clone() {
+                // Examples outside the batch have no gradient; moments and L2 move them all the same.
+                let gradient = self.c.gradient.slice_mut(0..m, unit);
+                let dz = dz.column(unit);
+                match batch {
+                    None => gradient.copy_from_slice(dz.as_slice()),
+                    Some(batch) => {
+                        gradient.fill(F::zero());
+                        for (&i, &dz) in batch.iter().zip(dz.as_slice()) {
+                            gradient[i] += dz;
+                        }
+                    }
+                }
+            }
+            self.c.step(optimizer, step, &Part { rows: 0..m, cols: units.clone() });
+            if units.start == 0 {
+                self.s.step(optimizer, step, &self.s.values.whole());
+            }
+        }
+    }
+
+    fn weights(&mut self) -> DMatrix<F> {
+        gram::weights(self.scale(), &self.w0, &self.c.values.copied(), self.x)
+    }
+
+    fn flops(&self, m: usize) -> usize {
+        let (n_coordinates, n1) = (self.c.values.rows(), self.c.values.cols());
+        2 * m * n_coordinates * n1 + 4 * n_coordinates * n1
+    }
+}

@@ -1,0 +1,154 @@
+//! The Gram engine makes the dense engine's steps: any shape, any linear optimizer, any batches.
+#![allow(clippy::unwrap_used)] // tests
+
+use dnn_core::rng::{Generator, RngKind};
+use dnn_core::{Activation, Architecture, Init, Loss, Network, Real};
+use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine};
+use dnn_train::optimizer::{GradientDescent, Momentum, Nesterov, Optimizer, Step};
+use nalgebra::DMatrix;
+use proptest::prelude::*;
+
+/// What the engines are compared on.
+#[derive(Debug, Clone)]
+struct Case {
+    dims: Vec<usize>,
+    activation: Activation,
+    n_classes: usize,
+    m: usize,
+    /// 0: the whole training set.
+    batch: usize,
+    momentum: Option<(f64, bool)>,
+    l2: f64,
+    weighted: bool,
+    seed: u64,
+    n_threads: usize,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let shape = (1..200_usize, prop::collection::vec(1..80_usize, 0..4), 2..5_usize, 1..150_usize);
+    let optimizer = (prop::option::of((0.0..0.95, any::<bool>())), 0.0..0.1);
+    (
+        shape,
+        prop::sample::select(&Activation::ALL[..4]),
+        0..60_usize,
+        optimizer,
+        any::<bool>(),
+        any::<u64>(),
+        1..4_usize,
+    )
+        .prop_map(
+            |(
+                (n0, hidden, n_classes, m),
+                activation,
+                batch,
+                (momentum, l2),
+                weighted,
+                seed,
+                n_threads,
+            )| {
+                let outputs = if n_classes == 2 { 1 } else { n_classes };
+                let dims = std::iter::once(n0).chain(hidden).chain([outputs]).collect();
+                let batch = batch.min(m);
+                Case {
+                    dims,
+                    activation,
+                    n_classes,
+                    m,
+                    batch,
+                    momentum,
+                    l2,
+                    weighted,
+                    seed,
+                    n_threads,
+                }
+            },
+        )
+}
+
+/// Costs, weights, and logits of held-out examples after some steps of both engines.
+fn run<F: Real>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatrix<F>); 2] {
+    let loss =
+        if case.n_classes == 2 { Loss::BinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
+    let mut rng = Generator::new(RngKind::Modern, case.seed).unwrap();
+    let shape = Architecture::new(case.dims.clone(), case.activation, loss);
+    let network = Network::<F>::initialize(&shape, Init::Glorot, &mut rng).unwrap();
+    let x = rng.normal_matrix::<F>(case.dims[0], case.m);
+    let held_out = rng.normal_matrix::<F>(case.dims[0], 9);
+    let labels: Vec<u32> =
+        (0..case.m).map(|_| (rng.uniform() * case.n_classes as f64) as u32).collect();
+    let optimizer: Box<dyn Optimizer<F>> = match case.momentum {
+        None => Box::new(GradientDescent),
+        Some((momentum, false)) => Box::new(Momentum { momentum }),
+        Some((momentum, true)) => Box::new(Nesterov { momentum }),
+    };
+    let weights: Vec<f64> = (0..case.n_classes).map(|c| 0.5 + c as f64).collect();
+    let options = EngineOptions {
+        n_threads: case.n_threads,
+        max_batch: case.batch,
+        class_weights: case.weighted.then_some(&weights),
+    };
+    let dense: Box<dyn Engine<F>> =
+        Box::new(DenseEngine::new(&network, &*optimizer, &x, &labels, options));
+    let gram = Box::new(GramEngine::new(&network, &*optimizer, &x, &labels, options));
+    [dense, gram].map(|mut engine| {
+        let set = engine.hold_out(&held_out);
+        let costs = (0..steps)
+            .map(|i| {
+                // Batches of changing size, wandering through the examples.
+                let size = if i % 3 == 2 { case.batch.div_ceil(2) } else { case.batch };
+                let batch: Vec<_> = (0..size).map(|j| (i * 7 + j) % case.m).collect();
+                let cost = engine.cost((size > 0).then_some(&batch[..]));
+                let step = Step { l2: case.l2, ..Step::new(i as u64 + 1, 0.05) };
+                engine.update(&*optimizer, step);
+                cost
+            })
+            .collect();
+        let logits = engine.held_out_logits(set);
+        let network = engine.network();
+        assert!(
+            (network.logits(&held_out) - &logits).amax()
+                <= F::of(1e4) * F::default_epsilon() * (F::one() + logits.amax())
+        );
+        (costs, network, logits)
+    })
+}
+
+fn compare<F: Real>(case: &Case, steps: usize, tolerance: f64) -> Result<(), TestCaseError> {
+    let [(dense_costs, dense, dense_logits), (costs, gram, logits)] = run::<F>(case, steps);
+    for (i, (a, b)) in dense_costs.iter().zip(&costs).enumerate() {
+        prop_assert!((a - b).abs() <= tolerance * (1.0 + a.abs()), "cost {i}: {a} {b}");
+    }
+    for (l, (a, b)) in dense.layers().iter().zip(gram.layers()).enumerate() {
+        let difference = (a.weights() - b.weights()).norm().as_f64();
+        prop_assert!(
+            difference <= tolerance * (1.0 + a.weights().norm().as_f64()),
+            "W{}: {difference}",
+            l + 1
+        );
+        let difference = (a.bias() - b.bias()).norm().as_f64();
+        prop_assert!(
+            difference <= tolerance * (1.0 + a.bias().norm().as_f64()),
+            "b{}: {difference}",
+            l + 1
+        );
+    }
+    let difference = (&dense_logits - &logits).amax().as_f64();
+    prop_assert!(difference <= tolerance * (1.0 + dense_logits.amax().as_f64()), "{difference}");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn in_double_precision(case in cases()) {
+        compare::<f64>(&case, 8, 1e-10)?;
+    }
+
+    /// Smooth activations and few steps: in f32 a ReLU's flip would part the curves.
+    #[test]
+    fn in_single_precision(mut case in cases()) {
+        case.activation = Activation::Tanh;
+        compare::<f32>(&case, 4, 2e-3)?;
+    }
+}
