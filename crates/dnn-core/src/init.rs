@@ -1,7 +1,7 @@
 //! Initialisation of the weights. Biases start at zero.
 
-use crate::Real;
 use crate::rng::Generator;
+use crate::{Activation, Real};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
+    /// What suits the layer's activation: He for ReLU and leaky ReLU, Glorot for tanh, the sigmoid
+    /// and the output layer.
+    Auto,
     /// 0.01·N(0, 1): the course's two-layer network.
     #[doc(alias = "initialize_parameters")]
     SmallNormal,
@@ -27,10 +30,19 @@ pub enum Init {
 
 impl Init {
     /// All of them, for lists and tests.
-    pub const ALL: [Self; 5] =
-        [Self::SmallNormal, Self::StandardNormal, Self::Lecun, Self::He, Self::Glorot];
+    pub const ALL: [Self; 6] =
+        [Self::Auto, Self::SmallNormal, Self::StandardNormal, Self::Lecun, Self::He, Self::Glorot];
 
-    /// Draws W.
+    /// The initialisation of a layer with this activation: itself, or what `Auto` stands for.
+    pub fn of_layer(self, activation: Activation) -> Self {
+        match (self, activation) {
+            (Self::Auto, Activation::Relu | Activation::LeakyRelu) => Self::He,
+            (Self::Auto, _) => Self::Glorot,
+            (init, _) => init,
+        }
+    }
+
+    /// Draws W; `Auto` as for the output layer.
     ///
     /// # Shapes
     /// → (n, n_prev), drawn row by row.
@@ -42,7 +54,7 @@ impl Init {
             Self::StandardNormal => &|x| x,
             Self::Lecun => &|x| x / fan_in.sqrt(),
             Self::He => &|x| x * (2.0 / fan_in).sqrt(),
-            Self::Glorot => &|x| x * (2.0 / (fan_in + fan_out)).sqrt(),
+            Self::Auto | Self::Glorot => &|x| x * (2.0 / (fan_in + fan_out)).sqrt(),
         };
         let values = (0..n * n_prev).map(|_| F::of(scale(rng.normal())));
         DMatrix::from_row_iterator(n, n_prev, values)
@@ -52,6 +64,7 @@ impl Init {
 impl std::fmt::Display for Init {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Auto => "auto",
             Self::SmallNormal => "small-normal",
             Self::StandardNormal => "standard-normal",
             Self::Lecun => "lecun",

@@ -69,3 +69,4 @@ pub use loss::Loss;
 pub use model_file::{AnyNetwork, Model, ModelError};
 pub use network::{Architecture, Network, NetworkError};
 pub use scalar::{Precision, Real};
+pub use simd::vectorized;

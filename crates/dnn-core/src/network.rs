@@ -217,7 +217,7 @@ impl<F: Real> Network<F> {
             .windows(2)
             .zip(hidden.chain([Activation::Identity]))
             .map(|(pair, activation)| {
-                let w = init.weights(pair[1], pair[0], rng);
+                let w = init.of_layer(activation).weights(pair[1], pair[0], rng);
                 Dense::new(w, DVector::zeros(pair[1]), activation)
             })
             .collect::<Result<_, _>>()?;

@@ -3,7 +3,7 @@
 //! `pulp` picks the instruction set at run time (on x86-64 AVX-512, AVX2 with FMA, or scalar code;
 //! on aarch64 NEON), so one binary serves every machine.
 
-use pulp::{Arch, Simd};
+use pulp::{Arch, Simd, WithSimd};
 use std::sync::LazyLock;
 
 /// The best instruction set of this machine, looked up once.
@@ -123,4 +123,25 @@ lanes!(
 /// Whether the instruction set `S` fuses a·b + c.
 pub(crate) const fn fuses<S: Simd>() -> bool {
     !S::IS_SCALAR
+}
+
+/// Calls `f` compiled for this machine's best instruction set: loops over slices in it become
+/// vector code of full width. Mark the closure `#[inline(always)]`.
+///
+/// ```
+/// let mut x = vec![1.0_f32; 1000];
+/// dnn_core::vectorized(#[inline(always)] || x.iter_mut().for_each(|x| *x *= 2.0));
+/// assert!(x.iter().all(|&x| x == 2.0));
+/// ```
+#[inline(always)]
+pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+    struct Op<F>(F);
+    impl<R, F: FnOnce() -> R> WithSimd for Op<F> {
+        type Output = R;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    arch().dispatch(Op(f))
 }

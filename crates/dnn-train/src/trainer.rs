@@ -1,7 +1,7 @@
 //! The one training loop.
 
 use crate::config::TrainConfig;
-use crate::engine::{DenseEngine, Engine, EngineKind, EngineOptions, GramEngine, Job};
+use crate::engine::{DenseEngine, Engine, EngineKind, EngineOptions, GramEngine, Job, Pass};
 use crate::observer::{Flow, IterationEvent, Observer};
 use crate::optimizer::{GradientDescent, Optimizer, Step};
 use dnn_core::metrics::{Prediction, Score, predictions};
@@ -119,7 +119,7 @@ fn run<F: Real>(
     let mut stopped = false;
     let mut iteration = 0;
     while iteration < n_iterations {
-        let cost = engine.cost(None);
+        let cost = engine.cost(Pass::all(iteration));
         let log = iteration.is_multiple_of(config.log_every);
         if !cost.is_finite() {
             return Err(TrainError::Diverged { iteration, cost, learning_rate });
@@ -135,7 +135,7 @@ fn run<F: Real>(
             break;
         }
         iteration += 1;
-        engine.update(optimizer, Step::new(iteration as u64, learning_rate));
+        engine.update(optimizer, Step::new(iteration as u64, learning_rate), None);
     }
     let network = engine.network();
     if !network.is_finite() {

@@ -5,7 +5,7 @@
 use dnn_core::network::Workspace;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Loss, Network, Real};
-use dnn_train::engine::{DenseEngine, Engine, EngineOptions};
+use dnn_train::engine::{DenseEngine, Engine, EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Step};
 use dnn_train::{Flow, IterationEvent, TrainConfig, TrainError, train};
 use nalgebra::DMatrix;
@@ -46,8 +46,8 @@ fn trained<F: Real>(
     );
     let costs = (0..5)
         .map(|_| {
-            let cost = engine.cost(None);
-            engine.update(&GradientDescent, STEP);
+            let cost = engine.cost(Pass::all(0));
+            engine.update(&GradientDescent, STEP, None);
             cost
         })
         .collect();

@@ -3,7 +3,7 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Loss, Network, Real};
-use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine};
+use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine, Pass};
 use dnn_train::optimizer::{GradientDescent, Momentum, Nesterov, Optimizer, Step};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
@@ -19,6 +19,8 @@ struct Case {
     batch: usize,
     momentum: Option<(f64, bool)>,
     l2: f64,
+    clip_norm: Option<f64>,
+    dropout: f64,
     weighted: bool,
     seed: u64,
     n_threads: usize,
@@ -26,7 +28,12 @@ struct Case {
 
 fn cases() -> impl Strategy<Value = Case> {
     let shape = (1..200_usize, prop::collection::vec(1..80_usize, 0..4), 2..5_usize, 1..150_usize);
-    let optimizer = (prop::option::of((0.0..0.95, any::<bool>())), 0.0..0.1);
+    let optimizer = (
+        prop::option::of((0.0..0.95, any::<bool>())),
+        0.0..0.1,
+        prop::option::of(0.01..2.0),
+        prop_oneof![Just(0.0), 0.0..0.6],
+    );
     (
         shape,
         prop::sample::select(&Activation::ALL[..4]),
@@ -41,7 +48,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 (n0, hidden, n_classes, m),
                 activation,
                 batch,
-                (momentum, l2),
+                (momentum, l2, clip_norm, dropout),
                 weighted,
                 seed,
                 n_threads,
@@ -57,6 +64,8 @@ fn cases() -> impl Strategy<Value = Case> {
                     batch,
                     momentum,
                     l2,
+                    clip_norm,
+                    dropout,
                     weighted,
                     seed,
                     n_threads,
@@ -86,6 +95,8 @@ fn run<F: Real>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatrix<F>
         n_threads: case.n_threads,
         max_batch: case.batch,
         class_weights: case.weighted.then_some(&weights),
+        dropout: case.dropout,
+        seed: case.seed,
     };
     let dense: Box<dyn Engine<F>> =
         Box::new(DenseEngine::new(&network, &*optimizer, &x, &labels, options));
@@ -97,10 +108,12 @@ fn run<F: Real>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatrix<F>
                 // Batches of changing size, wandering through the examples.
                 let size = if i % 3 == 2 { case.batch.div_ceil(2) } else { case.batch };
                 let batch: Vec<_> = (0..size).map(|j| (i * 7 + j) % case.m).collect();
-                let cost = engine.cost((size > 0).then_some(&batch[..]));
+                let batch = (size > 0).then_some(&batch[..]);
+                let cost = engine.cost(Pass { batch, iteration: i });
                 let step = Step { l2: case.l2, ..Step::new(i as u64 + 1, 0.05) };
-                engine.update(&*optimizer, step);
-                cost
+                engine.update(&*optimizer, step, case.clip_norm);
+                cost + engine.squared_weights()
+                    + engine.health().iter().map(|h| h.gradient_rms).sum::<f64>()
             })
             .collect();
         let logits = engine.held_out_logits(set);

@@ -79,7 +79,7 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
     ) {
         let x = source.unwrap_or(if all { self.x } else { &self.batch });
         let x = x.columns(examples.start, examples.len());
-        // SAFETY: only `update` writes W, and never beside this.
+        // SAFETY: only `step` writes W, and never beside this.
         let w = unsafe { self.w.values.part(&self.w.values.whole()) };
         gemm(F::one(), transposed(&x), plain(&w), F::zero(), z);
     }
@@ -88,24 +88,32 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         self.tasks.len()
     }
 
-    unsafe fn update(
-        &self,
-        task: usize,
-        batch: Option<&[usize]>,
-        dz: &DMatrixView<'_, F>,
-        optimizer: &dyn Optimizer<F>,
-        step: &Step,
-    ) {
+    unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>) {
         let part = &self.tasks[task];
         let x = if batch.is_none() { self.x } else { &self.batch };
         let x = x.view((part.rows.start, 0), (part.rows.len(), dz.nrows()));
         let dz = dz.columns(part.cols.start, part.cols.len());
         // SAFETY: tasks have different parts, and the caller keeps everyone else away.
-        unsafe {
-            let mut dw = self.w.gradient.part_mut(part);
-            gemm(F::one(), plain(&x), plain(&dz), F::zero(), &mut dw);
-            self.w.step(optimizer, step, part);
-        }
+        let mut dw = unsafe { self.w.gradient.part_mut(part) };
+        gemm(F::one(), plain(&x), plain(&dz), F::zero(), &mut dw);
+    }
+
+    unsafe fn step(&self, task: usize, optimizer: &dyn Optimizer<F>, step: &Step) {
+        // SAFETY: as above.
+        unsafe { self.w.step(optimizer, step, &self.tasks[task]) }
+    }
+
+    fn squared_gradient(&mut self, l2: f64) -> f64 {
+        // SAFETY: `&mut self`: nobody writes.
+        unsafe { self.w.squared_gradient(l2) }
+    }
+
+    fn squared_weights(&mut self) -> f64 {
+        self.w.values.all_mut().iter().map(|w| w.as_f64().powi(2)).sum()
+    }
+
+    fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
+        self.w.state("W1").collect()
     }
 
     fn weights(&mut self) -> DMatrix<F> {

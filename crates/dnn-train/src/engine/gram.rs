@@ -118,8 +118,21 @@ fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> Shared
 }
 
 impl<F: Real> GramInput<'_, F> {
+    /// ‖s·W₁⁰ + C·Xᵀ‖² = s²·‖W₁⁰‖² + 2·s·⟨P, C⟩ + ⟨C·G, C⟩.
+    fn squared_norm(&mut self, s: f64, c: &DMatrix<F>) -> f64 {
+        let mut cg = DMatrix::zeros(c.nrows(), c.ncols());
+        let (g, p) = (self.train.g.all_mut(), self.train.p.all_mut());
+        gemm(F::one(), plain(&g), plain(c), F::zero(), &mut cg);
+        let squares: f64 = self.w0.iter().map(|w| w.as_f64().powi(2)).sum();
+        let with = |a: DMatrixView<'_, F>| -> f64 {
+            a.iter().zip(c.iter()).map(|(&a, &c)| a.as_f64() * c.as_f64()).sum()
+        };
+        // Rounding may leave a sum of squares below 0.
+        (s * s * squares + 2.0 * s * with(p.as_view()) + with(cg.as_view())).max(0.0)
+    }
+
     fn scale(&self) -> F {
-        // SAFETY: only `update` writes s, and never beside a reader.
+        // SAFETY: only `step` writes s, and never beside a reader.
         unsafe { self.s.values.slice(0..1, 0)[0] }
     }
 }
@@ -166,7 +179,7 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
     ) {
         let source = source.unwrap_or(if all { &self.train } else { &self.batch });
         let s = self.scale();
-        // SAFETY: only `update` writes C, and nobody writes a source; never beside this.
+        // SAFETY: only `step` writes C, and nobody writes a source; never beside this.
         unsafe {
             for (unit, mut z) in z.column_iter_mut().enumerate() {
                 let p = source.p.slice(examples.clone(), unit);
@@ -190,37 +203,51 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         self.tasks.len()
     }
 
-    unsafe fn update(
-        &self,
-        task: usize,
-        batch: Option<&[usize]>,
-        dz: &DMatrixView<'_, F>,
-        optimizer: &dyn Optimizer<F>,
-        step: &Step,
-    ) {
-        let units = &self.tasks[task];
-        let m = self.c.values.rows();
-        // SAFETY: tasks have different units, and the caller keeps everyone else away.
-        unsafe {
-            for unit in units.clone() {
-                // Examples outside the batch have no gradient; moments and L2 move them all the same.
-                let gradient = self.c.gradient.slice_mut(0..m, unit);
-                let dz = dz.column(unit);
-                match batch {
-                    None => gradient.copy_from_slice(dz.as_slice()),
-                    Some(batch) => {
-                        gradient.fill(F::zero());
-                        for (&i, &dz) in batch.iter().zip(dz.as_slice()) {
-                            gradient[i] += dz;
-                        }
+    unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>) {
+        for unit in self.tasks[task].clone() {
+            // SAFETY: tasks have different units, and the caller keeps everyone else away.
+            let gradient = unsafe { self.c.gradient.slice_mut(0..self.c.gradient.rows(), unit) };
+            let dz = dz.column(unit);
+            match batch {
+                None => gradient.copy_from_slice(dz.as_slice()),
+                // Examples outside the batch have no gradient; moments and L2 move them all the
+                // same.
+                Some(batch) => {
+                    gradient.fill(F::zero());
+                    for (&i, &dz) in batch.iter().zip(dz.as_slice()) {
+                        gradient[i] += dz;
                     }
                 }
             }
-            self.c.step(optimizer, step, &Part { rows: 0..m, cols: units.clone() });
+        }
+    }
+
+    unsafe fn step(&self, task: usize, optimizer: &dyn Optimizer<F>, step: &Step) {
+        let units = &self.tasks[task];
+        let part = Part { rows: 0..self.c.values.rows(), cols: units.clone() };
+        // SAFETY: as above; s goes with the first task.
+        unsafe {
+            self.c.step(optimizer, step, &part);
             if units.start == 0 {
                 self.s.step(optimizer, step, &self.s.values.whole());
             }
         }
+    }
+
+    fn squared_gradient(&mut self, l2: f64) -> f64 {
+        // dW₁ + λ·W₁ in coordinates: (λ·s, dC + λ·C).
+        let mut c = self.c.gradient.copied();
+        c += self.c.values.all_mut() * F::of(l2);
+        self.squared_norm(l2 * self.scale().as_f64(), &c)
+    }
+
+    fn squared_weights(&mut self) -> f64 {
+        let c = self.c.values.copied();
+        self.squared_norm(self.scale().as_f64(), &c)
+    }
+
+    fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
+        self.c.state("C1").chain(self.s.state("s1")).collect()
     }
 
     fn weights(&mut self) -> DMatrix<F> {

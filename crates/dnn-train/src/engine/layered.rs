@@ -12,8 +12,9 @@
 //! network fill vector registers. The cuts do not depend on the number of threads, so neither do
 //! the results. Everything is allocated once.
 
-use super::Engine;
+use super::dropout::Dropout;
 use super::parameters::Parameters;
+use super::{Engine, LayerHealth, Pass};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use crate::shared::{Part, SharedMatrix, line};
@@ -64,22 +65,29 @@ pub trait Input<F: Real>: Send + Sync {
         z: &mut DMatrixViewMut<'_, F>,
     );
 
-    /// Independent pieces of [`update`](Input::update).
+    /// Independent pieces of [`gradient`](Input::gradient) and [`step`](Input::step).
     fn n_tasks(&self) -> usize;
 
-    /// The gradient's piece `task` and the optimizer's step with it. `batch` is `None` for the
-    /// whole training set.
+    /// The gradient's piece `task`. `batch` is `None` for the whole training set.
+    ///
+    /// # Safety
+    /// No other call for the same task may run meanwhile.
+    unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>);
+
+    /// The optimizer's step with the gradient's piece `task`.
     ///
     /// # Safety
     /// No other call for the same task, and no `forward`, may run meanwhile.
-    unsafe fn update(
-        &self,
-        task: usize,
-        batch: Option<&[usize]>,
-        dz: &DMatrixView<'_, F>,
-        optimizer: &dyn Optimizer<F>,
-        step: &Step,
-    );
+    unsafe fn step(&self, task: usize, optimizer: &dyn Optimizer<F>, step: &Step);
+
+    /// ‖dW₁ + λ·W₁‖², from the gradient as it stands.
+    fn squared_gradient(&mut self, l2: f64) -> f64;
+
+    /// ‖W₁‖².
+    fn squared_weights(&mut self) -> f64;
+
+    /// Parameters and moments by name.
+    fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
 
     /// W₁ (n₁, n₀).
     fn weights(&mut self) -> DMatrix<F>;
@@ -97,12 +105,16 @@ pub struct EngineOptions<'a> {
     pub max_batch: usize,
     /// Weight of each class in the cost, or 1 for all.
     pub class_weights: Option<&'a [f64]>,
+    /// Share of the hidden layers' values that is dropped in training, 0 to 1.
+    pub dropout: f64,
+    /// Seed of the dropout masks.
+    pub seed: u64,
 }
 
 impl Default for EngineOptions<'_> {
-    /// One thread, whole training sets, all classes alike.
+    /// One thread, whole training sets, all classes alike, no dropout.
     fn default() -> Self {
-        Self { n_threads: 1, max_batch: 0, class_weights: None }
+        Self { n_threads: 1, max_batch: 0, class_weights: None, dropout: 0.0, seed: 0 }
     }
 }
 
@@ -145,6 +157,7 @@ struct Layer<F> {
     a: SharedMatrix<F>,
     /// dZᵀ (m, n).
     dz: SharedMatrix<F>,
+    dropout: Option<Dropout<F>>,
 }
 
 /// Examples that are not trained on, and the activations of the network on them.
@@ -179,7 +192,11 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
         let m = labels.len();
         let max_batch = if options.max_batch == 0 { m } else { options.max_batch.min(m) };
         let n_moments = optimizer.n_moments();
+        let last = network.layers().len() - 1;
+        let drops = |l: usize| options.dropout > 0.0 && l < last;
         let state = |(l, layer): (usize, &Dense<F>)| Layer {
+            dropout: drops(l)
+                .then(|| Dropout::new(options.dropout, options.seed, l, max_batch, layer.n())),
             w: (l > 0).then(|| Parameters::new(&layer.weights().transpose(), n_moments)),
             b: Parameters::new(
                 &DMatrix::from_column_slice(layer.n(), 1, layer.bias().as_slice()),
@@ -259,7 +276,8 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
     }
 }
 
-/// Forward through all layers but the first one's linear part, for the rows `examples` of each A.
+/// Forward through all layers but the first one's linear part, for the rows `examples` of each A;
+/// with the dropout masks of iteration `dropout`, or without.
 ///
 /// # Safety
 /// Nobody else may use these rows of the matrices in `a` meanwhile, or write parameters.
@@ -267,6 +285,7 @@ unsafe fn forward<'a, F: Real>(
     layers: &[Layer<F>],
     a: impl Fn(usize) -> &'a SharedMatrix<F>,
     examples: &Range<usize>,
+    dropout: Option<usize>,
     first: impl FnOnce(&mut DMatrixViewMut<'_, F>),
 ) {
     let rows = |matrix: &SharedMatrix<F>| Part { rows: examples.clone(), cols: 0..matrix.cols() };
@@ -283,6 +302,9 @@ unsafe fn forward<'a, F: Real>(
             }
             let b = layer.b.values.slice(0..layer.b.values.rows(), 0);
             layer.activation.add_bias_and_activate_units(b, &mut z);
+            if let (Some(masks), Some(iteration)) = (&layer.dropout, dropout) {
+                masks.forward(iteration, &rows(a(l)), &mut z);
+            }
         }
     }
 }
@@ -292,8 +314,8 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         self.input.name()
     }
 
-    fn cost(&mut self, batch: Option<&[usize]>) -> f64 {
-        self.select(batch);
+    fn cost(&mut self, pass: Pass<'_>) -> f64 {
+        self.select(pass.batch);
         let Self { layers, loss, batch, costs, pool, input, .. } = self;
         let last = layers.len() - 1;
         let (layers, input, all) = (&*layers, &*input, batch.indices.is_none());
@@ -308,6 +330,7 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
                     layers,
                     |l| &layers[l].a,
                     examples,
+                    Some(pass.iteration),
                     |z| {
                         input.forward(None, all, examples.clone(), z);
                     },
@@ -324,55 +347,79 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
                     let (w, dz_next) = (w.part(&w.whole()), next.dz.part(&rows(&next.dz)));
                     let mut da = layer.dz.part_mut(&rows(&layer.dz));
                     gemm(F::one(), plain(&dz_next), transposed(&w), F::zero(), &mut da);
-                    layer
-                        .activation
-                        .backward_units_in_place(&mut da, &layer.a.part(&rows(&layer.a)));
+                    let a = layer.a.part(&rows(&layer.a));
+                    match &layer.dropout {
+                        Some(masks) => {
+                            masks.backward(layer.activation, &rows(&layer.a), &mut da, &a);
+                        }
+                        None => layer.activation.backward_units_in_place(&mut da, &a),
+                    }
                 }
             }
         });
         costs.all_mut().iter().take(batch.tasks.len()).sum()
     }
 
-    fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step) {
-        let Self { layers, batch, weight_tasks, pool, input, ones, .. } = self;
-        let m = batch.labels.len();
-        let (layers, input) = (&*layers, &*input);
-        let ones = ones.rows(0, m);
-        let examples = |matrix: &SharedMatrix<F>, cols: Range<usize>| {
-            debug_assert!(cols.end <= matrix.cols(), "units of the layer");
-            Part { rows: 0..m, cols }
+    fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step, clip_norm: Option<f64>) {
+        let Some(limit) = clip_norm else {
+            self.run(Some(&|piece: Piece<'_, F, I>| {
+                // SAFETY: `run` gives each piece to one task, and nothing else runs.
+                unsafe { piece.step(optimizer, &step) }
+            }));
+            return;
         };
-        let (n_first, n_later) = (input.n_tasks(), weight_tasks.len());
-        pool.run(n_first + n_later, &|task| {
-            // SAFETY: a task writes its own part of the parameters, gradients and moments; the
-            // first one of a layer also has its b. It reads A and dZ, which nobody writes now.
-            unsafe {
-                let (l, first) = if task < n_first {
-                    let dz = layers[0].dz.part(&examples(&layers[0].dz, 0..layers[0].dz.cols()));
-                    input.update(task, batch.indices.as_deref(), &dz, optimizer, &step);
-                    (0, task == 0)
-                } else {
-                    let (l, ref part) = weight_tasks[task - n_first];
-                    let (layer, before) = (&layers[l], &layers[l - 1]);
-                    if let Some(w) = &layer.w {
-                        let dz = layer.dz.part(&examples(&layer.dz, part.cols.clone()));
-                        let a_prev = before.a.part(&examples(&before.a, part.rows.clone()));
-                        let mut dw = w.gradient.part_mut(part);
-                        gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), &mut dw);
-                        w.step(optimizer, &step, part);
-                    }
-                    (l, part.rows.start == 0 && part.cols.start == 0)
-                };
-                if first {
-                    let layer = &layers[l];
-                    let dz = layer.dz.part(&examples(&layer.dz, 0..layer.dz.cols()));
-                    let mut db = layer.b.gradient.part_mut(&layer.b.gradient.whole());
-                    gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), &mut db);
-                    let step = Step { l2: 0.0, ..step };
-                    layer.b.step(optimizer, &step, &layer.b.values.whole());
-                }
-            }
+        self.run(None);
+        let norm = self.squared_gradient(step.l2).sqrt();
+        let scale = if norm > limit { step.scale * limit / norm } else { step.scale };
+        let step = Step { scale, ..step };
+        let Self { layers, weight_tasks, pool, input, .. } = self;
+        let (layers, input, n_first) = (&*layers, &*input, input.n_tasks());
+        pool.run(n_first + weight_tasks.len(), &|task| {
+            // SAFETY: tasks have different pieces, and nothing else runs.
+            unsafe { Piece::of(task, n_first, weight_tasks, layers, input).step(optimizer, &step) }
         });
+    }
+
+    fn squared_weights(&mut self) -> f64 {
+        let later = self.layers.iter_mut().filter_map(|layer| layer.w.as_mut());
+        let later: f64 =
+            later.map(|w| w.values.all_mut().iter().map(|w| w.as_f64().powi(2)).sum::<f64>()).sum();
+        later + self.input.squared_weights()
+    }
+
+    fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
+        let mut state = self.input.state();
+        for (l, layer) in self.layers.iter_mut().enumerate() {
+            if let Some(w) = &mut layer.w {
+                state.extend(w.state(&format!("W{}", l + 1)));
+            }
+            state.extend(layer.b.state(&format!("b{}", l + 1)));
+        }
+        state
+    }
+
+    fn health(&mut self) -> Vec<LayerHealth> {
+        let m = self.batch.labels.len();
+        let total: F = self.batch.weights.iter().fold(F::zero(), |sum, &w| sum + w);
+        let hidden = self.layers.len() - 1;
+        let layers = self.layers[..hidden].iter_mut();
+        layers.map(|layer| layer_health(layer, m, total.as_f64() / m as f64)).collect()
+    }
+
+    fn first_not_finite(&mut self) -> Option<usize> {
+        let m = self.batch.labels.len();
+        self.layers
+            .iter_mut()
+            .position(|layer| {
+                let a = layer.a.all_mut();
+                let b = layer.b.values.all_mut();
+                let w = layer.w.as_mut().map(|w| w.values.all_mut());
+                let finite = |x: &F| nalgebra::ComplexField::is_finite(x);
+                !(a.rows(0, m).iter().all(finite)
+                    && b.iter().all(finite)
+                    && w.is_none_or(|w| w.iter().all(finite)))
+            })
+            .map(|l| l + 1)
     }
 
     fn network(&mut self) -> Network<F> {
@@ -409,6 +456,7 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
                     layers,
                     |l| &a[l],
                     examples,
+                    None,
                     |z| {
                         input.forward(Some(source), false, examples.clone(), z);
                     },
@@ -417,6 +465,129 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         });
         let logits = set.a.last_mut().expect("a network has layers");
         logits.all_mut().transpose()
+    }
+}
+
+impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
+    /// Every gradient, each piece followed at once by `then`.
+    fn run(&mut self, then: Option<&(dyn Fn(Piece<'_, F, I>) + Sync)>) {
+        let Self { layers, batch, weight_tasks, pool, input, ones, .. } = self;
+        let m = batch.labels.len();
+        let (layers, input) = (&*layers, &*input);
+        let ones = ones.rows(0, m);
+        let n_first = input.n_tasks();
+        pool.run(n_first + weight_tasks.len(), &|task| {
+            let piece = Piece::of(task, n_first, weight_tasks, layers, input);
+            let layer = &layers[piece.layer];
+            // SAFETY: a task writes its own piece of the gradients, and reads A and dZ, which
+            // nobody writes now.
+            unsafe {
+                let dz = layer.dz.part(&Part { rows: 0..m, cols: 0..layer.dz.cols() });
+                match (piece.part, &layer.w) {
+                    (Some(part), Some(w)) => {
+                        let before = &layers[piece.layer - 1].a;
+                        let a_prev = before.part(&Part { rows: 0..m, cols: part.rows.clone() });
+                        let dz = dz.columns(part.cols.start, part.cols.len());
+                        let mut dw = w.gradient.part_mut(part);
+                        gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), &mut dw);
+                    }
+                    _ => input.gradient(task, batch.indices.as_deref(), &dz),
+                }
+                if piece.has_bias {
+                    let mut db = layer.b.gradient.part_mut(&layer.b.gradient.whole());
+                    gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), &mut db);
+                }
+            }
+            if let Some(then) = then {
+                then(piece);
+            }
+        });
+    }
+
+    fn squared_gradient(&mut self, l2: f64) -> f64 {
+        let first = self.input.squared_gradient(l2);
+        let later = self.layers.iter().map(|layer| {
+            // SAFETY: `&mut self`: nobody writes.
+            unsafe {
+                layer.b.squared_gradient(0.0)
+                    + layer.w.as_ref().map_or(0.0, |w| w.squared_gradient(l2))
+            }
+        });
+        first + later.sum::<f64>()
+    }
+}
+
+/// What one task of phase 2 changes.
+struct Piece<'a, F, I> {
+    task: usize,
+    layer: usize,
+    layers: &'a [Layer<F>],
+    input: &'a I,
+    /// Of W; `None` in the first layer, whose weights are the input's.
+    part: Option<&'a Part>,
+    /// Whether the layer's bias goes with it.
+    has_bias: bool,
+}
+
+impl<'a, F: Real, I: Input<F>> Piece<'a, F, I> {
+    fn of(
+        task: usize,
+        n_first: usize,
+        weight_tasks: &'a [(usize, Part)],
+        layers: &'a [Layer<F>],
+        input: &'a I,
+    ) -> Self {
+        if task < n_first {
+            return Self { task, layer: 0, layers, input, part: None, has_bias: task == 0 };
+        }
+        let (layer, ref part) = weight_tasks[task - n_first];
+        let has_bias = part.rows.start == 0 && part.cols.start == 0;
+        Self { task, layer, layers, input, part: Some(part), has_bias }
+    }
+
+    /// The optimizer's step on it.
+    ///
+    /// # Safety
+    /// Nobody else may use this piece's parameters meanwhile.
+    unsafe fn step(&self, optimizer: &dyn Optimizer<F>, step: &Step) {
+        let layer = &self.layers[self.layer];
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (self.part, &layer.w) {
+                (Some(part), Some(w)) => w.step(optimizer, step, part),
+                _ => self.input.step(self.task, optimizer, step),
+            }
+            if self.has_bias {
+                let step = Step { l2: 0.0, ..*step };
+                layer.b.step(optimizer, &step, &layer.b.values.whole());
+            }
+        }
+    }
+}
+
+/// See [`LayerHealth`]; `share` is the mean weight of an example, by which dZ is multiplied.
+fn layer_health<F: Real>(layer: &mut Layer<F>, m: usize, share: f64) -> LayerHealth {
+    let Layer { a, dz, activation, .. } = layer;
+    let (a, dz) = (a.all_mut(), dz.all_mut());
+    let (a, dz) = (a.rows(0, m), dz.rows(0, m));
+    let count = |saturated: &dyn Fn(f64) -> bool| {
+        a.iter().filter(|a| saturated(a.as_f64())).count() as f64 / a.len() as f64
+    };
+    let squares: f64 = dz.iter().map(|dz| dz.as_f64().powi(2)).sum();
+    LayerHealth {
+        units: a.ncols(),
+        dead: match activation {
+            Activation::Relu => {
+                a.column_iter().filter(|unit| unit.iter().all(|&a| a == F::zero())).count()
+            }
+            _ => 0,
+        },
+        saturated: match activation {
+            Activation::Tanh => count(&|a| a.abs() > 0.98),
+            Activation::Sigmoid => count(&|a| !(0.01..=0.99).contains(&a)),
+            _ => 0.0,
+        },
+        gradient_rms: (squares / dz.len() as f64).sqrt() / share,
     }
 }
 

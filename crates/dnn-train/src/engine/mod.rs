@@ -6,6 +6,7 @@
 
 mod choice;
 mod dense;
+mod dropout;
 mod gram;
 mod layered;
 mod parameters;
@@ -18,7 +19,36 @@ pub use layered::{EngineOptions, Input, LayeredEngine};
 
 use crate::optimizer::{Optimizer, Step};
 use dnn_core::{Network, Real};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DMatrixViewMut};
+
+/// What is computed in one go: some examples, and which dropout masks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass<'a> {
+    /// The examples, or all of them.
+    pub batch: Option<&'a [usize]>,
+    /// Updates made before: dropout's masks depend on it and on the seed, on nothing else.
+    pub iteration: usize,
+}
+
+impl Pass<'_> {
+    /// All examples.
+    pub fn all(iteration: usize) -> Self {
+        Self { batch: None, iteration }
+    }
+}
+
+/// How a layer fares, as of the last [`cost`](Engine::cost).
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LayerHealth {
+    /// Units.
+    pub units: usize,
+    /// Units that give the same answer to every example: ReLUs that fire for none.
+    pub dead: usize,
+    /// Share of the values of a sigmoid or tanh that are within 1 % of its limits.
+    pub saturated: f64,
+    /// Root mean square of dZ, not divided by the number of examples.
+    pub gradient_rms: f64,
+}
 
 /// A network in training, in whatever form makes its iterations cheap.
 ///
@@ -27,15 +57,20 @@ pub trait Engine<F: Real> {
     /// Name, as the command line and the summary have it.
     fn name(&self) -> &'static str;
 
-    /// Forward, cost, and dZ of every layer, at the present parameters, on the examples `batch`,
-    /// or on all of them.
+    /// Forward, cost, and dZ of every layer, at the present parameters. The cost is the mean of the
+    /// examples' weighted losses, without an L2 penalty.
     ///
     /// # Panics
     /// When the batch is empty, larger than announced, or names an example that does not exist.
-    fn cost(&mut self, batch: Option<&[usize]>) -> f64;
+    fn cost(&mut self, pass: Pass<'_>) -> f64;
 
-    /// Gradients from the last [`cost`](Engine::cost), and the optimizer's step with them.
-    fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step);
+    /// Gradients from the last [`cost`](Engine::cost), and the optimizer's step with them. When the
+    /// norm of all gradients together, the L2 penalty's included, exceeds `clip_norm`, they are
+    /// scaled down to it.
+    fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step, clip_norm: Option<f64>);
+
+    /// Σ‖W‖² over all layers, for the L2 penalty.
+    fn squared_weights(&mut self) -> f64;
 
     /// The network at the present parameters.
     fn network(&mut self) -> Network<F>;
@@ -48,11 +83,21 @@ pub trait Engine<F: Real> {
     /// When `x` does not have n₀ rows.
     fn hold_out(&mut self, x: &DMatrix<F>) -> usize;
 
-    /// The logits of the held-out examples `set` at the present parameters.
+    /// The logits of the held-out examples `set` at the present parameters, without dropout.
     ///
     /// # Shapes
     /// → (n_L, m)
     /// # Panics
     /// When there is no such set.
     fn held_out_logits(&mut self, set: usize) -> DMatrix<F>;
+
+    /// Every tensor that the next iteration depends on, by name: parameters and moments, in the
+    /// engine's own coordinates. To read for a checkpoint, to write when going on from one.
+    fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
+
+    /// How each hidden layer fares.
+    fn health(&mut self) -> Vec<LayerHealth>;
+
+    /// The first layer, from 1, in which a number is not finite.
+    fn first_not_finite(&mut self) -> Option<usize>;
 }

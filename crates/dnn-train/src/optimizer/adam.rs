@@ -1,7 +1,7 @@
 //! m ← β₁·m + (1 − β₁)·g, s ← β₂·s + (1 − β₂)·g², θ ← θ − α·m̂/(√ŝ + ε).
 
 use super::{Optimizer, Step};
-use dnn_core::Real;
+use dnn_core::{Real, vectorized};
 
 /// Adam (Kingma and Ba 2015): momentum and RMSprop together, both corrected for having started at
 /// zero: m̂ = m/(1 − β₁ᵗ), ŝ = s/(1 − β₂ᵗ) in step t.
@@ -34,13 +34,18 @@ impl Adam {
         let (kept2, new2) = (F::of(self.beta2), F::of(1.0 - self.beta2));
         let kept = F::of(kept);
         let gradient = step.gradient();
-        let moments = mean.iter_mut().zip(square.iter_mut());
-        for ((p, &g), (m, s)) in parameters.iter_mut().zip(gradients).zip(moments) {
-            let g = gradient(g, *p);
-            *m = kept1 * *m + new1 * g;
-            *s = kept2 * *s + new2 * g * g;
-            *p = *p * kept - rate * *m / (s.sqrt() * correction + epsilon);
-        }
+        vectorized(
+            #[inline(always)]
+            || {
+                let moments = mean.iter_mut().zip(square.iter_mut());
+                for ((p, &g), (m, s)) in parameters.iter_mut().zip(gradients).zip(moments) {
+                    let g = gradient(g, *p);
+                    *m = kept1 * *m + new1 * g;
+                    *s = kept2 * *s + new2 * g * g;
+                    *p = *p * kept - rate * *m / (s.sqrt() * correction + epsilon);
+                }
+            },
+        );
     }
 }
 

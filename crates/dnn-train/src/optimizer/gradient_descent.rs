@@ -1,7 +1,7 @@
 //! θ ← θ − α·g.
 
 use super::{Optimizer, Step};
-use dnn_core::Real;
+use dnn_core::{Real, vectorized};
 
 /// Gradient descent, as the course starts with: `W ← W − α·dW`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,8 +21,13 @@ impl<F: Real> Optimizer<F> for GradientDescent {
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], _: &mut [&mut [F]]) {
         let rate = F::of(step.learning_rate);
         let gradient = step.gradient();
-        for (p, &g) in parameters.iter_mut().zip(gradients) {
-            *p -= rate * gradient(g, *p);
-        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for (p, &g) in parameters.iter_mut().zip(gradients) {
+                    *p -= rate * gradient(g, *p);
+                }
+            },
+        );
     }
 }

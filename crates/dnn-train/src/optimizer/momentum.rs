@@ -1,7 +1,7 @@
 //! v ← μ·v + g, θ ← θ − α·v.
 
 use super::{Optimizer, Step};
-use dnn_core::Real;
+use dnn_core::{Real, vectorized};
 
 /// Gradient descent with momentum (Polyak 1964): the gradients' running sum, each step's share
 /// fading by μ.
@@ -24,9 +24,14 @@ impl<F: Real> Optimizer<F> for Momentum {
         let [velocity] = moments else { unreachable!("one moment") };
         let (rate, momentum) = (F::of(step.learning_rate), F::of(self.momentum));
         let gradient = step.gradient();
-        for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity.iter_mut()) {
-            *v = momentum * *v + gradient(g, *p);
-            *p -= rate * *v;
-        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity.iter_mut()) {
+                    *v = momentum * *v + gradient(g, *p);
+                    *p -= rate * *v;
+                }
+            },
+        );
     }
 }

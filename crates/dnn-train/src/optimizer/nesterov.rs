@@ -1,7 +1,7 @@
 //! v ← μ·v + g, θ ← θ − α·(g + μ·v).
 
 use super::{Optimizer, Step};
-use dnn_core::Real;
+use dnn_core::{Real, vectorized};
 
 /// Nesterov's momentum (Nesterov 1983, in the form of Sutskever et al. 2013): the step looks ahead
 /// by what the momentum will do next.
@@ -24,10 +24,15 @@ impl<F: Real> Optimizer<F> for Nesterov {
         let [velocity] = moments else { unreachable!("one moment") };
         let (rate, momentum) = (F::of(step.learning_rate), F::of(self.momentum));
         let gradient = step.gradient();
-        for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity.iter_mut()) {
-            let g = gradient(g, *p);
-            *v = momentum * *v + g;
-            *p -= rate * (g + momentum * *v);
-        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity.iter_mut()) {
+                    let g = gradient(g, *p);
+                    *v = momentum * *v + g;
+                    *p -= rate * (g + momentum * *v);
+                }
+            },
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! s ← ρ·s + (1 − ρ)·g², θ ← θ − α·g/(√s + ε).
 
 use super::{Optimizer, Step};
-use dnn_core::Real;
+use dnn_core::{Real, vectorized};
 
 /// RMSprop (Tieleman and Hinton 2012): each parameter's step is divided by the running root mean
 /// square of its gradient.
@@ -27,10 +27,15 @@ impl<F: Real> Optimizer<F> for RmsProp {
         let (rate, epsilon) = (F::of(step.learning_rate), F::of(self.epsilon));
         let (kept, new) = (F::of(self.decay), F::of(1.0 - self.decay));
         let gradient = step.gradient();
-        for ((p, &g), s) in parameters.iter_mut().zip(gradients).zip(square.iter_mut()) {
-            let g = gradient(g, *p);
-            *s = kept * *s + new * g * g;
-            *p -= rate * g / (s.sqrt() + epsilon);
-        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((p, &g), s) in parameters.iter_mut().zip(gradients).zip(square.iter_mut()) {
+                    let g = gradient(g, *p);
+                    *s = kept * *s + new * g * g;
+                    *p -= rate * g / (s.sqrt() + epsilon);
+                }
+            },
+        );
     }
 }
