@@ -2,11 +2,14 @@
 
 use crate::choice::choice;
 use crate::commands::{completions, draw, evaluate, inspect, predict, train};
+use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
 use dnn_core::rng::RngKind;
 use dnn_core::{Activation, Init, Precision};
 use dnn_train::Preset;
+use dnn_train::config::{ClassWeights, LossChoice, Monitor, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
+use dnn_train::schedule::Schedule;
 use std::path::PathBuf;
 
 /// Train, judge and apply a deep fully-connected image classifier.
@@ -88,9 +91,13 @@ pub(crate) struct TrainingArgs {
     /// Units of the hidden layers, for example 20,7,5; "none" for logistic regression
     #[arg(long, value_name = "N,N,…", value_parser = layers)]
     pub(crate) layers: Option<Layers>,
-    /// Activation of the hidden layers
-    #[arg(long, value_name = "NAME", value_parser = choice(&hidden_activations()))]
-    pub(crate) activation: Option<Activation>,
+    /// Activation of the hidden layers: one for all, or one for each
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',',
+          value_parser = choice(&hidden_activations()))]
+    pub(crate) activation: Option<Vec<Activation>>,
+    /// The output layer and its loss
+    #[arg(long, value_name = "NAME", value_parser = choice(&LossChoice::ALL))]
+    pub(crate) loss: Option<LossChoice>,
     /// How the weights are drawn
     #[arg(long, value_name = "NAME", value_parser = choice(&Init::ALL))]
     pub(crate) init: Option<Init>,
@@ -103,9 +110,52 @@ pub(crate) struct TrainingArgs {
     /// Learning rate
     #[arg(long, value_name = "F", alias = "learning-rate", allow_negative_numbers = true)]
     pub(crate) lr: Option<f64>,
+    /// How the learning rate changes: constant, step:every=N,factor=F, exponential:factor=F,
+    /// inverse-time:decay=F (the course's), cosine:warmup=N,minimum=F or
+    /// plateau:factor=F,patience=N
+    #[arg(long, value_name = "NAME[:KEY=F,…]", value_parser = spec::<Schedule>)]
+    pub(crate) schedule: Option<Schedule>,
+    /// gradient-descent, momentum, nesterov, rmsprop, adam or adamw, with settings where the usual
+    /// ones do not suit: momentum:momentum=0.8, adamw:weight_decay=0.1
+    #[arg(long, value_name = "NAME[:KEY=F,…]", value_parser = spec::<OptimizerConfig>)]
+    pub(crate) optimizer: Option<OptimizerConfig>,
     /// Updates of the weights
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
     pub(crate) iterations: Option<usize>,
+    /// Passes over the training images, in place of --iterations
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<usize>,
+    /// Images of an update, 0 for all
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<usize>,
+    /// The course's L2 penalty: lambda/2m times the squared weights are added to the cost
+    #[arg(long, value_name = "F", alias = "lambda", allow_negative_numbers = true)]
+    pub(crate) l2: Option<f64>,
+    /// Share of the hidden layers' values that is dropped in training (the course's keep_prob is
+    /// 1 less this)
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    pub(crate) dropout: Option<f64>,
+    /// The gradients' norm at most, 0 for no limit
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    pub(crate) clip_norm: Option<f64>,
+    /// How much each class counts: none, balanced, or a number for each class
+    #[arg(long, value_name = "NAME|F,F,…", value_parser = class_weights)]
+    pub(crate) class_weights: Option<ClassWeights>,
+    /// Share of the training images to judge by instead of training on them
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    pub(crate) validation: Option<f64>,
+    /// Updates between two validations [default: an epoch, or --log-every with all images at once]
+    #[arg(long, value_name = "N")]
+    pub(crate) validate_every: Option<usize>,
+    /// Stop after so many validations without improvement, 0 for never
+    #[arg(long, value_name = "N")]
+    pub(crate) patience: Option<usize>,
+    /// What counts as improvement
+    #[arg(long, value_name = "NAME", value_parser = choice(&Monitor::ALL))]
+    pub(crate) monitor: Option<Monitor>,
+    /// End with the weights of the best validation, not the last ones
+    #[arg(long)]
+    pub(crate) restore_best: bool,
     /// Log the cost every so many iterations
     #[arg(long, value_name = "N")]
     pub(crate) log_every: Option<usize>,
@@ -142,6 +192,19 @@ fn layers(text: &str) -> Result<Layers, String> {
         })
     };
     text.split(',').map(unit).collect::<Result<_, _>>().map(Layers)
+}
+
+fn class_weights(text: &str) -> Result<ClassWeights, String> {
+    match text {
+        "none" => Ok(ClassWeights::Named(NamedWeights::None)),
+        "balanced" => Ok(ClassWeights::Named(NamedWeights::Balanced)),
+        numbers => numbers
+            .split(',')
+            .map(|w| w.trim().parse().map_err(|_| format!("`{w}` is not a number")))
+            .collect::<Result<_, _>>()
+            .map(ClassWeights::Given)
+            .map_err(|error| format!("{error}; expected none, balanced, or a number a class")),
+    }
 }
 
 /// Those a hidden layer can have.

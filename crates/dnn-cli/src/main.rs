@@ -14,6 +14,7 @@ mod interrupt;
 mod progress;
 mod run;
 mod source;
+mod spec;
 
 use clap::Parser;
 use std::io;

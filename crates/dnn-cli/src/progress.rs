@@ -1,7 +1,7 @@
 //! Progress of training: a bar on a terminal, lines elsewhere.
 
-use crate::console::Console;
-use dnn_train::{Flow, IterationEvent, Observer};
+use crate::console::{Console, of_how_many};
+use dnn_train::{Flow, IterationEvent, Observer, ValidationPoint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The bar is told of every so manieth iteration: it is looked at by people.
@@ -24,7 +24,7 @@ impl Progress {
             ProgressDrawTarget::stderr()
         };
         let style =
-            ProgressStyle::with_template("{bar:30} {pos}/{len}  cost {msg}  {per_sec}  {eta} left")
+            ProgressStyle::with_template("{bar:25} {pos}/{len}  {msg}  {per_sec}  {eta} left")
                 .expect("a valid template");
         let bar = ProgressBar::with_draw_target(Some(n_iterations as u64), target);
         Self { bar: bar.with_style(style), console, heard: true }
@@ -37,10 +37,14 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn on_iteration(&mut self, event: &IterationEvent) -> Flow {
+    fn on_iteration(&mut self, event: &IterationEvent<'_>) -> Flow {
         if event.iteration.is_multiple_of(BAR_EVERY) && !self.bar.is_hidden() {
             self.bar.set_position(event.iteration as u64);
-            self.bar.set_message(format!("{:.6}", event.cost));
+            let validation = event.validation.map_or_else(String::new, |point| {
+                format!("  validation {:.2} %", 100.0 * point.score.accuracy())
+            });
+            let (cost, rate) = (event.cost, event.learning_rate);
+            self.bar.set_message(format!("cost {cost:.6}{validation}  lr {rate:.3e}"));
         }
         if event.log && self.heard {
             let line = format!("Cost after iteration {}: {:.6}", event.iteration, event.cost);
@@ -48,5 +52,16 @@ impl Observer for Progress {
             self.heard = self.bar.suspend(|| self.console.say(line)).is_ok();
         }
         Flow::Continue
+    }
+    fn on_validation(&mut self, point: &ValidationPoint, improved: bool) {
+        if self.heard {
+            let ValidationPoint { iteration, cost, score } = *point;
+            let best = if improved { ", the best so far" } else { "" };
+            let line = format!(
+                "Validation after iteration {iteration}: cost {cost:.6}, accuracy {}{best}",
+                of_how_many(score)
+            );
+            self.heard = self.bar.suspend(|| self.console.say(line)).is_ok();
+        }
     }
 }

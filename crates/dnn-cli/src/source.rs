@@ -21,6 +21,9 @@ pub(crate) struct Source {
     /// Another HDF5 file with the test images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) test: Option<PathBuf>,
+    /// A file or folder with the images to judge by while training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) validation: Option<PathBuf>,
     /// Datasets of the training images in `data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) names: Option<DatasetNames>,
@@ -206,7 +209,34 @@ impl Source {
             self.data = absolute(&self.data)?;
         }
         self.test = self.test.as_deref().map(absolute).transpose()?;
+        self.validation = self.validation.as_deref().map(absolute).transpose()?;
         Ok(self)
+    }
+
+    /// This one, with the images of `path` to judge by while training.
+    ///
+    /// # Errors
+    /// When the current folder cannot be told.
+    pub(crate) fn with_validation(mut self, path: &Path) -> anyhow::Result<Self> {
+        self.validation = Some(path.into());
+        self.absolute(Path::new(""))
+    }
+
+    /// The images to judge by while training `train`, when there are some.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or that it does not go with `train`.
+    pub(crate) fn load_validation(&self, train: &ImageSet) -> anyhow::Result<Option<ImageSet>> {
+        let Some(path) = &self.validation else { return Ok(None) };
+        let mut pair = Splits {
+            train: Some(train.clone()),
+            test: Some(the_test_set(path, &Options::default())?),
+            train_path: Some(self.data.clone()),
+            test_path: Some(path.clone()),
+        };
+        pair.share_classes();
+        pair.check()?;
+        Ok(pair.test)
     }
 
     /// Reads or draws the images.

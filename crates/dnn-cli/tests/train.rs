@@ -27,7 +27,7 @@ fn a_run_has_all_its_files_and_says_what_it_did() {
     assert_eq!(result["data"], "drawn");
     assert_eq!(result["precision"], "f64");
     assert_eq!(result["iterations"], 40);
-    assert_eq!(result["stopped"], false);
+    assert_eq!(result["end"], "completed");
     assert_eq!(result["train"]["total"], 30);
     assert_eq!(result["test"]["total"], 12);
     let costs = result["costs"].as_array().unwrap();
@@ -151,7 +151,8 @@ fn ctrl_c_keeps_the_model_so_far() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(rest.contains("Stopped 12288-20-7-5-1 after "), "{rest}");
     let summary = fs::read_to_string(place.path("r/summary.json")).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["stopped"], true);
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["end"], "asked");
+    assert!(rest.contains("To go on: dnn train --resume r"), "{rest}");
     place.ok(&["inspect", "r/model.safetensors"]);
 }
 

@@ -123,7 +123,7 @@ impl Activation {
     /// When `b` and the columns of `z` differ in number.
     pub fn add_bias_and_activate_units<F: Real>(self, b: &[F], z: &mut DMatrixViewMut<'_, F>) {
         assert_eq!(b.len(), z.ncols(), "a bias for each unit");
-        arch().dispatch(ForwardUnits { activation: self, b, z });
+        F::forward_units(self, b, z);
     }
 
     /// [`backward_in_place`](Self::backward_in_place) on the transposed matrices, vectorised.
@@ -138,7 +138,7 @@ impl Activation {
         a: &DMatrixView<'_, F>,
     ) {
         assert_eq!(da.shape(), a.shape(), "dA and A of a layer");
-        arch().dispatch(BackwardUnits { activation: self, da, a });
+        F::backward_units(self, da, a);
     }
 
     /// `dZ = dA ∗ g′(Z)`, in place: `da` becomes dZ. The layer's output `a` stands in for Z.
@@ -171,6 +171,26 @@ impl Activation {
             }
         }
     }
+}
+
+/// [`Activation::add_bias_and_activate_units`] for this machine.
+#[inline(always)]
+pub(crate) fn forward_units<F: Real>(
+    activation: Activation,
+    b: &[F],
+    z: &mut DMatrixViewMut<'_, F>,
+) {
+    arch().dispatch(ForwardUnits { activation, b, z });
+}
+
+/// [`Activation::backward_units_in_place`] for this machine.
+#[inline(always)]
+pub(crate) fn backward_units<F: Real>(
+    activation: Activation,
+    da: &mut DMatrixViewMut<'_, F>,
+    a: &DMatrixView<'_, F>,
+) {
+    arch().dispatch(BackwardUnits { activation, da, a });
 }
 
 struct ForwardUnits<'a, 'z, F> {

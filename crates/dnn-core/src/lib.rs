@@ -50,6 +50,7 @@ pub mod gemm;
 pub mod gradcheck;
 pub mod gram;
 pub mod init;
+mod kernels;
 pub mod layer;
 pub mod linear;
 pub mod loss;

@@ -94,7 +94,7 @@ impl Loss {
         let (m, n_outputs) = z.shape();
         assert!(labels.len() == m && weights.len() == m, "a label and a weight for each example");
         self.check_labels(n_outputs, labels);
-        arch().dispatch(WeightedUnits { loss: self, z, labels, weights })
+        F::weighted_units(self, z, labels, weights)
     }
 
     /// The output activation A, in place: `logits` becomes the sigmoid or softmax of each column.
@@ -189,6 +189,17 @@ impl Loss {
 
 /// Examples that are worked on at once: their intermediate values stay in the first-level cache.
 const BLOCK: usize = 64;
+
+/// [`Loss::weighted_units_in_place`] for this machine.
+#[inline(always)]
+pub(crate) fn weighted_units<F: Real>(
+    loss: Loss,
+    z: &mut DMatrixViewMut<'_, F>,
+    labels: &[u32],
+    weights: &[F],
+) -> f64 {
+    arch().dispatch(WeightedUnits { loss, z, labels, weights })
+}
 
 struct WeightedUnits<'a, 'z, F> {
     loss: Loss,

@@ -1,6 +1,7 @@
 //! The number type of a network: single or double precision.
 
 use crate::elementary::Elementary;
+use crate::kernels::Kernels;
 use nalgebra::RealField;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ mod sealed {
 ///
 /// Sealed: the matrix kernels behind [`crate::gemm`] exist for these two types only.
 pub trait Real:
-    RealField + Elementary + Copy + Default + Send + Sync + sealed::Sealed + 'static
+    RealField + Elementary + Kernels + Copy + Default + Send + Sync + sealed::Sealed + 'static
 {
     /// Which of the two this is.
     const PRECISION: Precision;

@@ -15,7 +15,7 @@
 //!     c.learning_rate = 0.5;
 //!     c.iterations = 300;
 //! })?;
-//! let mut log = |event: &IterationEvent| {
+//! let mut log = |event: &IterationEvent<'_>| {
 //!     if event.log {
 //!         println!("Cost after iteration {}: {:.6}", event.iteration, event.cost);
 //!     }
@@ -26,14 +26,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batches;
+pub mod checkpoint;
 pub mod config;
+mod diagnosis;
 pub mod engine;
 pub mod observer;
 pub mod optimizer;
 pub mod pool;
+pub mod schedule;
 mod shared;
+pub mod split;
 mod trainer;
 
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, Preset, TrainConfig};
-pub use observer::{Flow, IterationEvent, Observer};
-pub use trainer::{CostPoint, Evaluation, TrainError, Trained, evaluate, train};
+pub use diagnosis::{diagnose, findings};
+pub use observer::{Flow, IterationEvent, Moment, Observer};
+pub use trainer::{
+    CostPoint, End, Evaluation, TrainError, Trained, Training, ValidationPoint, evaluate, train,
+};

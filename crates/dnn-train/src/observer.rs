@@ -1,18 +1,31 @@
 //! Progress, logs, early stopping and the like attach to training here.
 
+use crate::checkpoint::Checkpoint;
+use crate::engine::LayerHealth;
+use crate::trainer::ValidationPoint;
+
 /// What has just been computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct IterationEvent {
+#[non_exhaustive]
+pub struct IterationEvent<'a> {
     /// Number of parameter updates made so far, from 0.
     pub iteration: usize,
     /// How many there will be.
     pub n_iterations: usize,
-    /// The cost at the parameters after `iteration` updates, on the batch at hand.
+    /// Passes over the training set done.
+    pub epoch: usize,
+    /// The cost at the parameters after `iteration` updates, on the batch at hand; at logged
+    /// iterations with mini-batches the mean since the last logged one, and in any case with the
+    /// L2 penalty there is.
     pub cost: f64,
     /// The learning rate of the update that follows.
     pub learning_rate: f64,
     /// Whether this iteration is one to log, by the configuration.
     pub log: bool,
+    /// How the hidden layers fare; at logged iterations.
+    pub health: &'a [LayerHealth],
+    /// The last validation, when there was one.
+    pub validation: Option<ValidationPoint>,
 }
 
 /// Whether training goes on.
@@ -24,14 +37,42 @@ pub enum Flow {
     Stop,
 }
 
-/// Watches training. Called once an iteration, between the cost and the update.
-pub trait Observer {
-    /// Takes note of the event; the first `Stop` of any observer ends training.
-    fn on_iteration(&mut self, event: &IterationEvent) -> Flow;
+/// A place in training at which it can be left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Updates made.
+    pub iteration: usize,
+    /// Passes over the training set done.
+    pub epoch: usize,
+    /// Whether an epoch has just ended.
+    pub ends_epoch: bool,
+    /// Whether the validation just made is the best so far.
+    pub improved: bool,
+    /// Whether training ends here.
+    pub last: bool,
 }
 
-impl<T: FnMut(&IterationEvent) -> Flow> Observer for T {
-    fn on_iteration(&mut self, event: &IterationEvent) -> Flow {
+/// Watches training.
+pub trait Observer {
+    /// Called once an iteration, between the cost and the update. The first `Stop` of any observer
+    /// ends training.
+    fn on_iteration(&mut self, event: &IterationEvent<'_>) -> Flow;
+
+    /// Called after each validation.
+    fn on_validation(&mut self, _point: &ValidationPoint, _improved: bool) {}
+
+    /// Whether a checkpoint is wanted here; asked before each iteration but the first, and at the
+    /// end.
+    fn wants_checkpoint(&mut self, _moment: &Moment) -> bool {
+        false
+    }
+
+    /// Takes the checkpoint that was wanted.
+    fn on_checkpoint(&mut self, _checkpoint: &Checkpoint, _moment: &Moment) {}
+}
+
+impl<T: FnMut(&IterationEvent<'_>) -> Flow> Observer for T {
+    fn on_iteration(&mut self, event: &IterationEvent<'_>) -> Flow {
         self(event)
     }
 }

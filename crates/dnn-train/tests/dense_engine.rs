@@ -7,7 +7,7 @@ use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Loss, Network, Real};
 use dnn_train::engine::{DenseEngine, Engine, EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Step};
-use dnn_train::{Flow, IterationEvent, TrainConfig, TrainError, train};
+use dnn_train::{End, Flow, IterationEvent, TrainConfig, TrainError, train};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 
@@ -118,7 +118,7 @@ fn config() -> TrainConfig {
 fn logs_from_iteration_zero_and_stops_when_an_observer_says_so() {
     let data = two_blobs();
     let all = train(&config(), &data, &mut []).unwrap();
-    assert_eq!((all.iterations, all.stopped), (250, false));
+    assert_eq!((all.iterations, all.end), (250, End::Completed));
     assert_eq!(all.costs.iter().map(|c| c.iteration).collect::<Vec<_>>(), [0, 100, 200]);
     assert!(all.costs[2].cost < all.costs[0].cost);
 
@@ -126,7 +126,7 @@ fn logs_from_iteration_zero_and_stops_when_an_observer_says_so() {
         if event.iteration == 150 { Flow::Stop } else { Flow::Continue }
     };
     let some = train(&config(), &data, &mut [&mut stop_at_150]).unwrap();
-    assert_eq!((some.iterations, some.stopped), (150, true));
+    assert_eq!((some.iterations, some.end), (150, End::Asked));
     // The network is the one after 150 updates, not one more.
     let short = train(&config().with(|c| c.iterations = 150).unwrap(), &data, &mut []).unwrap();
     assert!(some.network == short.network);

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use dnn_core::{Architecture, InputContract, Model, Precision};
 use dnn_data::hdf5::{self, Description, Options};
 use dnn_data::image::{DecodeLimits, decode_file};
+use dnn_train::End;
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs::File;
@@ -159,7 +160,11 @@ fn activations(architecture: &Architecture) -> String {
 
 fn write_summary(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "Layers:     {}, {}", summary.architecture, summary.precision)?;
-    let stopped = if summary.stopped { ", stopped" } else { "" };
+    let stopped = match summary.end {
+        End::Completed => "",
+        End::Asked => ", interrupted",
+        End::Early => ", stopped early",
+    };
     writeln!(out, "Iterations: {}{stopped}, {} engine", summary.iterations, summary.engine)?;
     writeln!(out, "Cost:       {:.6}", summary.final_cost)?;
     writeln!(out, "Training:   {}", of_how_many(summary.train))?;

@@ -5,12 +5,15 @@ use crate::console::{Console, argument, interval, of_how_many, program};
 use crate::figure::cost_plot::{CostPlot, SIZE, Series};
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::run::{self, MetricsLog, RunConfig, RunFolder, Seconds, Summary};
+use crate::run::{
+    self, CheckpointStore, Every, Machine, MetricsLog, RunConfig, RunFolder, Seconds, Summary,
+};
 use crate::source::{self, DRAWN, DatasetNames, Source};
 use anyhow::{Context, bail};
-use dnn_core::{AnyNetwork, Dataset, InputContract, Model, Network, Precision, Real};
+use dnn_core::{AnyNetwork, Dataset, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::{ImageSet, Splits};
-use dnn_train::{Flow, IterationEvent, Observer, Preset, TrainConfig, Trained};
+use dnn_train::{End, Flow, IterationEvent, Observer, Preset, TrainConfig, Training};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -18,7 +21,7 @@ use std::time::Instant;
 /// Train a network and keep it, with everything needed to repeat the run
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The run's folder gets config.toml, metrics.jsonl, model.safetensors, \
-    summary.json, cost.svg and cost.png.")]
+    summary.json, cost.svg and cost.png, and checkpoints/ to go on from.")]
 pub(crate) struct Args {
     /// A folder with a training and a test file, an HDF5 file, or `drawn` [default: data/ when the
     /// cat images are there, else drawn]
@@ -41,6 +44,18 @@ pub(crate) struct Args {
     /// Start from a configuration, for example the config.toml of a run; flags change it
     #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
     config: Option<PathBuf>,
+    /// Images to judge by while training: an HDF5 file, or a folder
+    #[arg(long, value_name = "FILE", conflicts_with = "validation")]
+    validation_data: Option<PathBuf>,
+    /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds); the last two, and the best
+    #[arg(long, value_name = "N|Nepochs|Ns")]
+    checkpoint_every: Option<Every>,
+    /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "out"])]
+    resume: Option<PathBuf>,
+    /// With --resume: from the checkpoint before the last one
+    #[arg(long, requires = "resume")]
+    previous: bool,
     /// The run's folder [default: runs/PRESET, or the next number]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -51,24 +66,32 @@ pub(crate) struct Args {
 
 /// `dnn` without a subcommand: the course's deep network, on what images there are.
 pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
-    let config =
-        RunConfig { source: Some(default_source(console)?), training: TrainConfig::course_deep() };
+    let config = RunConfig {
+        source: Some(default_source(console)?),
+        ..RunConfig::new(TrainConfig::course_deep())
+    };
     train(&config, &Place::Numbered(Preset::CourseDeep.name()), console)
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let preset = args.training.preset.unwrap_or(Preset::CourseDeep);
-    let (base, name) = match &args.config {
-        Some(path) => (RunConfig::read(path)?, "run"),
-        None => (RunConfig { source: None, training: TrainConfig::preset(preset) }, preset.name()),
+    let (base, name) = match (&args.config, &args.resume) {
+        (Some(path), _) => (RunConfig::read(path)?, "run"),
+        (_, Some(run)) => (RunConfig::read(&RunFolder::open(run)?.file(run::CONFIG))?, "run"),
+        _ => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
     };
-    let source = source_of(args, base.source, console)?;
+    let mut source = source_of(args, base.source, console)?;
+    if let Some(path) = &args.validation_data {
+        source = source.with_validation(path)?;
+    }
     let training =
         apply(base.training, &args.training).context("these settings make no training")?;
-    let config = RunConfig { source: Some(source), training };
-    let place = match &args.out {
-        Some(path) => Place::Folder { path, force: args.force },
-        None => Place::Numbered(name),
+    let checkpoint_every = args.checkpoint_every.or(base.checkpoint_every);
+    let config = RunConfig { checkpoint_every, source: Some(source), training };
+    let place = match (&args.resume, &args.out) {
+        (Some(path), _) => Place::Resume { path, previous: args.previous },
+        (None, Some(path)) => Place::Folder { path, force: args.force },
+        (None, None) => Place::Numbered(name),
     };
     train(&config, &place, console)
 }
@@ -109,12 +132,38 @@ fn apply(base: TrainConfig, args: &TrainingArgs) -> Result<TrainConfig, dnn_trai
         if let Some(layers) = &args.layers {
             config.hidden.clone_from(&layers.0);
         }
-        set(&mut config.activation, args.activation);
+        match args.activation.as_deref() {
+            None => {}
+            Some(&[all]) => {
+                config.activation = all;
+                config.activations.clear();
+            }
+            Some(each) => config.activations = each.to_vec(),
+        }
+        set(&mut config.loss, args.loss);
         set(&mut config.init, args.init);
         set(&mut config.seed, args.seed);
         set(&mut config.rng, args.rng);
         set(&mut config.learning_rate, args.lr);
+        set(&mut config.schedule, args.schedule);
+        set(&mut config.optimizer, args.optimizer);
+        if args.iterations.is_some() {
+            config.epochs = 0;
+        }
         set(&mut config.iterations, args.iterations);
+        set(&mut config.epochs, args.epochs);
+        set(&mut config.batch_size, args.batch_size);
+        set(&mut config.l2, args.l2);
+        set(&mut config.dropout, args.dropout);
+        set(&mut config.clip_norm, args.clip_norm);
+        if let Some(weights) = &args.class_weights {
+            config.class_weights.clone_from(weights);
+        }
+        set(&mut config.validation, args.validation);
+        set(&mut config.validate_every, args.validate_every);
+        set(&mut config.patience, args.patience);
+        set(&mut config.monitor, args.monitor);
+        config.restore_best |= args.restore_best;
         set(&mut config.log_every, args.log_every);
         set(&mut config.precision, args.precision);
         set(&mut config.engine, args.engine);
@@ -132,13 +181,15 @@ fn set<T: Copy>(value: &mut T, flag: Option<T>) {
 enum Place<'a> {
     Folder { path: &'a Path, force: bool },
     Numbered(&'a str),
+    Resume { path: &'a Path, previous: bool },
 }
 
 impl Place<'_> {
-    fn create(&self) -> anyhow::Result<RunFolder> {
+    fn open(&self) -> anyhow::Result<RunFolder> {
         match *self {
             Self::Folder { path, force } => RunFolder::create(path, force),
             Self::Numbered(name) => RunFolder::create_numbered(name),
+            Self::Resume { path, .. } => RunFolder::open(path),
         }
     }
 }
@@ -152,7 +203,8 @@ fn train(config: &RunConfig, place: &Place<'_>, console: Console) -> anyhow::Res
     let Some(train) = train else {
         bail!("{}: no training images, only test images", source.data.display());
     };
-    let sets = Sets { train, test, start };
+    let validation = source.load_validation(&train)?;
+    let sets = Sets { train, test, validation, start };
     match config.training.precision {
         Precision::F32 => train_in::<f32>(config, source, &sets, place, console),
         Precision::F64 => train_in::<f64>(config, source, &sets, place, console),
@@ -163,7 +215,23 @@ fn train(config: &RunConfig, place: &Place<'_>, console: Console) -> anyhow::Res
 struct Sets {
     train: ImageSet,
     test: Option<ImageSet>,
+    validation: Option<ImageSet>,
     start: Instant,
+}
+
+impl Sets {
+    /// SHA-256 of what is trained on and judged by, as hexadecimal digits.
+    fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for set in std::iter::once(&self.train).chain(&self.validation) {
+            hash.update(format!("{:?} {:?}\n", set.shape(), set.classes()));
+            hash.update(set.pixels());
+            for label in set.labels() {
+                hash.update(label.to_le_bytes());
+            }
+        }
+        hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
 }
 
 /// Everything that can be wrong with the input is found before the run's folder is made, so that a
@@ -182,31 +250,52 @@ where
     let dataset = |set: &ImageSet| set.to_dataset::<F>(&contract);
     let train = dataset(&sets.train)?;
     let test = sets.test.as_ref().map(dataset).transpose()?;
+    let validation = sets.validation.as_ref().map(dataset).transpose()?;
     config
         .training
         .architecture(contract.n_features(), sets.train.classes().len())
         .context("these images and settings make no network")?;
+    let data_hash = sets.hash();
     let load = sets.start.elapsed().as_secs_f64();
 
-    let folder = place.create()?;
+    let folder = place.open()?;
+    let _lock = run::lock(folder.path())?;
+    let checkpoint = match *place {
+        Place::Resume { path, previous } => run::read_checkpoint(path, previous)?,
+        _ => None,
+    };
+    let mut log = if let Place::Resume { .. } = place {
+        let iteration = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
+        console.say(format!("Going on after iteration {iteration}"))?;
+        MetricsLog::resume(&folder.file(run::METRICS), iteration)?
+    } else {
+        MetricsLog::create(&folder.file(run::METRICS))?
+    };
     folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
-    let mut log = MetricsLog::create(&folder.file(run::METRICS))?;
 
     let start = Instant::now();
-    let mut progress = Progress::new(console, config.training.iterations);
-    let mut stop = |_: &IterationEvent| {
+    let n_iterations = config.training.n_iterations(sets.train.len());
+    let mut progress = Progress::new(console, n_iterations);
+    let mut store = CheckpointStore::new(folder.path(), config.checkpoint_every);
+    let mut stop = |_: &IterationEvent<'_>| {
         if interrupt::asked() { Flow::Stop } else { Flow::Continue }
     };
-    let observers: &mut [&mut dyn Observer] = &mut [&mut log, &mut progress, &mut stop];
-    let trained = dnn_train::train(&config.training, &train, observers);
+    let observers: &mut [&mut dyn Observer] = &mut [&mut log, &mut progress, &mut store, &mut stop];
+    let trained = Training::new(&config.training, &train)
+        .validate_on(validation.as_ref().map(|set| set as &dyn Examples<F>))
+        .identified_by(&data_hash)
+        .resume_from(checkpoint.as_ref())
+        .run(observers);
     progress.finish();
     let trained = trained
         .with_context(|| format!("training in {} came to no end", folder.path().display()))?;
     let trained_s = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let Trained { network, costs, iterations, stopped, engine } = trained;
-    let judge = |data: &Dataset<F>| dnn_train::evaluate(&network, data);
+    let layers = dnn_train::diagnose(&trained.network, &train, &trained.health)?;
+    let architecture = trained.network.architecture();
+    let findings = dnn_train::findings(&layers, &architecture.activations);
+    let judge = |data: &Dataset<F>| dnn_train::evaluate(&trained.network, data);
     let (train, test) = (judge(&train)?, test.as_ref().map(judge).transpose()?);
     let evaluate = start.elapsed().as_secs_f64();
 
@@ -215,20 +304,27 @@ where
         run: folder.path().into(),
         data: source.data.clone(),
         test_data: source.test.clone(),
-        architecture: network.architecture(),
+        architecture,
         classes: sets.train.classes().to_vec(),
-        engine: engine.into(),
+        engine: trained.engine.into(),
         precision: F::PRECISION,
-        iterations,
-        stopped,
-        costs,
+        iterations: trained.iterations,
+        end: trained.end,
+        costs: trained.costs,
+        validations: trained.validations,
+        best: trained.best,
+        layers,
+        findings,
         final_cost: train.cost,
         train: train.score,
         test: test.map(|test| test.score),
         seconds: Seconds { load, train: trained_s, evaluate },
+        data_hash,
+        config: config.training.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
+        machine: Machine::here(),
     };
-    keep(&folder, network, contract, &summary, config.training.learning_rate)?;
+    keep(&folder, trained.network, contract, &summary, config.training.learning_rate)?;
     report(&summary, source, console)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -267,7 +363,11 @@ fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Resul
     console.json(summary)?;
     let Summary { architecture, iterations, engine, precision, final_cost, .. } = summary;
     if !console.quiet {
-        let stopped = if summary.stopped { "Stopped" } else { "Trained" };
+        let stopped = match summary.end {
+            End::Completed => "Trained",
+            End::Asked => "Stopped",
+            End::Early => "Stopped early",
+        };
         let seconds = summary.seconds.train;
         console.text(format!(
             "\n{stopped} {architecture} after {iterations} iterations in {seconds:.2} s \
@@ -279,12 +379,27 @@ fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Resul
         format!("{}, {}", of_how_many(test), interval(test))
     });
     console.text(format!("Test accuracy:     {test}"))?;
+    if let Some(best) = summary.best {
+        let (kept, cost) = (summary.config.restore_best, best.cost);
+        console.text(format!(
+            "Best validation:   {}, cost {cost:.6}, after iteration {}{}",
+            of_how_many(best.score),
+            best.iteration,
+            if kept { ": these weights are kept" } else { "" }
+        ))?;
+    }
     let run = argument(&summary.run);
     console.text(format!("Run folder:        {}", summary.run.display()))?;
     if console.quiet {
         return Ok(());
     }
+    for finding in &summary.findings {
+        console.text(format!("Note: {finding}"))?;
+    }
     let dnn = program();
+    if summary.end == End::Asked {
+        console.text(format!("To go on: {dnn} train --resume {run}"))?;
+    }
     let data = source.arguments();
     let split = if summary.test.is_some() { "" } else { " --split train" };
     console.text(format!(

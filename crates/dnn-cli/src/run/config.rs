@@ -1,5 +1,6 @@
 //! `config.toml`: all that is needed to repeat a run.
 
+use super::Every;
 use crate::console;
 use crate::source::Source;
 use anyhow::Context;
@@ -11,6 +12,9 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunConfig {
+    /// How often a checkpoint is made; without it only when training is interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint_every: Option<Every>,
     /// The images; may be left to the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<Source>,
@@ -19,6 +23,11 @@ pub(crate) struct RunConfig {
 }
 
 impl RunConfig {
+    /// This training, nothing else said.
+    pub(crate) fn new(training: TrainConfig) -> Self {
+        Self { checkpoint_every: None, source: None, training }
+    }
+
     /// Reads a configuration; paths in it are relative to its folder.
     ///
     /// # Errors
@@ -60,7 +69,7 @@ impl RunConfig {
 }
 
 /// Of the names that serde would have taken, the one most like what it got.
-fn nearest(message: &str) -> Option<String> {
+pub(crate) fn nearest(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     if !message.starts_with("unknown ") {
         return None;
@@ -78,7 +87,7 @@ mod tests {
     #[test]
     fn survives_toml() {
         for source in [None, Some(Source::drawn())] {
-            let config = RunConfig { source, training: TrainConfig::course_deep() };
+            let config = RunConfig { source, ..RunConfig::new(TrainConfig::course_deep()) };
             let text = config.to_toml().unwrap();
             assert_eq!(RunConfig::parse(&text).unwrap(), config, "{text}");
         }
@@ -86,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_named_with_its_line_and_the_nearest() {
-        let config = RunConfig { source: None, training: TrainConfig::course_deep() };
+        let config = RunConfig::new(TrainConfig::course_deep());
         let text = config.to_toml().unwrap().replace("learning_rate", "learning_rat");
         let error = RunConfig::parse(&text).unwrap_err().to_string();
         assert!(

@@ -1,6 +1,6 @@
 //! The folder of a run: made, claimed, and filled with whole files.
 
-use super::FILES;
+use super::{FILES, checkpoints};
 use crate::file::write_whole;
 use anyhow::{Context, bail};
 use std::fs;
@@ -36,6 +36,7 @@ impl RunFolder {
                     _ => {}
                 }
             }
+            checkpoints::remove(path)?;
         } else if fs::read_dir(path).with_context(what)?.next().is_some() {
             bail!(
                 "the run folder {} is not empty; name another with --out, or replace the run in it \
@@ -67,6 +68,18 @@ impl RunFolder {
                 }
             }
         }
+    }
+
+    /// The folder of a run that has begun.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let config = path.join(super::CONFIG);
+        if !config.is_file() {
+            bail!("{}: not a run folder, it has no {}", path.display(), super::CONFIG);
+        }
+        Ok(Self { path: path.into() })
     }
 
     /// The folder.

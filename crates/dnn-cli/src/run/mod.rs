@@ -3,15 +3,17 @@
 //! `config.toml` is written first, `metrics.jsonl` grows a line at a time, and `model.safetensors`,
 //! the pictures and `summary.json` follow at the end, each whole or not at all.
 
+mod checkpoints;
 mod config;
 mod folder;
 mod metrics;
 mod summary;
 
-pub(crate) use config::RunConfig;
+pub(crate) use checkpoints::{CheckpointStore, Every, lock, read as read_checkpoint};
+pub(crate) use config::{RunConfig, nearest};
 pub(crate) use folder::RunFolder;
 pub(crate) use metrics::MetricsLog;
-pub(crate) use summary::{Seconds, Summary};
+pub(crate) use summary::{Machine, Seconds, Summary};
 
 use anyhow::Context;
 use dnn_core::Model;

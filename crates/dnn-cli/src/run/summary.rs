@@ -2,7 +2,8 @@
 
 use dnn_core::metrics::Score;
 use dnn_core::{Architecture, Precision};
-use dnn_train::CostPoint;
+use dnn_train::engine::LayerHealth;
+use dnn_train::{CostPoint, End, TrainConfig, ValidationPoint};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -28,10 +29,22 @@ pub(crate) struct Summary {
     pub(crate) precision: Precision,
     /// Updates made.
     pub(crate) iterations: usize,
-    /// Whether training was ended from outside before all were made.
-    pub(crate) stopped: bool,
+    /// How training came to its end.
+    pub(crate) end: End,
     /// The cost at every logged iteration.
     pub(crate) costs: Vec<CostPoint>,
+    /// Every validation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) validations: Vec<ValidationPoint>,
+    /// The best validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) best: Option<ValidationPoint>,
+    /// How the hidden layers fare on the training images at the end.
+    #[serde(default)]
+    pub(crate) layers: Vec<LayerHealth>,
+    /// What there is to say of them, in words.
+    #[serde(default)]
+    pub(crate) findings: Vec<String>,
     /// The cost on the training images at the end.
     pub(crate) final_cost: f64,
     /// Right ones of the training images.
@@ -40,8 +53,47 @@ pub(crate) struct Summary {
     pub(crate) test: Option<Score>,
     /// How long it took.
     pub(crate) seconds: Seconds,
+    /// SHA-256 of the training and validation images with their labels.
+    pub(crate) data_hash: String,
+    /// The configuration.
+    pub(crate) config: TrainConfig,
     /// Version of the program.
     pub(crate) version: String,
+    /// What it was built from and what it ran on.
+    pub(crate) machine: Machine,
+}
+
+/// What the bits of a result may depend on, besides data and configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    /// Revision of the program's source, when it was built from a repository.
+    pub(crate) git_revision: Option<String>,
+    /// Architecture of the processor.
+    pub(crate) arch: String,
+    /// Instruction sets that the kernels choose between.
+    pub(crate) cpu_features: Vec<String>,
+}
+
+impl Machine {
+    /// This one.
+    pub(crate) fn here() -> Self {
+        #[allow(unused_mut)] // only some architectures have something to look for
+        let mut features: Vec<&str> = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            let found = [
+                ("avx2", std::is_x86_feature_detected!("avx2")),
+                ("fma", std::is_x86_feature_detected!("fma")),
+                ("avx512f", std::is_x86_feature_detected!("avx512f")),
+            ];
+            features.extend(found.iter().filter(|(_, there)| *there).map(|(name, _)| *name));
+        }
+        Self {
+            git_revision: option_env!("DNN_GIT_REVISION").map(str::to_owned),
+            arch: std::env::consts::ARCH.into(),
+            cpu_features: features.into_iter().map(str::to_owned).collect(),
+        }
+    }
 }
 
 /// How long the parts of a run took.

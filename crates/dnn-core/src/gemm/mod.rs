@@ -5,7 +5,7 @@
 //! a kernel: our own for products with few rows (`narrow.rs`), the `gemm` crate otherwise. Both pick
 //! their instruction set at run time.
 
-mod narrow;
+pub(crate) mod narrow;
 
 use crate::Real;
 use nalgebra::{Dim, Matrix, RawStorage, RawStorageMut};
@@ -125,7 +125,7 @@ pub fn gemm<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
 ///
 /// Whoever makes one promises that A and B are valid for reads and C for reads and writes at all
 /// its indices, and that nobody else uses C meanwhile.
-struct Operands<F> {
+pub struct Operands<F> {
     m: usize,
     n: usize,
     k: usize,
@@ -195,11 +195,11 @@ impl<F: Real> Operands<F> {
             }
             if o.b_cs == 1 && o.c_cs == 1 {
                 // SAFETY: passed on; the strides are as required.
-                return unsafe { narrow::combine(o) };
+                return unsafe { F::combine(o) };
             }
             if o.a_cs == 1 && o.b_rs == 1 {
                 // SAFETY: passed on; the strides are as required.
-                return unsafe { narrow::dots(o) };
+                return unsafe { F::dots(o) };
             }
         }
         // SAFETY: passed on; F is f32 or f64, which the crate dispatches on.

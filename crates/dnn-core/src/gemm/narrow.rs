@@ -40,7 +40,8 @@ const DOTS_BYTES: usize = 4096;
 ///
 /// # Safety
 /// As for [`Operands`]; `o.b_cs == 1` and `o.c_cs == 1`.
-pub(super) unsafe fn combine<F: Real>(o: &Operands<F>) {
+#[inline(always)]
+pub(crate) unsafe fn combine<F: Real>(o: &Operands<F>) {
     arch().dispatch(Combine(o));
 }
 
@@ -48,7 +49,8 @@ pub(super) unsafe fn combine<F: Real>(o: &Operands<F>) {
 ///
 /// # Safety
 /// As for [`Operands`]; `o.a_cs == 1` and `o.b_rs == 1`.
-pub(super) unsafe fn dots<F: Real>(o: &Operands<F>) {
+#[inline(always)]
+pub(crate) unsafe fn dots<F: Real>(o: &Operands<F>) {
     arch().dispatch(Dots(o));
 }
 

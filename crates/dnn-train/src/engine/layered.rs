@@ -470,7 +470,7 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
 
 impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
     /// Every gradient, each piece followed at once by `then`.
-    fn run(&mut self, then: Option<&(dyn Fn(Piece<'_, F, I>) + Sync)>) {
+    fn run(&mut self, then: Option<&Then<'_, F, I>>) {
         let Self { layers, batch, weight_tasks, pool, input, ones, .. } = self;
         let m = batch.labels.len();
         let (layers, input) = (&*layers, &*input);
@@ -516,6 +516,9 @@ impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
         first + later.sum::<f64>()
     }
 }
+
+/// What follows a piece's gradient.
+type Then<'t, F, I> = dyn Fn(Piece<'_, F, I>) + Sync + 't;
 
 /// What one task of phase 2 changes.
 struct Piece<'a, F, I> {
@@ -567,28 +570,12 @@ impl<'a, F: Real, I: Input<F>> Piece<'a, F, I> {
 
 /// See [`LayerHealth`]; `share` is the mean weight of an example, by which dZ is multiplied.
 fn layer_health<F: Real>(layer: &mut Layer<F>, m: usize, share: f64) -> LayerHealth {
-    let Layer { a, dz, activation, .. } = layer;
-    let (a, dz) = (a.all_mut(), dz.all_mut());
-    let (a, dz) = (a.rows(0, m), dz.rows(0, m));
-    let count = |saturated: &dyn Fn(f64) -> bool| {
-        a.iter().filter(|a| saturated(a.as_f64())).count() as f64 / a.len() as f64
-    };
-    let squares: f64 = dz.iter().map(|dz| dz.as_f64().powi(2)).sum();
-    LayerHealth {
-        units: a.ncols(),
-        dead: match activation {
-            Activation::Relu => {
-                a.column_iter().filter(|unit| unit.iter().all(|&a| a == F::zero())).count()
-            }
-            _ => 0,
-        },
-        saturated: match activation {
-            Activation::Tanh => count(&|a| a.abs() > 0.98),
-            Activation::Sigmoid => count(&|a| !(0.01..=0.99).contains(&a)),
-            _ => 0.0,
-        },
-        gradient_rms: (squares / dz.len() as f64).sqrt() / share,
-    }
+    let (a, dz) = (layer.a.all_mut(), layer.dz.all_mut());
+    let squares: f64 = dz.rows(0, m).iter().map(|dz| dz.as_f64().powi(2)).sum();
+    let gradient_rms = (squares / (m * dz.ncols()) as f64).sqrt() / share;
+    let a = a.rows(0, m);
+    let units = a.column_iter().map(|unit| unit.as_slice().to_vec());
+    LayerHealth::of(units, layer.activation, gradient_rms)
 }
 
 /// `0..n` in `pieces` parts of whole multiples of `unit`, about equal.

@@ -1,0 +1,74 @@
+//! The kernels of one number type, compiled here.
+//!
+//! They are methods of a trait that f32 and f64 implement, not generic functions, so that they are
+//! compiled with this crate's optimisation, whatever the crate that uses them is built with.
+
+use crate::activation::{self, Activation};
+use crate::gemm::{Operands, narrow};
+use crate::loss::{self, Loss};
+use nalgebra::{DMatrixView, DMatrixViewMut};
+
+/// The kernels; part of [`Real`](crate::Real).
+pub trait Kernels: Copy + Sized + nalgebra::Scalar {
+    /// A product whose rows of B and C are contiguous.
+    ///
+    /// # Safety
+    /// As for `narrow::combine`.
+    unsafe fn combine(o: &Operands<Self>);
+    /// A product whose rows of A and columns of B are contiguous.
+    ///
+    /// # Safety
+    /// As for `narrow::dots`.
+    unsafe fn dots(o: &Operands<Self>);
+    /// A = g(Z + b).
+    fn forward_units(activation: Activation, b: &[Self], z: &mut DMatrixViewMut<'_, Self>);
+    /// dZ from dA.
+    fn backward_units(
+        activation: Activation,
+        da: &mut DMatrixViewMut<'_, Self>,
+        a: &DMatrixView<'_, Self>,
+    );
+    /// The weighted losses' sum, and their gradient.
+    fn weighted_units(
+        loss: Loss,
+        z: &mut DMatrixViewMut<'_, Self>,
+        labels: &[u32],
+        weights: &[Self],
+    ) -> f64;
+}
+
+macro_rules! kernels {
+    ($real:ty) => {
+        impl Kernels for $real {
+            unsafe fn combine(o: &Operands<Self>) {
+                // SAFETY: passed on.
+                unsafe { narrow::combine(o) }
+            }
+            unsafe fn dots(o: &Operands<Self>) {
+                // SAFETY: passed on.
+                unsafe { narrow::dots(o) }
+            }
+            fn forward_units(activation: Activation, b: &[Self], z: &mut DMatrixViewMut<'_, Self>) {
+                activation::forward_units(activation, b, z);
+            }
+            fn backward_units(
+                activation: Activation,
+                da: &mut DMatrixViewMut<'_, Self>,
+                a: &DMatrixView<'_, Self>,
+            ) {
+                activation::backward_units(activation, da, a);
+            }
+            fn weighted_units(
+                loss: Loss,
+                z: &mut DMatrixViewMut<'_, Self>,
+                labels: &[u32],
+                weights: &[Self],
+            ) -> f64 {
+                loss::weighted_units(loss, z, labels, weights)
+            }
+        }
+    };
+}
+
+kernels!(f32);
+kernels!(f64);

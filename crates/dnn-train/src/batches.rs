@@ -1,0 +1,97 @@
+//! Which examples an update sees.
+
+use dnn_core::rng::{Generator, RngKind, SeedError};
+
+/// Shuffled mini-batches, the last short one of an epoch included.
+///
+/// The order of epoch e is drawn with the seed s + 1 + e, as the course raises its seed before each
+/// epoch; with NumPy's stream it is `numpy.random.permutation`. So the order of an epoch depends on
+/// nothing that came before, and a resumed run needs no generator's state.
+#[derive(Debug)]
+pub(crate) struct Batches {
+    m: usize,
+    /// 0: the whole set, in its order.
+    size: usize,
+    kind: RngKind,
+    seed: u64,
+    epoch: Option<usize>,
+    order: Vec<usize>,
+}
+
+impl Batches {
+    pub(crate) fn new(m: usize, size: usize, kind: RngKind, seed: u64) -> Self {
+        let size = if size >= m { 0 } else { size };
+        let order = if size == 0 { Vec::new() } else { (0..m).collect() };
+        Self { m, size, kind, seed, epoch: None, order }
+    }
+
+    /// Examples of an epoch.
+    pub(crate) fn m(&self) -> usize {
+        self.m
+    }
+
+    /// Updates of an epoch.
+    pub(crate) fn per_epoch(&self) -> usize {
+        if self.size == 0 { 1 } else { self.m.div_ceil(self.size) }
+    }
+
+    /// The examples of update number `iteration`, from 0; `None`: all.
+    ///
+    /// # Errors
+    /// When the epoch's seed is beyond the generator's.
+    pub(crate) fn at(&mut self, iteration: usize) -> Result<Option<&[usize]>, SeedError> {
+        if self.size == 0 {
+            return Ok(None);
+        }
+        let (epoch, place) = (iteration / self.per_epoch(), iteration % self.per_epoch());
+        if self.epoch != Some(epoch) {
+            let mut rng = Generator::new(self.kind, self.seed + 1 + epoch as u64)?;
+            for (i, order) in self.order.iter_mut().enumerate() {
+                *order = i;
+            }
+            rng.shuffle(&mut self.order);
+            self.epoch = Some(epoch);
+        }
+        let start = place * self.size;
+        Ok(Some(&self.order[start..self.m.min(start + self.size)]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_sees_every_example_once_and_the_next_in_another_order() {
+        let mut batches = Batches::new(10, 4, RngKind::Modern, 1);
+        let mut epoch = |e: usize| {
+            let mut seen = Vec::new();
+            for i in 0..3 {
+                let batch = batches.at(3 * e + i).unwrap().unwrap();
+                assert_eq!(batch.len(), [4, 4, 2][i]);
+                seen.extend_from_slice(batch);
+            }
+            seen
+        };
+        let (first, second, again) = (epoch(0), epoch(1), epoch(0));
+        assert_ne!(first, second);
+        assert_eq!(first, again, "an epoch's order depends on nothing before it");
+        let mut sorted = second;
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn numpys_permutation() {
+        // numpy.random.RandomState(1).permutation(8)
+        let mut batches = Batches::new(8, 7, RngKind::Numpy, 0);
+        assert_eq!(batches.at(0).unwrap().unwrap(), [7, 2, 1, 6, 0, 4, 3]);
+        assert_eq!(batches.at(1).unwrap().unwrap(), [5]);
+    }
+
+    #[test]
+    fn a_batch_as_large_as_the_set_is_the_set() {
+        let mut batches = Batches::new(5, 5, RngKind::Modern, 1);
+        assert_eq!((batches.per_epoch(), batches.at(3).unwrap()), (1, None));
+    }
+}

@@ -1,0 +1,152 @@
+//! What is wrong inside a trained network, in words.
+
+use crate::engine::LayerHealth;
+use crate::trainer::matrix;
+use dnn_core::network::Workspace;
+use dnn_core::{Activation, DatasetError, Examples, Network, Real};
+
+/// How each hidden layer of `network` fares on these examples. The gradients' size is not known
+/// from the network alone: it is taken from `trained`, the last look during training.
+///
+/// # Errors
+/// When the examples cannot be read.
+/// # Panics
+/// When they do not have the network's number of features.
+pub fn diagnose<F: Real>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+    trained: &[LayerHealth],
+) -> Result<Vec<LayerHealth>, DatasetError> {
+    let x = matrix(examples)?;
+    let mut workspace = Workspace::new(network, x.ncols());
+    network.forward(&x, &mut workspace);
+    let hidden = &network.layers()[..network.layers().len() - 1];
+    let health = hidden.iter().enumerate().map(|(l, layer)| {
+        let a = workspace.activations(l);
+        let gradient_rms = trained.get(l).map_or(f64::NAN, |layer| layer.gradient_rms);
+        // Units are rows here.
+        LayerHealth::of(
+            a.row_iter().map(|unit| unit.iter().copied().collect::<Vec<_>>()),
+            layer.activation(),
+            gradient_rms,
+        )
+    });
+    Ok(health.collect())
+}
+
+/// Gradients of one layer this much smaller or larger than the last hidden one's are worth a word.
+const GRADIENT_RATIO: f64 = 1e4;
+/// So large a share of saturated values is worth a word.
+const SATURATED: f64 = 0.5;
+
+/// What a user should know of these layers, a sentence each; empty when there is nothing.
+pub fn findings(health: &[LayerHealth], activations: &[Activation]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (l, layer) in health.iter().enumerate() {
+        let (name, units) = (format!("hidden layer {}", l + 1), layer.units);
+        if layer.dead == units && units > 0 {
+            findings.push(format!(
+                "all {units} units of {name} are dead: every image gets the same answer"
+            ));
+        } else if layer.dead > 0 {
+            let are = if layer.dead == 1 { "is" } else { "are" };
+            findings.push(format!(
+                "{} of {units} units of {name} {are} dead, never above 0 on the training images: \
+                 what only they could tell apart gets the same answer; a smaller learning rate, \
+                 init he, or leaky-relu may keep them alive",
+                layer.dead
+            ));
+        }
+        if layer.saturated > SATURATED {
+            let activation = activations.get(l).map_or_else(String::new, |a| format!(" ({a})"));
+            findings.push(format!(
+                "{:.0} % of the values of {name}{activation} are at its limits, where gradients \
+                 vanish; smaller initial weights or init glorot may help",
+                100.0 * layer.saturated
+            ));
+        }
+    }
+    let known = |l: &LayerHealth| l.gradient_rms.is_finite() && l.gradient_rms > 0.0;
+    if let (Some(first), Some(last)) = (health.first(), health.last())
+        && known(first)
+        && known(last)
+    {
+        let ratio = last.gradient_rms / first.gradient_rms;
+        if ratio > GRADIENT_RATIO {
+            findings.push(format!(
+                "the gradients vanish: dZ of the first layer is {ratio:.0} times smaller than that \
+                 of the last hidden one"
+            ));
+        } else if ratio < 1.0 / GRADIENT_RATIO {
+            findings.push(format!(
+                "the gradients explode: dZ of the first layer is {:.0} times larger than that of \
+                 the last hidden one; clip_norm may help",
+                1.0 / ratio
+            ));
+        }
+    }
+    findings
+}
+
+impl LayerHealth {
+    /// From the values of each unit, and the gradients' size.
+    pub(crate) fn of<F: Real>(
+        units: impl Iterator<Item = impl AsRef<[F]>>,
+        activation: Activation,
+        gradient_rms: f64,
+    ) -> Self {
+        let (mut n_units, mut dead, mut saturated, mut n_values) = (0, 0, 0, 0);
+        for unit in units {
+            let unit = unit.as_ref();
+            n_units += 1;
+            n_values += unit.len();
+            let silent = activation == Activation::Relu && unit.iter().all(|&a| a == F::zero());
+            dead += usize::from(silent);
+            saturated += unit.iter().filter(|a| is_saturated(activation, a.as_f64())).count();
+        }
+        let saturated = if n_values == 0 { 0.0 } else { saturated as f64 / n_values as f64 };
+        Self { units: n_units, dead, saturated, gradient_rms }
+    }
+}
+
+/// Within 1 % of the activation's limits.
+pub(crate) fn is_saturated(activation: Activation, a: f64) -> bool {
+    match activation {
+        Activation::Tanh => a.abs() > 0.98,
+        Activation::Sigmoid => !(0.01..=0.99).contains(&a),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(units: usize, dead: usize, saturated: f64, gradient_rms: f64) -> LayerHealth {
+        LayerHealth { units, dead, saturated, gradient_rms }
+    }
+
+    #[test]
+    fn dead_units_and_saturation_are_found() {
+        let relu =
+            LayerHealth::of([vec![0.0, 0.0], vec![0.0, 1.0]].into_iter(), Activation::Relu, 0.1);
+        assert_eq!(relu, layer(2, 1, 0.0, 0.1));
+        let tanh =
+            LayerHealth::of([vec![0.0, 0.99], vec![-0.99, 1.0]].into_iter(), Activation::Tanh, 0.1);
+        assert_eq!(tanh, layer(2, 0, 0.75, 0.1));
+    }
+
+    #[test]
+    fn they_are_said_in_words() {
+        let relu = [Activation::Relu; 2];
+        assert!(findings(&[layer(20, 0, 0.0, 1.0), layer(7, 0, 0.0, 1.0)], &relu).is_empty());
+        let found = findings(&[layer(20, 0, 0.0, 1.0), layer(7, 2, 0.0, 1.0)], &relu);
+        assert!(found[0].starts_with("2 of 7 units of hidden layer 2 are dead"), "{found:?}");
+        let found = findings(&[layer(5, 0, 0.9, 1.0)], &[Activation::Tanh]);
+        assert!(found[0].starts_with("90 % of the values of hidden layer 1 (tanh)"), "{found:?}");
+        let found = findings(&[layer(5, 0, 0.0, 1e-9), layer(5, 0, 0.0, 1.0)], &relu);
+        assert!(found[0].starts_with("the gradients vanish"), "{found:?}");
+        let found = findings(&[layer(5, 0, 0.0, 1e9), layer(5, 0, 0.0, 1.0)], &relu);
+        assert!(found[0].starts_with("the gradients explode"), "{found:?}");
+    }
+}

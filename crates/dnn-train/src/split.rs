@@ -1,0 +1,112 @@
+//! Keeping part of the training set apart, and cutting it into folds.
+
+use dnn_core::rng::{Generator, RngKind, SeedError};
+
+/// Examples to train on and examples to judge by, both ascending: of each class the share
+/// `fraction`, rounded, is kept apart, but never all of a class.
+///
+/// # Errors
+/// When the generator does not take the seed.
+pub fn stratified(
+    labels: &[u32],
+    fraction: f64,
+    kind: RngKind,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>), SeedError> {
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    for class in shuffled_classes(labels, kind, seed)? {
+        let n = (class.len() as f64 * fraction).round() as usize;
+        let n = n.min(class.len() - 1);
+        validation.extend_from_slice(&class[..n]);
+        train.extend_from_slice(&class[n..]);
+    }
+    train.sort_unstable();
+    validation.sort_unstable();
+    Ok((train, validation))
+}
+
+/// `k` folds of about equal size, each with its share of every class: the examples to judge by in
+/// each, ascending. Every example is in one of them.
+///
+/// # Errors
+/// When the generator does not take the seed.
+pub fn folds(
+    labels: &[u32],
+    k: usize,
+    kind: RngKind,
+    seed: u64,
+) -> Result<Vec<Vec<usize>>, SeedError> {
+    let mut folds = vec![Vec::new(); k];
+    let mut next = 0;
+    for class in shuffled_classes(labels, kind, seed)? {
+        for example in class {
+            folds[next % k].push(example);
+            next += 1;
+        }
+    }
+    for fold in &mut folds {
+        fold.sort_unstable();
+    }
+    Ok(folds)
+}
+
+/// The examples of each class that has some, in a drawn order.
+fn shuffled_classes(
+    labels: &[u32],
+    kind: RngKind,
+    seed: u64,
+) -> Result<Vec<Vec<usize>>, SeedError> {
+    let mut rng = Generator::new(kind, seed)?;
+    let n_classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
+    let mut classes = vec![Vec::new(); n_classes];
+    for (i, &label) in labels.iter().enumerate() {
+        classes[label as usize].push(i);
+    }
+    classes.retain(|class| !class.is_empty());
+    for class in &mut classes {
+        rng.shuffle(class);
+    }
+    Ok(classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels() -> Vec<u32> {
+        (0..100).map(|i| u32::from(i % 4 == 0)).collect()
+    }
+
+    #[test]
+    fn each_class_gives_its_share() {
+        let labels = labels();
+        let (train, validation) = stratified(&labels, 0.2, RngKind::Modern, 1).unwrap();
+        assert_eq!((train.len(), validation.len()), (80, 20));
+        assert_eq!(validation.iter().filter(|&&i| labels[i] == 1).count(), 5);
+        let mut all = [train.clone(), validation].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+        assert_eq!(stratified(&labels, 0.2, RngKind::Modern, 1).unwrap().0, train);
+        assert_ne!(stratified(&labels, 0.2, RngKind::Modern, 2).unwrap().0, train);
+    }
+
+    #[test]
+    fn a_class_is_never_taken_whole() {
+        let (train, validation) = stratified(&[0, 0, 0, 1], 0.9, RngKind::Modern, 1).unwrap();
+        assert_eq!((train.len(), validation.len()), (2, 2));
+        assert!(train.contains(&3));
+    }
+
+    #[test]
+    fn folds_are_equal_and_cover_everything() {
+        let labels = labels();
+        let folds = folds(&labels, 7, RngKind::Modern, 3).unwrap();
+        let mut all = folds.concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+        for fold in &folds {
+            assert!((14..=15).contains(&fold.len()), "{}", fold.len());
+            assert!((3..=4).contains(&fold.iter().filter(|&&i| labels[i] == 1).count()));
+        }
+    }
+}

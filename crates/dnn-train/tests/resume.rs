@@ -1,0 +1,143 @@
+//! A run that goes on from any of its checkpoints ends with the same bits as one that was never
+//! interrupted.
+#![allow(clippy::unwrap_used)] // tests
+
+use dnn_core::rng::{Generator, RngKind};
+use dnn_core::{Activation, Dataset};
+use dnn_train::config::{ClassWeights, NamedWeights, OptimizerName};
+use dnn_train::engine::EngineKind;
+use dnn_train::schedule::Schedule;
+use dnn_train::{
+    Checkpoint, Flow, IterationEvent, Moment, Observer, TrainConfig, TrainError, Trained, Training,
+};
+
+/// Keeps every checkpoint that is offered, as bytes.
+#[derive(Default)]
+struct Keep(Vec<Vec<u8>>);
+
+impl Observer for Keep {
+    fn on_iteration(&mut self, _: &IterationEvent<'_>) -> Flow {
+        Flow::Continue
+    }
+
+    fn wants_checkpoint(&mut self, _: &Moment) -> bool {
+        true
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint, _: &Moment) {
+        self.0.push(checkpoint.to_bytes().unwrap());
+    }
+}
+
+fn data() -> Dataset<f64> {
+    let mut rng = Generator::new(RngKind::Modern, 5).unwrap();
+    let x = rng.normal_matrix(30, 83);
+    let labels = (0..83).map(|i| (x[(0, i)] > 0.3) as u32 + (x[(1, i)] > 0.8) as u32).collect();
+    let classes = ["a", "b", "c"].map(String::from).to_vec();
+    Dataset::new(x, labels, classes).unwrap()
+}
+
+fn config(optimizer: OptimizerName, batch_size: usize, engine: EngineKind) -> TrainConfig {
+    let config = TrainConfig::course_deep().with(|c| {
+        c.hidden = vec![12, 7];
+        c.activations = vec![Activation::Tanh, Activation::Relu];
+        c.optimizer = optimizer.usual();
+        c.engine = engine;
+        c.learning_rate = 0.02;
+        c.batch_size = batch_size;
+        c.iterations = 23;
+        c.log_every = 4;
+        c.dropout = 0.2;
+        c.l2 = 0.1;
+        c.clip_norm = 0.8;
+        c.class_weights = ClassWeights::Named(NamedWeights::Balanced);
+        c.validation = 0.2;
+        c.validate_every = 3;
+        c.patience = 50;
+        c.restore_best = true;
+        c.schedule = Schedule::Plateau { factor: 0.5, patience: 1, minimum: 0.0 };
+        c.threads = 1;
+    });
+    config.unwrap()
+}
+
+fn run(
+    config: &TrainConfig,
+    checkpoint: Option<&Checkpoint>,
+    observers: &mut [&mut dyn Observer],
+) -> Result<Trained<f64>, TrainError> {
+    let data = data();
+    Training::new(config, &data).identified_by("data").resume_from(checkpoint).run(observers)
+}
+
+fn same_from_every_checkpoint(config: &TrainConfig) {
+    let mut keep = Keep::default();
+    let whole = run(config, None, &mut [&mut keep]).unwrap();
+    assert_eq!(keep.0.len(), 23);
+    assert!(whole.validations.len() == 8 && whole.best.is_some());
+    for (i, bytes) in keep.0.iter().enumerate() {
+        let checkpoint = Checkpoint::from_bytes(bytes).unwrap();
+        // Another number of threads must not matter.
+        let config = config.clone().with(|c| c.threads = 1 + i % 3).unwrap();
+        let resumed = run(&config, Some(&checkpoint), &mut []).unwrap();
+        assert_eq!(resumed.network, whole.network, "from checkpoint {i}");
+        assert_eq!(resumed.costs, whole.costs);
+        assert_eq!(resumed.validations, whole.validations);
+        assert_eq!(resumed.best, whole.best);
+    }
+}
+
+#[test]
+fn every_optimizer_with_mini_batches_and_dropout() {
+    for optimizer in OptimizerName::ALL {
+        same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Dense));
+    }
+}
+
+#[test]
+fn whole_sets_and_the_gram_engine() {
+    for optimizer in [OptimizerName::GradientDescent, OptimizerName::Nesterov] {
+        same_from_every_checkpoint(&config(optimizer, 0, EngineKind::Gram));
+        same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Gram));
+    }
+    same_from_every_checkpoint(&config(OptimizerName::Adam, 0, EngineKind::Dense));
+}
+
+#[test]
+fn a_stop_from_outside_leaves_a_checkpoint_to_go_on_from() {
+    let config = config(OptimizerName::Adam, 10, EngineKind::Dense);
+    let whole = run(&config, None, &mut []).unwrap();
+    for at in [0, 1, 8, 22] {
+        let mut keep = Keep::default();
+        let mut stop = |event: &IterationEvent<'_>| {
+            if event.iteration == at { Flow::Stop } else { Flow::Continue }
+        };
+        run(&config, None, &mut [&mut stop, &mut keep]).unwrap();
+        let checkpoint = Checkpoint::from_bytes(keep.0.last().unwrap()).unwrap();
+        assert_eq!(checkpoint.progress().iteration, at);
+        let resumed = run(&config, Some(&checkpoint), &mut []).unwrap();
+        assert_eq!((resumed.network, resumed.costs), (whole.network.clone(), whole.costs.clone()));
+    }
+}
+
+#[test]
+fn another_run_is_refused() {
+    let config = config(OptimizerName::Momentum, 10, EngineKind::Dense);
+    let mut keep = Keep::default();
+    run(&config, None, &mut [&mut keep]).unwrap();
+    let checkpoint = Checkpoint::from_bytes(&keep.0[3]).unwrap();
+    let message = |config: &TrainConfig, data_name: &str| {
+        let data = data();
+        let training = Training::new(config, &data).identified_by(data_name);
+        let error = training.resume_from(Some(&checkpoint)).run(&mut []).unwrap_err();
+        std::error::Error::source(&error).unwrap().to_string()
+    };
+    let error = message(&config, "other data");
+    assert_eq!(error, "it is of another run: the data was data, and is other data");
+    let wider = config.clone().with(|c| c.hidden = vec![13, 7]).unwrap();
+    assert_eq!(message(&wider, "data"), "tensor W1: expected 30×13 f64, got 30×12 f64");
+    let adam = config.clone().with(|c| c.optimizer = OptimizerName::Adam.usual()).unwrap();
+    assert!(message(&adam, "data").contains("moment2: expected 30×12 f64, got no such tensor"));
+    let gram = config.with(|c| c.engine = EngineKind::Gram).unwrap();
+    assert_eq!(message(&gram, "data"), "it is of another run: the engine was dense, and is gram");
+}
