@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::choice::choice;
-use crate::commands::{completions, draw, evaluate, inspect, predict, train};
+use crate::commands::{completions, draw, evaluate, gradcheck, inspect, predict, train};
 use clap::{Args, Parser, Subcommand};
 use dnn_core::rng::RngKind;
 use dnn_core::{Activation, Init, Precision};
@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     Inspect(inspect::Args),
+    Gradcheck(gradcheck::Args),
     /// Make data
     Data {
         #[command(subcommand)]
@@ -132,7 +133,11 @@ pub(crate) struct ModelArg {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layers(pub(crate) Vec<usize>);
 
-fn layers(text: &str) -> Result<Layers, String> {
+/// "20,7,5", or "none".
+///
+/// # Errors
+/// Which part is not a number.
+pub(crate) fn layers(text: &str) -> Result<Layers, String> {
     if text == "none" {
         return Ok(Layers(Vec::new()));
     }
@@ -145,7 +150,7 @@ fn layers(text: &str) -> Result<Layers, String> {
 }
 
 /// Those a hidden layer can have.
-fn hidden_activations() -> Vec<Activation> {
+pub(crate) fn hidden_activations() -> Vec<Activation> {
     Activation::ALL.into_iter().filter(|a| *a != Activation::Identity).collect()
 }
 

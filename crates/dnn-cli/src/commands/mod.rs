@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod draw;
 pub(crate) mod evaluate;
+pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod train;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),
         Some(Command::Inspect(args)) => inspect::run(args, console),
+        Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
         Some(Command::Completions(args)) => completions::run(args),
     }
