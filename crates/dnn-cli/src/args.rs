@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::choice::choice;
-use crate::commands::{completions, draw, evaluate, gradcheck, inspect, predict, train};
+use crate::commands::{completions, config, draw, evaluate, gradcheck, inspect, predict, train};
 use clap::{Args, Parser, Subcommand};
 use dnn_core::rng::RngKind;
 use dnn_core::{Activation, Init, Precision};
@@ -38,7 +38,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DataCommand,
     },
+    /// Write or check a training configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     Completions(completions::Args),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    Init(config::InitArgs),
+    Check(config::CheckArgs),
 }
 
 #[derive(Debug, Subcommand)]

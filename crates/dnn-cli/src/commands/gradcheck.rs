@@ -374,15 +374,14 @@ fn why_undecided(row: &Row<'_>) -> String {
 
 fn fault(row: &Row<'_>, tolerance: f64) -> String {
     let Row { name, relative_gap, worst, .. } = row;
-    let mut text = format!("{name}: relative gap {relative_gap:.1e}, above {tolerance:e}");
-    if let Some(Worst { row, column, backward, differences }) = worst {
-        let place =
-            if name.starts_with('W') { format!("{row}, {column}") } else { row.to_string() };
-        text += &format!(
+    let at = worst.as_ref().map_or(String::new(), |worst| {
+        let Worst { row, column, backward, differences } = worst;
+        let place = if name.starts_with('b') { row.to_string() } else { format!("{row}, {column}") };
+        format!(
             "; farthest apart at {name}[{place}]: backward {backward:e}, differences {differences:e}"
-        );
-    }
-    text
+        )
+    });
+    format!("{name}: relative gap {relative_gap:.1e}, above {tolerance:e}{at}")
 }
 
 fn verdict_line(verdict: Verdict, rows: &[Row<'_>], tolerance: f64) -> String {

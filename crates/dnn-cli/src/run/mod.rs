@@ -5,13 +5,17 @@
 
 mod config;
 mod folder;
+mod keys;
 mod metrics;
+mod shape;
 mod summary;
+mod template;
 
 pub(crate) use config::RunConfig;
 pub(crate) use folder::RunFolder;
 pub(crate) use metrics::MetricsLog;
 pub(crate) use summary::{Seconds, Summary};
+pub(crate) use template::commented;
 
 use anyhow::Context;
 use dnn_core::Model;
