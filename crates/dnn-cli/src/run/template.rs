@@ -85,7 +85,7 @@ impl Writer {
         let text = doc.map_or("", |key| key.text);
         let text = format!("{text}{choices}{}", self.when_left_out(place));
         let example = || doc.and_then(|key| key.example).map(str::to_owned);
-        let value = self.base.get(place).map(ToString::to_string).or_else(example);
+        let value = self.base.get(place).map(shown).or_else(example);
         setting(out, &text, self.off(place), place, value)
     }
 
@@ -101,7 +101,7 @@ impl Writer {
         let text = keys::find(&place).map_or("", |key| key.text);
         let names: Vec<_> = variants.iter().map(|variant| variant.name.as_str()).collect();
         let text = format!("{text} One of {}.", names.join(", "));
-        let value = self.base.get(&place).map(ToString::to_string);
+        let value = self.base.get(&place).map(shown);
         setting(out, &text, self.off(&place), &place, value)?;
         let mut done: Vec<&str> = Vec::new();
         for key in variants.iter().flat_map(|variant| &variant.keys) {
@@ -122,7 +122,7 @@ impl Writer {
             let text =
                 format!("For {}: {}{needed}", names.join(", "), doc.map_or("", |key| key.text));
             let example = || doc.and_then(|key| key.example).map(str::to_owned);
-            let value = self.base.get(&place).or(default.as_ref()).map(ToString::to_string);
+            let value = self.base.get(&place).or(default.as_ref()).map(shown);
             setting(out, &text, self.off(&place), &place, value.or_else(example))?;
         }
         Ok(())
@@ -138,7 +138,7 @@ impl Writer {
             Ok(loaded) => match loaded.get(place) {
                 // Nothing stands for a text, only for the lack of one.
                 Some(Value::String(text)) if text.is_empty() => " Needed.".into(),
-                Some(value) => format!(" Default: {value}."),
+                Some(value) => format!(" Default: {}.", shown(value)),
                 None => String::new(),
             },
         }
@@ -147,6 +147,14 @@ impl Writer {
     /// What stands before a key that is not given.
     fn off(&self, place: &[&str]) -> &'static str {
         if self.given.get(place).is_some() { "" } else { "#" }
+    }
+}
+
+/// A value as people write it: 1e-8 rather than 0.00000001.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Float(x) if *x != 0.0 && x.abs() < 1e-3 => format!("{x:e}"),
+        value => value.to_string(),
     }
 }
 
