@@ -14,10 +14,10 @@ pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io:
     write_as(path, fill, NamedTempFile::persist)
 }
 
-/// As [`write`], but only where nothing has that name, not even at the last moment.
+/// As [`write()`], but only where nothing has that name, not even at the last moment.
 ///
 /// # Errors
-/// As [`write`]; [`io::ErrorKind::AlreadyExists`].
+/// As [`write()`]; [`io::ErrorKind::AlreadyExists`].
 pub fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
