@@ -34,6 +34,7 @@ impl Init {
         [Self::Auto, Self::SmallNormal, Self::StandardNormal, Self::Lecun, Self::He, Self::Glorot];
 
     /// The initialisation of a layer with this activation: itself, or what `Auto` stands for.
+    #[must_use]
     pub fn of_layer(self, activation: Activation) -> Self {
         match (self, activation) {
             (Self::Auto, Activation::Relu | Activation::LeakyRelu) => Self::He,
