@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::choice::choice;
-use crate::commands::{completions, draw, evaluate, inspect, predict, train};
+use crate::commands::{completions, config, draw, evaluate, gradcheck, inspect, predict, train};
 use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
 use dnn_core::rng::RngKind;
@@ -35,12 +35,24 @@ pub(crate) enum Command {
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     Inspect(inspect::Args),
+    Gradcheck(gradcheck::Args),
     /// Make data
     Data {
         #[command(subcommand)]
         command: DataCommand,
     },
+    /// Write or check a training configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     Completions(completions::Args),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    Init(config::InitArgs),
+    Check(config::CheckArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -182,7 +194,11 @@ pub(crate) struct ModelArg {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layers(pub(crate) Vec<usize>);
 
-fn layers(text: &str) -> Result<Layers, String> {
+/// "20,7,5", or "none".
+///
+/// # Errors
+/// Which part is not a number.
+pub(crate) fn layers(text: &str) -> Result<Layers, String> {
     if text == "none" {
         return Ok(Layers(Vec::new()));
     }
@@ -208,7 +224,7 @@ fn class_weights(text: &str) -> Result<ClassWeights, String> {
 }
 
 /// Those a hidden layer can have.
-fn hidden_activations() -> Vec<Activation> {
+pub(crate) fn hidden_activations() -> Vec<Activation> {
     Activation::ALL.into_iter().filter(|a| *a != Activation::Identity).collect()
 }
 

@@ -15,6 +15,18 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Writes a file that is not there yet, [whole or not at all](write_whole).
+///
+/// # Errors
+/// As [`write_whole`]; when there is something of that name.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let written = dnn_data::atomic::write_new(path, |file| file.write_all(bytes));
+    written.with_context(|| match path.symlink_metadata() {
+        Ok(_) => format!("{} is there already; --force replaces it", path.display()),
+        Err(_) => format!("cannot write {}", path.display()),
+    })
+}
+
 /// Writes an image as PNG, [whole or not at all](write_whole).
 ///
 /// # Errors

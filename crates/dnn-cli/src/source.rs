@@ -12,6 +12,41 @@ use std::path::{Path, PathBuf};
 /// The word that asks for drawn images; `./drawn` is a file or folder of that name.
 pub(crate) const DRAWN: &str = "drawn";
 
+/// Which images of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Split {
+    Train,
+    Test,
+}
+
+impl Split {
+    /// Both, for the command line.
+    pub(crate) const ALL: [Self; 2] = [Self::Train, Self::Test];
+
+    /// These images of what `data` holds.
+    ///
+    /// # Errors
+    /// When there are none, with what there is instead.
+    pub(crate) fn of(self, splits: Splits, data: &Path) -> anyhow::Result<ImageSet> {
+        let (set, other, its_name) = match self {
+            Self::Train => (splits.train, splits.test, Self::Test),
+            Self::Test => (splits.test, splits.train, Self::Train),
+        };
+        let other = other.map_or(String::new(), |_| format!("; it has others: --split {its_name}"));
+        set.with_context(|| format!("{}: no {self} images{other}", data.display()))
+    }
+}
+
+impl std::fmt::Display for Split {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        })
+    }
+}
+
 /// A source of images, as a run's configuration has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

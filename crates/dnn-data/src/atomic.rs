@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use tempfile::{NamedTempFile, PersistError};
 
 /// Writes a file next to its final place, makes it durable, and renames it; a file that stood there
 /// stays as it is until then, and for good when anything fails.
@@ -10,6 +11,25 @@ use std::path::Path;
 /// # Errors
 /// What `fill` gives, or what the file system refuses; nothing is left behind then.
 pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    write_as(path, fill, NamedTempFile::persist)
+}
+
+/// As [`write()`], but only where nothing has that name, not even at the last moment.
+///
+/// # Errors
+/// As [`write()`]; [`io::ErrorKind::AlreadyExists`].
+pub fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    write_as(path, fill, NamedTempFile::persist_noclobber)
+}
+
+fn write_as<'a>(
+    path: &'a Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+    persist: impl FnOnce(NamedTempFile, &'a Path) -> Result<File, PersistError>,
+) -> io::Result<()> {
     // A bare file name has the empty path as its parent.
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -21,7 +41,7 @@ pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io:
     fill(temporary.as_file_mut())?;
     temporary.as_file_mut().flush()?;
     temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|e| e.error)?;
+    persist(temporary, path).map_err(|e| e.error)?;
     // The rename itself is durable once the folder is. Elsewhere folders cannot be opened.
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
@@ -42,7 +62,25 @@ mod tests {
             Err(io::Error::other("disk full"))
         });
         assert_eq!(failed.expect_err("it failed").to_string(), "disk full");
+        let new = write_new(&path, |file| file.write_all(b"new")).expect_err("there is one");
+        assert_eq!(new.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).expect("there"), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_is_there_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x");
+        write_new(&path, |file| file.write_all(b"new")).expect("written");
+        // Someone else comes first while it is written.
+        let other = folder.path().join("y");
+        let late = write_new(&other, |file| {
+            std::fs::write(&other, b"theirs")?;
+            file.write_all(b"ours")
+        });
+        assert_eq!(late.expect_err("theirs is first").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&other).expect("there"), b"theirs");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 2);
     }
 }

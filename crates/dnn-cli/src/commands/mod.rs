@@ -1,13 +1,15 @@
 //! The subcommands, a file each.
 
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod draw;
 pub(crate) mod evaluate;
+pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod train;
 
-use crate::args::{Cli, Command, DataCommand};
+use crate::args::{Cli, Command, ConfigCommand, DataCommand};
 use crate::console::Console;
 use std::process::ExitCode;
 
@@ -23,7 +25,12 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),
         Some(Command::Inspect(args)) => inspect::run(args, console),
+        Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
+        Some(Command::Config { command: ConfigCommand::Init(args) }) => config::init(args, console),
+        Some(Command::Config { command: ConfigCommand::Check(args) }) => {
+            config::check(args, console)
+        }
         Some(Command::Completions(args)) => completions::run(args),
     }
 }

@@ -70,14 +70,19 @@ impl RunConfig {
 
 /// Of the names that serde would have taken, the one most like what it got.
 pub(crate) fn nearest(message: &str) -> Option<String> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
     if !message.starts_with("unknown ") {
         return None;
     }
-    let got = quoted.next()?;
+    let mut names = quoted(message);
+    let got = names.next()?;
     let like = |name: &str| strsim::jaro_winkler(got, name);
-    let best = quoted.max_by(|a, b| like(a).total_cmp(&like(b)))?;
+    let best = names.max_by(|a, b| like(a).total_cmp(&like(b)))?;
     (like(best) > 0.7).then(|| best.to_owned())
+}
+
+/// What stands between backticks: the names in an error of serde.
+pub(super) fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    message.split('`').skip(1).step_by(2)
 }
 
 #[cfg(test)]

@@ -6,14 +6,18 @@
 mod checkpoints;
 mod config;
 mod folder;
+mod keys;
 mod metrics;
+mod shape;
 mod summary;
+mod template;
 
 pub(crate) use checkpoints::{CheckpointStore, Every, lock, read as read_checkpoint};
 pub(crate) use config::{RunConfig, nearest};
 pub(crate) use folder::RunFolder;
 pub(crate) use metrics::MetricsLog;
 pub(crate) use summary::{Machine, Seconds, Summary};
+pub(crate) use template::commented;
 
 use anyhow::Context;
 use dnn_core::Model;

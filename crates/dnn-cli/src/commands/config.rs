@@ -1,0 +1,96 @@
+//! `dnn config`.
+
+use crate::choice::choice;
+use crate::console::{Console, argument, program};
+use crate::file::{write_new, write_whole};
+use crate::run::{RunConfig, commented};
+use dnn_train::{Preset, TrainConfig};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Write a configuration in which every key is explained
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// The configuration to write
+    #[arg(long, value_name = "PRESET", value_parser = choice(&Preset::ALL),
+          default_value = "course-deep")]
+    preset: Preset,
+    /// Where to write it [default: standard output]
+    #[arg(long, value_name = "FILE.toml")]
+    out: Option<PathBuf>,
+    /// Replace the file
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+/// Say whether a configuration is sound, or what is wrong with it
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// A configuration, for example the config.toml of a run
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    preset: Preset,
+    out: Option<&'a Path>,
+    config: &'a RunConfig,
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    file: &'a Path,
+    sound: bool,
+    config: &'a RunConfig,
+}
+
+pub(crate) fn init(args: &InitArgs, console: Console) -> anyhow::Result<ExitCode> {
+    let config = RunConfig::new(TrainConfig::preset(args.preset));
+    let text = commented(&config)?;
+    match &args.out {
+        None => console.text(text.trim_end())?,
+        Some(path) => {
+            if args.force {
+                write_whole(path, text.as_bytes())?;
+            } else {
+                write_new(path, text.as_bytes())?;
+            }
+            console.text(format!("Written: {}", path.display()))?;
+            console.note(format!("Next: {} train --config {}", program(), argument(path)));
+        }
+    }
+    console.json(&Written { preset: args.preset, out: args.out.as_deref(), config: &config })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn check(args: &CheckArgs, console: Console) -> anyhow::Result<ExitCode> {
+    let config = RunConfig::read(&args.file)?;
+    console.text(format!("{}: sound; {}", args.file.display(), summary(&config)))?;
+    console.json(&Checked { file: &args.file, sound: true, config: &config })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A configuration in a line.
+fn summary(RunConfig { source, training, .. }: &RunConfig) -> String {
+    let hidden: Vec<_> = training.hidden.iter().map(ToString::to_string).collect();
+    let hidden = match hidden.join("-") {
+        none if none.is_empty() => "no hidden layer".into(),
+        units => format!("hidden layers {units}, {}", training.activation),
+    };
+    let data = match source {
+        Some(source) => source.arguments(),
+        None => "the command line's".into(),
+    };
+    let length = match training.epochs {
+        0 => format!("{} iterations", training.iterations),
+        epochs => format!("{epochs} epochs"),
+    };
+    format!(
+        "{hidden}; {}, learning rate {}, {length}, seed {}, {}; data: {data}",
+        training.optimizer.name(),
+        training.learning_rate,
+        training.seed,
+        training.precision
+    )
+}

@@ -1,0 +1,409 @@
+//! `dnn gradcheck`.
+
+use crate::args::{DrawArgs, Layers, NameArgs, hidden_activations, layers};
+use crate::choice::choice;
+use crate::console::{Console, warn};
+use crate::run;
+use crate::source::{Source, Split};
+use anyhow::{Context, bail, ensure};
+use dnn_core::gradcheck::{self, Options, Outcome, ParameterCheck, in_double};
+use dnn_core::network::Workspace;
+use dnn_core::rng::{Generator, RngKind};
+use dnn_core::{Activation, AnyNetwork, Architecture, Dataset, Examples, Init, Loss, Network};
+use dnn_data::ImageSet;
+use dnn_train::TrainConfig;
+use nalgebra::DMatrix;
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit code when backward and differences do not agree.
+const NOT_MET: u8 = 1;
+/// Numbers in a drawn network, or in its activations, at most: 400 MB.
+const MAX_NUMBERS: usize = 50_000_000;
+/// Images of DATA that are enough to see a fault.
+const N_IMAGES: usize = 32;
+
+/// Compare the gradients of backward with central differences, layer by layer
+///
+/// Without MODEL: on a network and examples drawn from normal distributions. Always in double
+/// precision. Exits with 1 when they do not agree.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The relative gap is ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), ĝ = (J(θ + ε) − J(θ − ε)) / 2ε."
+)]
+pub(crate) struct Args {
+    /// A model file, or the folder of a run
+    #[arg(requires = "data")]
+    model: Option<PathBuf>,
+    /// A folder with a training and a test file, an HDF5 file, or `drawn`
+    data: Option<PathBuf>,
+    /// Which images of the data [default: train]
+    #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), requires = "data")]
+    split: Option<Split>,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    draw: DrawArgs,
+    /// Units of the hidden layers, or "none" [default: 20,7,5]
+    #[arg(long, value_name = "N,N,…", value_parser = layers, conflicts_with = "model")]
+    layers: Option<Layers>,
+    /// Activation of the hidden layers [default: relu]
+    #[arg(long, value_name = "NAME", value_parser = choice(&hidden_activations()),
+          conflicts_with = "model")]
+    activation: Option<Activation>,
+    /// Features of an example [default: 20]
+    #[arg(long, value_name = "N", conflicts_with = "model")]
+    features: Option<usize>,
+    /// Classes: a sigmoid for 2, a softmax for more [default: 2]
+    #[arg(long, value_name = "N", conflicts_with = "model")]
+    classes: Option<usize>,
+    /// Examples of the cost [default: 10; of DATA 32, chosen at random]
+    #[arg(long, value_name = "N")]
+    examples: Option<usize>,
+    /// Seed of everything drawn or chosen
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Entries of each W and b to check at most; of larger ones a random sample
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    sample: usize,
+    /// ε, the step to either side
+    #[arg(long, value_name = "F", default_value = "1e-5", allow_negative_numbers = true)]
+    epsilon: f64,
+    /// Relative gap to allow
+    #[arg(long, value_name = "F", default_value = "2e-7", allow_negative_numbers = true)]
+    tolerance: f64,
+    /// Spoil the gradient of this parameter, so that the check must fail
+    #[arg(long = "break", value_name = "W2", hide = true)]
+    spoil: Option<String>,
+}
+
+/// What is checked, and on what.
+struct Case {
+    network: Network<f64>,
+    x: DMatrix<f64>,
+    labels: Vec<u32>,
+    /// Where network and examples come from, in words.
+    origin: [String; 2],
+}
+
+#[derive(Serialize)]
+struct Result<'a> {
+    model: Option<&'a Path>,
+    data: Option<&'a Path>,
+    architecture: Architecture,
+    examples: usize,
+    cost: f64,
+    epsilon: f64,
+    tolerance: f64,
+    seed: u64,
+    parameters: Vec<Row<'a>>,
+    verdict: Verdict,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    entries: usize,
+    checked: usize,
+    /// Left out: the step crosses the kink of a ReLU.
+    kinks: usize,
+    gradient_norm: f64,
+    relative_gap: f64,
+    outcome: Outcome,
+    /// The entry with the largest difference.
+    worst: Option<Worst>,
+}
+
+#[derive(Serialize)]
+struct Worst {
+    row: usize,
+    column: usize,
+    backward: f64,
+    differences: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Passed,
+    Failed,
+    Undecided,
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    check_numbers(args)?;
+    let case = match (&args.model, &args.data) {
+        (Some(model), Some(data)) => Case::of_model(model, data, args)?,
+        _ => Case::drawn(args)?,
+    };
+    let Case { network, x, labels, .. } = &case;
+    let mut gradients = network.zero_gradients();
+    let mut workspace = Workspace::new(network, x.ncols());
+    let cost = network.cost_and_gradients(x, labels, &mut workspace, &mut gradients);
+    if let Some(name) = &args.spoil {
+        spoil(name, &mut gradients)?;
+    }
+    let options = Options { epsilon: args.epsilon, sample: args.sample, seed: args.seed };
+    let checks = gradcheck::compare(network, x, labels, &gradients, &options);
+
+    let rows: Vec<_> = checks.iter().map(|check| Row::new(check, args.tolerance)).collect();
+    let is = |outcome| move |row: &&Row<'_>| row.outcome == outcome;
+    let verdict = if rows.iter().any(|row| row.outcome == Outcome::Differs) {
+        Verdict::Failed
+    } else if rows.iter().any(|row| row.outcome == Outcome::Agrees) {
+        Verdict::Passed
+    } else {
+        Verdict::Undecided
+    };
+    if !console.json {
+        if !console.quiet {
+            console.text(case.describe(cost, args)?)?;
+            console.text(table(&rows)?)?;
+        }
+        for row in rows.iter().filter(is(Outcome::Undecided)) {
+            console.text(why_undecided(row))?;
+        }
+        console.text(verdict_line(verdict, &rows, args.tolerance))?;
+    }
+    for row in rows.iter().filter(is(Outcome::Differs)) {
+        warn(fault(row, args.tolerance));
+    }
+    console.json(&Result {
+        model: args.model.as_deref(),
+        data: args.data.as_deref(),
+        architecture: network.architecture(),
+        examples: labels.len(),
+        cost,
+        epsilon: args.epsilon,
+        tolerance: args.tolerance,
+        seed: args.seed,
+        parameters: rows,
+        verdict,
+    })?;
+    Ok(if verdict == Verdict::Passed { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) })
+}
+
+fn check_numbers(args: &Args) -> anyhow::Result<()> {
+    let (epsilon, tolerance) = (args.epsilon, args.tolerance);
+    ensure!(
+        (1e-10..=1e-2).contains(&epsilon),
+        "--epsilon {epsilon}: expected 1e-10 to 1e-2; the difference of two costs is rounding below \
+         and no slope above"
+    );
+    ensure!(
+        tolerance > 0.0 && tolerance < 1.0,
+        "--tolerance {tolerance}: expected above 0 and below 1, which no relative gap exceeds"
+    );
+    ensure!(args.sample > 0, "--sample 0: expected at least 1 entry");
+    ensure!(args.examples != Some(0), "--examples 0: expected at least 1");
+    let of_data = args.names.x.is_some() || args.draw.any();
+    ensure!(args.data.is_some() || !of_data, "--x, --y and the --draw flags need MODEL and DATA");
+    Ok(())
+}
+
+impl Case {
+    /// A network and examples from normal distributions.
+    fn drawn(args: &Args) -> anyhow::Result<Self> {
+        let hidden = args.layers.as_ref().map_or(&[20, 7, 5][..], |layers| &layers.0);
+        let (n_features, m) = (args.features.unwrap_or(20), args.examples.unwrap_or(10));
+        let n_classes = args.classes.unwrap_or(2);
+        ensure!(n_classes >= 2, "--classes {n_classes}: expected at least 2");
+        let loss =
+            if n_classes == 2 { Loss::BinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
+        let dims: Vec<_> = [n_features]
+            .iter()
+            .chain(hidden)
+            .chain(&[loss.n_outputs(n_classes)])
+            .copied()
+            .collect();
+        let architecture = Architecture::new(dims, args.activation.unwrap_or_default(), loss);
+        let dims = &architecture.layer_dims;
+        let n_values = |n: usize| m.checked_mul(n).is_some_and(|n| n <= MAX_NUMBERS);
+        // Each below the limit, so that their products do not overflow.
+        ensure!(
+            dims.iter().all(|&n| n <= TrainConfig::MAX_UNITS && n_values(n))
+                && architecture.n_parameters() <= MAX_NUMBERS,
+            "{architecture} with {m} examples is too large to check: expected at most {MAX_NUMBERS} \
+             parameters, and as many values in a layer"
+        );
+        architecture.check().context("these settings make no network")?;
+        let mut rng = Generator::new(RngKind::Modern, args.seed)?;
+        let mut network = Network::initialize(&architecture, Init::Auto, &mut rng)?;
+        // Biases of 0 would hide a fault in their part of Z.
+        for (_, b) in network.parameters_mut() {
+            b.fill_with(|| 0.3 * rng.normal());
+        }
+        let x = rng.normal_matrix(n_features, m);
+        let labels = (0..m).map(|_| (rng.uniform() * n_classes as f64) as u32).collect();
+        let origin = [format!("drawn, seed {}", args.seed), format!("{m}, drawn from N(0, 1)")];
+        Ok(Self { network, x, labels, origin })
+    }
+
+    /// A trained network and images.
+    fn of_model(model: &Path, data: &Path, args: &Args) -> anyhow::Result<Self> {
+        let (model, path) = run::read_model(model)?;
+        let network = match model.network() {
+            AnyNetwork::F32(network) => in_double(network),
+            AnyNetwork::F64(network) => network.clone(),
+        };
+        let splits = Source::new(data, &args.names, &args.draw)?.load()?;
+        // Datasets that were named are what is meant, whatever the split is called.
+        let split =
+            if args.names.x.is_some() { Split::Train } else { args.split.unwrap_or(Split::Train) };
+        let set = split.of(splits, data)?;
+        let m = args.examples.unwrap_or(N_IMAGES.min(set.len()));
+        if m > set.len() {
+            bail!("--examples {m}: {} has {} {split} images", data.display(), set.len());
+        }
+        let set = some_of(&set, m, args.seed)?;
+        let misfit = || format!("{} does not fit the model {}", data.display(), path.display());
+        let dataset: Dataset<f64> = set.to_dataset(model.input()).with_context(misfit)?;
+        // A gradient is one whatever the classes are called; an output for each it must have.
+        let n_classes = network.n_classes();
+        if let Some(label) = dataset.labels().iter().find(|&&label| label as usize >= n_classes) {
+            bail!("{}: an image of class {label}, of {n_classes} classes", misfit());
+        }
+        let (x, labels) = (dataset.x().clone(), dataset.labels().to_vec());
+        let precision = match model.network() {
+            AnyNetwork::F32(_) => ", kept in f32, checked in f64",
+            AnyNetwork::F64(_) => "",
+        };
+        let origin = [
+            format!("{}{precision}", path.display()),
+            format!("{m} {split} images of {}, seed {}", data.display(), args.seed),
+        ];
+        Ok(Self { network, x, labels, origin })
+    }
+
+    fn describe(&self, cost: f64, args: &Args) -> std::result::Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        let architecture = self.network.architecture();
+        let mut names: Vec<_> = architecture.activations.iter().map(ToString::to_string).collect();
+        names.dedup();
+        names.push(architecture.loss.to_string());
+        let [network, examples] = &self.origin;
+        writeln!(out, "Network:   {architecture}, {} ({network})", names.join(", "))?;
+        writeln!(out, "Examples:  {examples}; cost {cost:.6}")?;
+        writeln!(out, "Step:      ε = {:e}", args.epsilon)?;
+        Ok(out)
+    }
+}
+
+/// `m` of the images, chosen at random, in their order.
+fn some_of(set: &ImageSet, m: usize, seed: u64) -> anyhow::Result<ImageSet> {
+    let mut chosen = Generator::new(RngKind::Modern, seed)?.permutation(set.len());
+    chosen.truncate(m);
+    chosen.sort_unstable();
+    let pixels = chosen.iter().flat_map(|&i| set.image(i)).copied().collect();
+    let labels = chosen.iter().map(|&i| set.labels()[i]).collect();
+    Ok(ImageSet::new(pixels, set.shape(), labels, set.classes().to_vec())?)
+}
+
+/// Makes the gradient of one parameter wrong: by 1 %, and by 0.001 in case that it is zero.
+fn spoil(name: &str, gradients: &mut [dnn_core::linear::Gradients<f64>]) -> anyhow::Result<()> {
+    let wrong = |g: &mut f64| *g = 1.01 * *g + 1e-3;
+    for (l, gradient) in gradients.iter_mut().enumerate() {
+        if name == format!("W{}", l + 1) {
+            gradient.dw.apply(wrong);
+            return Ok(());
+        }
+        if name == format!("b{}", l + 1) {
+            gradient.db.apply(wrong);
+            return Ok(());
+        }
+    }
+    bail!("--break {name}: expected W1, b1 and so on, to b{}", gradients.len());
+}
+
+impl<'a> Row<'a> {
+    fn new(check: &'a ParameterCheck, tolerance: f64) -> Self {
+        let worst = check.worst().map(|i| Worst {
+            row: check.entries[i] % check.shape.0,
+            column: check.entries[i] / check.shape.0,
+            backward: check.analytic[i],
+            differences: check.numeric[i],
+        });
+        Self {
+            name: &check.name,
+            entries: check.n_entries(),
+            checked: check.entries.len(),
+            kinks: check.n_kinks,
+            gradient_norm: check.analytic.norm(),
+            relative_gap: check.relative_gap(),
+            outcome: check.outcome(tolerance),
+            worst,
+        }
+    }
+}
+
+fn table(rows: &[Row<'_>]) -> std::result::Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    writeln!(out, "{:<5} {:>12}  {:>10}  checked", "", "relative gap", "‖g‖")?;
+    for row in rows {
+        let Row { name, entries, checked, kinks, gradient_norm, relative_gap, outcome, .. } = row;
+        write!(
+            out,
+            "{name:<5} {relative_gap:>12.1e}  {gradient_norm:>10.3e}  {checked} of {entries}"
+        )?;
+        if *kinks > 0 {
+            write!(out, ", {kinks} left out at a kink")?;
+        }
+        match outcome {
+            Outcome::Agrees => {}
+            Outcome::Differs => write!(out, "  <- differs")?,
+            Outcome::Undecided => write!(out, "  <- undecided")?,
+        }
+        writeln!(out)?;
+    }
+    Ok(out)
+}
+
+fn why_undecided(row: &Row<'_>) -> String {
+    let Row { name, relative_gap, .. } = row;
+    if row.checked == 0 {
+        format!("{name}: undecided, every entry is at a kink; another --seed or --epsilon may help")
+    } else {
+        format!(
+            "{name}: undecided, rounding alone can make the gap of {relative_gap:.1e}; a larger \
+             --epsilon may tell"
+        )
+    }
+}
+
+fn fault(row: &Row<'_>, tolerance: f64) -> String {
+    let Row { name, relative_gap, worst, .. } = row;
+    let at = worst.as_ref().map_or(String::new(), |worst| {
+        let Worst { row, column, backward, differences } = worst;
+        let place = if name.starts_with('b') { row.to_string() } else { format!("{row}, {column}") };
+        format!(
+            "; farthest apart at {name}[{place}]: backward {backward:e}, differences {differences:e}"
+        )
+    });
+    format!("{name}: relative gap {relative_gap:.1e}, above {tolerance:e}{at}")
+}
+
+fn verdict_line(verdict: Verdict, rows: &[Row<'_>], tolerance: f64) -> String {
+    let of = |outcome| rows.iter().filter(move |row| row.outcome == outcome);
+    match verdict {
+        Verdict::Failed => {
+            let names: Vec<_> = of(Outcome::Differs).map(|row| row.name).collect();
+            let names = names.join(", ");
+            format!("Failed: the gradient of {names} is not what central differences say")
+        }
+        Verdict::Undecided => "Undecided: no gradient could be told right or wrong".into(),
+        Verdict::Passed => {
+            let largest = of(Outcome::Agrees).map(|row| row.relative_gap).fold(0.0, f64::max);
+            let (agree, all) = (of(Outcome::Agrees).count(), rows.len());
+            let undecided = match all - agree {
+                0 => String::new(),
+                n => format!(", {n} undecided"),
+            };
+            format!(
+                "Passed: {agree} of {all} gradients agree with central differences{undecided}; the \
+                 largest relative gap is {largest:.1e}, of {tolerance:e} allowed"
+            )
+        }
+    }
+}
