@@ -165,3 +165,77 @@ fn a_reader_that_leaves_does_not_end_training() {
     assert!(child.wait().unwrap().success());
     assert!(place.path("r/model.safetensors").exists());
 }
+
+#[test]
+fn folds_judge_every_training_image_once() {
+    let place = Place::new();
+    let report = place.json(&[&quick()[..], &["--folds", "3", "--out", "f"]].concat());
+    assert_eq!(report["folds"].as_array().unwrap().len(), 3);
+    assert_eq!(report["summary"]["pooled"]["total"], 30);
+    assert_eq!(names(&place.path("f")), ["config.toml", "folds.json"]);
+    let again = place.json(&[&quick()[..], &["--folds", "3", "--out", "g"]].concat());
+    assert_eq!(report["folds"], again["folds"]);
+    let error = place.refused(&[&quick()[..], &["--folds", "31", "--out", "h"]].concat());
+    assert!(error.contains("31 folds of 30 examples: expected 2 to 30"), "{error}");
+    assert!(!place.path("h").exists());
+}
+
+#[test]
+fn flags_of_breadth_train_and_stay_in_the_configuration() {
+    let place = Place::new();
+    let flags = [
+        "--optimizer",
+        "adamw:weight_decay=0.1",
+        "--lr",
+        "0.001",
+        "--epochs",
+        "6",
+        "--batch-size",
+        "8",
+        "--dropout",
+        "0.1",
+        "--l2",
+        "0.01",
+        "--clip-norm",
+        "5",
+        "--class-weights",
+        "balanced",
+        "--validation",
+        "0.25",
+        "--patience",
+        "50",
+        "--restore-best",
+        "--schedule",
+        "cosine:warmup=3",
+        "--layers",
+        "9,6",
+        "--activation",
+        "tanh,relu",
+        "--loss",
+        "softmax",
+        "--init",
+        "auto",
+    ];
+    let args = [&["train"], &DATA[..], &flags].concat();
+    let first = place.json(&[&args[..], &["--out", "a"]].concat());
+    assert_eq!(first["iterations"], 6 * 3, "23 images in batches of 8");
+    assert_eq!(first["validations"].as_array().unwrap().len(), 6);
+    assert_eq!(first["architecture"]["loss"], "softmax-cross-entropy");
+    place.ok(&["train", "--config", "a/config.toml", "--out", "b", "--threads", "3"]);
+    let model = |run: &str| fs::read(place.path(run).join("model.safetensors")).unwrap();
+    assert!(model("a") == model("b"));
+    for (flags, expected) in [
+        (["--optimizer", "adma"], "did you mean `adam`?"),
+        (["--schedule", "cosin"], "did you mean `cosine`?"),
+        (["--dropout", "1"], "dropout is 1: expected at least 0 and below 1"),
+        (["--patience", "3"], "patience and restore_best need a validation set"),
+        (["--class-weights", "1,2,3"], "3 class weights for 2 classes"),
+        (["--validation", "0.001"], "this share of the training set is no example"),
+    ] {
+        let error = place.refused(&[&quick()[..], &flags, &["--out", "c"]].concat());
+        assert!(error.contains(expected), "{flags:?}: {error}");
+    }
+    let gram = ["--engine", "gram", "--optimizer", "adam", "--out", "c"];
+    let error = place.refused(&[&quick()[..], &gram].concat());
+    assert!(error.contains("it takes optimizers whose steps are linear"), "{error}");
+}

@@ -31,6 +31,7 @@ pub mod checkpoint;
 pub mod config;
 mod diagnosis;
 pub mod engine;
+mod folds;
 pub mod observer;
 pub mod optimizer;
 pub mod pool;
@@ -42,6 +43,7 @@ mod trainer;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, Preset, TrainConfig};
 pub use diagnosis::{diagnose, findings};
+pub use folds::{Fold, FoldSummary, cross_validate};
 pub use observer::{Flow, IterationEvent, Moment, Observer};
 pub use trainer::{
     CostPoint, End, Evaluation, TrainError, Trained, Training, ValidationPoint, evaluate, train,

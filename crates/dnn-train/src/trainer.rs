@@ -45,6 +45,14 @@ pub enum TrainError {
     /// Nothing is left to judge by.
     #[error("{0}")]
     NothingToJudge(&'static str),
+    /// So many folds cannot be made.
+    #[error("{k} folds of {m} examples: expected 2 to {m}")]
+    Folds {
+        /// Folds asked for.
+        k: usize,
+        /// Examples there are.
+        m: usize,
+    },
     /// The run cannot go on from the checkpoint.
     #[error("cannot go on from the checkpoint")]
     Checkpoint(#[from] CheckpointError),
@@ -175,19 +183,43 @@ impl<'a, F: Real> Training<'a, F> {
         self
     }
 
+    /// Whether training can start: what [`run`](Self::run) would refuse at once, found before
+    /// anything is made for the run.
+    ///
+    /// # Errors
+    /// Configuration, data and validation set that do not fit each other.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let Self { config, examples, validation, .. } = self;
+        config.architecture(examples.n_features(), examples.classes().len())?;
+        if let Some(set) = validation {
+            return check_alike(*examples, *set);
+        }
+        if config.validation > 0.0 {
+            let (labels, share) = (examples.labels(), config.validation);
+            if split::stratified(labels, share, config.rng, config.seed)?.1.is_empty() {
+                return Err(TrainError::NothingToJudge(
+                    "validation: this share of the training set is no example",
+                ));
+            }
+        } else if config.patience > 0 || config.restore_best {
+            return Err(TrainError::NothingToJudge(
+                "patience and restore_best need a validation set, or validation = 0.1 for example",
+            ));
+        }
+        Ok(())
+    }
+
     /// Trains.
     ///
     /// # Errors
     /// [`TrainError`]; `Diverged` when the cost becomes NaN or infinite.
     pub fn run(self, observers: &mut [&mut dyn Observer]) -> Result<Trained<F>, TrainError> {
+        self.check()?;
         let Self { config, examples, validation, checkpoint, data } = self;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
         let architecture = config.architecture(n_features, n_classes)?;
         let judged = match validation {
-            Some(set) => {
-                check_alike(examples, set)?;
-                Some((matrix(set)?, Cow::Borrowed(set.labels())))
-            }
+            Some(set) => Some((matrix(set)?, Cow::Borrowed(set.labels()))),
             None => None,
         };
         let (x, labels, judged) = if judged.is_some() || config.validation == 0.0 {
@@ -195,20 +227,10 @@ impl<'a, F: Real> Training<'a, F> {
         } else {
             let (train, kept) =
                 split::stratified(examples.labels(), config.validation, config.rng, config.seed)?;
-            if kept.is_empty() {
-                return Err(TrainError::NothingToJudge(
-                    "validation: this share of the training set is no example",
-                ));
-            }
             let ((x, labels), (kept_x, kept_labels)) =
                 (selected(examples, &train)?, selected(examples, &kept)?);
             (Cow::Owned(x), Cow::Owned(labels), Some((Cow::Owned(kept_x), Cow::Owned(kept_labels))))
         };
-        if judged.is_none() && (config.patience > 0 || config.restore_best) {
-            return Err(TrainError::NothingToJudge(
-                "patience and restore_best need a validation set, or validation = 0.1 for example",
-            ));
-        }
         let mut rng = Generator::new(config.rng, config.seed)?;
         let network = Network::initialize(&architecture, config.init, &mut rng)?;
         let optimizer = config.optimizer.build::<F>();

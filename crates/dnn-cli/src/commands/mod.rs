@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod draw;
 pub(crate) mod evaluate;
+mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;

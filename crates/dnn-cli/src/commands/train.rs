@@ -1,5 +1,6 @@
 //! `dnn train`, and `dnn` alone.
 
+use super::folds;
 use crate::args::{DrawArgs, NameArgs, TrainingArgs};
 use crate::console::{Console, argument, interval, of_how_many, program};
 use crate::figure::cost_plot::{CostPlot, SIZE, Series};
@@ -47,6 +48,11 @@ pub(crate) struct Args {
     /// Images to judge by while training: an HDF5 file, or a folder
     #[arg(long, value_name = "FILE", conflicts_with = "validation")]
     validation_data: Option<PathBuf>,
+    /// Train K networks, each judged on a K-th of the training images that it has not seen, in
+    /// place of one; keeps no model
+    #[arg(long, value_name = "K", conflicts_with_all = ["resume", "validation", "validation_data",
+          "checkpoint_every"])]
+    folds: Option<usize>,
     /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds); the last two, and the best
     #[arg(long, value_name = "N|Nepochs|Ns")]
     checkpoint_every: Option<Every>,
@@ -93,6 +99,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, Some(path)) => Place::Folder { path, force: args.force },
         (None, None) => Place::Numbered(name),
     };
+    if let Some(k) = args.folds {
+        return folds::run(&config, &place, k, console);
+    }
     train(&config, &place, console)
 }
 
@@ -178,14 +187,14 @@ fn set<T: Copy>(value: &mut T, flag: Option<T>) {
 }
 
 /// Where a run goes.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Folder { path: &'a Path, force: bool },
     Numbered(&'a str),
     Resume { path: &'a Path, previous: bool },
 }
 
 impl Place<'_> {
-    fn open(&self) -> anyhow::Result<RunFolder> {
+    pub(super) fn open(&self) -> anyhow::Result<RunFolder> {
         match *self {
             Self::Folder { path, force } => RunFolder::create(path, force),
             Self::Numbered(name) => RunFolder::create_numbered(name),
@@ -251,10 +260,9 @@ where
     let train = dataset(&sets.train)?;
     let test = sets.test.as_ref().map(dataset).transpose()?;
     let validation = sets.validation.as_ref().map(dataset).transpose()?;
-    config
-        .training
-        .architecture(contract.n_features(), sets.train.classes().len())
-        .context("these images and settings make no network")?;
+    let training = Training::new(&config.training, &train)
+        .validate_on(validation.as_ref().map(|set| set as &dyn Examples<F>));
+    training.check().context("these images and settings make no training")?;
     let data_hash = sets.hash();
     let load = sets.start.elapsed().as_secs_f64();
 
@@ -281,11 +289,8 @@ where
         if interrupt::asked() { Flow::Stop } else { Flow::Continue }
     };
     let observers: &mut [&mut dyn Observer] = &mut [&mut log, &mut progress, &mut store, &mut stop];
-    let trained = Training::new(&config.training, &train)
-        .validate_on(validation.as_ref().map(|set| set as &dyn Examples<F>))
-        .identified_by(&data_hash)
-        .resume_from(checkpoint.as_ref())
-        .run(observers);
+    let trained =
+        training.identified_by(&data_hash).resume_from(checkpoint.as_ref()).run(observers);
     progress.finish();
     let trained = trained
         .with_context(|| format!("training in {} came to no end", folder.path().display()))?;

@@ -31,7 +31,8 @@ pub(crate) const MODEL: &str = "model.safetensors";
 pub(crate) const SUMMARY: &str = "summary.json";
 pub(crate) const COST_SVG: &str = "cost.svg";
 pub(crate) const COST_PNG: &str = "cost.png";
-const FILES: [&str; 6] = [CONFIG, METRICS, MODEL, SUMMARY, COST_SVG, COST_PNG];
+pub(crate) const FOLDS: &str = "folds.json";
+const FILES: [&str; 7] = [CONFIG, METRICS, MODEL, SUMMARY, COST_SVG, COST_PNG, FOLDS];
 
 /// Reads a model file, or the model of a run's folder; gives the file's path as well.
 ///

@@ -1,0 +1,96 @@
+//! `dnn train --folds K`: cross-validation.
+
+use super::train::Place;
+use crate::console::{Console, interval, of_how_many};
+use crate::interrupt;
+use crate::run::{self, RunConfig};
+use anyhow::{Context, bail};
+use dnn_core::{Precision, Real};
+use dnn_data::{ImageSet, Splits};
+use dnn_train::{Flow, Fold, FoldSummary, IterationEvent, Observer, cross_validate};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// `folds.json`, which is also what `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    run: PathBuf,
+    data: PathBuf,
+    folds: Vec<Fold>,
+    summary: FoldSummary,
+    /// 95 % interval of the pooled accuracy.
+    interval: (f64, f64),
+}
+
+pub(super) fn run(
+    config: &RunConfig,
+    place: &Place<'_>,
+    k: usize,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    interrupt::listen()?;
+    let source = config.source.as_ref().context("no data given")?;
+    let Splits { train: Some(train), .. } = source.load()? else {
+        bail!("{}: no training images, only test images", source.data.display());
+    };
+    let folds = match config.training.precision {
+        Precision::F32 => train_folds::<f32>(config, &train, k, console),
+        Precision::F64 => train_folds::<f64>(config, &train, k, console),
+    }?;
+    let summary = FoldSummary::of(&folds);
+    let folder = place.open()?;
+    folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
+    let report = Report {
+        run: folder.path().into(),
+        data: source.data.clone(),
+        folds,
+        summary,
+        interval: summary.pooled.wilson_interval(),
+    };
+    let mut json = serde_json::to_vec_pretty(&report).context("cannot write JSON")?;
+    json.push(b'\n');
+    folder.write(run::FOLDS, &json)?;
+    console.json(&report)?;
+    let FoldSummary { mean, deviation, pooled } = summary;
+    console.text(format!(
+        "\n{} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
+        report.folds.len(),
+        100.0 * mean,
+        100.0 * deviation
+    ))?;
+    console.text(format!("All together: {}, {}", of_how_many(pooled), interval(pooled)))?;
+    console.text(format!(
+        "One image is {:.2} points. Each image was judged by the network that had not seen it.",
+        100.0 / pooled.total as f64
+    ))?;
+    console.text(format!("Run folder: {}", folder.path().display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn train_folds<F: Real>(
+    config: &RunConfig,
+    train: &ImageSet,
+    k: usize,
+    console: Console,
+) -> anyhow::Result<Vec<Fold>> {
+    let dataset = train.to_dataset::<F>(&train.contract()?)?;
+    let mut stop = |_: &IterationEvent<'_>| {
+        if interrupt::asked() { Flow::Stop } else { Flow::Continue }
+    };
+    let observers: &mut [&mut dyn Observer] = &mut [&mut stop];
+    let mut heard = Ok(());
+    let folds = cross_validate(&config.training, &dataset, k, observers, |fold| {
+        let Fold { fold: number, train, validation, validation_cost, .. } = fold;
+        let line = format!(
+            "Fold {number} of {k}: validation {}, cost {validation_cost:.6}; training {}",
+            of_how_many(*validation),
+            of_how_many(*train)
+        );
+        // Training does not end because its reader has gone.
+        if heard.is_ok() {
+            heard = console.say(line);
+        }
+    });
+    folds.context("cross-validation came to no end")
+}

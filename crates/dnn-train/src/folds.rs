@@ -1,0 +1,125 @@
+//! k-fold cross-validation: every example is judged once, by a network that has not seen it.
+
+use crate::config::TrainConfig;
+use crate::observer::Observer;
+use crate::split;
+use crate::trainer::{End, TrainError, Training, evaluate};
+use dnn_core::metrics::Score;
+use dnn_core::{Dataset, Examples, Real};
+use serde::{Deserialize, Serialize};
+
+/// What came of one fold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fold {
+    /// Number of the fold, from 1.
+    pub fold: usize,
+    /// Right ones of the examples it trained on.
+    pub train: Score,
+    /// Right ones of the examples kept apart.
+    pub validation: Score,
+    /// The cost on them.
+    pub validation_cost: f64,
+    /// Updates made.
+    pub iterations: usize,
+    /// How training ended.
+    pub end: End,
+}
+
+/// Mean and deviation over the folds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FoldSummary {
+    /// Mean of the folds' accuracies.
+    pub mean: f64,
+    /// Their standard deviation, √(Σ(a − ā)²/(k − 1)).
+    pub deviation: f64,
+    /// All examples, each judged by the network that has not seen it.
+    pub pooled: Score,
+}
+
+/// Trains `k` networks, each on all examples but its fold's, and judges each on its fold. Folds are
+/// drawn with the configured seed, each with its share of every class.
+///
+/// Ends early, with the folds so far, when an observer asks for it.
+///
+/// # Errors
+/// [`TrainError`]; when there are fewer examples than folds, or fewer than two folds.
+pub fn cross_validate<F: Real>(
+    config: &TrainConfig,
+    examples: &Dataset<F>,
+    k: usize,
+    observers: &mut [&mut dyn Observer],
+    mut each: impl FnMut(&Fold),
+) -> Result<Vec<Fold>, TrainError> {
+    let m = examples.n_examples();
+    if !(2..=m).contains(&k) {
+        return Err(TrainError::Folds { k, m });
+    }
+    let mut done = Vec::with_capacity(k);
+    for (i, kept) in split::folds(examples.labels(), k, config.rng, config.seed)?.iter().enumerate()
+    {
+        let rest: Vec<_> = (0..m).filter(|i| kept.binary_search(i).is_err()).collect();
+        let (train, validation) = (examples.select(&rest)?, examples.select(kept)?);
+        let training = Training::new(config, &train).validate_on(Some(&validation));
+        let trained = training.run(observers)?;
+        let judged = evaluate(&trained.network, &validation)?;
+        let fold = Fold {
+            fold: i + 1,
+            train: evaluate(&trained.network, &train)?.score,
+            validation: judged.score,
+            validation_cost: judged.cost,
+            iterations: trained.iterations,
+            end: trained.end,
+        };
+        each(&fold);
+        done.push(fold);
+        if trained.end == End::Asked {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+impl FoldSummary {
+    /// Of these folds.
+    pub fn of(folds: &[Fold]) -> Self {
+        let accuracies = || folds.iter().map(|fold| fold.validation.accuracy());
+        let n = folds.len() as f64;
+        let mean = accuracies().sum::<f64>() / n;
+        let squares: f64 = accuracies().map(|a| (a - mean).powi(2)).sum();
+        let sum = |count: fn(&Score) -> usize| folds.iter().map(|f| count(&f.validation)).sum();
+        Self {
+            mean,
+            deviation: if folds.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 },
+            pooled: Score { correct: sum(|s| s.correct), total: sum(|s| s.total) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nalgebra::DMatrix;
+
+    #[test]
+    fn every_example_is_judged_once() {
+        let x = DMatrix::from_fn(2, 40, |i, j| if i == 0 { j as f64 / 20.0 - 1.0 } else { 0.5 });
+        let labels = (0..40).map(|j| u32::from(j >= 20)).collect();
+        let data = Dataset::new(x, labels, vec!["a".into(), "b".into()]).unwrap();
+        let config = TrainConfig::course_deep().with(|c| {
+            c.hidden = vec![4];
+            c.learning_rate = 0.5;
+            c.iterations = 300;
+        });
+        let config = config.unwrap();
+        let mut seen = 0;
+        let folds = cross_validate(&config, &data, 4, &mut [], |_| seen += 1).unwrap();
+        assert_eq!((folds.len(), seen), (4, 4));
+        let summary = FoldSummary::of(&folds);
+        assert_eq!(summary.pooled.total, 40);
+        assert!(summary.mean > 0.85 && summary.deviation < 0.2, "{summary:?}");
+        for k in [0, 1, 41] {
+            let error = cross_validate(&config, &data, k, &mut [], |_| {}).unwrap_err();
+            assert!(error.to_string().contains("expected 2 to 40"), "{error}");
+        }
+    }
+}

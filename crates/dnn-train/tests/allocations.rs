@@ -1,0 +1,90 @@
+//! Nothing is allocated per iteration, apart from the buffer that the `gemm` crate takes for each
+//! product of many rows and gives back.
+#![allow(clippy::unwrap_used)] // tests
+
+use dnn_core::rng::{Generator, RngKind};
+use dnn_core::{Activation, Architecture, Init, Loss, Network};
+use dnn_train::config::OptimizerName;
+use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine, Pass};
+use dnn_train::optimizer::{Optimizer, Step};
+use nalgebra::DMatrix;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts what every thread asks for.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const M: usize = 300;
+
+fn count(engine: &mut dyn Engine<f64>, optimizer: &dyn Optimizer<f64>, batch: usize) -> usize {
+    let order: Vec<_> = (0..M).rev().collect();
+    let mut iterate = |i: usize| {
+        let start = i * batch % (M - batch);
+        let batch = (batch > 0).then_some(&order[start..start + batch]);
+        assert!(engine.cost(Pass { batch, iteration: i }).is_finite());
+        engine.update(optimizer, Step::new(i as u64 + 1, 1e-3), None);
+    };
+    // The matrix crate and the threads make their workspaces at first use.
+    (0..5).for_each(&mut iterate);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    (5..105).for_each(&mut iterate);
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+/// One test, so that no other thread's allocations are counted.
+#[test]
+fn a_hundred_iterations_allocate_nothing() {
+    let mut rng = Generator::new(RngKind::Modern, 1).unwrap();
+    let x: DMatrix<f64> = rng.normal_matrix(500, M);
+    let labels: Vec<u32> = (0..M as u32).map(|i| i % 3).collect();
+    for (hidden, n_threads) in [(vec![20, 7, 5], 1), (vec![32, 32], 2)] {
+        let dims = [vec![500], hidden.clone(), vec![3]].concat();
+        let shape = Architecture::new(dims, Activation::Tanh, Loss::SoftmaxCrossEntropy);
+        let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
+        for name in OptimizerName::ALL {
+            let optimizer = name.usual().build();
+            for (batch, dropout) in [(0, 0.0), (64, 0.0), (64, 0.2)] {
+                let options = EngineOptions {
+                    n_threads,
+                    max_batch: batch,
+                    dropout,
+                    ..EngineOptions::default()
+                };
+                let mut dense = DenseEngine::new(&network, &*optimizer, &x, &labels, options);
+                let n = count(&mut dense, &*optimizer, batch);
+                assert_eq!(n, 0, "dense, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads");
+                if optimizer.is_linear() {
+                    let mut gram = GramEngine::new(&network, &*optimizer, &x, &labels, options);
+                    let n = count(&mut gram, &*optimizer, batch);
+                    assert_eq!(
+                        n, 0,
+                        "gram, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads"
+                    );
+                }
+            }
+        }
+    }
+}
