@@ -1,7 +1,9 @@
 //! The command line.
 
 use crate::choice::choice;
-use crate::commands::{completions, config, draw, evaluate, gradcheck, inspect, predict, train};
+use crate::commands::{
+    compare, completions, config, draw, evaluate, gradcheck, inspect, predict, train,
+};
 use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
 use dnn_core::rng::RngKind;
@@ -33,6 +35,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
+    Compare(compare::Args),
     Predict(predict::Args),
     Inspect(inspect::Args),
     Gradcheck(gradcheck::Args),

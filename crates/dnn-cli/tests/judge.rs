@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::{DATA, Place, stderr, stdout};
+use common::{DATA, Place, stderr, stdout, write_colours};
 use dnn_data::ImageShape;
+use serde_json::Value;
 use std::fs;
 
 #[test]
@@ -35,6 +36,126 @@ fn evaluate_agrees_with_training_and_adds_up() {
     for part in ["Accuracy:", "95 % interval", "predicted", "true", "precision", "recall", "F1"] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+fn mean<'a>(values: impl Iterator<Item = &'a Value>) -> f64 {
+    let values: Vec<_> = values.map(number).collect();
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The areas of the curves of one class, again from their points.
+fn check_areas(curves: &Value) {
+    let points = |curve: &str, x: &str, y: &str| -> Vec<(f64, f64)> {
+        let points = curves[curve]["points"].as_array().unwrap();
+        points.iter().map(|p| (number(&p[x]), number(&p[y]))).collect()
+    };
+    let roc = points("roc", "false_positive_rate", "true_positive_rate");
+    let area: f64 = roc.windows(2).map(|p| (p[1].0 - p[0].0) * (p[1].1 + p[0].1) / 2.0).sum();
+    assert!((area - number(&curves["roc"]["area"])).abs() < 1e-12);
+    assert_eq!((roc[0], roc[roc.len() - 1]), ((0.0, 0.0), (1.0, 1.0)));
+    let pr = points("precision_recall", "recall", "precision");
+    let area: f64 = pr.windows(2).map(|p| (p[1].0 - p[0].0) * p[1].1).sum();
+    assert!((area - number(&curves["precision_recall"]["average_precision"])).abs() < 1e-12);
+    assert_eq!((pr[0], pr[pr.len() - 1].0), ((0.0, 1.0), 1.0));
+}
+
+/// What holds of the metrics of any model.
+fn check_metrics(found: &Value) {
+    let classes = found["classes"].as_array().unwrap();
+    let of_classes = |key| mean(classes.iter().map(|class| &class[key]));
+    assert!((number(&found["balanced_accuracy"]) - of_classes("recall")).abs() < 1e-12);
+    assert!((number(&found["macro_average"]["f1"]) - of_classes("f1")).abs() < 1e-12);
+    // Not the same computation: one comes from logits, the other from probabilities.
+    assert!((number(&found["log_loss"]) - number(&found["cost"])).abs() < 1e-9);
+    let curves = found["curves"].as_array().unwrap();
+    curves.iter().for_each(check_areas);
+    let areas = mean(curves.iter().map(|c| &c["roc"]["area"]));
+    assert!((number(&found["roc_auc"]) - areas).abs() < 1e-12);
+    let areas = mean(curves.iter().map(|c| &c["precision_recall"]["average_precision"]));
+    assert!((number(&found["average_precision"]) - areas).abs() < 1e-12);
+    let bins = found["calibration"]["bins"].as_array().unwrap();
+    let (mut count, mut right, mut gap) = (0.0, 0.0, 0.0);
+    for bin in bins.iter().filter(|bin| bin["count"] != 0) {
+        let (n, share) = (number(&bin["count"]), number(&bin["accuracy"]));
+        count += n;
+        right += n * share;
+        gap += n * (share - number(&bin["confidence"])).abs();
+    }
+    assert_eq!((bins.len(), count), (10, number(&found["total"])));
+    assert!((right - number(&found["correct"])).abs() < 1e-9);
+    assert!((gap / count - number(&found["calibration"]["expected_error"])).abs() < 1e-12);
+}
+
+#[test]
+fn metrics_of_two_classes_agree_with_one_another() {
+    let place = Place::new();
+    place.ok(&[
+        &["train"],
+        &DATA[..],
+        &["--iterations", "200", "--layers", "10", "--lr", "0.03", "--out", "r"],
+    ]
+    .concat());
+    let evaluate = [&["evaluate", "r"], &DATA[..]].concat();
+    let found = place.json(&evaluate);
+    check_metrics(&found);
+    let curves = found["curves"].as_array().unwrap();
+    assert_eq!((curves.len(), &curves[0]["class"]), (1, &Value::from("cat")));
+    assert!(number(&found["brier_score"]) < 1.0);
+    let text = place.ok(&evaluate);
+    for (name, key) in [
+        ("balanced accuracy", "balanced_accuracy"),
+        ("ROC AUC", "roc_auc"),
+        ("average precision", "average_precision"),
+        ("log loss", "log_loss"),
+        ("Brier score", "brier_score"),
+    ] {
+        let part = format!("{name} {:.4}", number(&found[key]));
+        assert!(text.contains(&part), "no {part:?} in {text}");
+    }
+    let part = format!("error {:.4}", number(&found["calibration"]["expected_error"]));
+    assert!(text.contains(&part) && text.contains("(of cat)"), "no {part:?} in {text}");
+}
+
+#[test]
+fn metrics_of_three_classes_are_of_each_against_the_rest() {
+    let place = Place::new();
+    write_colours(&place.path("c.h5"));
+    place.ok(&[
+        "train",
+        "c.h5",
+        "--layers",
+        "none",
+        "--lr",
+        "0.2",
+        "--iterations",
+        "100",
+        "--out",
+        "r",
+    ]);
+    let found = place.json(&["evaluate", "r", "c.h5"]);
+    assert!(number(&found["accuracy"]) > 0.6, "it learned little: {}", found["accuracy"]);
+    check_metrics(&found);
+    let curves = found["curves"].as_array().unwrap();
+    let of: Vec<_> = curves.iter().map(|c| c["class"].as_str().unwrap()).collect();
+    assert_eq!(of, ["red", "green", "blue"]);
+    assert!(place.ok(&["evaluate", "r", "c.h5"]).contains("(mean over the classes)"));
+}
+
+#[test]
+fn a_split_of_one_class_has_no_curve_but_is_judged() {
+    let place = Place::new();
+    place.trained();
+    // The first test image alone, whichever it is.
+    let data = ["drawn", "--draw-train", "30", "--draw-test", "1", "--draw-size", "24"];
+    let found = place.json(&[&["evaluate", "r"], &data[..]].concat());
+    assert_eq!(found["total"], 1);
+    assert_eq!((&found["roc_auc"], &found["curves"][0]["roc"]), (&Value::Null, &Value::Null));
+    let text = place.ok(&[&["evaluate", "r"], &data[..]].concat());
+    assert!(text.contains("ROC AUC undefined"), "{text}");
 }
 
 #[test]
@@ -84,7 +205,7 @@ fn predict_answers_for_the_good_images_and_names_the_bad() {
     }
     let output = place.run(&["predict", "r", "good.png", "none.png", "--json"]);
     assert_eq!(output.status.code(), Some(2));
-    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let json: Value = serde_json::from_str(&stdout(&output)).unwrap();
     let p = &json["predictions"][0];
     let sum: f64 = p["probabilities"].as_array().unwrap().iter().map(|p| p.as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-12);

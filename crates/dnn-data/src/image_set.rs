@@ -3,6 +3,8 @@
 use crate::{DataError, preprocess};
 use dnn_core::{Dataset, InputContract, Normalization, Real};
 use nalgebra::DMatrix;
+#[cfg(feature = "image")]
+use std::borrow::Cow;
 
 /// Size of every image of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -151,6 +153,43 @@ impl ImageSet {
         Ok(contract)
     }
 
+    /// The images in the contract's size and channels, as [`preprocess::prepare`] makes them of
+    /// pictures; borrowed when they have them already.
+    ///
+    /// # Errors
+    /// [`DataError::Image`] when the contract is not one, [`DataError::Mismatch`] when the images are
+    /// larger than a picture can be.
+    #[cfg(feature = "image")]
+    pub fn prepared(&self, contract: &InputContract) -> Result<Cow<'_, Self>, DataError> {
+        use crate::image::{ImageError, RgbImage};
+        contract.check().map_err(ImageError::from)?;
+        let shape = ImageShape {
+            height: contract.height as usize,
+            width: contract.width as usize,
+            channels: contract.channels as usize,
+        };
+        if self.shape == shape {
+            return Ok(Cow::Borrowed(self));
+        }
+        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut pixels = Vec::with_capacity(self.len() * shape.n_bytes());
+        for i in 0..self.len() {
+            let rgb = match self.shape.channels {
+                1 => self.image(i).iter().flat_map(|&grey| [grey; 3]).collect(),
+                _ => self.image(i).to_vec(),
+            };
+            let image = RgbImage::new(side(self.shape.width), side(self.shape.height), rgb)
+                .ok_or_else(|| DataError::Mismatch {
+                    what: "size of the images (height×width×channels)".into(),
+                    expected: format!("1 to {} a side, 1 or 3 channels", RgbImage::MAX_SIDE),
+                    got: self.shape.to_string(),
+                })?;
+            pixels.extend(preprocess::prepare(&image, contract).map_err(ImageError::from)?);
+        }
+        let (labels, classes) = (self.labels.clone(), self.classes.clone());
+        Ok(Cow::Owned(Self { pixels, shape, labels, classes }))
+    }
+
     /// The images as columns of features, by the contract.
     ///
     /// # Shapes
@@ -201,5 +240,24 @@ mod tests {
             set().to_dataset::<f32>(&contract).unwrap_err().to_string(),
             "size of the images (height×width×channels): expected 64×64×3, got 1×2×1"
         );
+    }
+
+    #[cfg(feature = "image")]
+    #[test]
+    fn prepared_images_are_what_a_picture_of_them_would_be() {
+        use crate::image::RgbImage;
+        let set = set();
+        assert!(matches!(set.prepared(&set.contract().unwrap()).unwrap(), Cow::Borrowed(_)));
+        let contract = InputContract::rgb(3, 2).unwrap();
+        let prepared = set.prepared(&contract).unwrap();
+        assert_eq!(prepared.shape(), ImageShape { height: 2, width: 3, channels: 3 });
+        assert_eq!((prepared.labels(), prepared.classes()), (set.labels(), set.classes()));
+        for i in 0..set.len() {
+            let rgb = set.image(i).iter().flat_map(|&grey| [grey; 3]).collect();
+            let picture = RgbImage::new(2, 1, rgb).unwrap();
+            let expected = preprocess::prepare(&picture, &contract).unwrap();
+            assert_eq!(prepared.image(i), expected);
+        }
+        assert!(prepared.to_dataset::<f64>(&contract).is_ok());
     }
 }

@@ -1,18 +1,16 @@
 //! `dnn evaluate`.
 
-use crate::args::{DrawArgs, ModelArg, NameArgs};
-use crate::choice::choice;
+use crate::args::ModelArg;
 use crate::console::{Console, interval, of_how_many, printable};
 use crate::figure::image_sheet::{ImageSheet, Tile};
+use crate::judge::{Answers, LabelledArgs};
+use crate::quality::Quality;
 use crate::run;
-use crate::source::Source;
-use anyhow::{Context, bail, ensure};
-use clap::builder::TypedValueParser;
-use dnn_core::metrics::{ClassReport, Confusion, Prediction, Score};
-use dnn_core::{AnyNetwork, Model, Network, Real};
+use crate::source::Split;
+use anyhow::{Context, ensure};
+use dnn_core::metrics::{ClassReport, Confusion, Prediction};
 use dnn_data::ImageSet;
-use dnn_train::Evaluation;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,41 +25,14 @@ const MAX_PRINTED_CLASSES: usize = 20;
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArg,
-    /// A folder with a training and a test file, an HDF5 file, or `drawn`
-    data: PathBuf,
-    /// Which images of the data
-    #[arg(long, value_name = "SPLIT", value_parser = split_parser(), default_value = "test")]
-    split: Split,
     #[command(flatten)]
-    names: NameArgs,
-    #[command(flatten)]
-    draw: DrawArgs,
+    labelled: LabelledArgs,
     /// Write a picture of every misclassified image
     #[arg(long, value_name = "FILE.png")]
     mislabeled: Option<PathBuf>,
     /// Exit with 1 when the accuracy is below this share, for example 0.75
     #[arg(long, value_name = "F")]
     require: Option<f64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Split {
-    Train,
-    Test,
-}
-
-impl Split {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Test => "test",
-        }
-    }
-}
-
-fn split_parser() -> impl TypedValueParser<Value = Split> {
-    choice(&[Split::Train, Split::Test])
 }
 
 #[derive(Serialize)]
@@ -75,6 +46,8 @@ struct Result<'a> {
     /// Wilson, 95 %.
     interval: [f64; 2],
     cost: f64,
+    #[serde(flatten)]
+    quality: Quality<'a>,
     confusion: ConfusionTable<'a>,
     classes: Vec<ClassRow<'a>>,
     mislabeled: Vec<usize>,
@@ -110,23 +83,20 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         ensure!((0.0..=1.0).contains(&floor), "--require {floor}: expected a share from 0 to 1");
     }
     let (model, model_path) = run::read_model(&args.model.model)?;
-    let source = Source::new(&args.data, &args.names, &args.draw)?;
-    let set = load(&source, args)?;
-    check_classes(&model, &set)?;
-    let Evaluation { score, predictions, cost } = match model.network() {
-        AnyNetwork::F32(network) => evaluate(network, &model, &set),
-        AnyNetwork::F64(network) => evaluate(network, &model, &set),
-    }
-    .with_context(|| {
-        format!("{} does not fit the model {}", args.data.display(), model_path.display())
+    let LabelledArgs { data, split, .. } = &args.labelled;
+    let set = args.labelled.load()?;
+    let answers = Answers::of(&model, &set).with_context(|| {
+        format!("{} does not fit the model {}", data.display(), model_path.display())
     })?;
+    let Answers { score, predictions, .. } = &answers;
 
     let classes = model.classes();
-    let confusion = Confusion::of(&predictions, set.labels(), classes.len());
+    let confusion = Confusion::of(predictions, set.labels(), classes.len());
+    let quality = Quality::of(&answers, &confusion, set.labels(), classes);
     let mislabeled: Vec<usize> =
         (0..set.len()).filter(|&i| predictions[i].class != set.labels()[i]).collect();
     if let Some(path) = &args.mislabeled {
-        draw_mislabeled(path, &set, classes, &predictions, &mislabeled, args.split)?;
+        draw_mislabeled(path, &set, classes, predictions, &mislabeled, *split)?;
     }
     let name = |class: u32| classes[class as usize].as_str();
     let (low, high) = score.wilson_interval();
@@ -135,7 +105,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .collect();
     let met = args.require.is_none_or(|floor| score.accuracy() >= floor);
     if !console.json {
-        console.text(describe(&args.data, args.split, score, cost, &confusion, &rows)?)?;
+        console.text(describe(&args.labelled, &answers, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
         if let Some(path) = &args.mislabeled {
             console.text(format!("Written: {}", path.display()))?;
@@ -143,13 +113,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     console.json(&Result {
         model: &model_path,
-        data: &args.data,
-        split: args.split,
+        data,
+        split: *split,
         correct: score.correct,
         total: score.total,
         accuracy: score.accuracy(),
         interval: [low, high],
-        cost,
+        cost: answers.cost,
+        quality,
         confusion: ConfusionTable {
             labels: classes,
             rows: "true",
@@ -178,69 +149,20 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn evaluate<F: Real>(
-    network: &Network<F>,
-    model: &Model,
-    set: &ImageSet,
-) -> anyhow::Result<Evaluation> {
-    Ok(dnn_train::evaluate(network, &set.to_dataset::<F>(model.input())?)?)
-}
-
-/// The images of the split that was asked for.
-fn load(source: &Source, args: &Args) -> anyhow::Result<ImageSet> {
-    let splits = source.load()?;
-    // Datasets that were named are what is meant, whatever the split is called.
-    let (set, other) = match args.split {
-        _ if args.names.x.is_some() => (splits.train, None),
-        Split::Test => (splits.test, splits.train.map(|_| Split::Train)),
-        Split::Train => (splits.train, splits.test.map(|_| Split::Test)),
-    };
-    match (set, other) {
-        (Some(set), _) => Ok(set),
-        (None, Some(other)) => bail!(
-            "{}: no {} images; it has others: --split {}",
-            args.data.display(),
-            args.split.name(),
-            other.name()
-        ),
-        (None, None) => bail!("{}: no images", args.data.display()),
-    }
-}
-
-/// Labels are only worth comparing when both sides mean the same by them.
-fn check_classes(model: &Model, set: &ImageSet) -> anyhow::Result<()> {
-    let (ours, theirs) = (model.classes(), set.classes());
-    let unnamed = |names: &[String]| names.iter().enumerate().all(|(i, n)| *n == i.to_string());
-    let fits = ours == theirs || ((unnamed(theirs) || unnamed(ours)) && theirs.len() <= ours.len());
-    ensure!(
-        fits,
-        "the images have the classes {}, the model {}: it was trained for something else",
-        list(theirs),
-        list(ours)
-    );
-    Ok(())
-}
-
-fn list(classes: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let names: Vec<_> = classes.iter().take(SHOWN).map(|name| printable(name)).collect();
-    let more = if classes.len() > SHOWN { ", …" } else { "" };
-    format!("{}{more}", names.join(", "))
-}
-
 /// The result as text.
 fn describe(
-    data: &Path,
-    split: Split,
-    score: Score,
-    cost: f64,
+    labelled: &LabelledArgs,
+    answers: &Answers,
+    quality: &Quality<'_>,
     confusion: &Confusion,
     rows: &[ClassRow<'_>],
 ) -> std::result::Result<String, std::fmt::Error> {
     let mut out = String::new();
-    writeln!(out, "Data:      {} ({})", data.display(), split.name())?;
+    let (data, score) = (labelled.data.display(), answers.score);
+    writeln!(out, "Data:      {data} ({})", labelled.split)?;
     writeln!(out, "Accuracy:  {}, {}", of_how_many(score), interval(score))?;
-    writeln!(out, "Cost:      {cost:.6}\n")?;
+    writeln!(out, "Cost:      {:.6}", answers.cost)?;
+    writeln!(out, "{quality}")?;
     let names: Vec<_> = rows.iter().map(|row| printable(row.class)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(8);
     if rows.len() <= MAX_PRINTED_CLASSES {

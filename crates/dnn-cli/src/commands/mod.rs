@@ -1,5 +1,6 @@
 //! The subcommands, a file each.
 
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod draw;
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         None => train::main_job(console),
         Some(Command::Train(args)) => train::run(args, console),
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
+        Some(Command::Compare(args)) => compare::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Gradcheck(args)) => gradcheck::run(args, console),

@@ -1,6 +1,8 @@
 //! Runs the program as its users do.
 #![allow(dead_code)] // each test file uses its own share
 
+use dnn_data::hdf5::Factors;
+use dnn_data::{ImageSet, ImageShape, Splits};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -13,6 +15,31 @@ pub(crate) const DATA: [&str; 7] =
 /// A short training on it, for tests that need any run.
 pub(crate) fn quick() -> Vec<&'static str> {
     [&["train"], &DATA[..], &["--iterations", "40", "--log-every", "10", "--threads=1"]].concat()
+}
+
+/// Writes images of three classes, red, green and blue under much noise, as HDF5.
+pub(crate) fn write_colours(path: &Path) {
+    let set = |n: usize, seed: u64| {
+        let shape = ImageShape { height: 6, width: 6, channels: 3 };
+        let mut state = seed;
+        let mut noise = || {
+            // Knuth's linear congruential generator.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 57) as u8
+        };
+        let labels: Vec<u32> = (0..n).map(|i| [0, 1, 2, 2][i % 4]).collect();
+        let byte =
+            |(label, at): (u32, usize)| noise() + if at % 3 == label as usize { 20 } else { 0 };
+        let bytes =
+            labels.iter().flat_map(|&label| (0..shape.n_bytes()).map(move |at| (label, at)));
+        let pixels = bytes.map(byte).collect();
+        let classes = ["red", "green", "blue"].map(String::from).to_vec();
+        ImageSet::new(pixels, shape, labels, classes).expect("a valid set")
+    };
+    let splits = Splits::new(Some(set(60, 1)), Some(set(40, 2))).expect("alike");
+    dnn_data::hdf5::write_splits(path, &splits, &Factors::default()).expect("written");
 }
 
 /// An empty folder to work in.

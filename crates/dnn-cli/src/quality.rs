@@ -1,0 +1,102 @@
+//! Everything that can be said of a model's answers beyond how many are right.
+
+use crate::console::printable;
+use crate::judge::Answers;
+use dnn_core::metrics::{
+    Calibration, Confusion, MacroAverage, PrecisionRecallCurve, RocCurve, one_vs_rest,
+};
+use serde::Serialize;
+use std::fmt::{Display, Formatter};
+
+/// Bins of confidence, each ten percentage points wide.
+const BINS: usize = 10;
+
+/// The metrics; undefined ones are `None`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Quality<'a> {
+    balanced_accuracy: Option<f64>,
+    macro_average: Option<MacroAverage>,
+    log_loss: Option<f64>,
+    brier_score: Option<f64>,
+    /// Of two classes that of the second, of more the mean of those that have one.
+    roc_auc: Option<f64>,
+    average_precision: Option<f64>,
+    calibration: Option<Calibration>,
+    /// Of two classes the second against the first, of more each against the rest.
+    curves: Vec<ClassCurves<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ClassCurves<'a> {
+    class: &'a str,
+    roc: Option<RocCurve>,
+    precision_recall: Option<PrecisionRecallCurve>,
+}
+
+impl<'a> Quality<'a> {
+    pub(crate) fn of(
+        answers: &Answers,
+        confusion: &Confusion,
+        labels: &[u32],
+        classes: &'a [String],
+    ) -> Self {
+        let positive = if classes.len() == 2 { 1..2 } else { 0..classes.len() };
+        let curves: Vec<_> = positive
+            .map(|class| {
+                let (scores, is_class) = one_vs_rest(&answers.probabilities, labels, class as u32);
+                ClassCurves {
+                    class: &classes[class],
+                    roc: RocCurve::of(&scores, &is_class),
+                    precision_recall: PrecisionRecallCurve::of(&scores, &is_class),
+                }
+            })
+            .collect();
+        let roc = curves.iter().filter_map(|c| c.roc.as_ref());
+        let precision_recall = curves.iter().filter_map(|c| c.precision_recall.as_ref());
+        Self {
+            balanced_accuracy: confusion.balanced_accuracy(),
+            macro_average: confusion.macro_average(),
+            log_loss: answers.log_loss,
+            brier_score: answers.brier_score,
+            roc_auc: mean(roc.map(RocCurve::area)),
+            average_precision: mean(precision_recall.map(PrecisionRecallCurve::average_precision)),
+            calibration: Calibration::of_predictions(&answers.predictions, labels, BINS),
+            curves,
+        }
+    }
+}
+
+/// Three lines.
+impl Display for Quality<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let number = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.4}"));
+        let of = match &self.curves[..] {
+            [only] => format!("of {}", printable(only.class)),
+            _ => "mean over the classes".into(),
+        };
+        writeln!(
+            f,
+            "Classes:   balanced accuracy {}, macro F1 {}",
+            number(self.balanced_accuracy),
+            number(self.macro_average.map(|average| average.f1))
+        )?;
+        writeln!(
+            f,
+            "Ranking:   ROC AUC {}, average precision {} ({of})",
+            number(self.roc_auc),
+            number(self.average_precision)
+        )?;
+        writeln!(
+            f,
+            "Certainty: log loss {}, Brier score {}, calibration error {}",
+            number(self.log_loss),
+            number(self.brier_score),
+            number(self.calibration.as_ref().map(Calibration::expected_error))
+        )
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<_> = values.collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}

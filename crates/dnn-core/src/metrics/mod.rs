@@ -1,0 +1,57 @@
+//! How good predictions are.
+//!
+//! | question | look at |
+//! |---|---|
+//! | how many are right, and how far to trust that | [`Score`]: accuracy with Wilson's interval |
+//! | which class is taken for which | [`Confusion`]: precision, recall, F1, their macro averages, balanced accuracy |
+//! | do members of a class get more of its probability than others | [`RocCurve`], [`PrecisionRecallCurve`], with their areas |
+//! | are the probabilities themselves right | [`log_loss`], [`brier_score`], [`Calibration`] |
+//! | is one model better than another | [`PairedScore`]: McNemar's test |
+//!
+//! Pure functions of probabilities (n_classes, m), whose columns are examples, and of labels, m
+//! class indices. What is undefined is `None`: the recall of a class without examples, the curve of
+//! a class that has no counterpart, anything of a probability that is NaN. The values are
+//! scikit-learn's: `tests/metrics.rs`.
+
+mod calibration;
+mod confusion;
+mod curve;
+mod paired;
+mod probability;
+mod score;
+
+pub use calibration::{Calibration, ReliabilityBin};
+pub use confusion::{ClassReport, Confusion, MacroAverage};
+pub use curve::{PrecisionRecallCurve, PrecisionRecallPoint, RocCurve, RocPoint, one_vs_rest};
+pub use paired::{McNemar, McNemarMethod, PairedScore};
+pub use probability::{brier_score, log_loss};
+pub use score::Score;
+
+use crate::Real;
+use nalgebra::DMatrix;
+use serde::Serialize;
+
+/// The class a network finds most probable.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Index of the class.
+    pub class: u32,
+    /// Its probability.
+    pub probability: f64,
+}
+
+/// The most probable class of every example; of equally probable ones the first, so that a
+/// probability of exactly ½ is class 0, as in the course (p > 0.5).
+///
+/// # Shapes
+/// `probabilities` (n_classes, m) → m predictions.
+#[doc(alias = "predict")]
+pub fn predictions<F: Real>(probabilities: &DMatrix<F>) -> Vec<Prediction> {
+    let columns = probabilities.as_slice().chunks_exact(probabilities.nrows());
+    columns
+        .map(|p| {
+            let best = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
+            Prediction { class: best as u32, probability: p[best].as_f64() }
+        })
+        .collect()
+}
