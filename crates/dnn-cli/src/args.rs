@@ -2,7 +2,7 @@
 
 use crate::choice::choice;
 use crate::commands::{
-    compare, completions, config, draw, evaluate, gradcheck, inspect, predict, train,
+    compare, completions, config, draw, evaluate, gradcheck, inspect, predict, sweep, train,
 };
 use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +34,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Train(Box<train::Args>),
+    Sweep(sweep::Args),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Predict(predict::Args),

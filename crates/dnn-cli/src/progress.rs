@@ -15,6 +15,15 @@ pub(crate) struct Progress {
     heard: bool,
 }
 
+/// A bar of so many things to do.
+pub(crate) fn bar_of(console: Console, n: usize) -> ProgressBar {
+    let target =
+        if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style =
+        ProgressStyle::with_template("{bar:25} {pos}/{len}  {eta} left").expect("a valid template");
+    ProgressBar::with_draw_target(Some(n as u64), target).with_style(style)
+}
+
 impl Progress {
     pub(crate) fn new(console: Console, n_iterations: usize) -> Self {
         let target = if console.quiet {

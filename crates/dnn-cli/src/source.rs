@@ -143,6 +143,14 @@ impl From<&NameArgs> for Option<DatasetNames> {
 }
 
 impl Source {
+    /// What `DATA` means without flags.
+    ///
+    /// # Errors
+    /// When the current folder cannot be told.
+    pub(crate) fn of(data: &Path) -> anyhow::Result<Self> {
+        Self::new(data, &NameArgs::default(), &DrawArgs::default())?.absolute(Path::new(""))
+    }
+
     /// What `DATA` and its flags mean.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;
+pub(crate) mod sweep;
 pub(crate) mod train;
 
 use crate::args::{Cli, Command, ConfigCommand, DataCommand};
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         None => train::main_job(console),
         Some(Command::Train(args)) => train::run(args, console),
+        Some(Command::Sweep(args)) => sweep::run(args, console),
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Compare(args)) => compare::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),

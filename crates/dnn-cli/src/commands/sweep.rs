@@ -1,0 +1,452 @@
+//! `dnn sweep`: the same images, several configurations.
+
+use crate::console::{Console, interval, of_how_many};
+use crate::file::write_whole;
+use crate::interrupt;
+use crate::progress::bar_of;
+use crate::run::{RunConfig, RunFolder, nearest};
+use crate::source::{self, Source};
+use anyhow::{Context, bail, ensure};
+use dnn_core::metrics::Score;
+use dnn_core::{Dataset, Precision, Real};
+use dnn_data::Splits;
+use dnn_train::{
+    End, Flow, IterationEvent, Observer, Preset, TrainConfig, Training, ValidationPoint, evaluate,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Train a grid of configurations side by side, and tell their results with what they are worth
+#[derive(Debug, clap::Args)]
+#[command(after_help = "FILE names values for keys of [training], as in a configuration:\n\n  \
+    preset = \"course-deep\"        # or config = \"config.toml\"\n  \
+    [grid]\n  \
+    seed = [1, 2, 3]\n  \
+    learning_rate = [0.0075, 0.01]\n  \
+    hidden = [[20, 7, 5], [30, 10]]\n\n\
+    Every combination is trained, each on one thread. The folder gets sweep.csv and sweep.json.")]
+pub(crate) struct Args {
+    /// The grid, TOML
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A folder with a training and a test file, an HDF5 file, or `drawn` [default: as the
+    /// configuration says, else as for `train`]
+    data: Option<PathBuf>,
+    /// Trainings at a time, 0 for as many as there are cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    jobs: usize,
+    /// Where the table goes [default: runs/sweep, or the next number]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SweepFile {
+    preset: Option<Preset>,
+    config: Option<PathBuf>,
+    grid: BTreeMap<String, Vec<toml::Value>>,
+}
+
+/// One combination of the grid's values.
+type Setting = BTreeMap<String, toml::Value>;
+
+/// What came of one of them.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    setting: Setting,
+    train: Score,
+    test: Option<Score>,
+    /// 95 % interval of the test accuracy.
+    test_interval: Option<(f64, f64)>,
+    validation: Option<ValidationPoint>,
+    /// The cost on the training images.
+    cost: f64,
+    iterations: usize,
+    end: End,
+    seconds: f64,
+}
+
+/// Rows that differ in the seed alone.
+#[derive(Debug, Serialize)]
+struct Group {
+    setting: Setting,
+    runs: usize,
+    /// Of the test accuracies.
+    mean: f64,
+    /// √(Σ(a − ā)²/(n − 1)).
+    deviation: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    run: PathBuf,
+    data: PathBuf,
+    rows: Vec<Row>,
+    groups: Vec<Group>,
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    interrupt::listen()?;
+    let (base, grid) = read(&args.file)?;
+    let settings = combinations(&grid);
+    let configs = settings
+        .iter()
+        .map(|setting| {
+            configured(&base.training, setting).with_context(|| {
+                format!("{}: {} makes no training", args.file.display(), described(setting))
+            })
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let source = match (&args.data, base.source) {
+        (Some(data), _) => Source::of(data)?,
+        (None, Some(source)) => source,
+        (None, None) => {
+            source::fetched().map_or_else(|| Ok(Source::drawn()), |d| Source::of(&d))?
+        }
+    };
+    let splits = source.load()?;
+    ensure!(splits.train.is_some(), "{}: no training images", source.data.display());
+    let sets = Sets::new(&splits, &configs)?;
+    for config in &configs {
+        sets.check(config)?;
+    }
+    let folder = match &args.out {
+        Some(path) => RunFolder::create(path, false)?,
+        None => RunFolder::create_numbered("sweep")?,
+    };
+    let rows = train_all(&sets, &settings, &configs, args.jobs, console)?;
+    let report = Report {
+        run: folder.path().into(),
+        data: source.data.clone(),
+        groups: groups(&rows),
+        rows,
+    };
+    write_whole(&folder.file("sweep.csv"), &csv(&report.rows)?)?;
+    let mut json = serde_json::to_vec_pretty(&report).context("cannot write JSON")?;
+    json.push(b'\n');
+    write_whole(&folder.file("sweep.json"), &json)?;
+    tell(&report, settings.len(), console)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> anyhow::Result<(RunConfig, BTreeMap<String, Vec<toml::Value>>)> {
+    let what = || format!("cannot use the sweep {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(what)?;
+    let file: SweepFile = toml::from_str(&text)
+        .map_err(|error| {
+            let hint = nearest(error.message()).map(|key| format!("\ndid you mean `{key}`?"));
+            anyhow::anyhow!("{}{}", error.to_string().trim_end(), hint.unwrap_or_default())
+        })
+        .with_context(what)?;
+    if file.preset.is_some() && file.config.is_some() {
+        return Err(anyhow::anyhow!("preset and config: expected one of them")).with_context(what);
+    }
+    if let Some((key, _)) = file.grid.iter().find(|(_, values)| values.is_empty()) {
+        return Err(anyhow::anyhow!("grid: {key} has no values")).with_context(what);
+    }
+    let base = match file.config {
+        Some(config) => RunConfig::read(&path.parent().unwrap_or(Path::new("")).join(config))?,
+        None => RunConfig::new(TrainConfig::preset(file.preset.unwrap_or(Preset::CourseDeep))),
+    };
+    Ok((base, file.grid))
+}
+
+/// Every combination, the last key changing first.
+fn combinations(grid: &BTreeMap<String, Vec<toml::Value>>) -> Vec<Setting> {
+    let mut all = vec![Setting::new()];
+    for (key, values) in grid {
+        let with = |setting: &Setting, value: &toml::Value| {
+            let mut setting = setting.clone();
+            setting.insert(key.clone(), value.clone());
+            setting
+        };
+        all = all.iter().flat_map(|s| values.iter().map(move |v| with(s, v))).collect();
+    }
+    all
+}
+
+/// The base with these values.
+fn configured(base: &TrainConfig, setting: &Setting) -> anyhow::Result<TrainConfig> {
+    let mut table = toml::Table::try_from(base).context("the configuration is no table")?;
+    // Runs are side by side; each has a thread.
+    table.insert("threads".into(), 1.into());
+    for (key, value) in setting {
+        table.insert(key.clone(), value.clone());
+    }
+    TrainConfig::deserialize(table).map_err(|error: toml::de::Error| {
+        match nearest(error.message()) {
+            Some(key) => anyhow::anyhow!("{}; did you mean `{key}`?", error.message()),
+            None => anyhow::anyhow!("{}", error.message()),
+        }
+    })
+}
+
+/// "hidden = [20, 7, 5], seed = 1"
+fn described(setting: &Setting) -> String {
+    let pairs: Vec<_> = setting.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    pairs.join(", ")
+}
+
+/// The images in the precisions that are needed.
+struct Sets {
+    single: Option<Pair<f32>>,
+    double: Option<Pair<f64>>,
+}
+
+struct Pair<F: Real> {
+    train: Dataset<F>,
+    test: Option<Dataset<F>>,
+}
+
+impl Sets {
+    fn new(splits: &Splits, configs: &[TrainConfig]) -> anyhow::Result<Self> {
+        fn pair<F: Real>(splits: &Splits) -> anyhow::Result<Pair<F>> {
+            let train = splits.train.as_ref().context("no training images")?;
+            let contract = train.contract()?;
+            let test = splits.test.as_ref().map(|test| test.to_dataset(&contract)).transpose()?;
+            Ok(Pair { train: train.to_dataset(&contract)?, test })
+        }
+        let needs = |precision| configs.iter().any(|c| c.precision == precision);
+        Ok(Self {
+            single: needs(Precision::F32).then(|| pair(splits)).transpose()?,
+            double: needs(Precision::F64).then(|| pair(splits)).transpose()?,
+        })
+    }
+
+    fn check(&self, config: &TrainConfig) -> anyhow::Result<()> {
+        let what = "these images and settings make no training";
+        if let (Precision::F32, Some(pair)) = (config.precision, &self.single) {
+            Training::new(config, &pair.train).check().context(what)?;
+        }
+        if let (Precision::F64, Some(pair)) = (config.precision, &self.double) {
+            Training::new(config, &pair.train).check().context(what)?;
+        }
+        Ok(())
+    }
+
+    /// `None` when the user asked to end.
+    fn train(&self, setting: &Setting, config: &TrainConfig) -> anyhow::Result<Option<Row>> {
+        match (config.precision, &self.single, &self.double) {
+            (Precision::F32, Some(pair), _) => pair.train(setting, config),
+            (Precision::F64, _, Some(pair)) => pair.train(setting, config),
+            _ => bail!("no images in {}", config.precision),
+        }
+    }
+}
+
+impl<F: Real> Pair<F> {
+    fn train(&self, setting: &Setting, config: &TrainConfig) -> anyhow::Result<Option<Row>> {
+        let start = Instant::now();
+        let mut stop = |_: &IterationEvent<'_>| {
+            if interrupt::asked() { Flow::Stop } else { Flow::Continue }
+        };
+        let observers: &mut [&mut dyn Observer] = &mut [&mut stop];
+        let trained = Training::new(config, &self.train)
+            .run(observers)
+            .with_context(|| format!("{}: training came to no end", described(setting)))?;
+        if trained.end == End::Asked {
+            return Ok(None);
+        }
+        let judged = evaluate(&trained.network, &self.train)?;
+        let test = self.test.as_ref().map(|test| evaluate(&trained.network, test)).transpose()?;
+        let test = test.map(|test| test.score);
+        Ok(Some(Row {
+            setting: setting.clone(),
+            train: judged.score,
+            test,
+            test_interval: test.map(|test| test.wilson_interval()),
+            validation: trained.best,
+            cost: judged.cost,
+            iterations: trained.iterations,
+            end: trained.end,
+            seconds: start.elapsed().as_secs_f64(),
+        }))
+    }
+}
+
+/// All of them, in the grid's order, `jobs` at a time; those that were finished when the user asked
+/// to end.
+fn train_all(
+    sets: &Sets,
+    settings: &[Setting],
+    configs: &[TrainConfig],
+    jobs: usize,
+    console: Console,
+) -> anyhow::Result<Vec<Row>> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = if jobs == 0 { cores } else { jobs }.min(configs.len());
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(vec![None; configs.len()]);
+    let bar = bar_of(console, configs.len());
+    let work = || -> anyhow::Result<()> {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(setting), Some(config)) = (settings.get(i), configs.get(i)) else {
+                return Ok(());
+            };
+            let Some(row) = sets.train(setting, config)? else { return Ok(()) };
+            done.lock().unwrap_or_else(PoisonError::into_inner)[i] = Some(row);
+            bar.inc(1);
+        }
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    bar.finish_and_clear();
+    for result in results {
+        match result {
+            Ok(result) => result?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    let rows = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let rows: Vec<_> = rows.into_iter().flatten().collect();
+    ensure!(!rows.is_empty(), "interrupted before the first training was done");
+    Ok(rows)
+}
+
+/// Rows that differ in the seed alone, when there are such.
+fn groups(rows: &[Row]) -> Vec<Group> {
+    let mut groups: Vec<(Setting, Vec<f64>)> = Vec::new();
+    for row in rows {
+        let mut setting = row.setting.clone();
+        let (Some(_), Some(test)) = (setting.remove("seed"), row.test) else { continue };
+        match groups.iter_mut().find(|(other, _)| *other == setting) {
+            Some((_, accuracies)) => accuracies.push(test.accuracy()),
+            None => groups.push((setting, vec![test.accuracy()])),
+        }
+    }
+    let group = |(setting, accuracies): (Setting, Vec<f64>)| {
+        let n = accuracies.len() as f64;
+        let mean = accuracies.iter().sum::<f64>() / n;
+        let squares: f64 = accuracies.iter().map(|a| (a - mean).powi(2)).sum();
+        Group { setting, runs: accuracies.len(), mean, deviation: (squares / (n - 1.0)).sqrt() }
+    };
+    groups.into_iter().filter(|(_, accuracies)| accuracies.len() > 1).map(group).collect()
+}
+
+fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let keys: Vec<_> =
+        rows.first().map(|row| row.setting.keys().cloned().collect()).unwrap_or_default();
+    let results = [
+        "train_correct",
+        "train_total",
+        "test_correct",
+        "test_total",
+        "test_accuracy",
+        "test_low",
+        "test_high",
+        "validation_cost",
+        "cost",
+        "iterations",
+        "seconds",
+    ];
+    table.write_record(keys.iter().map(String::as_str).chain(results))?;
+    for row in rows {
+        let text = |x: Option<String>| x.unwrap_or_default();
+        let (low, high) = row.test_interval.unzip();
+        let mut fields: Vec<_> = row.setting.values().map(ToString::to_string).collect();
+        fields.extend([
+            row.train.correct.to_string(),
+            row.train.total.to_string(),
+            text(row.test.map(|t| t.correct.to_string())),
+            text(row.test.map(|t| t.total.to_string())),
+            text(row.test.map(|t| t.accuracy().to_string())),
+            text(low.map(|x| x.to_string())),
+            text(high.map(|x| x.to_string())),
+            text(row.validation.map(|v| v.cost.to_string())),
+            row.cost.to_string(),
+            row.iterations.to_string(),
+            format!("{:.3}", row.seconds),
+        ]);
+        table.write_record(fields)?;
+    }
+    table.into_inner().context("cannot write CSV")
+}
+
+fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
+    console.json(report)?;
+    for row in &report.rows {
+        let test = row.test.map_or_else(String::new, |test| {
+            format!("; test {}, {}", of_how_many(test), interval(test))
+        });
+        let validation = row
+            .validation
+            .map_or_else(String::new, |point| format!("; validation {}", of_how_many(point.score)));
+        let train = of_how_many(row.train);
+        console.text(format!("{}: training {train}{validation}{test}", described(&row.setting)))?;
+    }
+    if report.rows.len() < asked {
+        console.text(format!("Interrupted: {} of {asked} were trained", report.rows.len()))?;
+    }
+    for Group { setting, runs, mean, deviation } in &report.groups {
+        let what = if setting.is_empty() { "all".into() } else { described(setting) };
+        console.text(format!(
+            "{what}, {runs} seeds: test accuracy {:.2} % on average, standard deviation {:.2} points",
+            100.0 * mean,
+            100.0 * deviation
+        ))?;
+    }
+    if let Some(test) = report.rows.iter().find_map(|row| row.test) {
+        console.text(format!(
+            "With {} test images, one image is {:.2} points: settings whose intervals overlap are \
+             not told apart by them, and the best of many looks better than it is.",
+            test.total,
+            100.0 / test.total as f64
+        ))?;
+    }
+    console.text(format!("Table: {}", report.run.join("sweep.csv").display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(text: &str) -> BTreeMap<String, Vec<toml::Value>> {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn every_combination_is_made_and_checked() {
+        let grid = grid("seed = [1, 2]\nhidden = [[20, 7], [5]]\nlearning_rate = [0.1]");
+        let settings = combinations(&grid);
+        assert_eq!(settings.len(), 4);
+        assert_eq!(described(&settings[1]), "hidden = [20, 7], learning_rate = 0.1, seed = 2");
+        let config = configured(&TrainConfig::course_deep(), &settings[3]).unwrap();
+        assert_eq!((config.hidden.clone(), config.seed, config.threads), (vec![5], 2, 1));
+        let wrong = Setting::from([("learning_rat".into(), 0.1.into())]);
+        let error = configured(&TrainConfig::course_deep(), &wrong).unwrap_err().to_string();
+        assert!(error.contains("did you mean `learning_rate`?"), "{error}");
+    }
+
+    #[test]
+    fn seeds_make_groups() {
+        let row = |seed: i64, rate: f64, correct| Row {
+            setting: Setting::from([("seed".into(), seed.into()), ("lr".into(), rate.into())]),
+            train: Score { correct: 1, total: 1 },
+            test: Some(Score { correct, total: 10 }),
+            test_interval: None,
+            validation: None,
+            cost: 0.0,
+            iterations: 1,
+            end: End::Completed,
+            seconds: 0.0,
+        };
+        let rows = [row(1, 0.1, 8), row(2, 0.1, 6), row(1, 0.2, 5)];
+        let groups = groups(&rows);
+        assert_eq!(groups.len(), 1, "one run is no group");
+        assert!((groups[0].mean - 0.7).abs() < 1e-12);
+        assert!((groups[0].deviation - 0.02_f64.sqrt()).abs() < 1e-12);
+        let text = String::from_utf8(csv(&rows).unwrap()).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        assert!(text.starts_with("lr,seed,train_correct"), "{text}");
+    }
+}
