@@ -4,6 +4,7 @@
 //! and networks, in elements for activations. Data is made outside the loops, from a fixed seed.
 
 #![allow(missing_docs)] // Criterion's macro makes a public function.
+#![allow(clippy::disallowed_methods)] // nalgebra's products are measured beside ours.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dnn_core::gemm::{gemm, plain, transposed};

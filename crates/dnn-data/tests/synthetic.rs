@@ -238,6 +238,7 @@ fn similarity_takes_the_contrast_between_subject_and_background() {
 
 /// Kernel ridge regression, the closed form of a linear classifier on pixels.
 #[test]
+#[allow(clippy::disallowed_methods)] // two products, with no training in sight
 fn a_linear_classifier_is_neither_lost_nor_perfect() {
     use nalgebra::{Cholesky, DMatrix, DVector};
     let drawn = draw(&DrawOptions { n_test: 200, ..DrawOptions::default() }).expect("two sets");
