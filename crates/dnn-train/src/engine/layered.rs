@@ -24,9 +24,10 @@ use dnn_core::{Activation, Loss, Network, Real};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVector};
 use std::ops::Range;
 
-/// Below this many floating-point operations an iteration, a second thread costs more than it
-/// brings.
-const MIN_PARALLEL_FLOPS: usize = 1_000_000;
+/// Below this many floating-point operations an iteration, about a tenth of a millisecond, a second
+/// thread costs more than it brings: a little faster on an idle machine, it is four times slower on
+/// a busy one, where it must be waited for in each iteration.
+const MIN_PARALLEL_FLOPS: usize = 4_000_000;
 /// Examples of one task of phase 1, about.
 const EXAMPLES_PER_TASK: usize = 64;
 /// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
