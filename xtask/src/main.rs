@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a check found something, 2 the task could not be done.
 
+mod bench_peers;
 mod ci;
 mod doc_paths;
 mod fetch_data;
@@ -34,6 +35,7 @@ enum Task {
     /// Check that the files that ARCHITECTURE.md names, and those that documents link to, exist.
     DocPaths,
     Ci(ci::Args),
+    BenchPeers(bench_peers::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn run(task: &Task) -> anyhow::Result<Vec<String>> {
         Task::Msrv => msrv::check(&root),
         Task::DocPaths => doc_paths::check(&root),
         Task::Ci(args) => ci::run(&root, args),
+        Task::BenchPeers(args) => bench_peers::run(&root, args),
     }
 }
 
