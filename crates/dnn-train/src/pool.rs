@@ -20,6 +20,8 @@ type Job<'a> = dyn Fn(usize) + Sync + 'a;
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
+    /// Whether the caller does everything for now.
+    alone: bool,
 }
 
 struct Shared {
@@ -65,9 +67,9 @@ impl Pool {
             })
             .collect();
         if workers.len() + 1 == n_threads {
-            Self { shared, workers }
+            Self { shared, workers, alone: false }
         } else {
-            drop(Self { shared, workers });
+            drop(Self { shared, workers, alone: false });
             Self::new(1)
         }
     }
@@ -77,12 +79,17 @@ impl Pool {
         self.shared.n_threads
     }
 
+    /// Lets the calling thread do all tasks from now on, or no longer.
+    pub fn set_alone(&mut self, alone: bool) {
+        self.alone = alone;
+    }
+
     /// Calls `task(0)` … `task(n_tasks − 1)`, each once, and returns when all are done.
     ///
     /// # Panics
     /// When a task panics.
     pub fn run(&mut self, n_tasks: usize, task: &Job<'_>) {
-        if self.workers.is_empty() || n_tasks < 2 {
+        if self.alone || self.workers.is_empty() || n_tasks < 2 {
             (0..n_tasks).for_each(task);
             return;
         }

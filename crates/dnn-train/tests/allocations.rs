@@ -47,10 +47,11 @@ fn count(engine: &mut dyn Engine<f64>, optimizer: &dyn Optimizer<f64>, batch: us
         assert!(engine.cost(Pass { batch, iteration: i }).is_finite());
         engine.update(optimizer, Step::new(i as u64 + 1, 1e-3), None);
     };
-    // The matrix crate and the threads make their workspaces at first use.
-    (0..5).for_each(&mut iterate);
+    // The matrix crate and the threads make their workspaces at first use, and threads may be tried
+    // only after a few iterations.
+    (0..20).for_each(&mut iterate);
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    (5..105).for_each(&mut iterate);
+    (20..120).for_each(&mut iterate);
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 

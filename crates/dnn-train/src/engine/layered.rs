@@ -23,11 +23,13 @@ use dnn_core::layer::Dense;
 use dnn_core::{Activation, Loss, Network, Real};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVector};
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
-/// Below this many floating-point operations an iteration, about a tenth of a millisecond, a second
-/// thread costs more than it brings: a little faster on an idle machine, it is four times slower on
-/// a busy one, where it must be waited for in each iteration.
-const MIN_PARALLEL_FLOPS: usize = 4_000_000;
+/// Below this many floating-point operations an iteration, a second thread costs more than it
+/// brings.
+const MIN_PARALLEL_FLOPS: usize = 1_000_000;
+/// Below this many, whether it helps depends on what else the machine does: it is tried.
+const MIN_SURELY_PARALLEL_FLOPS: usize = 20_000_000;
 /// Examples of one task of phase 1, about.
 const EXAMPLES_PER_TASK: usize = 64;
 /// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
@@ -135,6 +137,7 @@ pub struct LayeredEngine<'d, F: Real, I: Input<F>> {
     ones: DMatrix<F>,
     held_out: Vec<HeldOut<F, I::Source>>,
     pool: Pool,
+    trial: Option<Trial>,
 }
 
 /// The examples at hand.
@@ -237,6 +240,7 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
             class_weights,
             weight_tasks,
             held_out: Vec::new(),
+            trial: (n_threads > 1 && flops < MIN_SURELY_PARALLEL_FLOPS).then(Trial::new),
         }
     }
 
@@ -316,6 +320,9 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
     }
 
     fn cost(&mut self, pass: Pass<'_>) -> f64 {
+        if let Some(trial) = &mut self.trial {
+            trial.tick(&mut self.pool);
+        }
         self.select(pass.batch);
         let Self { layers, loss, batch, costs, pool, input, .. } = self;
         let last = layers.len() - 1;
@@ -515,6 +522,44 @@ impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
             }
         });
         first + later.sum::<f64>()
+    }
+}
+
+/// Finds out, again and again, whether iterations of a tenth of a millisecond are faster on one
+/// thread or on all. On an idle machine a second thread brings something; on a busy one it must be
+/// waited for in each iteration, and four times as much is lost. Results depend on neither.
+struct Trial {
+    iteration: usize,
+    start: Instant,
+    alone: Duration,
+}
+
+impl Trial {
+    /// Iterations of each kind that are timed.
+    const TIMED: usize = 8;
+    /// Iterations until the next trial.
+    const EVERY: usize = 256;
+
+    fn new() -> Self {
+        Self { iteration: 0, start: Instant::now(), alone: Duration::ZERO }
+    }
+
+    /// To be called before each iteration.
+    fn tick(&mut self, pool: &mut Pool) {
+        match self.iteration % Self::EVERY {
+            0 => {
+                pool.set_alone(true);
+                self.start = Instant::now();
+            }
+            Self::TIMED => {
+                self.alone = self.start.elapsed();
+                pool.set_alone(false);
+                self.start = Instant::now();
+            }
+            i if i == 2 * Self::TIMED => pool.set_alone(self.alone <= self.start.elapsed()),
+            _ => {}
+        }
+        self.iteration += 1;
     }
 }
 
