@@ -1,6 +1,7 @@
 //! Ctrl-C and the signals that ask a program to end.
 
 use anyhow::Context;
+use dnn_train::{Flow, IterationEvent};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
@@ -18,6 +19,11 @@ pub(crate) fn listen() -> anyhow::Result<()> {
         }
     })
     .context("cannot handle Ctrl-C")
+}
+
+/// An observer that ends training when the program was asked to end.
+pub(crate) fn ends_training(_: &IterationEvent<'_>) -> Flow {
+    if asked() { Flow::Stop } else { Flow::Continue }
 }
 
 /// Whether the program was asked to end.

@@ -5,9 +5,10 @@ use crate::choice::choice;
 use crate::console::printable;
 use crate::source::{Source, Split};
 use anyhow::ensure;
-use dnn_core::metrics::{Prediction, Score, brier_score, log_loss, predictions};
+use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{AnyNetwork, InputContract, Model, Network, Real};
 use dnn_data::ImageSet;
+use dnn_train::Evaluation;
 use nalgebra::DMatrix;
 use std::path::PathBuf;
 
@@ -71,12 +72,10 @@ fn answers<F: Real>(
     set: &ImageSet,
 ) -> anyhow::Result<Answers> {
     let data = set.to_dataset::<F>(contract)?;
-    let logits = network.logits(data.x());
-    let cost = network.loss().cost(&logits, set.labels());
-    let probabilities = network.probabilities_of_logits(logits);
-    let predictions = predictions(&probabilities);
+    let Evaluation { probabilities, score, predictions, cost } =
+        dnn_train::evaluate(network, &data)?;
     Ok(Answers {
-        score: Score::of(&predictions, set.labels()),
+        score,
         predictions,
         cost,
         log_loss: log_loss(&probabilities, set.labels()),

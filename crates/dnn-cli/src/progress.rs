@@ -15,28 +15,22 @@ pub(crate) struct Progress {
     heard: bool,
 }
 
-/// A bar of so many things to do.
-pub(crate) fn bar_of(console: Console, n: usize) -> ProgressBar {
-    let target =
-        if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let style =
-        ProgressStyle::with_template("{bar:25} {pos}/{len}  {eta} left").expect("a valid template");
+/// A bar of `n` things to do, hidden where nobody looks.
+pub(crate) fn bar(console: Console, n: usize, template: &str) -> ProgressBar {
+    let target = if console.quiet {
+        ProgressDrawTarget::hidden()
+    } else {
+        // Hidden by itself where standard error is no terminal.
+        ProgressDrawTarget::stderr()
+    };
+    let style = ProgressStyle::with_template(template).expect("a valid template");
     ProgressBar::with_draw_target(Some(n as u64), target).with_style(style)
 }
 
 impl Progress {
     pub(crate) fn new(console: Console, n_iterations: usize) -> Self {
-        let target = if console.quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            // Hidden by itself where standard error is no terminal.
-            ProgressDrawTarget::stderr()
-        };
-        let style =
-            ProgressStyle::with_template("{bar:25} {pos}/{len}  {msg}  {per_sec}  {eta} left")
-                .expect("a valid template");
-        let bar = ProgressBar::with_draw_target(Some(n_iterations as u64), target);
-        Self { bar: bar.with_style(style), console, heard: true }
+        let template = "{bar:25} {pos}/{len}  {msg}  {per_sec}  {eta} left";
+        Self { bar: bar(console, n_iterations, template), console, heard: true }
     }
 
     /// Takes the bar away.

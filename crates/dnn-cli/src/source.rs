@@ -1,7 +1,7 @@
 //! Where images come from: a folder, HDF5 files, or the drawing of them.
 
 use crate::args::{DrawArgs, NameArgs};
-use crate::console::{argument, program};
+use crate::console::{Console, argument, program};
 use anyhow::{Context, bail};
 use dnn_data::hdf5::{self, Names, Options};
 use dnn_data::synthetic::{self, DrawOptions};
@@ -149,6 +149,19 @@ impl Source {
     /// When the current folder cannot be told.
     pub(crate) fn of(data: &Path) -> anyhow::Result<Self> {
         Self::new(data, &NameArgs::default(), &DrawArgs::default())?.absolute(Path::new(""))
+    }
+
+    /// What is trained on when nothing is said: the real images when they are there, else drawn
+    /// ones, and then how to fetch the real ones is said.
+    ///
+    /// # Errors
+    /// When the current folder cannot be told, or standard output be written to.
+    pub(crate) fn usual(console: Console) -> anyhow::Result<Self> {
+        if let Some(data) = fetched() {
+            return Self::of(&data);
+        }
+        console.say(how_to_fetch())?;
+        Ok(Self::drawn())
     }
 
     /// What `DATA` and its flags mean.
@@ -360,13 +373,13 @@ fn relative(path: &Path) -> PathBuf {
 }
 
 /// The folder of the real images, and whether they are there.
-pub(crate) fn fetched() -> Option<PathBuf> {
+fn fetched() -> Option<PathBuf> {
     let data = PathBuf::from("data");
     data.join("train_catvnoncat.h5").exists().then_some(data)
 }
 
 /// How to get the real images.
-pub(crate) fn how_to_fetch() -> String {
+fn how_to_fetch() -> String {
     format!(
         "Drawn images: data/ has no train_catvnoncat.h5. For the real ones: cargo xtask fetch-data, \
          then {} again",

@@ -22,10 +22,7 @@ pub(crate) fn spec<T: DeserializeOwned>(text: &str) -> Result<T, String> {
         table.insert(key.trim().into(), value);
     }
     T::deserialize(table).map_err(|error: toml::de::Error| {
-        match crate::run::nearest(error.message()) {
-            Some(name) => format!("{}\ndid you mean `{name}`?", error.message()),
-            None => error.message().to_owned(),
-        }
+        crate::run::with_hint(error.message(), &error).to_string()
     })
 }
 

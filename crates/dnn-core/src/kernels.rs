@@ -20,6 +20,11 @@ pub trait Kernels: Copy + Sized + nalgebra::Scalar {
     /// # Safety
     /// As for `narrow::dots`.
     unsafe fn dots(o: &Operands<Self>);
+    /// Any other product, by the `gemm` crates.
+    ///
+    /// # Safety
+    /// As for [`Operands`].
+    unsafe fn product_of_any_size(o: &Operands<Self>);
     /// A = g(Z + b).
     fn forward_units(activation: Activation, b: &[Self], z: &mut DMatrixViewMut<'_, Self>);
     /// dZ from dA.
@@ -38,7 +43,7 @@ pub trait Kernels: Copy + Sized + nalgebra::Scalar {
 }
 
 macro_rules! kernels {
-    ($real:ty) => {
+    ($real:ty, $gemm:path) => {
         impl Kernels for $real {
             unsafe fn combine(o: &Operands<Self>) {
                 // SAFETY: passed on.
@@ -47,6 +52,33 @@ macro_rules! kernels {
             unsafe fn dots(o: &Operands<Self>) {
                 // SAFETY: passed on.
                 unsafe { narrow::dots(o) }
+            }
+            unsafe fn product_of_any_size(o: &Operands<Self>) {
+                // SAFETY: passed on.
+                unsafe {
+                    $gemm()(
+                        o.m,
+                        o.n,
+                        o.k,
+                        o.c,
+                        o.c_cs,
+                        o.c_rs,
+                        o.beta != 0.0,
+                        o.a,
+                        o.a_cs,
+                        o.a_rs,
+                        o.b,
+                        o.b_cs,
+                        o.b_rs,
+                        // The destination is scaled by the first factor, the product by the second.
+                        o.beta,
+                        o.alpha,
+                        false,
+                        false,
+                        false,
+                        gemm_common::Parallelism::None,
+                    );
+                }
             }
             fn forward_units(activation: Activation, b: &[Self], z: &mut DMatrixViewMut<'_, Self>) {
                 activation::forward_units(activation, b, z);
@@ -70,5 +102,5 @@ macro_rules! kernels {
     };
 }
 
-kernels!(f32);
-kernels!(f64);
+kernels!(f32, gemm_f32::gemm::f32::get_gemm_fn);
+kernels!(f64, gemm_f64::gemm::f64::get_gemm_fn);

@@ -36,10 +36,18 @@ pub struct FoldSummary {
     pub pooled: Score,
 }
 
+/// Whether `m` examples make `k` folds.
+///
+/// # Errors
+/// When there are fewer examples than folds, or fewer than two folds.
+pub fn check_folds(k: usize, m: usize) -> Result<(), TrainError> {
+    if (2..=m).contains(&k) { Ok(()) } else { Err(TrainError::Folds { k, m }) }
+}
+
 /// Trains `k` networks, each on all examples but its fold's, and judges each on its fold. Folds are
 /// drawn with the configured seed, each with its share of every class.
 ///
-/// Ends early, with the folds so far, when an observer asks for it.
+/// Ends early, with the folds that were finished, when an observer asks for it.
 ///
 /// # Errors
 /// [`TrainError`]; when there are fewer examples than folds, or fewer than two folds.
@@ -51,9 +59,7 @@ pub fn cross_validate<F: Real>(
     mut each: impl FnMut(&Fold),
 ) -> Result<Vec<Fold>, TrainError> {
     let m = examples.n_examples();
-    if !(2..=m).contains(&k) {
-        return Err(TrainError::Folds { k, m });
-    }
+    check_folds(k, m)?;
     let mut done = Vec::with_capacity(k);
     for (i, kept) in split::folds(examples.labels(), k, config.rng, config.seed)?.iter().enumerate()
     {
@@ -61,6 +67,9 @@ pub fn cross_validate<F: Real>(
         let (train, validation) = (examples.select(&rest)?, examples.select(kept)?);
         let training = Training::new(config, &train).validate_on(Some(&validation));
         let trained = training.run(observers)?;
+        if trained.end == End::Asked {
+            break;
+        }
         let judged = evaluate(&trained.network, &validation)?;
         let fold = Fold {
             fold: i + 1,
@@ -72,9 +81,6 @@ pub fn cross_validate<F: Real>(
         };
         each(&fold);
         done.push(fold);
-        if trained.end == End::Asked {
-            break;
-        }
     }
     Ok(done)
 }

@@ -35,6 +35,7 @@ mod folds;
 pub mod observer;
 pub mod optimizer;
 pub mod pool;
+mod run;
 pub mod schedule;
 mod shared;
 pub mod split;
@@ -43,7 +44,7 @@ mod trainer;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, Preset, TrainConfig};
 pub use diagnosis::{diagnose, findings};
-pub use folds::{Fold, FoldSummary, cross_validate};
+pub use folds::{Fold, FoldSummary, check_folds, cross_validate};
 pub use observer::{Flow, IterationEvent, Moment, Observer};
 pub use trainer::{
     CostPoint, End, Evaluation, TrainError, Trained, Training, ValidationPoint, evaluate, train,

@@ -8,7 +8,8 @@ use dnn_train::config::{ClassWeights, NamedWeights, OptimizerName};
 use dnn_train::engine::EngineKind;
 use dnn_train::schedule::Schedule;
 use dnn_train::{
-    Checkpoint, Flow, IterationEvent, Moment, Observer, TrainConfig, TrainError, Trained, Training,
+    Checkpoint, End, Flow, IterationEvent, Moment, Observer, TrainConfig, TrainError, Trained,
+    Training,
 };
 
 /// Keeps every checkpoint that is offered, as bytes.
@@ -140,4 +141,21 @@ fn another_run_is_refused() {
     assert!(message(&adam, "data").contains("moment2: expected 30×12 f64, got no such tensor"));
     let gram = config.with(|c| c.engine = EngineKind::Gram).unwrap();
     assert_eq!(message(&gram, "data"), "it is of another run: the engine was dense, and is gram");
+}
+
+/// The program may be killed between its last checkpoint and the model.
+#[test]
+fn a_run_that_had_stopped_early_stays_stopped() {
+    let patient = config(OptimizerName::Adam, 10, EngineKind::Dense);
+    let config =
+        patient.with(|c| (c.patience, c.iterations, c.learning_rate) = (2, 300, 0.1)).unwrap();
+    let mut keep = Keep::default();
+    let whole = run(&config, None, &mut [&mut keep]).unwrap();
+    assert_eq!(whole.end, End::Early);
+    for bytes in keep.0.iter().rev().take(3) {
+        let checkpoint = Checkpoint::from_bytes(bytes).unwrap();
+        let resumed = run(&config, Some(&checkpoint), &mut []).unwrap();
+        assert_eq!((resumed.end, resumed.iterations), (End::Early, whole.iterations));
+        assert_eq!(resumed.network, whole.network);
+    }
 }

@@ -4,10 +4,10 @@ use super::train::Place;
 use crate::console::{Console, interval, of_how_many};
 use crate::interrupt;
 use crate::run::{self, RunConfig};
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use dnn_core::{Precision, Real};
 use dnn_data::{ImageSet, Splits};
-use dnn_train::{Flow, Fold, FoldSummary, IterationEvent, Observer, cross_validate};
+use dnn_train::{Fold, FoldSummary, Observer, cross_validate};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,13 +34,17 @@ pub(super) fn run(
     let Splits { train: Some(train), .. } = source.load()? else {
         bail!("{}: no training images, only test images", source.data.display());
     };
+    dnn_train::check_folds(k, train.len())?;
+    config.training.architecture(train.contract()?.n_features(), train.classes().len())?;
+    // Before hours of training: the folder may be taken.
+    let folder = place.open()?;
+    folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
     let folds = match config.training.precision {
         Precision::F32 => train_folds::<f32>(config, &train, k, console),
         Precision::F64 => train_folds::<f64>(config, &train, k, console),
     }?;
+    ensure!(!folds.is_empty(), "interrupted before the first fold was done");
     let summary = FoldSummary::of(&folds);
-    let folder = place.open()?;
-    folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
     let report = Report {
         run: folder.path().into(),
         data: source.data.clone(),
@@ -54,7 +58,7 @@ pub(super) fn run(
     console.json(&report)?;
     let FoldSummary { mean, deviation, pooled } = summary;
     console.text(format!(
-        "\n{} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
+        "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
         report.folds.len(),
         100.0 * mean,
         100.0 * deviation
@@ -75,10 +79,7 @@ fn train_folds<F: Real>(
     console: Console,
 ) -> anyhow::Result<Vec<Fold>> {
     let dataset = train.to_dataset::<F>(&train.contract()?)?;
-    let mut stop = |_: &IterationEvent<'_>| {
-        if interrupt::asked() { Flow::Stop } else { Flow::Continue }
-    };
-    let observers: &mut [&mut dyn Observer] = &mut [&mut stop];
+    let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
     let mut heard = Ok(());
     let folds = cross_validate(&config.training, &dataset, k, observers, |fold| {
         let Fold { fold: number, train, validation, validation_cost, .. } = fold;

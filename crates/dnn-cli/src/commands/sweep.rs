@@ -3,16 +3,14 @@
 use crate::console::{Console, interval, of_how_many};
 use crate::file::write_whole;
 use crate::interrupt;
-use crate::progress::bar_of;
-use crate::run::{RunConfig, RunFolder, nearest};
-use crate::source::{self, Source};
+use crate::progress;
+use crate::run::{RunConfig, RunFolder, with_hint};
+use crate::source::Source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::{Dataset, Precision, Real};
 use dnn_data::Splits;
-use dnn_train::{
-    End, Flow, IterationEvent, Observer, Preset, TrainConfig, Training, ValidationPoint, evaluate,
-};
+use dnn_train::{End, Observer, Preset, TrainConfig, Training, ValidationPoint, evaluate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -106,9 +104,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let source = match (&args.data, base.source) {
         (Some(data), _) => Source::of(data)?,
         (None, Some(source)) => source,
-        (None, None) => {
-            source::fetched().map_or_else(|| Ok(Source::drawn()), |d| Source::of(&d))?
-        }
+        (None, None) => Source::usual(console)?,
     };
     let splits = source.load()?;
     ensure!(splits.train.is_some(), "{}: no training images", source.data.display());
@@ -139,10 +135,7 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, BTreeMap<String, Vec<toml::Va
     let what = || format!("cannot use the sweep {}", path.display());
     let text = std::fs::read_to_string(path).with_context(what)?;
     let file: SweepFile = toml::from_str(&text)
-        .map_err(|error| {
-            let hint = nearest(error.message()).map(|key| format!("\ndid you mean `{key}`?"));
-            anyhow::anyhow!("{}{}", error.to_string().trim_end(), hint.unwrap_or_default())
-        })
+        .map_err(|error| with_hint(&error.to_string(), &error))
         .with_context(what)?;
     if file.preset.is_some() && file.config.is_some() {
         return Err(anyhow::anyhow!("preset and config: expected one of them")).with_context(what);
@@ -179,12 +172,8 @@ fn configured(base: &TrainConfig, setting: &Setting) -> anyhow::Result<TrainConf
     for (key, value) in setting {
         table.insert(key.clone(), value.clone());
     }
-    TrainConfig::deserialize(table).map_err(|error: toml::de::Error| {
-        match nearest(error.message()) {
-            Some(key) => anyhow::anyhow!("{}; did you mean `{key}`?", error.message()),
-            None => anyhow::anyhow!("{}", error.message()),
-        }
-    })
+    TrainConfig::deserialize(table)
+        .map_err(|error: toml::de::Error| with_hint(error.message(), &error))
 }
 
 /// "hidden = [20, 7, 5], seed = 1"
@@ -243,10 +232,7 @@ impl Sets {
 impl<F: Real> Pair<F> {
     fn train(&self, setting: &Setting, config: &TrainConfig) -> anyhow::Result<Option<Row>> {
         let start = Instant::now();
-        let mut stop = |_: &IterationEvent<'_>| {
-            if interrupt::asked() { Flow::Stop } else { Flow::Continue }
-        };
-        let observers: &mut [&mut dyn Observer] = &mut [&mut stop];
+        let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
         let trained = Training::new(config, &self.train)
             .run(observers)
             .with_context(|| format!("{}: training came to no end", described(setting)))?;
@@ -283,7 +269,7 @@ fn train_all(
     let jobs = if jobs == 0 { cores } else { jobs }.min(configs.len());
     let next = AtomicUsize::new(0);
     let done = Mutex::new(vec![None; configs.len()]);
-    let bar = bar_of(console, configs.len());
+    let bar = progress::bar(console, configs.len(), "{bar:25} {pos}/{len}  {eta} left");
     let work = || -> anyhow::Result<()> {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);

@@ -9,11 +9,11 @@ use crate::progress::Progress;
 use crate::run::{
     self, CheckpointStore, Every, Machine, MetricsLog, RunConfig, RunFolder, Seconds, Summary,
 };
-use crate::source::{self, DRAWN, DatasetNames, Source};
+use crate::source::{DRAWN, DatasetNames, Source};
 use anyhow::{Context, bail};
 use dnn_core::{AnyNetwork, Dataset, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::{ImageSet, Splits};
-use dnn_train::{End, Flow, IterationEvent, Observer, Preset, TrainConfig, Training};
+use dnn_train::{End, Observer, Preset, TrainConfig, Training};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,7 +73,7 @@ pub(crate) struct Args {
 /// `dnn` without a subcommand: the course's deep network, on what images there are.
 pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig {
-        source: Some(default_source(console)?),
+        source: Some(Source::usual(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
     train(&config, &Place::Numbered(Preset::CourseDeep.name()), console)
@@ -105,14 +105,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     train(&config, &place, console)
 }
 
-fn default_source(console: Console) -> anyhow::Result<Source> {
-    if let Some(data) = source::fetched() {
-        return Source { data, ..Source::default() }.absolute(Path::new(""));
-    }
-    console.say(source::how_to_fetch())?;
-    Ok(Source::drawn())
-}
-
 /// The source of the configuration, changed by the flags.
 fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Result<Source> {
     let mut source = match (&args.data, base) {
@@ -120,7 +112,7 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
         (None, Some(base)) => base.with(&args.names, &args.draw)?,
         (None, None) if args.names.x.is_some() => bail!("--x and --y need DATA, an HDF5 file"),
         (None, None) if args.draw.any() => Source::new(DRAWN.as_ref(), &args.names, &args.draw)?,
-        (None, None) => default_source(console)?,
+        (None, None) => Source::usual(console)?,
     };
     if let Some(test) = &args.test {
         source.test = Some(test.clone());
@@ -285,10 +277,8 @@ where
     let n_iterations = config.training.n_iterations(sets.train.len());
     let mut progress = Progress::new(console, n_iterations);
     let mut store = CheckpointStore::new(folder.path(), config.checkpoint_every);
-    let mut stop = |_: &IterationEvent<'_>| {
-        if interrupt::asked() { Flow::Stop } else { Flow::Continue }
-    };
-    let observers: &mut [&mut dyn Observer] = &mut [&mut log, &mut progress, &mut store, &mut stop];
+    let observers: &mut [&mut dyn Observer] =
+        &mut [&mut log, &mut progress, &mut store, &mut interrupt::ends_training];
     let trained =
         training.identified_by(&data_hash).resume_from(checkpoint.as_ref()).run(observers);
     progress.finish();

@@ -45,13 +45,7 @@ impl RunConfig {
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        toml::from_str(text).map_err(|error| {
-            let message = error.to_string();
-            match nearest(error.message()) {
-                Some(key) => anyhow::anyhow!("{}\ndid you mean `{key}`?", message.trim_end()),
-                None => anyhow::anyhow!("{}", message.trim_end()),
-            }
-        })
+        toml::from_str(text).map_err(|error| with_hint(&error.to_string(), &error))
     }
 
     /// The text of `config.toml`.
@@ -68,8 +62,17 @@ impl RunConfig {
     }
 }
 
+/// `text`, which tells of `error`, and the valid name that was meant, when one is near.
+pub(crate) fn with_hint(text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let text = text.trim_end();
+    match nearest(error.message()) {
+        Some(name) => anyhow::anyhow!("{text}\ndid you mean `{name}`?"),
+        None => anyhow::anyhow!("{text}"),
+    }
+}
+
 /// Of the names that serde would have taken, the one most like what it got.
-pub(crate) fn nearest(message: &str) -> Option<String> {
+fn nearest(message: &str) -> Option<String> {
     if !message.starts_with("unknown ") {
         return None;
     }

@@ -13,7 +13,7 @@ mod summary;
 mod template;
 
 pub(crate) use checkpoints::{CheckpointStore, Every, lock, read as read_checkpoint};
-pub(crate) use config::{RunConfig, nearest};
+pub(crate) use config::{RunConfig, with_hint};
 pub(crate) use folder::RunFolder;
 pub(crate) use metrics::MetricsLog;
 pub(crate) use summary::{Machine, Seconds, Summary};

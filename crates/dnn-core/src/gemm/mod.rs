@@ -126,20 +126,20 @@ pub fn gemm<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
 /// Whoever makes one promises that A and B are valid for reads and C for reads and writes at all
 /// its indices, and that nobody else uses C meanwhile.
 pub struct Operands<F> {
-    m: usize,
-    n: usize,
-    k: usize,
-    alpha: F,
-    a: *const F,
-    a_rs: isize,
-    a_cs: isize,
-    b: *const F,
-    b_rs: isize,
-    b_cs: isize,
-    beta: F,
-    c: *mut F,
-    c_rs: isize,
-    c_cs: isize,
+    pub(crate) m: usize,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
+    pub(crate) alpha: F,
+    pub(crate) a: *const F,
+    pub(crate) a_rs: isize,
+    pub(crate) a_cs: isize,
+    pub(crate) b: *const F,
+    pub(crate) b_rs: isize,
+    pub(crate) b_cs: isize,
+    pub(crate) beta: F,
+    pub(crate) c: *mut F,
+    pub(crate) c_rs: isize,
+    pub(crate) c_cs: isize,
 }
 
 /// Rows of C up to which our own kernels are faster than the `gemm` crate's; see
@@ -202,31 +202,10 @@ impl<F: Real> Operands<F> {
                 return unsafe { F::dots(o) };
             }
         }
-        // SAFETY: passed on; F is f32 or f64, which the crate dispatches on.
-        unsafe {
-            gemm::gemm(
-                self.m,
-                self.n,
-                self.k,
-                self.c,
-                self.c_cs,
-                self.c_rs,
-                self.beta != F::zero(),
-                self.a,
-                self.a_cs,
-                self.a_rs,
-                self.b,
-                self.b_cs,
-                self.b_rs,
-                // The crate scales the destination by its first factor, the product by its second.
-                self.beta,
-                self.alpha,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
+        // The crate's kernels want the columns of C contiguous.
+        let o = if self.c_cs.unsigned_abs() < self.c_rs.unsigned_abs() { &turned } else { self };
+        // SAFETY: passed on.
+        unsafe { F::product_of_any_size(o) }
     }
 }
 

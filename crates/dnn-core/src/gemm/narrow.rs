@@ -67,35 +67,34 @@ impl<F: Real> WithSimd for Combine<'_, F> {
             unsafe { combine_single(simd, o) };
             return;
         }
-        let far = o.b_rs.unsigned_abs() * size_of::<F>() >= FAR_BYTES;
         // One row of tiles uses a row of B once: then copying cannot pay.
-        if far && o.m > MOST_ROWS {
-            let panel = PANEL_BYTES / size_of::<F>();
-            let stride = PACKED_STRIDE_BYTES / size_of::<F>();
-            #[allow(clippy::large_stack_arrays)] // a thread has room for it, and the heap is slower
-            let mut packed =
-                [const { MaybeUninit::<u64>::uninit() }; DEPTH_FAR * PACKED_STRIDE_BYTES / 8];
-            let packed = packed.as_mut_ptr().cast::<F>();
-            for col in (0..o.n).step_by(panel) {
-                let cols = panel.min(o.n - col);
-                for from in (0..o.k).step_by(DEPTH_FAR) {
-                    let block = Block { row: 0, col, from, to: o.k.min(from + DEPTH_FAR) };
-                    // SAFETY: DEPTH_FAR rows of at most `panel` numbers fit the buffer at this
-                    // stride, rows of B are contiguous, and the block lies within the operands.
-                    unsafe {
+        let far = o.m > MOST_ROWS && o.b_rs.unsigned_abs() * size_of::<F>() >= FAR_BYTES;
+        let (panel, depth) =
+            if far { (PANEL_BYTES / size_of::<F>(), DEPTH_FAR) } else { (o.n, DEPTH) };
+        let stride = PACKED_STRIDE_BYTES / size_of::<F>();
+        #[allow(clippy::large_stack_arrays)] // a thread has room for it, and the heap is slower
+        let mut packed =
+            [const { MaybeUninit::<u64>::uninit() }; DEPTH_FAR * PACKED_STRIDE_BYTES / 8];
+        let packed = packed.as_mut_ptr().cast::<F>();
+        for col in (0..o.n).step_by(panel) {
+            let cols = panel.min(o.n - col);
+            for from in (0..o.k).step_by(depth) {
+                let block = Block { row: 0, col, from, to: o.k.min(from + depth) };
+                // SAFETY: the block lies within the operands. Where rows are copied, `depth` of at
+                // most `panel` numbers fit the buffer at this stride, and rows of B are contiguous.
+                unsafe {
+                    let rows = if far {
                         for k in from..block.to {
                             let to = packed.add((k - from) * stride);
                             to.copy_from_nonoverlapping(o.b_at(k, col), cols);
                         }
-                        combine_columns(simd, o, block, cols, (packed, stride as isize));
-                    }
+                        (packed.cast_const(), stride as isize)
+                    } else {
+                        (o.b_at(from, col), o.b_rs)
+                    };
+                    // In one place: the compiler copies all tiles to where this is called.
+                    combine_columns(simd, o, block, cols, rows);
                 }
-            }
-        } else {
-            for from in (0..o.k).step_by(DEPTH) {
-                let block = Block { row: 0, col: 0, from, to: o.k.min(from + DEPTH) };
-                // SAFETY: the block lies within the operands.
-                unsafe { combine_columns(simd, o, block, o.n, (o.b_at(from, 0), o.b_rs)) }
             }
         }
     }
@@ -190,7 +189,7 @@ unsafe fn combine_columns<F: Real, S: Simd>(
     (mut b, b_rs): Rows<F>,
 ) {
     let lanes = F::lanes::<S>();
-    let most = if S::REGISTER_COUNT >= 32 { 3 } else { 2 };
+    let most = if has_32_registers::<S>() { 3 } else { 2 };
     let end = block.col + n;
     while block.col < end {
         let vectors = ((end - block.col) / lanes).min(most);
@@ -198,7 +197,9 @@ unsafe fn combine_columns<F: Real, S: Simd>(
         // SAFETY: passed on.
         unsafe {
             match vectors {
-                3 => combine_rows::<F, S, 3>(simd, o, block, (b, b_rs)),
+                3 if has_32_registers::<S>() => {
+                    combine_rows::<F, S, 3>(simd, o, block, (b, b_rs));
+                }
                 2 => combine_rows::<F, S, 2>(simd, o, block, (b, b_rs)),
                 1 => combine_rows::<F, S, 1>(simd, o, block, (b, b_rs)),
                 _ => combine_tail(simd, o, block, cols, (b, b_rs)),
@@ -226,6 +227,13 @@ impl Block {
     }
 }
 
+/// Whether tiles may be larger. Tiles that never are used cost compilation all the same, unless
+/// they are excluded by a constant.
+#[inline(always)]
+const fn has_32_registers<S: Simd>() -> bool {
+    S::REGISTER_COUNT >= 32
+}
+
 /// Cuts `n` into equal pieces of at most `most`: the length of the first of them.
 #[inline(always)]
 fn share(n: usize, most: usize) -> usize {
@@ -240,7 +248,7 @@ unsafe fn combine_rows<F: Real, S: Simd, const Q: usize>(
     mut block: Block,
     b: Rows<F>,
 ) {
-    let most = if S::REGISTER_COUNT >= 32 { MOST_ROWS } else { 6 };
+    let most = if has_32_registers::<S>() { MOST_ROWS } else { 6 };
     while block.row < o.m {
         let rows = share(o.m - block.row, most);
         // SAFETY: passed on.
@@ -251,9 +259,11 @@ unsafe fn combine_rows<F: Real, S: Simd, const Q: usize>(
                 3 => combine_tile::<F, S, 3, Q>(simd, o, block, b),
                 4 => combine_tile::<F, S, 4, Q>(simd, o, block, b),
                 5 => combine_tile::<F, S, 5, Q>(simd, o, block, b),
-                6 => combine_tile::<F, S, 6, Q>(simd, o, block, b),
-                7 => combine_tile::<F, S, 7, Q>(simd, o, block, b),
-                _ => combine_tile::<F, S, MOST_ROWS, Q>(simd, o, block, b),
+                7 if has_32_registers::<S>() => combine_tile::<F, S, 7, Q>(simd, o, block, b),
+                8 if has_32_registers::<S>() => {
+                    combine_tile::<F, S, MOST_ROWS, Q>(simd, o, block, b);
+                }
+                _ => combine_tile::<F, S, 6, Q>(simd, o, block, b),
             }
         }
         block.row += rows;

@@ -2,8 +2,10 @@
 //!
 //! The textbook's dA₀ = W₁ᵀ·dZ₁, which nobody uses, is not computed.
 
-use super::layered::{EngineOptions, Input, LayeredEngine, weight_parts};
+use super::input::{EngineOptions, Input};
+use super::layered::LayeredEngine;
 use super::parameters::Parameters;
+use super::tasks::weight_parts;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use crate::shared::Part;
@@ -109,7 +111,7 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
     }
 
     fn squared_weights(&mut self) -> f64 {
-        self.w.values.all_mut().iter().map(|w| w.as_f64().powi(2)).sum()
+        self.w.squared_values()
     }
 
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {

@@ -1,7 +1,9 @@
 //! The first layer in the coordinates of the training set; [`dnn_core::gram`] has the algebra.
 
-use super::layered::{EngineOptions, Input, LayeredEngine, cut};
+use super::input::{EngineOptions, Input};
+use super::layered::LayeredEngine;
 use super::parameters::Parameters;
+use super::tasks::cut;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use crate::shared::{Part, SharedMatrix, line};

@@ -13,113 +13,25 @@
 //! the results. Everything is allocated once.
 
 use super::dropout::Dropout;
+use super::input::{EngineOptions, Input};
 use super::parameters::Parameters;
+use super::tasks::{example_tasks, weight_parts};
+use super::trial::Trial;
 use super::{Engine, LayerHealth, Pass};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use crate::shared::{Part, SharedMatrix, line};
+use crate::shared::{Part, SharedMatrix};
 use dnn_core::gemm::{gemm, plain, transposed};
 use dnn_core::layer::Dense;
 use dnn_core::{Activation, Loss, Network, Real};
-use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVector};
+use nalgebra::{DMatrix, DMatrixViewMut, DVector};
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 /// Below this many floating-point operations an iteration, a second thread costs more than it
 /// brings.
 const MIN_PARALLEL_FLOPS: usize = 1_000_000;
 /// Below this many, whether it helps depends on what else the machine does: it is tried.
 const MIN_SURELY_PARALLEL_FLOPS: usize = 20_000_000;
-/// Examples of one task of phase 1, about.
-const EXAMPLES_PER_TASK: usize = 64;
-/// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
-const WEIGHTS_PER_TASK: usize = 16_384;
-/// A layer of at least so many units is cut by units, a narrower one by its inputs.
-const WIDE: usize = 64;
-
-/// How the first layer is computed and changed. Its parameters live here, in whatever coordinates.
-pub trait Input<F: Real>: Send + Sync {
-    /// Examples in the form in which the first layer takes them.
-    type Source: Send + Sync;
-
-    /// Name of the engine.
-    fn name(&self) -> &'static str;
-
-    /// Examples that are not trained on.
-    ///
-    /// # Shapes
-    /// `x` (n₀, m).
-    fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> Self::Source;
-
-    /// Puts the examples `batch` in the place that [`forward`](Input::forward) reads without a
-    /// source.
-    fn select(&mut self, batch: &[usize]);
-
-    /// Z₁ᵀ without bias, of the examples `examples` of `source`, or of the batch: the selected
-    /// one, or with `all` the whole training set.
-    ///
-    /// # Shapes
-    /// `z` (examples.len(), n₁).
-    fn forward(
-        &self,
-        source: Option<&Self::Source>,
-        all: bool,
-        examples: Range<usize>,
-        z: &mut DMatrixViewMut<'_, F>,
-    );
-
-    /// Independent pieces of [`gradient`](Input::gradient) and [`step`](Input::step).
-    fn n_tasks(&self) -> usize;
-
-    /// The gradient's piece `task`. `batch` is `None` for the whole training set.
-    ///
-    /// # Safety
-    /// No other call for the same task may run meanwhile.
-    unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>);
-
-    /// The optimizer's step with the gradient's piece `task`.
-    ///
-    /// # Safety
-    /// No other call for the same task, and no `forward`, may run meanwhile.
-    unsafe fn step(&self, task: usize, optimizer: &dyn Optimizer<F>, step: &Step);
-
-    /// ‖dW₁ + λ·W₁‖², from the gradient as it stands.
-    fn squared_gradient(&mut self, l2: f64) -> f64;
-
-    /// ‖W₁‖².
-    fn squared_weights(&mut self) -> f64;
-
-    /// Parameters and moments by name.
-    fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
-
-    /// W₁ (n₁, n₀).
-    fn weights(&mut self) -> DMatrix<F>;
-
-    /// Floating-point operations of an iteration on `m` examples.
-    fn flops(&self, m: usize) -> usize;
-}
-
-/// What an engine is built with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EngineOptions<'a> {
-    /// Threads at most; fewer are used where more do not help. Results do not depend on it.
-    pub n_threads: usize,
-    /// The largest batch that will be asked for; 0: only whole training sets.
-    pub max_batch: usize,
-    /// Weight of each class in the cost, or 1 for all.
-    pub class_weights: Option<&'a [f64]>,
-    /// Share of the hidden layers' values that is dropped in training, 0 to 1.
-    pub dropout: f64,
-    /// Seed of the dropout masks.
-    pub seed: u64,
-}
-
-impl Default for EngineOptions<'_> {
-    /// One thread, whole training sets, all classes alike, no dropout.
-    fn default() -> Self {
-        Self { n_threads: 1, max_batch: 0, class_weights: None, dropout: 0.0, seed: 0 }
-    }
-}
 
 /// A network in training; see the module's text.
 pub struct LayeredEngine<'d, F: Real, I: Input<F>> {
@@ -220,7 +132,7 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
             .enumerate()
             .flat_map(|(l, w)| weight_parts::<F>(w.rows(), w.cols()).map(move |part| (l + 1, part)))
             .collect::<Vec<_>>();
-        let tasks = example_tasks::<F>(max_batch);
+        let tasks: Vec<_> = example_tasks::<F>(max_batch).collect();
         let n_tasks = tasks.len();
         let n_parallel = n_tasks.max(weight_tasks.len() + input.n_tasks());
         Self {
@@ -260,7 +172,7 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
             Some(batch) => {
                 assert!(!batch.is_empty(), "a batch of at least one example");
                 let indices =
-                    at_hand.indices.get_or_insert_with(|| Vec::with_capacity(batch.len()));
+                    at_hand.indices.get_or_insert_with(|| Vec::with_capacity(self.ones.nrows()));
                 indices.clear();
                 indices.extend_from_slice(batch);
                 at_hand.labels.extend(batch.iter().map(|&i| labels[i]));
@@ -276,7 +188,8 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
             None => share,
         }));
         if at_hand.tasks.last().is_none_or(|last| last.end != m) {
-            at_hand.tasks = example_tasks::<F>(m);
+            at_hand.tasks.clear();
+            at_hand.tasks.extend(example_tasks::<F>(m));
         }
     }
 }
@@ -390,9 +303,7 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
 
     fn squared_weights(&mut self) -> f64 {
         let later = self.layers.iter_mut().filter_map(|layer| layer.w.as_mut());
-        let later: f64 =
-            later.map(|w| w.values.all_mut().iter().map(|w| w.as_f64().powi(2)).sum::<f64>()).sum();
-        later + self.input.squared_weights()
+        later.map(Parameters::squared_values).sum::<f64>() + self.input.squared_weights()
     }
 
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
@@ -448,7 +359,7 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         let source = self.input.held_out(x, &mut self.pool);
         let m = x.ncols();
         let a = self.layers.iter().map(|layer| SharedMatrix::zeros(m, layer.a.cols())).collect();
-        self.held_out.push(HeldOut { source, a, tasks: example_tasks::<F>(m) });
+        self.held_out.push(HeldOut { source, a, tasks: example_tasks::<F>(m).collect() });
         self.held_out.len() - 1
     }
 
@@ -525,44 +436,6 @@ impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
     }
 }
 
-/// Finds out, again and again, whether iterations of a tenth of a millisecond are faster on one
-/// thread or on all. On an idle machine a second thread brings something; on a busy one it must be
-/// waited for in each iteration, and four times as much is lost. Results depend on neither.
-struct Trial {
-    iteration: usize,
-    start: Instant,
-    alone: Duration,
-}
-
-impl Trial {
-    /// Iterations of each kind that are timed.
-    const TIMED: usize = 8;
-    /// Iterations until the next trial.
-    const EVERY: usize = 256;
-
-    fn new() -> Self {
-        Self { iteration: 0, start: Instant::now(), alone: Duration::ZERO }
-    }
-
-    /// To be called before each iteration.
-    fn tick(&mut self, pool: &mut Pool) {
-        match self.iteration % Self::EVERY {
-            0 => {
-                pool.set_alone(true);
-                self.start = Instant::now();
-            }
-            Self::TIMED => {
-                self.alone = self.start.elapsed();
-                pool.set_alone(false);
-                self.start = Instant::now();
-            }
-            i if i == 2 * Self::TIMED => pool.set_alone(self.alone <= self.start.elapsed()),
-            _ => {}
-        }
-        self.iteration += 1;
-    }
-}
-
 /// What follows a piece's gradient.
 type Then<'t, F, I> = dyn Fn(Piece<'_, F, I>) + Sync + 't;
 
@@ -622,37 +495,4 @@ fn layer_health<F: Real>(layer: &mut Layer<F>, m: usize, share: f64) -> LayerHea
     let a = a.rows(0, m);
     let units = a.column_iter().map(|unit| unit.as_slice().to_vec());
     LayerHealth::of(units, layer.activation, gradient_rms)
-}
-
-/// `0..n` in `pieces` parts of whole multiples of `unit`, about equal.
-pub(super) fn cut(n: usize, pieces: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
-    let units = n.div_ceil(unit);
-    let pieces = pieces.clamp(1, units.max(1));
-    let at = move |i: usize| (i * units / pieces * unit).min(n);
-    (0..pieces).map(move |i| at(i)..at(i + 1))
-}
-
-/// Few examples in one piece, more in an even number of them, so that cores have equal shares.
-fn example_tasks<F>(m: usize) -> Vec<Range<usize>> {
-    let pieces =
-        if m < 2 * EXAMPLES_PER_TASK { 1 } else { (m / EXAMPLES_PER_TASK).next_multiple_of(2) };
-    cut(m, pieces, line::<F>()).collect()
-}
-
-/// The parts of Wᵀ (n_prev, n) that are tasks of their own.
-pub(super) fn weight_parts<F>(n_prev: usize, n: usize) -> impl Iterator<Item = Part> {
-    let pieces = (n_prev * n).div_ceil(WEIGHTS_PER_TASK);
-    let by_units = n >= WIDE;
-    let ranges: Vec<_> = if by_units {
-        cut(n, pieces, 8).collect()
-    } else {
-        cut(n_prev, pieces, line::<F>()).collect()
-    };
-    ranges.into_iter().map(move |range| {
-        if by_units {
-            Part { rows: 0..n_prev, cols: range }
-        } else {
-            Part { rows: range, cols: 0..n }
-        }
-    })
 }

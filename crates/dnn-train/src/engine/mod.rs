@@ -8,14 +8,18 @@ mod choice;
 mod dense;
 mod dropout;
 mod gram;
+mod input;
 mod layered;
 mod parameters;
+mod tasks;
+mod trial;
 
 pub use choice::EngineKind;
 pub(crate) use choice::Job;
 pub use dense::{DenseEngine, DenseInput};
 pub use gram::{GramEngine, GramInput};
-pub use layered::{EngineOptions, Input, LayeredEngine};
+pub use input::{EngineOptions, Input};
+pub use layered::LayeredEngine;
 
 use crate::optimizer::{Optimizer, Step};
 use dnn_core::{Network, Real};

@@ -49,6 +49,11 @@ impl<F: Real> Parameters<F> {
         }
     }
 
+    /// Σ θ² over all of it.
+    pub(super) fn squared_values(&mut self) -> f64 {
+        self.values.all_mut().iter().map(|p| p.as_f64().powi(2)).sum()
+    }
+
     /// Σ (g + λ·θ)² over all of it: the gradient with the L2 penalty's share.
     ///
     /// # Safety

@@ -1,0 +1,91 @@
+//! What the loop over the layers asks of the first one, and what an engine is built with.
+
+use crate::optimizer::{Optimizer, Step};
+use crate::pool::Pool;
+use dnn_core::Real;
+use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
+use std::ops::Range;
+
+/// How the first layer is computed and changed. Its parameters live here, in whatever coordinates.
+pub trait Input<F: Real>: Send + Sync {
+    /// Examples in the form in which the first layer takes them.
+    type Source: Send + Sync;
+
+    /// Name of the engine.
+    fn name(&self) -> &'static str;
+
+    /// Examples that are not trained on.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m).
+    fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> Self::Source;
+
+    /// Puts the examples `batch` in the place that [`forward`](Input::forward) reads without a
+    /// source.
+    fn select(&mut self, batch: &[usize]);
+
+    /// Z₁ᵀ without bias, of the examples `examples` of `source`, or of the batch: the selected
+    /// one, or with `all` the whole training set.
+    ///
+    /// # Shapes
+    /// `z` (examples.len(), n₁).
+    fn forward(
+        &self,
+        source: Option<&Self::Source>,
+        all: bool,
+        examples: Range<usize>,
+        z: &mut DMatrixViewMut<'_, F>,
+    );
+
+    /// Independent pieces of [`gradient`](Input::gradient) and [`step`](Input::step).
+    fn n_tasks(&self) -> usize;
+
+    /// The gradient's piece `task`. `batch` is `None` for the whole training set.
+    ///
+    /// # Safety
+    /// No other call for the same task may run meanwhile.
+    unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>);
+
+    /// The optimizer's step with the gradient's piece `task`.
+    ///
+    /// # Safety
+    /// No other call for the same task, and no `forward`, may run meanwhile.
+    unsafe fn step(&self, task: usize, optimizer: &dyn Optimizer<F>, step: &Step);
+
+    /// ‖dW₁ + λ·W₁‖², from the gradient as it stands.
+    fn squared_gradient(&mut self, l2: f64) -> f64;
+
+    /// ‖W₁‖².
+    fn squared_weights(&mut self) -> f64;
+
+    /// Parameters and moments by name.
+    fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
+
+    /// W₁ (n₁, n₀).
+    fn weights(&mut self) -> DMatrix<F>;
+
+    /// Floating-point operations of an iteration on `m` examples.
+    fn flops(&self, m: usize) -> usize;
+}
+
+/// What an engine is built with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EngineOptions<'a> {
+    /// Threads at most; fewer are used where more do not help. Results do not depend on it.
+    pub n_threads: usize,
+    /// The largest batch that will be asked for; 0: only whole training sets.
+    pub max_batch: usize,
+    /// Weight of each class in the cost, or 1 for all.
+    pub class_weights: Option<&'a [f64]>,
+    /// Share of the hidden layers' values that is dropped in training, 0 to 1.
+    pub dropout: f64,
+    /// Seed of the dropout masks.
+    pub seed: u64,
+}
+
+impl Default for EngineOptions<'_> {
+    /// One thread, whole training sets, all classes alike, no dropout.
+    fn default() -> Self {
+        Self { n_threads: 1, max_batch: 0, class_weights: None, dropout: 0.0, seed: 0 }
+    }
+}

@@ -1,0 +1,302 @@
+//! The loop itself: a training run under way.
+
+use crate::batches::Batches;
+use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
+use crate::config::{Monitor, TrainConfig};
+use crate::engine::{Engine, LayerHealth, Pass};
+use crate::observer::{Flow, IterationEvent, Moment, Observer};
+use crate::optimizer::{Optimizer, Step};
+use crate::schedule::{Position, Schedule};
+use crate::trainer::{CostPoint, End, TrainError, Trained, ValidationPoint};
+use dnn_core::layer::Dense;
+use dnn_core::metrics::{Score, predictions};
+use dnn_core::{Loss, Network, Real};
+use nalgebra::DVector;
+
+/// A training run under way.
+pub(crate) struct Run<'a, F: Real> {
+    config: &'a TrainConfig,
+    loss: Loss,
+    engine: &'a mut dyn Engine<F>,
+    optimizer: &'a dyn Optimizer<F>,
+    batches: Batches,
+    n_iterations: usize,
+    validate_every: usize,
+    /// Number of the engine's held-out set, and its labels.
+    held_out: Option<(usize, &'a [u32])>,
+    progress: Progress,
+    /// The iteration of the last validation.
+    judged_at: Option<usize>,
+    best_network: Option<Network<F>>,
+    /// The network as it was drawn: the shape of what a checkpoint keeps.
+    drawn: Network<F>,
+    health: Vec<LayerHealth>,
+}
+
+impl<'a, F: Real> Run<'a, F> {
+    /// Before its first iteration: `engine` trains the network `drawn` on `m` examples.
+    pub(crate) fn new(
+        config: &'a TrainConfig,
+        drawn: Network<F>,
+        engine: &'a mut dyn Engine<F>,
+        optimizer: &'a dyn Optimizer<F>,
+        m: usize,
+        held_out: Option<(usize, &'a [u32])>,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            config,
+            loss: drawn.loss(),
+            engine,
+            optimizer,
+            batches: Batches::new(m, config.batch_size, config.rng, config.seed),
+            n_iterations: config.n_iterations(m),
+            validate_every: config.validation_interval(m),
+            held_out,
+            progress,
+            judged_at: None,
+            best_network: None,
+            drawn,
+            health: Vec::new(),
+        }
+    }
+
+    /// Iterations, validations and checkpoints until the end.
+    pub(crate) fn train(&mut self, observers: &mut [&mut dyn Observer]) -> Result<End, TrainError> {
+        let start = self.progress.iteration;
+        loop {
+            let iteration = self.progress.iteration;
+            let mut end = (iteration >= self.n_iterations).then_some(End::Completed);
+            let mut improved = false;
+            if self.is_time_to_judge(end.is_some()) {
+                improved = self.judge(observers);
+            }
+            // Also when going on from a checkpoint that was made here.
+            let patience = self.config.patience;
+            if patience > 0 && self.progress.waited >= patience {
+                end = end.or(Some(End::Early));
+            }
+            if iteration > start || end.is_some() {
+                self.offer_checkpoint(observers, improved, end.is_some());
+            }
+            if let Some(end) = end {
+                return Ok(end);
+            }
+            if self.iterate(observers)? == Flow::Stop {
+                // For whoever wants to go on later: the state before this iteration.
+                self.offer_checkpoint(observers, false, true);
+                return Ok(End::Asked);
+            }
+        }
+    }
+
+    /// One iteration: cost, log, update.
+    fn iterate(&mut self, observers: &mut [&mut dyn Observer]) -> Result<Flow, TrainError> {
+        let Self { config, engine, batches, progress, .. } = self;
+        let iteration = progress.iteration;
+        let epoch = iteration / batches.per_epoch();
+        let n_iterations = self.n_iterations;
+        let at = Position { iteration, n_iterations, epoch, plateaus: progress.plateaus };
+        let learning_rate = config.schedule.learning_rate(config.learning_rate, &at);
+        let m = batches.m();
+        let batch = batches.at(iteration)?;
+        // λ/2m·Σ‖W‖² with the m of this batch, as the gradient has it.
+        let l2 = match batch {
+            _ if config.l2 == 0.0 => 0.0,
+            Some(batch) => config.l2 / batch.len() as f64,
+            None => config.l2 / m as f64,
+        };
+        let whole = batch.is_none();
+        let cost = engine.cost(Pass { batch, iteration });
+        if !cost.is_finite() {
+            let layer = engine.first_not_finite().unwrap_or(config.hidden.len() + 1);
+            return Err(TrainError::Diverged { iteration, cost, layer, learning_rate });
+        }
+        let log = iteration.is_multiple_of(config.log_every);
+        let before = (progress.since_log, progress.costs.len());
+        let mut reported = cost;
+        let (sum, n) = &mut progress.since_log;
+        (*sum, *n) = (*sum + cost, *n + 1);
+        if log {
+            if !whole {
+                reported = *sum / *n as f64;
+            }
+            (*sum, *n) = (0.0, 0);
+            if l2 > 0.0 {
+                reported += 0.5 * l2 * engine.squared_weights();
+            }
+            progress.costs.push(CostPoint { iteration, cost: reported });
+            self.health = engine.health();
+        }
+        let event = IterationEvent {
+            iteration,
+            n_iterations,
+            epoch,
+            cost: reported,
+            learning_rate,
+            log,
+            health: if log { &self.health } else { &[] },
+            validation: progress.validations.last().copied(),
+        };
+        let mut stop = false;
+        for observer in observers.iter_mut() {
+            stop |= observer.on_iteration(&event) == Flow::Stop;
+        }
+        if stop {
+            // Nothing of this iteration has happened, for whoever goes on from here.
+            progress.since_log = before.0;
+            progress.costs.truncate(before.1);
+            return Ok(Flow::Stop);
+        }
+        progress.iteration += 1;
+        let step = Step { l2, ..Step::new(progress.iteration as u64, learning_rate) };
+        let clip = (config.clip_norm > 0.0).then_some(config.clip_norm);
+        engine.update(self.optimizer, step, clip);
+        Ok(Flow::Continue)
+    }
+
+    fn is_time_to_judge(&self, at_the_end: bool) -> bool {
+        let iteration = self.progress.iteration;
+        self.held_out.is_some()
+            && self.judged_at != Some(iteration)
+            && iteration > 0
+            && (at_the_end || iteration.is_multiple_of(self.validate_every))
+    }
+
+    /// Judges by the validation set; whether it is better than ever.
+    fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> bool {
+        let Some((set, labels)) = self.held_out else { return false };
+        let logits = self.engine.held_out_logits(set);
+        let iteration = self.progress.iteration;
+        let cost = self.loss.cost(&logits, labels);
+        let probabilities = self.drawn.probabilities_of_logits(logits);
+        let score = Score::of(&predictions(&probabilities), labels);
+        let point = ValidationPoint { iteration, cost, score };
+        let progress = &mut self.progress;
+        let best = progress.best.map(|best| progress.validations[best]);
+        let improved = best.is_none_or(|best| match self.config.monitor {
+            Monitor::ValidationCost => cost < best.cost,
+            Monitor::ValidationAccuracy => score.correct > best.score.correct,
+        });
+        progress.validations.push(point);
+        if improved {
+            progress.best = Some(progress.validations.len() - 1);
+            progress.waited = 0;
+        } else {
+            progress.waited += 1;
+        }
+        if let Schedule::Plateau { patience, .. } = self.config.schedule {
+            let (lowest, waited) = &mut progress.plateau;
+            if lowest.is_none_or(|lowest| cost < lowest) {
+                (*lowest, *waited) = (Some(cost), 0);
+            } else {
+                *waited += 1;
+                if *waited >= patience {
+                    *waited = 0;
+                    progress.plateaus += 1;
+                }
+            }
+        }
+        self.judged_at = Some(iteration);
+        if improved && self.config.restore_best {
+            self.best_network = Some(self.engine.network());
+        }
+        for observer in observers.iter_mut() {
+            observer.on_validation(&point, improved);
+        }
+        improved
+    }
+
+    fn offer_checkpoint(
+        &mut self,
+        observers: &mut [&mut dyn Observer],
+        improved: bool,
+        last: bool,
+    ) {
+        let iteration = self.progress.iteration;
+        let per_epoch = self.batches.per_epoch();
+        let moment = Moment {
+            iteration,
+            epoch: iteration / per_epoch,
+            ends_epoch: iteration.is_multiple_of(per_epoch),
+            improved,
+            last,
+        };
+        let mut checkpoint = None;
+        for observer in observers.iter_mut() {
+            if observer.wants_checkpoint(&moment) {
+                let checkpoint = checkpoint.get_or_insert_with(|| self.checkpoint());
+                observer.on_checkpoint(checkpoint, &moment);
+            }
+        }
+    }
+
+    fn checkpoint(&mut self) -> Checkpoint {
+        let mut checkpoint = Checkpoint::new(self.progress.clone());
+        for (name, tensor) in self.engine.state() {
+            let shape = [tensor.nrows(), tensor.ncols()];
+            checkpoint.put(name, tensor.iter(), shape);
+        }
+        if let Some(best) = &self.best_network {
+            for (l, layer) in best.layers().iter().enumerate() {
+                let (w, b) = (layer.weights(), layer.bias());
+                checkpoint.put(format!("best.W{}", l + 1), w.iter(), [w.nrows(), w.ncols()]);
+                checkpoint.put(format!("best.b{}", l + 1), b.iter(), [b.nrows(), 1]);
+            }
+        }
+        checkpoint
+    }
+
+    /// Puts everything as it was.
+    pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        let then = checkpoint.progress();
+        let same = |what, then: &str, now: &str| {
+            if then == now {
+                return Ok(());
+            }
+            let (then, now) = (then.to_owned(), now.to_owned());
+            Err(CheckpointError::Mismatch { what, then, now })
+        };
+        same("the data", &then.data, &self.progress.data)?;
+        same("the engine", &then.engine, &self.progress.engine)?;
+        for (name, mut tensor) in self.engine.state() {
+            checkpoint.get(&name, &mut tensor)?;
+        }
+        if checkpoint.has("best.W1") {
+            let layers = self.drawn.layers().iter().enumerate().map(|(l, layer)| {
+                let w =
+                    checkpoint.matrix::<F>(&format!("best.W{}", l + 1), layer.weights().shape())?;
+                let b = checkpoint.matrix::<F>(&format!("best.b{}", l + 1), (layer.n(), 1))?;
+                let b = DVector::from_column_slice(b.as_slice());
+                Ok(Dense::new(w, b, layer.activation())?)
+            });
+            let layers = layers.collect::<Result<Vec<_>, TrainError>>()?;
+            self.best_network = Some(Network::new(layers, self.loss)?);
+        }
+        self.progress = Progress { config: self.config.clone(), ..then.clone() };
+        self.judged_at = then.validations.last().map(|last| last.iteration);
+        Ok(())
+    }
+
+    /// What it leaves behind.
+    pub(crate) fn finish(self, end: End) -> Result<Trained<F>, TrainError> {
+        let Self { engine, best_network, progress, config, health, .. } = self;
+        let iteration = progress.iteration;
+        let network = engine.network();
+        if !network.is_finite() {
+            let (cost, learning_rate) = (f64::NAN, config.learning_rate);
+            let layer = engine.first_not_finite().unwrap_or(config.hidden.len() + 1);
+            return Err(TrainError::Diverged { iteration, cost, layer, learning_rate });
+        }
+        Ok(Trained {
+            network: best_network.unwrap_or(network),
+            best: progress.best.map(|best| progress.validations[best]),
+            costs: progress.costs,
+            validations: progress.validations,
+            iterations: iteration,
+            end,
+            engine: engine.name(),
+            health,
+        })
+    }
+}
