@@ -118,7 +118,7 @@ impl<F: Real> Dataset<F> {
         {
             return Err(DatasetError::LabelRange { example, label, n_classes });
         }
-        if let Some(at) = x.as_slice().iter().position(|v| !v.is_finite()) {
+        if let Some(at) = F::first_not_finite(x.as_slice()) {
             let (example, feature) = (at / n_features, at % n_features);
             let value = x.as_slice()[at].as_f64();
             return Err(DatasetError::NotFinite { feature, example, value });

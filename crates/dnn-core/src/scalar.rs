@@ -47,28 +47,52 @@ pub trait Real:
     fn of(x: f64) -> Self;
     /// This value in double precision, exactly.
     fn as_f64(self) -> f64;
+    /// Where the first NaN or infinite value is.
+    ///
+    /// Like [`look_up`](Self::look_up) a loop over all the data, and here so that it is compiled
+    /// with this crate's optimisation: generic code is compiled in the crate that uses it.
+    fn first_not_finite(values: &[Self]) -> Option<usize>;
+    /// The values that bytes stand for, a table for each of the interleaved channels: outᵢ =
+    /// tables\[i mod channels\]\[bytesᵢ\].
+    ///
+    /// # Panics
+    /// When there is no table, or bytes and values differ in number.
+    fn look_up(tables: &[[Self; 256]], bytes: &[u8], out: &mut [Self]);
 }
 
-impl Real for f32 {
-    const PRECISION: Precision = Precision::F32;
-    #[inline]
-    fn of(x: f64) -> Self {
-        x as f32
-    }
-    #[inline]
-    fn as_f64(self) -> f64 {
-        f64::from(self)
-    }
+macro_rules! real {
+    ($number:ident, $precision:ident) => {
+        impl Real for $number {
+            const PRECISION: Precision = Precision::$precision;
+            #[inline]
+            fn of(x: f64) -> Self {
+                x as $number
+            }
+            #[inline]
+            fn as_f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn first_not_finite(values: &[Self]) -> Option<usize> {
+                values.iter().position(|value| !value.is_finite())
+            }
+            fn look_up(tables: &[[Self; 256]], bytes: &[u8], out: &mut [Self]) {
+                assert_eq!(bytes.len(), out.len(), "a value for each byte");
+                if let [table] = tables {
+                    for (out, &byte) in out.iter_mut().zip(bytes) {
+                        *out = table[usize::from(byte)];
+                    }
+                    return;
+                }
+                let channels = tables.len();
+                for (out, bytes) in out.chunks_mut(channels).zip(bytes.chunks(channels)) {
+                    for ((out, &byte), table) in out.iter_mut().zip(bytes).zip(tables) {
+                        *out = table[usize::from(byte)];
+                    }
+                }
+            }
+        }
+    };
 }
 
-impl Real for f64 {
-    const PRECISION: Precision = Precision::F64;
-    #[inline]
-    fn of(x: f64) -> Self {
-        x
-    }
-    #[inline]
-    fn as_f64(self) -> f64 {
-        self
-    }
-}
+real!(f32, F32);
+real!(f64, F64);

@@ -3,9 +3,9 @@
 use crate::config::TrainConfig;
 use crate::observer::Observer;
 use crate::split;
-use crate::trainer::{End, TrainError, Training, evaluate};
+use crate::trainer::{End, TrainError, Trainable, Training, evaluate};
 use dnn_core::metrics::Score;
-use dnn_core::{Dataset, Examples, Real};
+use dnn_core::{Dataset, Examples};
 use serde::{Deserialize, Serialize};
 
 /// What came of one fold.
@@ -51,7 +51,7 @@ pub fn check_folds(k: usize, m: usize) -> Result<(), TrainError> {
 ///
 /// # Errors
 /// [`TrainError`]; when there are fewer examples than folds, or fewer than two folds.
-pub fn cross_validate<F: Real>(
+pub fn cross_validate<F: Trainable>(
     config: &TrainConfig,
     examples: &Dataset<F>,
     k: usize,

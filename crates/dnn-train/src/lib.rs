@@ -47,5 +47,6 @@ pub use diagnosis::{diagnose, findings};
 pub use folds::{Fold, FoldSummary, check_folds, cross_validate};
 pub use observer::{Flow, IterationEvent, Moment, Observer};
 pub use trainer::{
-    CostPoint, End, Evaluation, TrainError, Trained, Training, ValidationPoint, evaluate, train,
+    CostPoint, End, Evaluation, TrainError, Trainable, Trained, Training, ValidationPoint,
+    evaluate, train,
 };

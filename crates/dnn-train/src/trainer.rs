@@ -132,7 +132,7 @@ pub struct Trained<F: Real> {
 /// [`TrainError`]; `Diverged` when the cost becomes NaN or infinite.
 #[doc(alias = "L_layer_model")]
 #[doc(alias = "two_layer_model")]
-pub fn train<F: Real>(
+pub fn train<F: Trainable>(
     config: &TrainConfig,
     examples: &dyn Examples<F>,
     observers: &mut [&mut dyn Observer],
@@ -204,11 +204,7 @@ impl<'a, F: Real> Training<'a, F> {
         Ok(())
     }
 
-    /// Trains.
-    ///
-    /// # Errors
-    /// [`TrainError`]; `Diverged` when the cost becomes NaN or infinite.
-    pub fn run(self, observers: &mut [&mut dyn Observer]) -> Result<Trained<F>, TrainError> {
+    fn compiled_here(self, observers: &mut [&mut dyn Observer]) -> Result<Trained<F>, TrainError> {
         self.check()?;
         let Self { config, examples, validation, checkpoint, data } = self;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
@@ -267,6 +263,47 @@ impl<'a, F: Real> Training<'a, F> {
         run.finish(end)
     }
 }
+
+impl<F: Trainable> Training<'_, F> {
+    /// Trains.
+    ///
+    /// # Errors
+    /// [`TrainError`]; `Diverged` when the cost becomes NaN or infinite.
+    pub fn run(self, observers: &mut [&mut dyn Observer]) -> Result<Trained<F>, TrainError> {
+        F::run(self, observers)
+    }
+}
+
+/// A type of number that networks are trained in: `f32`, `f64`.
+///
+/// Generic code is compiled in the crate that uses it. The loop and its engines are compiled here,
+/// for the two types there are: with this crate's optimisation, and not again in every program
+/// that trains.
+pub trait Trainable: Real {
+    /// As [`Training::run`].
+    ///
+    /// # Errors
+    /// Those of [`Training::run`].
+    fn run(
+        training: Training<'_, Self>,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Trained<Self>, TrainError>;
+}
+
+macro_rules! trainable {
+    ($($number:ty),*) => {$(
+        impl Trainable for $number {
+            fn run(
+                training: Training<'_, Self>,
+                observers: &mut [&mut dyn Observer],
+            ) -> Result<Trained<Self>, TrainError> {
+                training.compiled_here(observers)
+            }
+        }
+    )*};
+}
+
+trainable!(f32, f64);
 
 /// That one network takes both.
 fn check_alike<F: Real>(

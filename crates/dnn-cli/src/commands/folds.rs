@@ -5,9 +5,9 @@ use crate::console::{Console, interval, of_how_many};
 use crate::interrupt;
 use crate::run::{self, RunConfig};
 use anyhow::{Context, bail, ensure};
-use dnn_core::{Precision, Real};
+use dnn_core::Precision;
 use dnn_data::{ImageSet, Splits};
-use dnn_train::{Fold, FoldSummary, Observer, cross_validate};
+use dnn_train::{Fold, FoldSummary, Observer, Trainable, cross_validate};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,7 +72,7 @@ pub(super) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn train_folds<F: Real>(
+fn train_folds<F: Trainable>(
     config: &RunConfig,
     train: &ImageSet,
     k: usize,

@@ -8,9 +8,11 @@ use crate::run::{RunConfig, RunFolder, with_hint};
 use crate::source::Source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
-use dnn_core::{Dataset, Precision, Real};
+use dnn_core::{Dataset, Precision};
 use dnn_data::Splits;
-use dnn_train::{End, Observer, Preset, TrainConfig, Training, ValidationPoint, evaluate};
+use dnn_train::{
+    End, Observer, Preset, TrainConfig, Trainable, Training, ValidationPoint, evaluate,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -188,14 +190,14 @@ struct Sets {
     double: Option<Pair<f64>>,
 }
 
-struct Pair<F: Real> {
+struct Pair<F: Trainable> {
     train: Dataset<F>,
     test: Option<Dataset<F>>,
 }
 
 impl Sets {
     fn new(splits: &Splits, configs: &[TrainConfig]) -> anyhow::Result<Self> {
-        fn pair<F: Real>(splits: &Splits) -> anyhow::Result<Pair<F>> {
+        fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<Pair<F>> {
             let train = splits.train.as_ref().context("no training images")?;
             let contract = train.contract()?;
             let test = splits.test.as_ref().map(|test| test.to_dataset(&contract)).transpose()?;
@@ -229,7 +231,7 @@ impl Sets {
     }
 }
 
-impl<F: Real> Pair<F> {
+impl<F: Trainable> Pair<F> {
     fn train(&self, setting: &Setting, config: &TrainConfig) -> anyhow::Result<Option<Row>> {
         let start = Instant::now();
         let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];

@@ -13,7 +13,7 @@ use crate::source::{DRAWN, DatasetNames, Source};
 use anyhow::{Context, bail};
 use dnn_core::{AnyNetwork, Dataset, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::{ImageSet, Splits};
-use dnn_train::{End, Observer, Preset, TrainConfig, Training};
+use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -227,6 +227,9 @@ impl Sets {
         for set in std::iter::once(&self.train).chain(&self.validation) {
             hash.update(format!("{:?} {:?}\n", set.shape(), set.classes()));
             hash.update(set.pixels());
+            for float in set.floats().unwrap_or_default() {
+                hash.update(float.to_le_bytes());
+            }
             for label in set.labels() {
                 hash.update(label.to_le_bytes());
             }
@@ -237,7 +240,7 @@ impl Sets {
 
 /// Everything that can be wrong with the input is found before the run's folder is made, so that a
 /// mistake leaves nothing behind.
-fn train_in<F: Real>(
+fn train_in<F: Trainable>(
     config: &RunConfig,
     source: &Source,
     sets: &Sets,

@@ -87,7 +87,7 @@ impl Reader for PureReader {
     }
 
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {
-        Ok(self.0.dataset(name)?.read_u8()?)
+        Ok(self.0.dataset(name)?.read_raw()?)
     }
 
     fn read_integers(&self, name: &str, signed: bool) -> Result<Vec<i128>, Cause> {
