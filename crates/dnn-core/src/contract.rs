@@ -17,6 +17,19 @@ pub enum ResizeFilter {
     Lanczos3,
 }
 
+/// How an image of another aspect ratio comes to the contract's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aspect {
+    /// Stretched: all of the image, out of proportion. As the course does.
+    #[default]
+    Stretch,
+    /// All of the image in proportion, with margins in the background's colour.
+    Fit,
+    /// In proportion, and what hangs over on two sides is cut off.
+    Crop,
+}
+
 /// How a byte of a pixel becomes a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,6 +38,18 @@ pub enum Normalization {
     #[default]
     #[serde(rename = "divide-by-255")]
     DivideBy255,
+    /// Numbers as they come, for data that are no bytes of pixels.
+    AsIs,
+}
+
+/// The mean and standard deviation that features are brought to 0 and 1 by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standardization {
+    /// One number for each channel, or one for each feature.
+    pub mean: Vec<f64>,
+    /// As many, each above zero.
+    pub std: Vec<f64>,
 }
 
 /// How an image becomes a column of X. Travels in the model file, so that a network cannot be fed
@@ -32,7 +57,7 @@ pub enum Normalization {
 ///
 /// The pixels are flattened row by row, the channels of a pixel side by side:
 /// feature ((y·width) + x)·channels + c.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputContract {
     /// Width in pixels.
@@ -41,14 +66,35 @@ pub struct InputContract {
     pub height: u32,
     /// Channels of a pixel: 3 (red, green, blue) or 1 (grey).
     pub channels: u32,
-    /// The filter an image of another size is resized with; the aspect ratio is not kept.
+    /// The filter an image of another size is resized with.
     pub resize: ResizeFilter,
+    /// How an image of another aspect ratio comes to this size.
+    #[serde(default)]
+    pub aspect: Aspect,
+    /// Red, green and blue of what shows through transparency, and of the margins of
+    /// [`Aspect::Fit`]; white by default.
+    #[serde(default = "white")]
+    pub background: [u8; 3],
+    /// Whether a photo is turned upright as its EXIF orientation says.
+    #[serde(default = "yes")]
+    pub exif_orientation: bool,
     /// How bytes become features.
     pub normalization: Normalization,
+    /// What features are standardised by, after normalization: (x − mean) / std.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standardization: Option<Standardization>,
+}
+
+fn white() -> [u8; 3] {
+    [255; 3]
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Why an input contract is not one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContractError {
     /// The size is empty or beyond what the product supports.
@@ -62,6 +108,17 @@ pub enum ContractError {
     /// Neither grey nor colour.
     #[error("an input of {0} channels: expected 3 (RGB) or 1 (grey)")]
     Channels(u32),
+    /// Mean and standard deviation that do not go with the features.
+    #[error("mean and standard deviation: expected {expected}, got {got}")]
+    Standardization {
+        /// What would go.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+    /// An image for a network whose features are no pixels.
+    #[error("the network was trained on numbers that are no pixels, so no image can be its input")]
+    NoImages,
 }
 
 impl InputContract {
@@ -78,7 +135,11 @@ impl InputContract {
             height,
             channels: 3,
             resize: ResizeFilter::default(),
+            aspect: Aspect::default(),
+            background: white(),
+            exif_orientation: yes(),
             normalization: Normalization::default(),
+            standardization: None,
         };
         contract.check()?;
         Ok(contract)
@@ -95,6 +156,22 @@ impl InputContract {
         }
         if self.channels != 1 && self.channels != 3 {
             return Err(ContractError::Channels(self.channels));
+        }
+        if let Some(Standardization { mean, std }) = &self.standardization {
+            let (channels, n_features) = (self.channels as usize, self.n_features());
+            if mean.len() != std.len() || ![channels, n_features].contains(&mean.len()) {
+                return Err(ContractError::Standardization {
+                    expected: format!("{channels} (channels) or {n_features} (features) of each"),
+                    got: format!("{} and {}", mean.len(), std.len()),
+                });
+            }
+            let bad = std.iter().chain(mean).find(|v| !v.is_finite());
+            if let Some(bad) = bad.or_else(|| std.iter().find(|v| **v <= 0.0)) {
+                return Err(ContractError::Standardization {
+                    expected: "finite numbers, and deviations above zero".into(),
+                    got: bad.to_string(),
+                });
+            }
         }
         Ok(())
     }
@@ -114,7 +191,27 @@ impl std::fmt::Display for InputContract {
             ResizeFilter::Bicubic => "bicubic",
             ResizeFilter::Lanczos3 => "lanczos3",
         };
-        write!(f, "{}×{} {colour}, resized with {filter}, divided by 255", self.width, self.height)
+        write!(f, "{}×{} {colour}, resized with {filter}", self.width, self.height)?;
+        match self.aspect {
+            Aspect::Stretch => {}
+            Aspect::Fit => f.write_str(", fitted in with margins")?,
+            Aspect::Crop => f.write_str(", cropped in proportion")?,
+        }
+        if self.background != white() {
+            let [r, g, b] = self.background;
+            write!(f, ", background #{r:02x}{g:02x}{b:02x}")?;
+        }
+        if !self.exif_orientation {
+            f.write_str(", EXIF orientation ignored")?;
+        }
+        f.write_str(match self.normalization {
+            Normalization::DivideBy255 => ", divided by 255",
+            Normalization::AsIs => ", numbers as they come",
+        })?;
+        if self.standardization.is_some() {
+            f.write_str(", standardised")?;
+        }
+        Ok(())
     }
 }
 
@@ -137,10 +234,27 @@ mod tests {
     }
 
     #[test]
+    fn standardization_has_a_number_for_each_channel_or_feature() {
+        let rgb = InputContract::rgb(2, 2).unwrap();
+        let with = |mean: &[f64], std: &[f64]| {
+            let standardization = Standardization { mean: mean.into(), std: std.into() };
+            InputContract { standardization: Some(standardization), ..rgb.clone() }.check()
+        };
+        assert_eq!(with(&[0.5; 3], &[0.2; 3]), Ok(()));
+        assert_eq!(with(&[0.5; 12], &[0.2; 12]), Ok(()));
+        assert!(with(&[0.5; 2], &[0.2; 2]).is_err());
+        assert!(with(&[0.5; 3], &[0.2, 0.0, 0.2]).is_err());
+        assert!(with(&[f64::NAN; 3], &[0.2; 3]).is_err());
+    }
+
+    #[test]
     fn survives_json_and_refuses_unknown_fields() {
         let contract = InputContract::rgb(64, 48).unwrap();
         let json = serde_json::to_string(&contract).unwrap();
         assert_eq!(serde_json::from_str::<InputContract>(&json).unwrap(), contract);
+        let older = "{\"width\":64,\"height\":48,\"channels\":3,\"resize\":\"lanczos3\",\
+                     \"normalization\":\"divide-by-255\"}";
+        assert_eq!(serde_json::from_str::<InputContract>(older).unwrap(), contract);
         let newer = json.replace("\"width\"", "\"crop\":1,\"width\"");
         assert!(serde_json::from_str::<InputContract>(&newer).is_err());
     }

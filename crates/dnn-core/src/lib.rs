@@ -63,7 +63,9 @@ mod simd;
 pub mod textbook;
 
 pub use activation::Activation;
-pub use contract::{ContractError, InputContract, Normalization, ResizeFilter};
+pub use contract::{
+    Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization,
+};
 pub use dataset::{Dataset, DatasetError, Examples};
 pub use init::Init;
 pub use loss::Loss;

@@ -1,6 +1,9 @@
 //! Labelled images as bytes, before they become features.
 
-use crate::{DataError, preprocess};
+use crate::DataError;
+#[cfg(feature = "image")]
+use crate::preprocess;
+use crate::preprocess::Features;
 use dnn_core::{Dataset, InputContract, Normalization, Real};
 use nalgebra::DMatrix;
 #[cfg(feature = "image")]
@@ -30,10 +33,12 @@ impl std::fmt::Display for ImageShape {
     }
 }
 
-/// Labelled images of one size, one byte a channel, as they lie in an HDF5 file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Labelled images of one size, one byte a channel, as they lie in an HDF5 file; or numbers that
+/// are no bytes, with bytes to show them by.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ImageSet {
     pixels: Vec<u8>,
+    floats: Option<Vec<f32>>,
     shape: ImageShape,
     labels: Vec<u32>,
     classes: Vec<String>,
@@ -71,7 +76,46 @@ impl ImageSet {
             let expected = format!("one of {} classes (below {})", classes.len(), classes.len());
             return mismatch(&format!("label of image {i}"), expected, labels[i].to_string());
         }
-        Ok(Self { pixels, shape, labels, classes })
+        Ok(Self { pixels, floats: None, shape, labels, classes })
+    }
+
+    /// Checks and takes m examples whose features are numbers.
+    ///
+    /// Whole numbers from 0 to 255 that reach beyond 1 are bytes, and taken as such. Others stay
+    /// the numbers they are: images from 0 to 1, or a row of a table.
+    ///
+    /// # Shapes
+    /// As [`new`](Self::new); a table of n columns is images of 1×n×1.
+    /// # Errors
+    /// As [`new`](Self::new), and when a number is not finite.
+    pub fn from_floats(
+        floats: Vec<f32>,
+        shape: ImageShape,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let (mut least, mut most, mut whole) = (f32::INFINITY, f32::NEG_INFINITY, true);
+        for (at, &value) in floats.iter().enumerate() {
+            if !value.is_finite() {
+                let n = shape.n_bytes().max(1);
+                return Err(DataError::Mismatch {
+                    what: format!("feature {} of example {}", at % n, at / n),
+                    expected: "a finite number".into(),
+                    got: value.to_string(),
+                });
+            }
+            (least, most) = (least.min(value), most.max(value));
+            whole &= value.fract() == 0.0;
+        }
+        if whole && least >= 0.0 && (2.0..=255.0).contains(&most) {
+            let pixels = floats.into_iter().map(|value| value as u8).collect();
+            return Self::new(pixels, shape, labels, classes);
+        }
+        let (low, high) = if least >= 0.0 && most <= 1.0 { (0.0, 1.0) } else { (least, most) };
+        let scale = 255.0 / (high - low).max(f32::MIN_POSITIVE);
+        let pixels = floats.iter().map(|value| ((value - low) * scale).round() as u8).collect();
+        let set = Self::new(pixels, shape, labels, classes)?;
+        Ok(Self { floats: Some(floats), ..set })
     }
 
     /// Whether the classes have names, and are not just called by their indices.
@@ -100,7 +144,14 @@ impl ImageSet {
         self.shape
     }
 
-    /// All pixels, (m, height, width, channels) row by row.
+    /// The numbers of all examples, (m, height, width, channels) row by row, when they are no
+    /// bytes.
+    pub fn floats(&self) -> Option<&[f32]> {
+        self.floats.as_deref()
+    }
+
+    /// All pixels, (m, height, width, channels) row by row; of numbers that are no bytes what shows
+    /// them, 0 to 1 (or the least to the greatest) as 0 to 255.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
@@ -132,25 +183,39 @@ impl ImageSet {
         &self.classes
     }
 
-    /// The contract under which these images are features as they are: their size, divided by 255.
+    /// The contract under which these images are features as they are: their size, divided by 255;
+    /// numbers as they come when they are no bytes and not from 0 to 1.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when no contract has this size.
     pub fn contract(&self) -> Result<InputContract, DataError> {
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let contract = InputContract {
-            width: side(self.shape.width),
-            height: side(self.shape.height),
-            channels: side(self.shape.channels),
-            resize: dnn_core::ResizeFilter::default(),
-            normalization: Normalization::default(),
-        };
-        contract.check().map_err(|e| DataError::Mismatch {
-            what: "size of the images".into(),
-            expected: format!("1 to {} pixels a side, 1 or 3 channels", InputContract::MAX_SIDE),
-            got: e.to_string(),
-        })?;
-        Ok(contract)
+        let contract =
+            InputContract::rgb(side(self.shape.width), side(self.shape.height)).map(|contract| {
+                InputContract {
+                    channels: side(self.shape.channels),
+                    normalization: self.normalization(),
+                    ..contract
+                }
+            });
+        contract.and_then(|contract| contract.check().map(|()| contract)).map_err(|e| {
+            DataError::Mismatch {
+                what: "size of the images".into(),
+                expected: format!(
+                    "1 to {} pixels a side, 1 or 3 channels",
+                    InputContract::MAX_SIDE
+                ),
+                got: e.to_string(),
+            }
+        })
+    }
+
+    /// What makes features of these bytes or numbers.
+    fn normalization(&self) -> Normalization {
+        match &self.floats {
+            Some(floats) if floats.iter().any(|v| !(0.0..=1.0).contains(v)) => Normalization::AsIs,
+            _ => Normalization::DivideBy255,
+        }
     }
 
     /// The images in the contract's size and channels, as [`preprocess::prepare`] makes them of
@@ -171,6 +236,13 @@ impl ImageSet {
         if self.shape == shape {
             return Ok(Cow::Borrowed(self));
         }
+        if self.floats.is_some() {
+            return Err(DataError::Mismatch {
+                what: "size of the examples (height×width×channels)".into(),
+                expected: format!("{shape}, since numbers that are no bytes are not resized"),
+                got: self.shape.to_string(),
+            });
+        }
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut pixels = Vec::with_capacity(self.len() * shape.n_bytes());
         for i in 0..self.len() {
@@ -184,10 +256,10 @@ impl ImageSet {
                     expected: format!("1 to {} a side, 1 or 3 channels", RgbImage::MAX_SIDE),
                     got: self.shape.to_string(),
                 })?;
-            pixels.extend(preprocess::prepare(&image, contract).map_err(ImageError::from)?);
+            pixels.extend(preprocess::prepare(image, contract).map_err(ImageError::from)?);
         }
         let (labels, classes) = (self.labels.clone(), self.classes.clone());
-        Ok(Cow::Owned(Self { pixels, shape, labels, classes }))
+        Ok(Cow::Owned(Self { pixels, floats: None, shape, labels, classes }))
     }
 
     /// The images as columns of features, by the contract.
@@ -207,8 +279,16 @@ impl ImageSet {
                 got: self.shape.to_string(),
             });
         }
-        let features = preprocess::features(&self.pixels, contract.normalization);
-        let x = DMatrix::from_iterator(self.shape.n_bytes(), self.len(), features);
+        let features = Features::<F>::new(contract).map_err(|e| DataError::Mismatch {
+            what: "input contract".into(),
+            expected: "one that holds together".into(),
+            got: e.to_string(),
+        })?;
+        let mut x = DMatrix::zeros(self.shape.n_bytes(), self.len());
+        match &self.floats {
+            Some(floats) => features.of_floats(floats, x.as_mut_slice()),
+            None => features.of_bytes(&self.pixels, x.as_mut_slice()),
+        }
         Ok(Dataset::new(x, self.labels.clone(), self.classes.clone())?)
     }
 }
@@ -255,7 +335,7 @@ mod tests {
         for i in 0..set.len() {
             let rgb = set.image(i).iter().flat_map(|&grey| [grey; 3]).collect();
             let picture = RgbImage::new(2, 1, rgb).unwrap();
-            let expected = preprocess::prepare(&picture, &contract).unwrap();
+            let expected = preprocess::prepare(picture, &contract).unwrap();
             assert_eq!(prepared.image(i), expected);
         }
         assert!(prepared.to_dataset::<f64>(&contract).is_ok());

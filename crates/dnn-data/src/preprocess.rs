@@ -3,45 +3,108 @@
 //! Training and prediction both come through here, so a picture cannot be fed to a network
 //! differently from the pictures it was trained on.
 
-use dnn_core::{Normalization, Real};
+use dnn_core::{ContractError, InputContract, Normalization, Real, Standardization};
 #[cfg(feature = "image")]
 pub use resize::prepare;
 
-/// The features of pixels that already have the contract's size and channels, in the same order.
+/// How bytes and numbers become features by a contract: normalized, then standardised.
 ///
 /// ```
-/// use dnn_core::Normalization;
-/// let x: Vec<f64> = dnn_data::preprocess::features(&[0, 51, 255], Normalization::DivideBy255).collect();
+/// use dnn_core::InputContract;
+/// use dnn_data::preprocess::Features;
+/// let features = Features::<f64>::new(&InputContract::rgb(1, 1)?)?;
+/// let mut x = [0.0; 3];
+/// features.of_bytes(&[0, 51, 255], &mut x);
 /// assert_eq!(x, [0.0, 51.0 / 255.0, 1.0]);
+/// # Ok::<(), dnn_core::ContractError>(())
 /// ```
-pub fn features<F: Real>(
-    pixels: &[u8],
-    normalization: Normalization,
-) -> impl ExactSizeIterator<Item = F> {
-    let table = feature_table::<F>(normalization);
-    pixels.iter().map(move |&byte| table[usize::from(byte)])
+#[derive(Debug, Clone)]
+pub struct Features<F: Real> {
+    /// The feature each byte becomes: a byte has 256 values, so each is computed once. One table,
+    /// or one for each channel.
+    tables: Vec<[F; 256]>,
+    /// Of the channels in turn or of all features; already in the tables when of the channels.
+    standardization: Option<Standardization>,
 }
 
-/// The feature each byte becomes: a byte has 256 values, so each is divided once.
-fn feature_table<F: Real>(normalization: Normalization) -> [F; 256] {
-    match normalization {
-        Normalization::DivideBy255 => std::array::from_fn(|byte| F::of(byte as f64) / F::of(255.0)),
+impl<F: Real> Features<F> {
+    /// By this contract.
+    ///
+    /// # Errors
+    /// When the contract is not one ([`InputContract::check`]).
+    pub fn new(contract: &InputContract) -> Result<Self, ContractError> {
+        contract.check()?;
+        let normalized = |byte: usize| match contract.normalization {
+            Normalization::DivideBy255 => F::of(byte as f64) / F::of(255.0),
+            Normalization::AsIs => F::of(byte as f64),
+        };
+        let standardization = contract.standardization.clone();
+        let channels = contract.channels as usize;
+        let tables = match &standardization {
+            Some(Standardization { mean, std }) if mean.len() == channels => mean
+                .iter()
+                .zip(std)
+                .map(|(&mean, &std)| {
+                    std::array::from_fn(|b| (normalized(b) - F::of(mean)) / F::of(std))
+                })
+                .collect(),
+            _ => vec![std::array::from_fn(normalized)],
+        };
+        Ok(Self { tables, standardization })
+    }
+
+    /// Features of pixels that already have the contract's size and channels, in the same order.
+    ///
+    /// # Shapes
+    /// Both of any number of images, one after the other.
+    /// # Panics
+    /// When bytes and features differ in number.
+    pub fn of_bytes(&self, bytes: &[u8], x: &mut [F]) {
+        F::look_up(&self.tables, bytes, x);
+        if let Some(Standardization { mean, std }) = &self.standardization
+            && mean.len() > self.tables.len()
+        {
+            standardize(x, mean, std);
+        }
+    }
+
+    /// Features of numbers that are no bytes; they are taken as normalized already.
+    ///
+    /// # Panics
+    /// When numbers and features differ in number.
+    pub fn of_floats(&self, floats: &[f32], x: &mut [F]) {
+        assert_eq!(floats.len(), x.len(), "a feature for each number");
+        for (x, &value) in x.iter_mut().zip(floats) {
+            *x = F::of(f64::from(value));
+        }
+        if let Some(Standardization { mean, std }) = &self.standardization {
+            standardize(x, mean, std);
+        }
+    }
+}
+
+/// (x − mean) / std, mean and deviation over and over.
+fn standardize<F: Real>(x: &mut [F], mean: &[f64], std: &[f64]) {
+    for x in x.chunks_mut(mean.len()) {
+        for ((x, &mean), &std) in x.iter_mut().zip(mean).zip(std) {
+            *x = (*x - F::of(mean)) / F::of(std);
+        }
     }
 }
 
 #[cfg(feature = "image")]
 mod resize {
     use crate::image::RgbImage;
-    use dnn_core::{ContractError, InputContract, ResizeFilter};
-    use fast_image_resize::images::{TypedImage, TypedImageRef};
+    use dnn_core::{Aspect, ContractError, InputContract, ResizeFilter};
+    use fast_image_resize::images::TypedImage;
     use fast_image_resize::pixels::U8x3;
     use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
     /// The bytes of an image in the contract's size and channels.
     ///
-    /// First grey is made of colour when the contract asks for one channel, then the picture is
-    /// stretched to the contract's size, in 8 bits; the aspect ratio is not kept, as in the course.
-    /// A picture that has the contract's size passes through byte for byte.
+    /// First grey is made of colour when the contract asks for one channel; then the picture is
+    /// stretched, fitted or cropped to the contract's size, in 8 bits. A picture that has the
+    /// contract's size passes through byte for byte.
     ///
     /// Grey is (19595·R + 38470·G + 7471·B + 32768) / 65536, the luma of BT.601 (0.299, 0.587,
     /// 0.114) in fixed point, as Pillow's `convert("L")`: a grey picture keeps its values.
@@ -50,7 +113,7 @@ mod resize {
     /// (height, width, channels) of the contract, flattened row by row.
     /// # Errors
     /// When the contract is not one ([`InputContract::check`]).
-    pub fn prepare(image: &RgbImage, contract: &InputContract) -> Result<Vec<u8>, ContractError> {
+    pub fn prepare(image: RgbImage, contract: &InputContract) -> Result<Vec<u8>, ContractError> {
         contract.check()?;
         let (size, wanted) = ((image.width(), image.height()), (contract.width, contract.height));
         let same_size = size == wanted;
@@ -61,13 +124,60 @@ mod resize {
             }
             // Resized as three equal channels: see `pass`.
             let grey: Vec<u8> = grey.flat_map(|grey| [grey; 3]).collect();
-            return Ok(resized(&grey, size, contract).into_iter().step_by(3).collect());
+            let background = [luma(contract.background); 3];
+            return Ok(placed(grey, size, contract, background).into_iter().step_by(3).collect());
         }
-        Ok(if same_size {
-            image.pixels().to_vec()
-        } else {
-            resized(image.pixels(), size, contract)
-        })
+        let pixels = image.into_pixels();
+        Ok(if same_size { pixels } else { placed(pixels, size, contract, contract.background) })
+    }
+
+    /// In the contract's size, by its rule for another aspect ratio.
+    fn placed(
+        pixels: Vec<u8>,
+        (width, height): (u32, u32),
+        contract: &InputContract,
+        background: [u8; 3],
+    ) -> Vec<u8> {
+        let wanted @ (to_width, to_height) = (contract.width, contract.height);
+        // length·numerator / denominator, rounded; 1 at least, and no more than `most`.
+        let part = |length: u32, numerator: u32, denominator: u32, most: u32| {
+            let (n, d) = (u64::from(length) * u64::from(numerator), u64::from(denominator));
+            u32::try_from((n + d / 2) / d).unwrap_or(most).clamp(1, most)
+        };
+        let is_wider =
+            u64::from(width) * u64::from(to_height) > u64::from(to_width) * u64::from(height);
+        match contract.aspect {
+            Aspect::Stretch => resized(pixels, (width, height), wanted, contract.resize),
+            Aspect::Crop => {
+                let kept @ (kept_width, kept_height) = if is_wider {
+                    (part(height, to_width, to_height, width), height)
+                } else {
+                    (width, part(width, to_height, to_width, height))
+                };
+                let (left, top) = ((width - kept_width) / 2, (height - kept_height) / 2);
+                let rows = pixels.chunks_exact(width as usize * 3);
+                let columns = left as usize * 3..(left + kept_width) as usize * 3;
+                let kept_rows = rows.skip(top as usize).take(kept_height as usize);
+                let cut = kept_rows.flat_map(|row| &row[columns.clone()]).copied().collect();
+                resized(cut, kept, wanted, contract.resize)
+            }
+            Aspect::Fit => {
+                let inner @ (inner_width, inner_height) = if is_wider {
+                    (to_width, part(height, to_width, width, to_height))
+                } else {
+                    (part(width, to_height, height, to_width), to_height)
+                };
+                let picture = resized(pixels, (width, height), inner, contract.resize);
+                let mut sheet = background.repeat(to_width as usize * to_height as usize);
+                let (left, top) = ((to_width - inner_width) / 2, (to_height - inner_height) / 2);
+                let inside = left as usize * 3..(left + inner_width) as usize * 3;
+                let rows = sheet.chunks_exact_mut(to_width as usize * 3).skip(top as usize);
+                for (row, from) in rows.zip(picture.chunks_exact(inner_width as usize * 3)) {
+                    row[inside.clone()].copy_from_slice(from);
+                }
+                sheet
+            }
+        }
     }
 
     fn luma([r, g, b]: [u8; 3]) -> u8 {
@@ -75,8 +185,16 @@ mod resize {
             as u8
     }
 
-    fn resized(pixels: &[u8], (width, height): (u32, u32), contract: &InputContract) -> Vec<u8> {
-        let algorithm = match contract.resize {
+    fn resized(
+        mut pixels: Vec<u8>,
+        size @ (width, height): (u32, u32),
+        wanted @ (to_width, _): (u32, u32),
+        filter: ResizeFilter,
+    ) -> Vec<u8> {
+        if size == wanted {
+            return pixels;
+        }
+        let algorithm = match filter {
             ResizeFilter::Nearest => ResizeAlg::Nearest,
             ResizeFilter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
             ResizeFilter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
@@ -85,20 +203,22 @@ mod resize {
         let options = ResizeOptions::new().resize_alg(algorithm);
         // Rows first, then columns, as Pillow: between the two, what a filter overshoots is cut to
         // a byte, so the order shows. Left to itself, the library takes columns first.
-        let narrow = (contract.width, height);
-        let rows = pass(pixels, (width, height), narrow, &options);
-        pass(&rows, narrow, (contract.width, contract.height), &options)
+        let narrow = (to_width, height);
+        let mut rows = pass(&mut pixels, (width, height), narrow, &options);
+        pass(&mut rows, narrow, wanted, &options)
     }
 
-    /// For one pixel type, fixed here: the library's code for every type that may come is compiled
-    /// into this crate, which then takes 82 s to build instead of 31 s.
+    /// For one pixel type and one type of image, fixed here: the library's code for all that may
+    /// come is compiled into this crate, and is most of what there is to compile. The source is
+    /// lent mutably because the type that the library makes for what lies between two passes is
+    /// that of a mutable image.
     fn pass(
-        pixels: &[u8],
+        pixels: &mut [u8],
         (width, height): (u32, u32),
         (to_width, to_height): (u32, u32),
         options: &ResizeOptions,
     ) -> Vec<u8> {
-        let source = TypedImageRef::<U8x3>::from_buffer(width, height, pixels)
+        let source = TypedImage::<U8x3>::from_buffer(width, height, pixels)
             .expect("RgbImage holds width·height pixels");
         let mut resized = vec![0; to_width as usize * to_height as usize * 3];
         let mut target = TypedImage::<U8x3>::from_buffer(to_width, to_height, &mut resized)
@@ -112,15 +232,46 @@ mod resize {
 mod tests {
     use super::*;
 
+    fn features<F: Real>(bytes: &[u8], contract: &InputContract) -> Vec<F> {
+        let mut x = vec![F::zero(); bytes.len()];
+        Features::new(contract).expect("sound").of_bytes(bytes, &mut x);
+        x
+    }
+
     #[test]
     fn each_byte_is_divided_once_and_rounded_as_the_division_rounds() {
         let bytes: Vec<u8> = (0..=255).collect();
-        let double: Vec<f64> = features(&bytes, Normalization::DivideBy255).collect();
-        let single: Vec<f32> = features(&bytes, Normalization::DivideBy255).collect();
+        let contract = InputContract::rgb(1, 1).expect("a size");
+        let double: Vec<f64> = features(&bytes, &contract);
+        let single: Vec<f32> = features(&bytes, &contract);
         for byte in 0..=255_u8 {
             let at = usize::from(byte);
             assert_eq!(double[at], f64::from(byte) / 255.0);
             assert_eq!(single[at], f32::from(byte) / 255.0);
+        }
+    }
+
+    #[test]
+    fn bytes_and_floats_are_standardised_alike_by_channel_and_by_feature() {
+        let by = |mean: &[f64], std: &[f64]| InputContract {
+            standardization: Some(Standardization { mean: mean.into(), std: std.into() }),
+            ..InputContract::rgb(2, 1).expect("a size")
+        };
+        let bytes = [0_u8, 255, 0, 255, 0, 255];
+        let floats: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
+        let cases = [
+            (by(&[0.5, 0.25, 0.0], &[0.5, 0.25, 2.0]), [-1.0, 3.0, 0.0, 1.0, -1.0, 0.5]),
+            (by(&[0.5; 3], &[0.5; 3]), [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0]),
+            (
+                by(&[0.0, 1.0, 0.0, 1.0, 0.0, 0.0], &[1.0, 1.0, 1.0, 1.0, 1.0, 4.0]),
+                [0.0, 0.0, 0.0, 0.0, 0.0, 0.25],
+            ),
+        ];
+        for (contract, expected) in cases {
+            assert_eq!(features::<f64>(&bytes, &contract), expected);
+            let mut x = [0.0; 6];
+            Features::<f64>::new(&contract).expect("sound").of_floats(&floats, &mut x);
+            assert_eq!(x, expected);
         }
     }
 }
@@ -129,7 +280,7 @@ mod tests {
 mod image_tests {
     use super::*;
     use crate::image::RgbImage;
-    use dnn_core::{ContractError, InputContract, ResizeFilter};
+    use dnn_core::{Aspect, ContractError, InputContract, ResizeFilter};
 
     fn picture() -> RgbImage {
         let pixels = (0..5 * 4 * 3).map(|i| (i * 37 % 256) as u8).collect();
@@ -139,7 +290,7 @@ mod image_tests {
     #[test]
     fn the_contracts_own_size_passes_through() {
         let contract = InputContract::rgb(5, 4).expect("a size");
-        assert_eq!(prepare(&picture(), &contract).expect("sound"), picture().pixels());
+        assert_eq!(prepare(picture(), &contract).expect("sound"), picture().pixels());
     }
 
     #[test]
@@ -152,7 +303,7 @@ mod image_tests {
             ResizeFilter::Lanczos3,
         ] {
             let contract = InputContract { resize, ..InputContract::rgb(4, 9).expect("a size") };
-            assert_eq!(prepare(&flat, &contract).expect("sound"), [10, 200, 77].repeat(36));
+            assert_eq!(prepare(flat.clone(), &contract).expect("sound"), [10, 200, 77].repeat(36));
         }
     }
 
@@ -161,16 +312,43 @@ mod image_tests {
         let contract = InputContract { channels: 1, ..InputContract::rgb(256, 1).expect("a size") };
         let bytes: Vec<u8> = (0..=255).collect();
         let grey = RgbImage::new(256, 1, bytes.iter().flat_map(|&v| [v; 3]).collect());
-        assert_eq!(prepare(&grey.expect("256×1"), &contract).expect("sound"), bytes);
+        assert_eq!(prepare(grey.expect("256×1"), &contract).expect("sound"), bytes);
         let contract = InputContract { width: 3, ..contract };
         let primaries = vec![255, 0, 0, 0, 255, 0, 0, 0, 255];
         let primaries = RgbImage::new(3, 1, primaries).expect("3×1");
-        assert_eq!(prepare(&primaries, &contract).expect("sound"), [76, 150, 29]);
+        assert_eq!(prepare(primaries, &contract).expect("sound"), [76, 150, 29]);
+    }
+
+    #[test]
+    fn another_aspect_ratio_is_stretched_fitted_or_cropped() {
+        // Three columns: red, green, blue; made 3 wide and 9 high, or 1 wide and 1 high.
+        let stripes = RgbImage::new(3, 1, vec![255, 0, 0, 0, 255, 0, 0, 0, 255]).expect("3×1");
+        let with = |aspect, width, height| InputContract {
+            aspect,
+            resize: ResizeFilter::Nearest,
+            background: [9, 8, 7],
+            ..InputContract::rgb(width, height).expect("a size")
+        };
+        let prepared =
+            |contract: &InputContract| prepare(stripes.clone(), contract).expect("sound");
+        assert_eq!(prepared(&with(Aspect::Crop, 1, 1)), [0, 255, 0]);
+        let fitted = prepared(&with(Aspect::Fit, 3, 3));
+        assert_eq!(fitted[..9], [9, 8, 7].repeat(3));
+        assert_eq!(&fitted[9..18], stripes.pixels());
+        assert_eq!(fitted[18..], [9, 8, 7].repeat(3));
+        let stretched = prepared(&with(Aspect::Stretch, 3, 2));
+        assert_eq!(stretched, stripes.pixels().repeat(2));
+        // Nothing is lost to rounding at the extremes.
+        let line = RgbImage::new(4000, 1, vec![1; 12_000]).expect("4000×1");
+        assert_eq!(prepare(line.clone(), &with(Aspect::Crop, 2, 1)).expect("sound"), [1; 6]);
+        let thin = prepare(line, &with(Aspect::Fit, 8, 8)).expect("sound");
+        let row = thin.chunks(24).filter(|row| **row == [1; 24]);
+        assert_eq!(row.count(), 1, "one row of eight pixels");
     }
 
     #[test]
     fn a_contract_that_is_none_is_refused() {
         let contract = InputContract { channels: 2, ..InputContract::rgb(5, 4).expect("a size") };
-        assert_eq!(prepare(&picture(), &contract), Err(ContractError::Channels(2)));
+        assert_eq!(prepare(picture(), &contract), Err(ContractError::Channels(2)));
     }
 }

@@ -4,7 +4,7 @@ use crate::{DataError, ImageSet};
 use std::path::PathBuf;
 
 /// What a source of data holds: a training set, a test set, or both, and where each came from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Splits {
     /// The images to train on.
     pub train: Option<ImageSet>,

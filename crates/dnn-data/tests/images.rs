@@ -3,7 +3,7 @@
 #![cfg(feature = "image")]
 
 use dnn_core::{InputContract, ResizeFilter};
-use dnn_data::image::{DecodeLimits, decode_bytes, decode_file, write_png};
+use dnn_data::image::{DecodeLimits, Rendering, decode_bytes, decode_file, write_png};
 use dnn_data::{ImageShape, preprocess};
 use std::path::PathBuf;
 
@@ -18,7 +18,8 @@ fn read(name: &str) -> Vec<u8> {
 /// Checks a fixture's size and that no sample is further than `tolerance` from Pillow's.
 #[track_caller]
 fn check_against_pillow(name: &str, tolerance: u8) {
-    let image = decode_file(&fixture(name), &DecodeLimits::default()).expect("a sound image");
+    let image = decode_file(&fixture(name), &DecodeLimits::default(), Rendering::default())
+        .expect("a sound image");
     let expected = read(&format!("{name}.rgb"));
     let (size, expected) = expected.split_at(2);
     assert_eq!((image.width(), image.height()), (size[0].into(), size[1].into()), "{name}");
@@ -74,7 +75,8 @@ fn all_eight_orientations_are_turned_upright() {
     let at = bytes.windows(10).position(|w| w == entry).expect("the entry") + 9;
     for (value, (width, blocks)) in (1..).zip(expected) {
         bytes[at] = value;
-        let image = decode_bytes(&bytes, &DecodeLimits::default()).expect("a sound image");
+        let image = decode_bytes(&bytes, &DecodeLimits::default(), Rendering::default())
+            .expect("a sound image");
         assert_eq!((image.width(), image.height()), (width, 40 - width), "{value}");
         let centre = |i: u32| {
             let (x, y) = (i % (width / 8) * 8 + 4, i / (width / 8) * 8 + 4);
@@ -93,7 +95,9 @@ fn all_eight_orientations_are_turned_upright() {
 /// off at the sharpest edges.
 #[test]
 fn each_filter_resizes_as_pillow_does() {
-    let image = decode_file(&fixture("interlaced.png"), &DecodeLimits::default()).expect("sound");
+    let image =
+        decode_file(&fixture("interlaced.png"), &DecodeLimits::default(), Rendering::default())
+            .expect("sound");
     #[rustfmt::skip]
     let expected: [(ResizeFilter, [u8; 36]); 4] = [
         (ResizeFilter::Nearest, [14, 35, 130, 56, 35, 130, 98, 35, 130, 240, 173, 40, 240, 173, 40, 98, 65, 130, 240, 155, 40, 240, 155, 40, 98, 95, 130, 14, 125, 130, 56, 125, 130, 98, 125, 130]),
@@ -103,12 +107,12 @@ fn each_filter_resizes_as_pillow_does() {
     ];
     for (resize, expected) in expected {
         let contract = InputContract { resize, ..InputContract::rgb(3, 4).expect("a size") };
-        let got = preprocess::prepare(&image, &contract).expect("sound");
+        let got = preprocess::prepare(image.clone(), &contract).expect("sound");
         let far = got.iter().zip(expected).map(|(a, b)| a.abs_diff(b)).max();
         assert!(far <= Some(1), "{resize:?}: {got:?}");
     }
     let grey = InputContract { channels: 1, ..InputContract::rgb(3, 4).expect("a size") };
-    let got = preprocess::prepare(&image, &grey).expect("sound");
+    let got = preprocess::prepare(image, &grey).expect("sound");
     let expected = [45, 62, 58, 149, 173, 88, 147, 164, 108, 98, 113, 118];
     assert!(got.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1), "{got:?}");
 }
@@ -125,7 +129,8 @@ fn writing_replaces_whole_files_and_leaves_nothing_else() {
     let shape = ImageShape { channels: 4, ..shape };
     let four = write_png(&path, &[0; 8], shape).expect_err("four channels").to_string();
     assert!(four.ends_with("expected 1 or 3 channels to write as PNG, got 4"), "{four}");
-    let image = decode_file(&path, &DecodeLimits::default()).expect("still the second");
+    let image = decode_file(&path, &DecodeLimits::default(), Rendering::default())
+        .expect("still the second");
     assert_eq!(image.pixels(), [1, 1, 1, 2, 2, 2]);
     assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
     #[cfg(unix)]

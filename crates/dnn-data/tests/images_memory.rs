@@ -3,7 +3,7 @@
 
 #![cfg(feature = "image")]
 
-use dnn_data::image::{DecodeError, DecodeLimits, decode_bytes, write_png};
+use dnn_data::image::{DecodeError, DecodeLimits, Rendering, decode_bytes, write_png};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -51,13 +51,13 @@ fn decoding_allocates_what_the_limits_were_checked_against() {
     let n_pixels = 900 * 1200;
 
     // Grey samples and the RGB made of them; buffers of a few rows on top.
-    let (image, taken) = peak(|| decode_bytes(&png, &limits));
+    let (image, taken) = peak(|| decode_bytes(&png, &limits, Rendering::default()));
     assert_eq!(image.expect("sound").pixels().len(), 3 * n_pixels);
     assert!((4 * n_pixels..4 * n_pixels + 500_000).contains(&taken), "{taken} bytes");
 
     // One byte less than that is refused, before the pixels are allocated.
     let narrow = DecodeLimits { max_memory_bytes: 4 * n_pixels as u64 - 1, ..limits };
-    let (refused, taken) = peak(|| decode_bytes(&png, &narrow));
+    let (refused, taken) = peak(|| decode_bytes(&png, &narrow, Rendering::default()));
     assert!(matches!(refused, Err(DecodeError::TooMuchMemory { .. })), "{refused:?}");
     assert!(taken < 200_000, "{taken} bytes for nothing");
 
@@ -68,16 +68,26 @@ fn decoding_allocates_what_the_limits_were_checked_against() {
     let mut jpeg = std::fs::read(path).expect("a fixture");
     let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc2]).expect("a frame header") + 5;
     jpeg[frame..frame + 4].copy_from_slice(&[0x20, 0, 0x20, 0]);
-    let (refused, taken) =
-        peak(|| decode_bytes(&jpeg, &DecodeLimits { max_memory_bytes: 400 << 20, ..limits }));
+    let (refused, taken) = peak(|| {
+        decode_bytes(
+            &jpeg,
+            &DecodeLimits { max_memory_bytes: 400 << 20, ..limits },
+            Rendering::default(),
+        )
+    });
     assert!(matches!(refused, Err(DecodeError::TooMuchMemory { .. })), "{refused:?}");
     assert!(taken < 20_000, "{taken} bytes for nothing");
 
     // A small one of 512×512 is let through, allocates at most what was declared, and is refused.
     jpeg[frame..frame + 4].copy_from_slice(&[2, 0, 2, 0]);
     let declared = 512 * 512 * (3 + 2 * 2);
-    let (refused, taken) =
-        peak(|| decode_bytes(&jpeg, &DecodeLimits { max_memory_bytes: declared, ..limits }));
+    let (refused, taken) = peak(|| {
+        decode_bytes(
+            &jpeg,
+            &DecodeLimits { max_memory_bytes: declared, ..limits },
+            Rendering::default(),
+        )
+    });
     assert!(matches!(refused, Err(DecodeError::Corrupt { .. })), "{refused:?}");
     assert!(taken < declared as usize + 500_000, "{taken} bytes of {declared}");
 }

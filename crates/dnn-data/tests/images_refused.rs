@@ -3,7 +3,7 @@
 
 #![cfg(feature = "image")]
 
-use dnn_data::image::{DecodeError, DecodeLimits, RgbImage, decode_bytes, decode_file};
+use dnn_data::image::{DecodeError, DecodeLimits, Rendering, RgbImage, decode_bytes, decode_file};
 use std::path::{Path, PathBuf};
 
 fn read(name: &str) -> Vec<u8> {
@@ -13,7 +13,7 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
-    decode_bytes(bytes, &DecodeLimits::default())
+    decode_bytes(bytes, &DecodeLimits::default(), Rendering::default())
 }
 
 const JPEGS: [&str; 8] = [
@@ -38,7 +38,9 @@ const PNGS: [&str; 8] = [
 ];
 
 fn message(path: &Path) -> String {
-    decode_file(path, &DecodeLimits::default()).expect_err("refused").to_string()
+    decode_file(path, &DecodeLimits::default(), Rendering::default())
+        .expect_err("refused")
+        .to_string()
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn a_file_without_permission_is_refused() {
     if std::fs::read(&path).is_err() {
         assert!(message(&path).ends_with("locked.png: open failed"));
     } else {
-        assert!(decode_file(&path, &DecodeLimits::default()).is_ok());
+        assert!(decode_file(&path, &DecodeLimits::default(), Rendering::default()).is_ok());
     }
 }
 
@@ -126,7 +128,7 @@ fn a_cut_jpeg_with_an_end_marker_is_an_error() {
 fn a_declared_size_beyond_the_limits_is_refused() {
     let limits = DecodeLimits::default();
     let said = |bytes: &[u8], limits: &DecodeLimits| {
-        decode_bytes(bytes, limits).expect_err("refused").to_string()
+        decode_bytes(bytes, limits, Rendering::default()).expect_err("refused").to_string()
     };
     let png = |width: u32, height: u32| {
         let mut png = read("rgba.png");
@@ -240,7 +242,7 @@ fn damaged_files_are_errors_or_pictures() {
                 mend_check_sums(&mut bytes);
             }
             let start = std::time::Instant::now();
-            match decode_bytes(&bytes, &limits) {
+            match decode_bytes(&bytes, &limits, Rendering::default()) {
                 Ok(_) => n_decoded += 1,
                 Err(_) => n_refused += 1,
             }

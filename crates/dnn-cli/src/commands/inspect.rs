@@ -5,7 +5,7 @@ use crate::run::{self, RunConfig, Summary};
 use anyhow::{Context, bail};
 use dnn_core::{Architecture, InputContract, Model, Precision};
 use dnn_data::hdf5::{self, Description, Options};
-use dnn_data::image::{DecodeLimits, decode_file};
+use dnn_data::image::{DecodeLimits, Rendering, decode_file};
 use dnn_train::End;
 use serde::Serialize;
 use std::fmt::Write;
@@ -64,7 +64,7 @@ fn look(path: &Path) -> anyhow::Result<Found> {
         return Ok(Found::Model(facts(&model, path).with_context(failed)?));
     }
     if start.starts_with(b"\x89PNG") || start.starts_with(b"\xff\xd8\xff") {
-        let image = decode_file(path, &DecodeLimits::default())?;
+        let image = decode_file(path, &DecodeLimits::default(), Rendering::default())?;
         let (width, height) = (image.width(), image.height());
         return Ok(Found::Image { path: path.into(), width, height });
     }

@@ -4,17 +4,22 @@
 
 use super::jpeg_structure::{self, Structure};
 use super::orientation;
-use super::{DecodeError, DecodeLimits, ImageFormat, RgbImage};
+use super::{DecodeError, DecodeLimits, ImageFormat, Rendering, RgbImage};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    rendering: Rendering,
+) -> Result<RgbImage, DecodeError> {
     let structure = jpeg_structure::read(bytes)?;
     let size @ (width, height) = (u32::from(structure.width), u32::from(structure.height));
     limits.check_size(ImageFormat::Jpeg, width, height)?;
-    let orientation = structure.exif.map_or(1, orientation::read);
+    let exif = structure.exif.filter(|_| rendering.exif_orientation);
+    let orientation = exif.map_or(1, orientation::read);
     let bytes_per_pixel = if orientation > 1 { 6 } else { 3 };
     let n_pixels = u64::from(width) * u64::from(height);
     let needed = n_pixels * bytes_per_pixel + structure.n_coefficient_bytes();

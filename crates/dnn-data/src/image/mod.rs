@@ -31,8 +31,8 @@ pub use error::{DecodeError, ImageError, ImageFormat};
 pub use pixels::RgbImage;
 pub use write::write_png;
 
-use crate::preprocess;
-use dnn_core::{InputContract, Real};
+use crate::preprocess::{self, Features};
+use dnn_core::{ContractError, InputContract, Normalization, Real};
 use nalgebra::DVector;
 use std::fs::File;
 use std::io::{self, Read};
@@ -90,27 +90,56 @@ impl DecodeLimits {
     }
 }
 
-/// Decodes a PNG or JPEG file to upright RGB.
+/// What a picture's file leaves open; part of the [`InputContract`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rendering {
+    /// Red, green and blue of what shows through transparency.
+    pub background: [u8; 3],
+    /// Whether the picture is turned upright as its EXIF orientation says.
+    pub exif_orientation: bool,
+}
+
+impl Default for Rendering {
+    fn default() -> Self {
+        Self { background: [255; 3], exif_orientation: true }
+    }
+}
+
+impl From<&InputContract> for Rendering {
+    fn from(contract: &InputContract) -> Self {
+        Self { background: contract.background, exif_orientation: contract.exif_orientation }
+    }
+}
+
+/// Decodes a PNG or JPEG file to RGB: upright and over white, unless `rendering` says otherwise.
 ///
 /// # Errors
 /// [`ImageError`]: `Missing`, `Folder`, `Io`, or `Decode` with what is wrong with the content.
-pub fn decode_file(path: &Path, limits: &DecodeLimits) -> Result<RgbImage, ImageError> {
+pub fn decode_file(
+    path: &Path,
+    limits: &DecodeLimits,
+    rendering: Rendering,
+) -> Result<RgbImage, ImageError> {
     let bytes = read_file(path, limits)?;
-    decode_bytes(&bytes, limits)
+    decode_bytes(&bytes, limits, rendering)
         .map_err(|reason| ImageError::Decode { path: path.to_owned(), reason })
 }
 
-/// Decodes the bytes of a PNG or JPEG file to upright RGB.
+/// Decodes the bytes of a PNG or JPEG file to RGB, as [`decode_file`].
 ///
 /// # Errors
 /// [`DecodeError`]: what the bytes are instead, or what is wrong with them.
-pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+pub fn decode_bytes(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    rendering: Rendering,
+) -> Result<RgbImage, DecodeError> {
     if bytes.len() as u64 > limits.max_file_bytes {
         return Err(file_too_large(limits, format!("{} bytes", bytes.len())));
     }
     match signature::format(bytes)? {
-        ImageFormat::Png => png_file::decode(bytes, limits),
-        ImageFormat::Jpeg => jpeg::decode(bytes, limits),
+        ImageFormat::Png => png_file::decode(bytes, limits, rendering),
+        ImageFormat::Jpeg => jpeg::decode(bytes, limits, rendering),
     }
 }
 
@@ -125,10 +154,15 @@ pub fn load_features<F: Real>(
     contract: &InputContract,
     limits: &DecodeLimits,
 ) -> Result<DVector<F>, ImageError> {
-    contract.check()?;
-    let pixels = preprocess::prepare(&decode_file(path, limits)?, contract)?;
-    let features = preprocess::features(&pixels, contract.normalization);
-    Ok(DVector::from_iterator(contract.n_features(), features))
+    let features = Features::new(contract)?;
+    if contract.normalization == Normalization::AsIs {
+        return Err(ContractError::NoImages.into());
+    }
+    let image = decode_file(path, limits, contract.into())?;
+    let pixels = preprocess::prepare(image, contract)?;
+    let mut x = DVector::zeros(contract.n_features());
+    features.of_bytes(&pixels, x.as_mut_slice());
+    Ok(x)
 }
 
 fn file_too_large(limits: &DecodeLimits, got: String) -> DecodeError {

@@ -52,10 +52,10 @@ impl std::fmt::Debug for RgbImage {
     }
 }
 
-/// One sample laid over white: (a·v + (255 − a)·255) / 255, rounded.
-pub(super) fn over_white(value: u8, alpha: u8) -> u8 {
+/// One sample laid over a background: (a·v + (255 − a)·b) / 255, rounded.
+pub(super) fn over(background: u8, value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
-    ((alpha * value + (255 - alpha) * 255 + 127) / 255) as u8
+    ((alpha * value + (255 - alpha) * u32::from(background) + 127) / 255) as u8
 }
 
 /// A 16-bit sample in 8 bits: v·255/65535 = v/257, rounded.
@@ -76,12 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn opaque_stays_and_transparent_is_white() {
+    fn opaque_stays_and_transparent_is_the_background() {
         for v in 0..=255 {
-            assert_eq!(over_white(v, 255), v);
-            assert_eq!(over_white(v, 0), 255);
+            assert_eq!(over(255, v, 255), v);
+            assert_eq!(over(255, v, 0), 255);
+            assert_eq!(over(v, 7, 0), v);
         }
-        assert_eq!(over_white(0, 128), 127);
+        assert_eq!(over(255, 0, 128), 127);
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! PNG: the `png` crate with all checksums checked.
 
 use super::orientation;
-use super::pixels::{over_white, round_to_8_bits};
-use super::{DecodeError, DecodeLimits, ImageFormat, RgbImage};
+use super::pixels::{over, round_to_8_bits};
+use super::{DecodeError, DecodeLimits, ImageFormat, Rendering, RgbImage};
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, Limits, Transformations};
 use std::io::{Cursor, ErrorKind};
 
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    rendering: Rendering,
+) -> Result<RgbImage, DecodeError> {
     let failed = |error: DecodingError| reason(bytes, error);
     let mut options = DecodeOptions::default();
     options.set_ignore_checksums(false);
@@ -36,19 +40,26 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, De
     }
     // Whatever follows the picture must be there and sound as well, and may hold the orientation.
     reader.finish().map_err(failed)?;
-    let orientation = reader.info().exif_metadata.as_deref().map_or(1, orientation::read);
+    let exif = reader.info().exif_metadata.as_deref().filter(|_| rendering.exif_orientation);
+    let orientation = exif.map_or(1, orientation::read);
     if orientation > 1 {
         limits.check_memory(ImageFormat::Png, size, converting.max(2 * n_rgb))?;
     }
 
-    let pixels = if is_rgb { decoded } else { to_rgb(decoded, colour, depth) };
+    let pixels =
+        if is_rgb { decoded } else { to_rgb(decoded, colour, depth, rendering.background) };
     let image = RgbImage::new(width, height, pixels)
         .ok_or_else(|| corrupt("the decoder returned a picture of another size"))?;
     Ok(orientation::upright(image, orientation))
 }
 
-/// Samples of 8 or 16 bits in any colour mode as 8-bit RGB over white.
-fn to_rgb(mut samples: Vec<u8>, colour: ColorType, depth: BitDepth) -> Vec<u8> {
+/// Samples of 8 or 16 bits in any colour mode as 8-bit RGB over a background.
+fn to_rgb(
+    mut samples: Vec<u8>,
+    colour: ColorType,
+    depth: BitDepth,
+    background: [u8; 3],
+) -> Vec<u8> {
     if depth == BitDepth::Sixteen {
         // In place: the buffer of a large picture is not taken twice.
         for i in 0..samples.len() / 2 {
@@ -59,11 +70,15 @@ fn to_rgb(mut samples: Vec<u8>, colour: ColorType, depth: BitDepth) -> Vec<u8> {
     match colour {
         ColorType::Grayscale => samples.iter().flat_map(|&v| [v; 3]).collect(),
         ColorType::GrayscaleAlpha => {
-            samples.as_chunks::<2>().0.iter().flat_map(|&[v, a]| [over_white(v, a); 3]).collect()
+            let pixels = samples.as_chunks::<2>().0.iter();
+            pixels.flat_map(|&[v, a]| background.map(|behind| over(behind, v, a))).collect()
         }
         ColorType::Rgba => {
             let pixels = samples.as_chunks::<4>().0.iter();
-            pixels.flat_map(|&[r, g, b, a]| [r, g, b].map(|v| over_white(v, a))).collect()
+            let [red, green, blue] = background;
+            pixels
+                .flat_map(|&[r, g, b, a]| [over(red, r, a), over(green, g, a), over(blue, b, a)])
+                .collect()
         }
         // A palette was expanded to one of these by the decoder.
         ColorType::Rgb | ColorType::Indexed => samples,
