@@ -60,6 +60,7 @@ pub mod network;
 pub mod rng;
 mod scalar;
 mod simd;
+pub mod split;
 pub mod textbook;
 
 pub use activation::Activation;

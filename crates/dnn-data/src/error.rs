@@ -34,6 +34,10 @@ pub enum DataError {
     /// The examples are not a dataset.
     #[error(transparent)]
     Dataset(#[from] dnn_core::DatasetError),
+    /// A folder of images cannot be used.
+    #[cfg(feature = "folder")]
+    #[error(transparent)]
+    Folder(#[from] crate::folder::FolderError),
     /// An HDF5 file cannot be used.
     #[cfg(feature = "hdf5")]
     #[error(transparent)]

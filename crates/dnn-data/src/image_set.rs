@@ -8,6 +8,7 @@ use dnn_core::{Dataset, InputContract, Normalization, Real};
 use nalgebra::DMatrix;
 #[cfg(feature = "image")]
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 /// Size of every image of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +43,8 @@ pub struct ImageSet {
     shape: ImageShape,
     labels: Vec<u32>,
     classes: Vec<String>,
+    files: Vec<PathBuf>,
+    contract: Option<InputContract>,
 }
 
 impl ImageSet {
@@ -76,7 +79,32 @@ impl ImageSet {
             let expected = format!("one of {} classes (below {})", classes.len(), classes.len());
             return mismatch(&format!("label of image {i}"), expected, labels[i].to_string());
         }
-        Ok(Self { pixels, floats: None, shape, labels, classes })
+        Ok(Self { pixels, floats: None, shape, labels, classes, files: Vec::new(), contract: None })
+    }
+
+    /// This set, of images that become features by this contract.
+    ///
+    /// # Panics
+    /// When the images have not the contract's size.
+    #[must_use]
+    pub fn with_contract(self, contract: InputContract) -> Self {
+        assert_eq!(contract.n_features(), self.shape.n_bytes(), "images of the contract's size");
+        Self { contract: Some(contract), ..self }
+    }
+
+    /// This set, of images that were read from a file each and prepared by a contract.
+    ///
+    /// # Panics
+    /// When there is not a file for each image, or the images have not the contract's size.
+    #[must_use]
+    pub fn read_from(self, files: Vec<PathBuf>, contract: InputContract) -> Self {
+        assert_eq!(files.len(), self.len(), "a file for each image");
+        Self { files, ..self }.with_contract(contract)
+    }
+
+    /// The file of each image, where each has its own; else nothing.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// Checks and takes m examples whose features are numbers.
@@ -184,11 +212,15 @@ impl ImageSet {
     }
 
     /// The contract under which these images are features as they are: their size, divided by 255;
-    /// numbers as they come when they are no bytes and not from 0 to 1.
+    /// numbers as they come when they are no bytes and not from 0 to 1. Of images that were read by
+    /// a contract, that one.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when no contract has this size.
     pub fn contract(&self) -> Result<InputContract, DataError> {
+        if let Some(contract) = &self.contract {
+            return Ok(contract.clone());
+        }
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let contract =
             InputContract::rgb(side(self.shape.width), side(self.shape.height)).map(|contract| {
@@ -211,7 +243,7 @@ impl ImageSet {
     }
 
     /// What makes features of these bytes or numbers.
-    fn normalization(&self) -> Normalization {
+    pub(crate) fn normalization(&self) -> Normalization {
         match &self.floats {
             Some(floats) if floats.iter().any(|v| !(0.0..=1.0).contains(v)) => Normalization::AsIs,
             _ => Normalization::DivideBy255,
@@ -258,8 +290,9 @@ impl ImageSet {
                 })?;
             pixels.extend(preprocess::prepare(image, contract).map_err(ImageError::from)?);
         }
-        let (labels, classes) = (self.labels.clone(), self.classes.clone());
-        Ok(Cow::Owned(Self { pixels, floats: None, shape, labels, classes }))
+        let mut prepared = Self::new(pixels, shape, self.labels.clone(), self.classes.clone())?;
+        prepared.files.clone_from(&self.files);
+        Ok(Cow::Owned(prepared))
     }
 
     /// The images as columns of features, by the contract.

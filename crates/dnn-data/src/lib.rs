@@ -5,6 +5,8 @@ pub mod atomic;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 mod content;
 mod error;
+#[cfg(feature = "folder")]
+pub mod folder;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
 #[cfg(feature = "image")]
@@ -17,4 +19,4 @@ pub mod synthetic;
 
 pub use error::DataError;
 pub use image_set::{ImageSet, ImageShape};
-pub use splits::Splits;
+pub use splits::{Rejected, Splits};

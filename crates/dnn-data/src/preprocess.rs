@@ -3,6 +3,7 @@
 //! Training and prediction both come through here, so a picture cannot be fed to a network
 //! differently from the pictures it was trained on.
 
+use crate::ImageSet;
 use dnn_core::{ContractError, InputContract, Normalization, Real, Standardization};
 #[cfg(feature = "image")]
 pub use resize::prepare;
@@ -81,6 +82,35 @@ impl<F: Real> Features<F> {
             standardize(x, mean, std);
         }
     }
+}
+
+/// Mean and standard deviation of the features of a training set: of each channel of images, of each
+/// feature of numbers that are none. A feature that is always the same keeps its deviation: 1.
+pub fn standardization(set: &ImageSet) -> Standardization {
+    let is_table = set.normalization() == Normalization::AsIs;
+    let n = if is_table { set.shape().n_bytes() } else { set.shape().channels };
+    let each = (set.len() * set.shape().n_bytes() / n) as f64;
+    // A byte in steps of 1/255 as [`Features`] has it; two passes, so that nothing cancels.
+    let value = |at: usize| match set.floats() {
+        Some(floats) => f64::from(floats[at]),
+        None => f64::from(set.pixels()[at]) / 255.0,
+    };
+    let n_values = set.pixels().len();
+    let mut mean = vec![0.0; n];
+    for at in 0..n_values {
+        mean[at % n] += value(at) / each;
+    }
+    let mut std = vec![0.0; n];
+    for at in 0..n_values {
+        std[at % n] += (value(at) - mean[at % n]).powi(2);
+    }
+    for std in &mut std {
+        *std = (*std / each).sqrt();
+        if *std < 1e-12 {
+            *std = 1.0;
+        }
+    }
+    Standardization { mean, std }
 }
 
 /// (x − mean) / std, mean and deviation over and over.
@@ -248,6 +278,33 @@ mod tests {
             let at = usize::from(byte);
             assert_eq!(double[at], f64::from(byte) / 255.0);
             assert_eq!(single[at], f32::from(byte) / 255.0);
+        }
+    }
+
+    #[test]
+    fn a_set_is_standardised_to_mean_0_and_deviation_1() {
+        let shape = crate::ImageShape { height: 2, width: 1, channels: 3 };
+        let classes = vec!["a".into(), "b".into()];
+        let set =
+            ImageSet::new((0..12).map(|v| v * 20).collect(), shape, vec![0, 1], classes.clone());
+        let table = ImageSet::from_floats(
+            (0..12).map(|v| v as f32 * 1.5 - 3.0).collect(),
+            shape,
+            vec![0, 1],
+            classes,
+        );
+        for (set, n) in [(set.expect("sound"), 3), (table.expect("sound"), 6)] {
+            let contract = InputContract {
+                standardization: Some(standardization(&set)),
+                ..set.contract().expect("a size")
+            };
+            let data = set.to_dataset::<f64>(&contract).expect("sound");
+            for i in 0..n {
+                let x: Vec<f64> = data.x().iter().skip(i).step_by(n).copied().collect();
+                let mean = x.iter().sum::<f64>() / x.len() as f64;
+                let square = x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64;
+                assert!(mean.abs() < 1e-12 && (square - 1.0).abs() < 1e-12, "{mean} {square}");
+            }
         }
     }
 

@@ -10,10 +10,23 @@ pub struct Splits {
     pub train: Option<ImageSet>,
     /// The images to test on.
     pub test: Option<ImageSet>,
+    /// The images to judge by while training, where a source keeps some apart.
+    pub validation: Option<ImageSet>,
+    /// The image files that were left out, with what is wrong with each.
+    pub rejected: Vec<Rejected>,
     /// The file or folder `train` was read from.
     pub train_path: Option<PathBuf>,
     /// The file or folder `test` was read from.
     pub test_path: Option<PathBuf>,
+}
+
+/// An image file that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 impl Splits {
@@ -111,6 +124,7 @@ mod tests {
             test: Some(set(2, ["cat", "non-cat"])),
             train_path: Some("a.h5".into()),
             test_path: Some("b.h5".into()),
+            ..Splits::default()
         };
         assert_eq!(
             swapped.check().expect_err("another order").to_string(),

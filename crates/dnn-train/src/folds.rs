@@ -2,10 +2,9 @@
 
 use crate::config::TrainConfig;
 use crate::observer::Observer;
-use crate::split;
 use crate::trainer::{End, TrainError, Trainable, Training, evaluate};
 use dnn_core::metrics::Score;
-use dnn_core::{Dataset, Examples};
+use dnn_core::{Dataset, Examples, split};
 use serde::{Deserialize, Serialize};
 
 /// What came of one fold.

@@ -38,7 +38,6 @@ pub mod pool;
 mod run;
 pub mod schedule;
 mod shared;
-pub mod split;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, CheckpointError};

@@ -149,6 +149,7 @@ pub(super) fn assemble(
         test_path: path(&test),
         train: train.map(|set| set.into_images(of_train)).transpose()?,
         test: test.map(|set| set.into_images(of_test)).transpose()?,
+        ..Splits::default()
     };
     splits.check()?;
     Ok(splits)

@@ -1,6 +1,6 @@
 //! Keeping part of the training set apart, and cutting it into folds.
 
-use dnn_core::rng::{Generator, RngKind, SeedError};
+use crate::rng::{Generator, RngKind, SeedError};
 
 /// Examples to train on and examples to judge by, both ascending: of each class the share
 /// `fraction`, rounded, is kept apart, but never all of a class.

@@ -1,0 +1,84 @@
+//! Decoding and preparing on all cores.
+
+use super::FolderOptions;
+use super::layout::Listing;
+use crate::Rejected;
+use crate::image::{ImageError, decode_file};
+use crate::preprocess;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// The sound images of a listing.
+pub(super) struct Decoded {
+    pub(super) pixels: Vec<u8>,
+    pub(super) listing: Listing,
+    pub(super) rejected: Vec<Rejected>,
+}
+
+/// Decodes every file and keeps those that are sound; `tick` is called after each, from any thread.
+///
+/// Each image has its place in the result, so the order in which they are finished does not show,
+/// and no more images are in work than there are threads.
+pub(super) fn decode(
+    mut listing: Listing,
+    options: &FolderOptions,
+    tick: &(dyn Fn() + Sync),
+) -> Decoded {
+    let n_bytes = options.contract.n_features();
+    let n_files = listing.files.len();
+    let mut pixels = vec![0; n_files * n_bytes];
+    let places = Mutex::new(listing.files.iter().zip(pixels.chunks_exact_mut(n_bytes)).enumerate());
+    let rejected = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let next = places.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((i, (path, place))) = next else { return };
+            match prepared(path, options) {
+                Ok(bytes) => place.copy_from_slice(&bytes),
+                Err(error) => {
+                    let rejection = Rejected { path: path.clone(), reason: reason(&error) };
+                    rejected.lock().unwrap_or_else(PoisonError::into_inner).push((i, rejection));
+                }
+            }
+            tick();
+        }
+    };
+    let n_threads = match options.n_threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..n_threads.min(n_files) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut rejected = rejected.into_inner().unwrap_or_else(PoisonError::into_inner);
+    rejected.sort_unstable_by_key(|(i, _)| *i);
+    let is_bad = |i: usize| rejected.binary_search_by_key(&i, |(bad, _)| *bad).is_ok();
+    let good: Vec<usize> = (0..n_files).filter(|&i| !is_bad(i)).collect();
+    for (to, &from) in good.iter().enumerate().filter(|(to, from)| to != *from) {
+        pixels.copy_within(from * n_bytes..(from + 1) * n_bytes, to * n_bytes);
+        listing.files.swap(to, from);
+        listing.labels.swap(to, from);
+    }
+    pixels.truncate(good.len() * n_bytes);
+    listing.files.truncate(good.len());
+    listing.labels.truncate(good.len());
+    Decoded { pixels, listing, rejected: rejected.into_iter().map(|(_, r)| r).collect() }
+}
+
+fn prepared(path: &Path, options: &FolderOptions) -> Result<Vec<u8>, ImageError> {
+    let contract = &options.contract;
+    let image = decode_file(path, &options.limits, contract.into())?;
+    Ok(preprocess::prepare(image, contract)?)
+}
+
+/// What is wrong, without the path: the list has it.
+fn reason(error: &ImageError) -> String {
+    match error {
+        ImageError::Decode { reason, .. } => reason.to_string(),
+        ImageError::Io { operation, source, .. } => format!("{operation} failed: {source}"),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,140 @@
+//! Folders of images: one folder a class.
+//!
+//! Either `root/train/CLASS/…` and `root/test/CLASS/…` (and `root/val/CLASS/…`, if there is one), or
+//! `root/CLASS/…`, of which a drawn part is kept apart for testing, the same share of each class.
+//!
+//! - Classes are in alphabetical order (by the bytes of their names); that order is kept in the
+//!   model. Every split must have every class, and no class may be empty.
+//! - The folders below a class are part of it, however deep. Symbolic links are followed; one that
+//!   leads back up is an error. Names that begin with a dot, `__MACOSX`, `Thumbs.db` and
+//!   `desktop.ini` are passed over.
+//! - A file is taken for an image when its name ends as an image's does, in a format that can be
+//!   read or not, or when it has no ending. Whether it is one, its content tells.
+//! - Every image is decoded and prepared by the [contract](InputContract), on all cores; the result
+//!   does not depend on their number. Bad files are all found before the first is reported.
+
+mod decode;
+mod error;
+mod layout;
+
+pub use error::{FolderError, SplitName};
+pub use layout::is_image_folder;
+
+use crate::image::DecodeLimits;
+use crate::{DataError, ImageSet, ImageShape, Splits};
+use decode::Decoded;
+use dnn_core::InputContract;
+use layout::Layout;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What to do about an image file that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnBadImage {
+    /// All of them are listed and nothing is loaded.
+    #[default]
+    Error,
+    /// They are left out; [`Splits::rejected`] has them.
+    Skip,
+}
+
+/// How a folder of images is read.
+#[derive(Debug, Clone)]
+pub struct FolderOptions {
+    /// How the images are prepared.
+    pub contract: InputContract,
+    /// What to do about files that cannot be used.
+    pub on_bad_image: OnBadImage,
+    /// Of `root/CLASS`, the share of each class to keep apart for testing; 0.2 by default, 0 for
+    /// none.
+    pub test_share: f64,
+    /// Seed of the drawing of that share; 1 by default.
+    pub seed: u64,
+    /// What decoding an image may take.
+    pub limits: DecodeLimits,
+    /// Bytes that the prepared images may take; 4 GiB by default.
+    pub max_bytes: u64,
+    /// How many images are decoded at a time; 0 for as many as there are cores.
+    pub n_threads: usize,
+}
+
+impl FolderOptions {
+    /// The usual options, with images prepared by this contract.
+    pub fn new(contract: InputContract) -> Self {
+        Self {
+            contract,
+            on_bad_image: OnBadImage::default(),
+            test_share: 0.2,
+            seed: 1,
+            limits: DecodeLimits::default(),
+            max_bytes: 4 << 30,
+            n_threads: 0,
+        }
+    }
+}
+
+/// Reads a folder of images. `progress` is told how many of how many files are done, from any
+/// thread.
+///
+/// # Errors
+/// [`FolderError`]: what is wrong with the folder, or all files that are no sound images.
+pub fn load(
+    root: &Path,
+    options: &FolderOptions,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Splits, DataError> {
+    let contract = &options.contract;
+    contract.check().map_err(crate::image::ImageError::from)?;
+    if !(0.0..1.0).contains(&options.test_share) {
+        return Err(DataError::Mismatch {
+            what: "share of the images to test on".into(),
+            expected: "0, or more but less than 1".into(),
+            got: options.test_share.to_string(),
+        });
+    }
+    let Layout { classes, listings } = Layout::of(root)?.drawn_apart(root, options)?;
+    let n_files = listings.iter().map(|(_, listing)| listing.files.len()).sum::<usize>();
+    let n_bytes = contract.n_features() as u64 * n_files as u64;
+    if n_bytes > options.max_bytes {
+        let (root, limit) = (root.into(), options.max_bytes);
+        return Err(FolderError::TooLarge { root, n_files, n_bytes, limit }.into());
+    }
+
+    let n_done = AtomicUsize::new(0);
+    let tick = || progress(n_done.fetch_add(1, Ordering::Relaxed) + 1, n_files);
+    let decoded: Vec<_> = listings
+        .into_iter()
+        .map(|(split, listing)| (split, decode::decode(listing, options, &tick)))
+        .collect();
+    if options.on_bad_image == OnBadImage::Error
+        && decoded.iter().any(|(_, decoded)| !decoded.rejected.is_empty())
+    {
+        let bad = decoded.into_iter().flat_map(|(_, decoded)| decoded.rejected).collect();
+        return Err(FolderError::BadImages { root: root.into(), bad, n_files }.into());
+    }
+
+    let [height, width, channels] =
+        [contract.height, contract.width, contract.channels].map(|n| n as usize);
+    let shape = ImageShape { height, width, channels };
+    let mut splits = Splits::default();
+    for (split, Decoded { pixels, listing, rejected }) in decoded {
+        let of_class = |label| listing.labels.iter().any(|l| *l as usize == label);
+        if let Some(label) = (0..classes.len()).find(|label| !of_class(*label)) {
+            let (root, class) = (root.into(), classes[label].clone());
+            return Err(FolderError::NoSoundImage { root, split, class }.into());
+        }
+        let set = ImageSet::new(pixels, shape, listing.labels, classes.clone())?
+            .read_from(listing.files, contract.clone());
+        splits.rejected.extend(rejected);
+        let path = Some(root.into());
+        match split {
+            SplitName::Train | SplitName::All => {
+                (splits.train, splits.train_path) = (Some(set), path);
+            }
+            SplitName::Test => (splits.test, splits.test_path) = (Some(set), path),
+            SplitName::Validation => splits.validation = Some(set),
+        }
+    }
+    splits.check()?;
+    Ok(splits)
+}
