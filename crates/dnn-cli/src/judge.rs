@@ -2,7 +2,8 @@
 
 use crate::args::{DrawArgs, NameArgs};
 use crate::choice::choice;
-use crate::console::printable;
+use crate::console::{Console, printable};
+use crate::input::FilesArgs;
 use crate::source::{Source, Split};
 use anyhow::ensure;
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
@@ -24,15 +25,23 @@ pub(crate) struct LabelledArgs {
     names: NameArgs,
     #[command(flatten)]
     draw: DrawArgs,
+    #[command(flatten)]
+    files: FilesArgs,
 }
 
 impl LabelledArgs {
-    /// The images of the split that was asked for.
+    /// The images of the split that was asked for; image files are prepared by the contract.
     ///
     /// # Errors
     /// What is wrong with the data, or that it has no such images.
-    pub(crate) fn load(&self) -> anyhow::Result<ImageSet> {
-        let splits = Source::new(&self.data, &self.names, &self.draw)?.load()?;
+    pub(crate) fn load(
+        &self,
+        contract: &InputContract,
+        console: Console,
+    ) -> anyhow::Result<ImageSet> {
+        let mut source = Source::new(&self.data, &self.names, &self.draw)?;
+        source.input = self.files.change(None);
+        let splits = source.load_for(Some(contract), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let split = if self.names.x.is_some() { Split::Train } else { self.split };
         split.of(splits, &self.data)
@@ -53,10 +62,10 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Applies a model to images of its size.
+    /// Applies a model to images, prepared by its contract.
     ///
     /// # Errors
-    /// When the images have another size or other classes.
+    /// When they cannot be, or have other classes.
     pub(crate) fn of(model: &Model, set: &ImageSet) -> anyhow::Result<Self> {
         check_classes(model, set)?;
         match model.network() {
@@ -71,7 +80,7 @@ fn answers<F: Real>(
     contract: &InputContract,
     set: &ImageSet,
 ) -> anyhow::Result<Answers> {
-    let data = set.to_dataset::<F>(contract)?;
+    let data = set.prepared(contract)?.to_dataset::<F>(contract)?;
     let Evaluation { probabilities, score, predictions, cost } =
         dnn_train::evaluate(network, &data)?;
     Ok(Answers {

@@ -10,6 +10,7 @@ mod commands;
 mod console;
 mod figure;
 mod file;
+mod input;
 mod interrupt;
 mod judge;
 mod progress;

@@ -1,11 +1,14 @@
 //! Where images come from: a folder, HDF5 files, or the drawing of them.
 
 use crate::args::{DrawArgs, NameArgs};
-use crate::console::{Console, argument, program};
+use crate::console::{Console, argument, program, warn};
+use crate::input::Input;
+use crate::progress::bar;
 use anyhow::{Context, bail};
+use dnn_core::InputContract;
 use dnn_data::hdf5::{self, Names, Options};
 use dnn_data::synthetic::{self, DrawOptions};
-use dnn_data::{ImageSet, Splits};
+use dnn_data::{ImageSet, Splits, folder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -48,7 +51,7 @@ impl std::fmt::Display for Split {
 }
 
 /// A source of images, as a run's configuration has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Source {
     /// A folder with a training and a test file, an HDF5 file, or `drawn`.
@@ -68,6 +71,9 @@ pub(crate) struct Source {
     /// Which images to draw, when `data` is `drawn`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drawn: Option<Drawing>,
+    /// How the images are prepared, where it is not as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<Input>,
 }
 
 /// Datasets of an HDF5 file.
@@ -222,6 +228,7 @@ impl Source {
                 words.extend(name.map(|name| format!("{flag} {}", argument(name.as_ref()))));
             }
         }
+        words.extend(self.input.iter().flat_map(Input::file_flags));
         words.join(" ")
     }
 
@@ -282,24 +289,64 @@ impl Source {
     ///
     /// # Errors
     /// What is wrong with the file, or that it does not go with `train`.
-    pub(crate) fn load_validation(&self, train: &ImageSet) -> anyhow::Result<Option<ImageSet>> {
+    pub(crate) fn load_validation(
+        &self,
+        train: &ImageSet,
+        console: Console,
+    ) -> anyhow::Result<Option<ImageSet>> {
         let Some(path) = &self.validation else { return Ok(None) };
         let mut pair = Splits {
             train: Some(train.clone()),
-            test: Some(the_test_set(path, &Options::default())?),
+            test: Some(self.judged_by(path, &train.contract()?, console)?),
             train_path: Some(self.data.clone()),
             test_path: Some(path.clone()),
+            ..Splits::default()
         };
         pair.share_classes();
         pair.check()?;
         Ok(pair.test)
     }
 
-    /// Reads or draws the images.
+    /// The images of another file or folder, prepared as those that are trained on.
+    fn judged_by(
+        &self,
+        path: &Path,
+        contract: &InputContract,
+        console: Console,
+    ) -> anyhow::Result<ImageSet> {
+        if is_image_folder(path) {
+            let input = self.input.clone().unwrap_or_default();
+            let options =
+                folder::FolderOptions { test_share: 0.0, ..input.folder_options(Some(contract)) };
+            let splits = image_folder(path, &options, console)?;
+            let set = splits.validation.or(splits.test).or(splits.train);
+            return set.with_context(|| format!("{}: no images", path.display()));
+        }
+        let set = the_test_set(path, &Options::default())?;
+        Ok(set.prepared(contract)?.into_owned().with_contract(contract.clone()))
+    }
+
+    /// Reads or draws the images, prepared as the configuration says.
     ///
     /// # Errors
     /// What is wrong with the files.
-    pub(crate) fn load(&self) -> anyhow::Result<Splits> {
+    pub(crate) fn load(&self, console: Console) -> anyhow::Result<Splits> {
+        let mut splits = self.load_for(None, console)?;
+        if let Some(input) = &self.input {
+            input.apply(&mut splits)?;
+        }
+        Ok(splits)
+    }
+
+    /// Reads or draws the images for a network: image files are prepared by its contract.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(crate) fn load_for(
+        &self,
+        network: Option<&InputContract>,
+        console: Console,
+    ) -> anyhow::Result<Splits> {
         self.check()?;
         let options = Options::default();
         let mut splits = if self.is_drawn() {
@@ -307,11 +354,20 @@ impl Source {
             let drawn = synthetic::draw(&drawing.options())?;
             Splits::new(Some(drawn.train), Some(drawn.test))?
         } else {
-            self.read(&options)?
+            self.read(&options, network, console)?
         };
         if let Some(path) = &self.test {
             splits.test = Some(match &self.test_names {
                 Some(names) => hdf5::load_named(path, &names.names(), &options)?,
+                None if is_image_folder(path) => {
+                    let contract = match &splits.train {
+                        Some(train) => train.contract()?,
+                        None => {
+                            self.input.clone().unwrap_or_default().folder_options(network).contract
+                        }
+                    };
+                    self.judged_by(path, &contract, console)?
+                }
                 None => the_test_set(path, &options)?,
             });
             splits.test_path = Some(path.clone());
@@ -324,8 +380,17 @@ impl Source {
         Ok(splits)
     }
 
-    fn read(&self, options: &Options) -> anyhow::Result<Splits> {
+    fn read(
+        &self,
+        options: &Options,
+        network: Option<&InputContract>,
+        console: Console,
+    ) -> anyhow::Result<Splits> {
         let path = &self.data;
+        if self.names.is_none() && is_image_folder(path) {
+            let options = self.input.clone().unwrap_or_default().folder_options(network);
+            return image_folder(path, &options, console);
+        }
         if !path.exists()
             && std::fs::symlink_metadata(path)
                 .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
@@ -354,6 +419,34 @@ impl Source {
             None => Ok(hdf5::load_file(path, options)?),
         }
     }
+}
+
+/// Whether a folder holds images, not a file of them.
+fn is_image_folder(path: &Path) -> bool {
+    let is_hdf5 = |entry: std::fs::DirEntry| {
+        let ending = entry.path().extension().map(|e| e.to_string_lossy().to_lowercase());
+        ending.is_some_and(|ending| ending == "h5" || ending == "hdf5")
+    };
+    let Ok(entries) = std::fs::read_dir(path) else { return false };
+    !entries.filter_map(Result::ok).any(is_hdf5) && folder::is_image_folder(path)
+}
+
+fn image_folder(
+    path: &Path,
+    options: &folder::FolderOptions,
+    console: Console,
+) -> anyhow::Result<Splits> {
+    let bar = bar(console, 0, "{bar:25} {pos}/{len} images  {per_sec}  {eta} left");
+    let splits = folder::load(path, options, &|done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    let splits = splits?;
+    for rejected in &splits.rejected {
+        warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
+    }
+    Ok(splits)
 }
 
 /// The test images of a file, or all it has when it makes no such difference.

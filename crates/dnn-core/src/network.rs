@@ -2,7 +2,7 @@
 
 use crate::Real;
 use crate::activation::Activation;
-use crate::gemm::{gemm, plain};
+use crate::gemm::{Factor, gemm, plain};
 use crate::init::Init;
 use crate::layer::Dense;
 use crate::linear::{Gradients, input_gradient_into, parameter_gradients_into};
@@ -285,10 +285,14 @@ impl<F: Real> Network<F> {
     /// On mismatch.
     #[doc(alias = "L_model_forward")]
     pub fn forward(&self, x: &DMatrix<F>, workspace: &mut Workspace<F>) {
+        self.forward_of(plain(x), workspace);
+    }
+
+    fn forward_of(&self, x: Factor<'_, F>, workspace: &mut Workspace<F>) {
         for (l, layer) in self.layers.iter().enumerate() {
             let (before, rest) = workspace.a.split_at_mut(l);
-            let a_prev = before.last().unwrap_or(x);
-            gemm(F::one(), plain(&layer.w), plain(a_prev), F::zero(), &mut rest[0]);
+            let a_prev = before.last().map_or(x, plain);
+            gemm(F::one(), plain(&layer.w), a_prev, F::zero(), &mut rest[0]);
             layer.activation.add_bias_and_activate(layer.b.as_slice(), &mut rest[0]);
         }
     }
@@ -333,14 +337,26 @@ impl<F: Real> Network<F> {
 
     /// The logits Z of the output layer.
     ///
+    /// An example has the same logits to the last bit whatever others stand beside it: examples are
+    /// taken a few at a time, with the same order of sums for one as for many.
+    ///
     /// # Shapes
     /// `x` (n₀, m) → (n_L, m).
     /// # Panics
     /// When `x` does not have n₀ rows.
     pub fn logits(&self, x: &DMatrix<F>) -> DMatrix<F> {
-        let mut workspace = Workspace::new(self, x.ncols());
-        self.forward(x, &mut workspace);
-        workspace.a.pop().expect("a network has layers")
+        const AT_ONCE: usize = crate::gemm::narrow::MOST_ROWS;
+        let mut workspace = Workspace::new(self, AT_ONCE.min(x.ncols()));
+        let mut logits = DMatrix::zeros(workspace.logits().nrows(), x.ncols());
+        for from in (0..x.ncols()).step_by(AT_ONCE) {
+            let m = AT_ONCE.min(x.ncols() - from);
+            if m < workspace.logits().ncols() {
+                workspace = Workspace::new(self, m);
+            }
+            self.forward_of(plain(&x.columns(from, m)), &mut workspace);
+            logits.columns_mut(from, m).copy_from(workspace.logits());
+        }
+        logits
     }
 
     /// The probability of every class for every example.

@@ -6,7 +6,7 @@ use dnn_core::gradcheck::{Options, Outcome};
 use dnn_core::layer::Dense;
 use dnn_core::network::Workspace;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, InputContract, Loss, Model, Network};
+use dnn_core::{Activation, Architecture, Init, InputContract, Loss, Model, Network, Real};
 use dnn_core::{gradcheck, textbook};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
@@ -125,5 +125,36 @@ proptest! {
         model.write(&mut second).unwrap();
         prop_assert_eq!(&first, &second);
         prop_assert_eq!(Model::read(&first[..]).unwrap(), model);
+    }
+}
+
+/// Whether every example, alone or beside others, has the same probabilities to the last bit.
+fn alone_as_in_company<F: Real>(dims: &[usize], hidden: Activation, m: usize, seed: u64) -> bool {
+    let loss = if dims[dims.len() - 1] == 1 {
+        Loss::BinaryCrossEntropy
+    } else {
+        Loss::SoftmaxCrossEntropy
+    };
+    let architecture = Architecture::new(dims.to_vec(), hidden, loss);
+    let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
+    let network = Network::<F>::initialize(&architecture, Init::Glorot, &mut rng).unwrap();
+    let x = rng.normal_matrix::<F>(dims[0], m);
+    let all = network.probabilities(&x);
+    (0..m).all(|j| network.probabilities(&x.columns(j, 1).into_owned()).column(0) == all.column(j))
+}
+
+proptest! {
+    #[test]
+    fn an_example_has_one_answer_whatever_stands_beside_it(
+        inputs in prop_oneof![1..40_usize, 200..900_usize],
+        hidden in proptest::collection::vec(prop_oneof![1..40_usize, 60..140_usize], 0..3),
+        outputs in 1..12_usize,
+        activation in proptest::sample::select(Activation::ALL.to_vec()),
+        m in 1..70_usize,
+        seed in any::<u64>(),
+    ) {
+        let dims = [&[inputs], &hidden[..], &[outputs]].concat();
+        prop_assert!(alone_as_in_company::<f64>(&dims, activation, m, seed));
+        prop_assert!(alone_as_in_company::<f32>(&dims, activation, m, seed));
     }
 }

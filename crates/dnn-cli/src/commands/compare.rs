@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         b_path.display(),
         list(b.classes())
     );
-    let set = args.labelled.load()?;
+    let set = args.labelled.load(a.input(), console)?;
     let answers = |model: &Model, path: &Path| {
         answers(model, path, &set, console).with_context(|| {
             format!("{} does not fit the model {}", args.labelled.data.display(), path.display())

@@ -72,6 +72,8 @@ struct ClassRow<'a> {
 #[derive(Serialize)]
 struct Mislabeled<'a> {
     index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a Path>,
     #[serde(rename = "true")]
     truth: &'a str,
     predicted: &'a str,
@@ -84,7 +86,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let (model, model_path) = run::read_model(&args.model.model)?;
     let LabelledArgs { data, split, .. } = &args.labelled;
-    let set = args.labelled.load()?;
+    let set = args.labelled.load(model.input(), console)?;
     let answers = Answers::of(&model, &set).with_context(|| {
         format!("{} does not fit the model {}", data.display(), model_path.display())
     })?;
@@ -132,6 +134,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .iter()
             .map(|&index| Mislabeled {
                 index,
+                file: set.files().get(index).map(PathBuf::as_path),
                 truth: name(set.labels()[index]),
                 predicted: name(predictions[index].class),
                 probability: predictions[index].probability,
@@ -224,7 +227,10 @@ fn draw_mislabeled(
         .map(|&i| {
             let Prediction { class, probability } = predictions[i];
             vec![
-                format!("image {i}"),
+                match set.files().get(i).and_then(|file| file.file_name()) {
+                    Some(file) => file.to_string_lossy().into_owned(),
+                    None => format!("image {i}"),
+                },
                 format!("true: {}", name(set.labels()[i])),
                 format!("predicted: {} {probability:.2}", name(class)),
             ]

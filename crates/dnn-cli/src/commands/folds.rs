@@ -31,7 +31,7 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     let source = config.source.as_ref().context("no data given")?;
-    let Splits { train: Some(train), .. } = source.load()? else {
+    let Splits { train: Some(train), .. } = source.load(console)? else {
         bail!("{}: no training images, only test images", source.data.display());
     };
     dnn_train::check_folds(k, train.len())?;

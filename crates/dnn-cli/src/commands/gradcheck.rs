@@ -135,7 +135,7 @@ enum Verdict {
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     check_numbers(args)?;
     let case = match (&args.model, &args.data) {
-        (Some(model), Some(data)) => Case::of_model(model, data, args)?,
+        (Some(model), Some(data)) => Case::of_model(model, data, args, console)?,
         _ => Case::drawn(args)?,
     };
     let Case { network, x, labels, .. } = &case;
@@ -242,13 +242,14 @@ impl Case {
     }
 
     /// A trained network and images.
-    fn of_model(model: &Path, data: &Path, args: &Args) -> anyhow::Result<Self> {
+    fn of_model(model: &Path, data: &Path, args: &Args, console: Console) -> anyhow::Result<Self> {
         let (model, path) = run::read_model(model)?;
         let network = match model.network() {
             AnyNetwork::F32(network) => in_double(network),
             AnyNetwork::F64(network) => network.clone(),
         };
-        let splits = Source::new(data, &args.names, &args.draw)?.load()?;
+        let splits =
+            Source::new(data, &args.names, &args.draw)?.load_for(Some(model.input()), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let split =
             if args.names.x.is_some() { Split::Train } else { args.split.unwrap_or(Split::Train) };

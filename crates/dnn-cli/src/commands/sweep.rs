@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, Some(source)) => source,
         (None, None) => Source::usual(console)?,
     };
-    let splits = source.load()?;
+    let splits = source.load(console)?;
     ensure!(splits.train.is_some(), "{}: no training images", source.data.display());
     let sets = Sets::new(&splits, &configs)?;
     for config in &configs {

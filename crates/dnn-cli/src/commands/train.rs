@@ -4,6 +4,7 @@ use super::folds;
 use crate::args::{DrawArgs, NameArgs, TrainingArgs};
 use crate::console::{Console, argument, interval, of_how_many, program};
 use crate::figure::cost_plot::{CostPlot, SIZE, Series};
+use crate::input::InputArgs;
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::run::{
@@ -40,6 +41,8 @@ pub(crate) struct Args {
     test_y: Option<String>,
     #[command(flatten)]
     draw: DrawArgs,
+    #[command(flatten)]
+    input: InputArgs,
     #[command(flatten)]
     training: TrainingArgs,
     /// Start from a configuration, for example the config.toml of a run; flags change it
@@ -123,6 +126,7 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
     {
         source.test_names = Some(names);
     }
+    source.input = args.input.change(source.input);
     source.check()?;
     source.absolute(Path::new(""))
 }
@@ -200,11 +204,14 @@ fn train(config: &RunConfig, place: &Place<'_>, console: Console) -> anyhow::Res
     interrupt::listen()?;
     let start = Instant::now();
     let source = config.source.as_ref().context("no data given")?;
-    let Splits { train, test, .. } = source.load()?;
+    let Splits { train, test, validation, .. } = source.load(console)?;
     let Some(train) = train else {
         bail!("{}: no training images, only test images", source.data.display());
     };
-    let validation = source.load_validation(&train)?;
+    let validation = match source.load_validation(&train, console)? {
+        None => validation,
+        given => given,
+    };
     let sets = Sets { train, test, validation, start };
     match config.training.precision {
         Precision::F32 => train_in::<f32>(config, source, &sets, place, console),

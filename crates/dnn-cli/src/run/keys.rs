@@ -164,4 +164,32 @@ pub(crate) const KEYS: &[Key] = &[
     key("source.drawn.test", "Test images, a number."),
     key("source.drawn.seed", "Another seed, other images; a whole number."),
     key("source.drawn.size", "Pixels a side."),
+    key("source.input", "How the images are prepared, where it is not as the data have them."),
+    shown(
+        "source.input.size",
+        "Pixels of the network's input, \"64\" or \"64x48\"; as the data when left out, 64 for files.",
+        "\"64\"",
+    ),
+    shown("source.input.colors", "Colours of the input, as the data when left out.", "\"rgb\""),
+    key("source.input.resize", "The filter images are resized with."),
+    key(
+        "source.input.aspect",
+        "Images of another aspect ratio: stretched, fitted in with margins, or cropped.",
+    ),
+    key("source.input.background", "What shows through transparency and in margins, \"#rrggbb\"."),
+    key("source.input.exif_orientation", "Whether photos are turned as their EXIF data say."),
+    key(
+        "source.input.standardize",
+        "Whether each channel (of numbers that are no images, each feature) comes to mean 0 and \
+         deviation 1.",
+    ),
+    key(
+        "source.input.on_bad_image",
+        "Image files that cannot be used: an error that lists them all, or left out.",
+    ),
+    key(
+        "source.input.test_share",
+        "Of a folder without train and test, the share of each class to test on; at least 0, below 1.",
+    ),
+    key("source.input.split_seed", "Seed of the drawing of that share, a whole number."),
 ];

@@ -7,6 +7,7 @@ use super::RunConfig;
 use super::keys;
 use super::shape::{Base, Shape, Variant};
 use crate::console::program;
+use crate::input::Input;
 use crate::source::Source;
 use std::fmt::Write;
 use toml::Value;
@@ -21,7 +22,8 @@ const WIDTH: usize = 96;
 /// When a path is not Unicode.
 pub(crate) fn commented(config: &RunConfig) -> anyhow::Result<String> {
     let mut shown = config.clone();
-    shown.source.get_or_insert_with(Source::drawn);
+    let source = shown.source.get_or_insert_with(Source::drawn);
+    source.input.get_or_insert_with(Input::default);
     let writer = Writer { given: Base::new(config)?, base: Base::new(&shown)? };
     let mut out = String::new();
     let version = env!("CARGO_PKG_VERSION");

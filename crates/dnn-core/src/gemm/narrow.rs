@@ -30,8 +30,11 @@ const PANEL_BYTES: usize = 2048;
 /// Distance of the copied rows in bytes: an odd number of cache lines, so that they spread over
 /// all sets of the cache.
 const PACKED_STRIDE_BYTES: usize = PANEL_BYTES + 64;
-/// Rows of a tile of [`combine`], at most.
-const MOST_ROWS: usize = 8;
+/// Rows of a tile of [`combine`], at most. A product of up to as many rows takes the sum of each
+/// element in the same order, whatever their number.
+pub(crate) const MOST_ROWS: usize = 8;
+/// Vectors of a tile of one row, at most.
+const WIDEST: usize = 5;
 /// Length of the piece of each dot product that [`dots`] takes at once, in bytes: what six of them
 /// need stays in the first-level cache.
 const DOTS_BYTES: usize = 4096;
@@ -62,11 +65,6 @@ impl<F: Real> WithSimd for Combine<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let o = self.0;
-        if o.m == 1 && o.n >= F::lanes::<S>() {
-            // SAFETY: the caller's promise.
-            unsafe { combine_single(simd, o) };
-            return;
-        }
         // One row of tiles uses a row of B once: then copying cannot pay.
         let far = o.m > MOST_ROWS && o.b_rs.unsigned_abs() * size_of::<F>() >= FAR_BYTES;
         let (panel, depth) =
@@ -100,82 +98,6 @@ impl<F: Real> WithSimd for Combine<'_, F> {
     }
 }
 
-/// One row of C: a matrix times a vector, as for a single image. B streams through once; several
-/// sums for each column hide the time that an addition takes.
-#[inline(always)]
-unsafe fn combine_single<F: Real, S: Simd>(simd: S, o: &Operands<F>) {
-    let lanes = F::lanes::<S>();
-    let mut col = 0;
-    while col < o.n {
-        let n = (o.n - col).min(3 * lanes);
-        // SAFETY: columns col..col+n lie within the operands, and n >= lanes or the tail's.
-        unsafe {
-            match n.div_ceil(lanes) {
-                _ if n < lanes => {
-                    let block = Block { row: 0, col, from: 0, to: o.k };
-                    combine_tail(simd, o, block, n, (o.b_at(0, col), o.b_rs));
-                }
-                1 => single_tile::<F, S, 1>(simd, o, col, n),
-                2 => single_tile::<F, S, 2>(simd, o, col, n),
-                _ => single_tile::<F, S, 3>(simd, o, col, n),
-            }
-        }
-        col += n;
-    }
-}
-
-/// Columns col..col+n of one row of C, in `Q` vectors of which the last two may overlap: the lanes
-/// they share have the same sums.
-#[inline(always)]
-unsafe fn single_tile<F: Real, S: Simd, const Q: usize>(
-    simd: S,
-    o: &Operands<F>,
-    col: usize,
-    n: usize,
-) {
-    const UNROLL: usize = 4;
-    let lanes = F::lanes::<S>();
-    let at: [usize; Q] = std::array::from_fn(|q| (q * lanes).min(n - lanes));
-    let mut sums = [[F::zeros(simd); Q]; UNROLL];
-    // SAFETY: rows 0..k and columns col..col+n lie within the operands.
-    unsafe {
-        let (mut a, mut b) = (o.a, o.b_at(0, col));
-        let whole = o.k - o.k % UNROLL;
-        for _ in (0..whole).step_by(UNROLL) {
-            for sums in &mut sums {
-                let x = F::broadcast(simd, *a);
-                for (sum, &at) in sums.iter_mut().zip(&at) {
-                    *sum = F::fma(simd, x, F::load::<S>(b.add(at)), *sum);
-                }
-                a = a.offset(o.a_cs);
-                b = b.offset(o.b_rs);
-            }
-        }
-        for _ in whole..o.k {
-            let x = F::broadcast(simd, *a);
-            for (sum, &at) in sums[0].iter_mut().zip(&at) {
-                *sum = F::fma(simd, x, F::load::<S>(b.add(at)), *sum);
-            }
-            a = a.offset(o.a_cs);
-            b = b.offset(o.b_rs);
-        }
-        let c = o.c_at(0, col);
-        let (alpha, one) = (F::broadcast(simd, o.alpha), F::broadcast(simd, F::one()));
-        // All of C is read before any of it is written: vectors overlap.
-        let results: [F::Vector<S>; Q] = std::array::from_fn(|q| {
-            let sum = sums.iter().skip(1).fold(sums[0][q], |sum, s| F::fma(simd, one, s[q], sum));
-            let result = F::product(simd, alpha, sum);
-            if o.beta == F::zero() {
-                return result;
-            }
-            F::fma(simd, F::broadcast(simd, o.beta), F::load::<S>(c.add(at[q])), result)
-        });
-        for (&at, result) in at.iter().zip(results) {
-            F::store::<S>(c.add(at), result);
-        }
-    }
-}
-
 /// The block's rows of B: address of the first one at the block's first column, and their distance.
 type Rows<F> = (*const F, isize);
 
@@ -189,7 +111,13 @@ unsafe fn combine_columns<F: Real, S: Simd>(
     (mut b, b_rs): Rows<F>,
 ) {
     let lanes = F::lanes::<S>();
-    let most = if has_32_registers::<S>() { 3 } else { 2 };
+    let most = match o.m {
+        // A matrix times a vector, as for a single image: the wider, the fewer passes over B, and
+        // the more sums that do not wait for each other.
+        1 => WIDEST,
+        _ if has_32_registers::<S>() => 3,
+        _ => 2,
+    };
     let end = block.col + n;
     while block.col < end {
         let vectors = ((end - block.col) / lanes).min(most);
@@ -197,6 +125,9 @@ unsafe fn combine_columns<F: Real, S: Simd>(
         // SAFETY: passed on.
         unsafe {
             match vectors {
+                WIDEST => combine_tile::<F, S, 1, WIDEST>(simd, o, block, (b, b_rs)),
+                4 => combine_tile::<F, S, 1, 4>(simd, o, block, (b, b_rs)),
+                3 if o.m == 1 => combine_tile::<F, S, 1, 3>(simd, o, block, (b, b_rs)),
                 3 if has_32_registers::<S>() => {
                     combine_rows::<F, S, 3>(simd, o, block, (b, b_rs));
                 }
