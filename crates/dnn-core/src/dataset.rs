@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 ///
 /// Columns are examples: a batch of them is a matrix X (n_features, m). Labels are class indices
 /// and always in memory, since they are small; features need not be.
-pub trait Examples<F: Real> {
+pub trait Examples<F: Real>: Sync {
     /// Number of examples, m.
     fn n_examples(&self) -> usize;
     /// Number of features of one example, n₀.
@@ -27,6 +27,25 @@ pub trait Examples<F: Real> {
     /// # Panics
     /// When an index is not below m or `x` has another shape.
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError>;
+    /// Whether training has to read every batch anew: the examples change from epoch to epoch, or
+    /// there are more of them than memory holds.
+    fn is_streamed(&self) -> bool {
+        false
+    }
+    /// As [`read`](Examples::read), as they are to be seen in one epoch of training: augmented, for
+    /// example. Depends on nothing but the indices and the epoch.
+    ///
+    /// # Errors
+    /// As [`read`](Examples::read).
+    fn read_for_epoch(
+        &self,
+        indices: &[usize],
+        epoch: u64,
+        x: &mut DMatrix<F>,
+    ) -> Result<(), DatasetError> {
+        let _ = epoch;
+        self.read(indices, x)
+    }
 }
 
 /// Why examples cannot be used.

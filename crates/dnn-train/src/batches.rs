@@ -7,7 +7,7 @@ use dnn_core::rng::{Generator, RngKind, SeedError};
 /// The order of epoch e is drawn with the seed s + 1 + e, as the course raises its seed before each
 /// epoch; with NumPy's stream it is `numpy.random.permutation`. So the order of an epoch depends on
 /// nothing that came before, and a resumed run needs no generator's state.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Batches {
     m: usize,
     /// 0: the whole set, in its order.

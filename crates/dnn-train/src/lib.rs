@@ -31,6 +31,7 @@ pub mod checkpoint;
 pub mod config;
 mod diagnosis;
 pub mod engine;
+mod feed;
 mod folds;
 pub mod observer;
 pub mod optimizer;

@@ -4,14 +4,16 @@ use crate::batches::Batches;
 use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
 use crate::config::{Monitor, TrainConfig};
 use crate::engine::{Engine, LayerHealth, Pass};
+use crate::feed::Feed;
 use crate::observer::{Flow, IterationEvent, Moment, Observer};
 use crate::optimizer::{Optimizer, Step};
 use crate::schedule::{Position, Schedule};
 use crate::trainer::{CostPoint, End, TrainError, Trained, ValidationPoint};
 use dnn_core::layer::Dense;
 use dnn_core::metrics::{Score, predictions};
-use dnn_core::{Loss, Network, Real};
+use dnn_core::{Examples, Loss, Network, Real};
 use nalgebra::DVector;
+use std::thread::Scope;
 
 /// A training run under way.
 pub(crate) struct Run<'a, F: Real> {
@@ -31,6 +33,8 @@ pub(crate) struct Run<'a, F: Real> {
     /// The network as it was drawn: the shape of what a checkpoint keeps.
     drawn: Network<F>,
     health: Vec<LayerHealth>,
+    /// Where batches come from that are not in memory.
+    feed: Option<Feed<F>>,
 }
 
 impl<'a, F: Real> Run<'a, F> {
@@ -58,7 +62,24 @@ impl<'a, F: Real> Run<'a, F> {
             best_network: None,
             drawn,
             health: Vec::new(),
+            feed: None,
         }
+    }
+
+    /// Reads its batches from `examples`, on a thread of the scope, from the present iteration on.
+    pub(crate) fn fed<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, '_>,
+        examples: &'scope dyn Examples<F>,
+    ) -> &mut Self {
+        let iterations = self.progress.iteration..self.n_iterations;
+        self.feed = Some(Feed::start(scope, examples, self.batches.clone(), iterations));
+        self
+    }
+
+    /// Reads no more batches.
+    pub(crate) fn hungry(&mut self) {
+        self.feed = None;
     }
 
     /// Iterations, validations and checkpoints until the end.
@@ -92,22 +113,31 @@ impl<'a, F: Real> Run<'a, F> {
 
     /// One iteration: cost, log, update.
     fn iterate(&mut self, observers: &mut [&mut dyn Observer]) -> Result<Flow, TrainError> {
-        let Self { config, engine, batches, progress, .. } = self;
+        let Self { config, engine, batches, progress, feed, .. } = self;
         let iteration = progress.iteration;
         let epoch = iteration / batches.per_epoch();
         let n_iterations = self.n_iterations;
         let at = Position { iteration, n_iterations, epoch, plateaus: progress.plateaus };
         let learning_rate = config.schedule.learning_rate(config.learning_rate, &at);
         let m = batches.m();
-        let batch = batches.at(iteration)?;
-        // λ/2m·Σ‖W‖² with the m of this batch, as the gradient has it.
-        let l2 = match batch {
-            _ if config.l2 == 0.0 => 0.0,
-            Some(batch) => config.l2 / batch.len() as f64,
-            None => config.l2 / m as f64,
+        let mut fed = match feed {
+            Some(feed) => Some(feed.next()?),
+            None => None,
         };
-        let whole = batch.is_none();
-        let cost = engine.cost(Pass { batch, iteration });
+        let in_memory = if fed.is_some() { None } else { batches.at(iteration)? };
+        let n_batch = fed.as_ref().map(|fed| fed.batch.len()).or(in_memory.map(<[usize]>::len));
+        let n_batch = n_batch.unwrap_or(m);
+        // λ/2m·Σ‖W‖² with the m of this batch, as the gradient has it.
+        let l2 = config.l2 / n_batch as f64;
+        let cost = if let Some(fed) = &mut fed {
+            engine.feed(&mut fed.x);
+            engine.cost(Pass { batch: Some(&fed.batch), iteration })
+        } else {
+            engine.cost(Pass { batch: in_memory, iteration })
+        };
+        if let (Some(feed), Some(fed)) = (feed, fed) {
+            feed.give_back(fed);
+        }
         if !cost.is_finite() {
             let layer = engine.first_not_finite().unwrap_or(config.hidden.len() + 1);
             return Err(TrainError::Diverged { iteration, cost, layer, learning_rate });
@@ -118,7 +148,7 @@ impl<'a, F: Real> Run<'a, F> {
         let (sum, n) = &mut progress.since_log;
         (*sum, *n) = (*sum + cost, *n + 1);
         if log {
-            if !whole {
+            if n_batch < m {
                 reported = *sum / *n as f64;
             }
             (*sum, *n) = (0.0, 0);

@@ -3,6 +3,7 @@
 use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
 use crate::config::{ShapeError, TrainConfig};
 use crate::engine::{DenseEngine, Engine, EngineKind, EngineOptions, GramEngine, Job, LayerHealth};
+use crate::feed::Subset;
 use crate::observer::Observer;
 use crate::run::Run;
 use dnn_core::metrics::{Prediction, Score, predictions};
@@ -36,6 +37,12 @@ pub enum TrainError {
         /// Of the validation set.
         got: String,
     },
+    /// Coordinates in the training set want a training set that stays as it is, in memory.
+    #[error(
+        "the gram engine needs examples that stay the same and fit into memory: use engine auto or \
+         dense with examples that are augmented or streamed"
+    )]
+    GramStreamed,
     /// Nothing is left to judge by.
     #[error("{0}")]
     NothingToJudge(&'static str),
@@ -208,26 +215,43 @@ impl<'a, F: Real> Training<'a, F> {
         let Self { config, examples, validation, checkpoint, data } = self;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
         let architecture = config.architecture(n_features, n_classes)?;
-        let judged = match validation {
-            Some(set) => Some((matrix(set)?, Cow::Borrowed(set.labels()))),
-            None => None,
-        };
-        let (x, labels, judged) = if judged.is_some() || config.validation == 0.0 {
-            (matrix(examples)?, Cow::Borrowed(examples.labels()), judged)
+        let share = if validation.is_some() { 0.0 } else { config.validation };
+        let kept = if share > 0.0 {
+            let labels = examples.labels();
+            Some(split::stratified(labels, share, config.rng, config.seed)?)
         } else {
-            let (train, kept) =
-                split::stratified(examples.labels(), config.validation, config.rng, config.seed)?;
-            let ((x, labels), (kept_x, kept_labels)) =
-                (selected(examples, &train)?, selected(examples, &kept)?);
-            (Cow::Owned(x), Cow::Owned(labels), Some((Cow::Owned(kept_x), Cow::Owned(kept_labels))))
+            None
         };
+        let judged = match (validation, &kept) {
+            (Some(set), _) => Some((matrix(set)?, Cow::Borrowed(set.labels()))),
+            (None, Some((_, kept))) => {
+                let (x, labels) = selected(examples, kept)?;
+                Some((Cow::Owned(x), Cow::Owned(labels)))
+            }
+            (None, None) => None,
+        };
+        let rest = kept.map(|(train, _)| Subset::new(examples, train));
+        let examples = rest.as_ref().map_or(examples, |rest| rest as &dyn Examples<F>);
+        let is_streamed = examples.is_streamed();
+        let x = if is_streamed { None } else { Some(matrix(examples)?) };
+        let labels = examples.labels();
         let mut rng = Generator::new(config.rng, config.seed)?;
         let network = Network::initialize(&architecture, config.init, &mut rng)?;
         let optimizer = config.optimizer.build::<F>();
-        let class_weights = config.class_weights.of(&labels, n_classes);
+        let class_weights = config.class_weights.of(labels, n_classes);
         let options = EngineOptions {
             n_threads: config.n_threads(),
-            max_batch: if config.batch_size >= labels.len() { 0 } else { config.batch_size },
+            max_batch: match config.batch_size {
+                // A streamed set comes as one batch.
+                size if size == 0 || size >= labels.len() => {
+                    if is_streamed {
+                        labels.len()
+                    } else {
+                        0
+                    }
+                }
+                size => size,
+            },
             class_weights: class_weights.as_deref(),
             dropout: config.dropout,
             seed: config.seed,
@@ -241,15 +265,23 @@ impl<'a, F: Real> Training<'a, F> {
             held_out: judged.as_ref().map_or(0, |(x, _)| x.ncols()),
         };
         let in_coordinates = match (config.engine, checkpoint) {
+            (kind, _) if is_streamed => {
+                if kind == EngineKind::Gram {
+                    return Err(TrainError::GramStreamed);
+                }
+                false
+            }
             // The tensors of a checkpoint are in its engine's coordinates.
             (EngineKind::Auto, Some(checkpoint)) => checkpoint.progress().engine == "gram",
             (EngineKind::Auto, None) => optimizer.is_linear() && job.gram_is_cheaper(),
             (kind, _) => kind == EngineKind::Gram,
         };
-        let mut engine: Box<dyn Engine<F> + '_> = if in_coordinates {
-            Box::new(GramEngine::new(&network, &*optimizer, &x, &labels, options))
-        } else {
-            Box::new(DenseEngine::new(&network, &*optimizer, &x, &labels, options))
+        let mut engine: Box<dyn Engine<F> + '_> = match &x {
+            None => Box::new(DenseEngine::fed(&network, &*optimizer, labels, options)),
+            Some(x) if in_coordinates => {
+                Box::new(GramEngine::new(&network, &*optimizer, x, labels, options))
+            }
+            Some(x) => Box::new(DenseEngine::new(&network, &*optimizer, x, labels, options)),
         };
         let held_out = judged.as_ref().map(|(x, labels)| (engine.hold_out(x), &labels[..]));
         let progress = Progress::start(config.clone(), data, engine.name().into());
@@ -258,7 +290,16 @@ impl<'a, F: Real> Training<'a, F> {
         if let Some(checkpoint) = checkpoint {
             run.restore(checkpoint)?;
         }
-        let end = run.train(observers)?;
+        let end = if is_streamed {
+            std::thread::scope(|scope| {
+                let end = run.fed(scope, examples).train(observers);
+                // The reader waits for somebody to take its batches.
+                run.hungry();
+                end
+            })?
+        } else {
+            run.train(observers)?
+        };
         run.finish(end)
     }
 }

@@ -19,7 +19,8 @@ pub type DenseEngine<'d, F> = LayeredEngine<'d, F, DenseInput<'d, F>>;
 
 /// The first layer of the [`DenseEngine`].
 pub struct DenseInput<'d, F: Real> {
-    x: &'d DMatrix<F>,
+    /// All examples; none where every batch is fed.
+    x: Option<&'d DMatrix<F>>,
     /// The features of the selected batch, (n₀, at most the largest batch).
     batch: DMatrix<F>,
     /// W₁ᵀ (n₀, n₁).
@@ -42,11 +43,39 @@ impl<'d, F: Real> DenseEngine<'d, F> {
         options: EngineOptions<'_>,
     ) -> Self {
         assert_eq!(x.shape(), (network.n_features(), labels.len()), "features and labels");
+        let batch = DMatrix::zeros(x.nrows(), options.max_batch.min(x.ncols()));
+        Self::of(network, optimizer, Some(x), batch, labels, options)
+    }
+
+    /// Takes the network to train on examples that are read batch by batch: before every
+    /// [`cost`](super::Engine::cost) comes a [`feed`](super::Engine::feed).
+    ///
+    /// # Shapes
+    /// `labels` (m).
+    /// # Panics
+    /// When the labels do not fit the network.
+    pub fn fed(
+        network: &Network<F>,
+        optimizer: &dyn Optimizer<F>,
+        labels: &'d [u32],
+        options: EngineOptions<'_>,
+    ) -> Self {
+        let batch = DMatrix::zeros(network.n_features(), 0);
+        Self::of(network, optimizer, None, batch, labels, options)
+    }
+
+    fn of(
+        network: &Network<F>,
+        optimizer: &dyn Optimizer<F>,
+        x: Option<&'d DMatrix<F>>,
+        batch: DMatrix<F>,
+        labels: &'d [u32],
+        options: EngineOptions<'_>,
+    ) -> Self {
         let layer = &network.layers()[0];
-        let n_batch = options.max_batch.min(x.ncols());
         let input = DenseInput {
             x,
-            batch: DMatrix::zeros(x.nrows(), n_batch),
+            batch,
             w: Parameters::new(&layer.weights().transpose(), optimizer.n_moments()),
             tasks: weight_parts::<F>(layer.n_prev(), layer.n()).collect(),
         };
@@ -62,13 +91,23 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
     }
 
     fn held_out(&self, x: &DMatrix<F>, _: &mut Pool) -> DMatrix<F> {
-        assert_eq!(x.nrows(), self.x.nrows(), "features of the held-out examples");
+        assert_eq!(x.nrows(), self.w.values.rows(), "features of the held-out examples");
         x.clone()
     }
 
+    fn feed(&mut self, x: &mut DMatrix<F>) {
+        assert!(self.x.is_none(), "the examples are in memory");
+        assert_eq!(x.nrows(), self.w.values.rows(), "features of the batch");
+        std::mem::swap(&mut self.batch, x);
+    }
+
     fn select(&mut self, batch: &[usize]) {
+        let Some(x) = self.x else {
+            assert_eq!(batch.len(), self.batch.ncols(), "the features of this batch were fed");
+            return;
+        };
         for (to, &from) in batch.iter().enumerate() {
-            self.batch.column_mut(to).copy_from(&self.x.column(from));
+            self.batch.column_mut(to).copy_from(&x.column(from));
         }
     }
 
@@ -79,7 +118,7 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         examples: Range<usize>,
         z: &mut DMatrixViewMut<'_, F>,
     ) {
-        let x = source.unwrap_or(if all { self.x } else { &self.batch });
+        let x = source.or(self.x.filter(|_| all)).unwrap_or(&self.batch);
         let x = x.columns(examples.start, examples.len());
         // SAFETY: only `step` writes W, and never beside this.
         let w = unsafe { self.w.values.part(&self.w.values.whole()) };
@@ -92,7 +131,7 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
 
     unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>) {
         let part = &self.tasks[task];
-        let x = if batch.is_none() { self.x } else { &self.batch };
+        let x = self.x.filter(|_| batch.is_none()).unwrap_or(&self.batch);
         let x = x.view((part.rows.start, 0), (part.rows.len(), dz.nrows()));
         let dz = dz.columns(part.cols.start, part.cols.len());
         // SAFETY: tasks have different parts, and the caller keeps everyone else away.

@@ -162,6 +162,10 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         GramSource { g, p: projected(&self.w0, x, pool) }
     }
 
+    fn feed(&mut self, _: &mut DMatrix<F>) {
+        panic!("the coordinates are those of examples in memory");
+    }
+
     fn select(&mut self, batch: &[usize]) {
         let mut p = self.batch.p.all_mut();
         let mut g = self.batch.g.all_mut();

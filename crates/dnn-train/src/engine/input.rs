@@ -20,6 +20,12 @@ pub trait Input<F: Real>: Send + Sync {
     /// `x` (n₀, m).
     fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> Self::Source;
 
+    /// Takes the features of the batch that is selected next.
+    ///
+    /// # Panics
+    /// When the first layer was made for examples in memory.
+    fn feed(&mut self, x: &mut DMatrix<F>);
+
     /// Puts the examples `batch` in the place that [`forward`](Input::forward) reads without a
     /// source.
     fn select(&mut self, batch: &[usize]);

@@ -232,6 +232,10 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         self.input.name()
     }
 
+    fn feed(&mut self, x: &mut DMatrix<F>) {
+        self.input.feed(x);
+    }
+
     fn cost(&mut self, pass: Pass<'_>) -> f64 {
         if let Some(trial) = &mut self.trial {
             trial.tick(&mut self.pool);

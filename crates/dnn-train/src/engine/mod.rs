@@ -68,6 +68,16 @@ pub trait Engine<F: Real> {
     /// When the batch is empty, larger than announced, or names an example that does not exist.
     fn cost(&mut self, pass: Pass<'_>) -> f64;
 
+    /// Takes the features of the batch that the next [`cost`](Engine::cost) is of, in exchange for
+    /// those of the last one: for examples that are read batch by batch. Only an engine that was
+    /// made for such asks for it.
+    ///
+    /// # Shapes
+    /// `x` (n₀, as many as the batch).
+    /// # Panics
+    /// When the engine was made for examples in memory.
+    fn feed(&mut self, x: &mut DMatrix<F>);
+
     /// Gradients from the last [`cost`](Engine::cost), and the optimizer's step with them. When the
     /// norm of all gradients together, the L2 penalty's included, exceeds `clip_norm`, they are
     /// scaled down to it.

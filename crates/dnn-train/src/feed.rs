@@ -1,0 +1,135 @@
+//! Batches that are read while training goes on.
+
+use crate::batches::Batches;
+use dnn_core::{DatasetError, Examples, Real};
+use nalgebra::DMatrix;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::Scope;
+
+/// Batches that are read before they are asked for.
+const AHEAD: usize = 2;
+
+/// One batch: examples and features (n₀, examples).
+pub(crate) struct Fed<F: Real> {
+    pub(crate) batch: Vec<usize>,
+    pub(crate) x: DMatrix<F>,
+}
+
+/// A reader, a little ahead of training. Batches come in the order of the iterations whatever the
+/// threads do, so the reader changes no result.
+pub(crate) struct Feed<F: Real> {
+    batches: Receiver<Result<Fed<F>, DatasetError>>,
+    used: Sender<Fed<F>>,
+}
+
+impl<F: Real> Feed<F> {
+    /// Starts to read the batches of the iterations from `iteration` on; ends when it is dropped.
+    pub(crate) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        examples: &'scope dyn Examples<F>,
+        mut order: Batches,
+        iterations: std::ops::Range<usize>,
+    ) -> Self {
+        let (ready, batches) = sync_channel(AHEAD);
+        let (used, empty) = channel::<Fed<F>>();
+        scope.spawn(move || {
+            for iteration in iterations {
+                let next = read(examples, &mut order, iteration, empty.try_recv().ok());
+                if send(&ready, next).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { batches, used }
+    }
+
+    /// The next batch.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub(crate) fn next(&mut self) -> Result<Fed<F>, DatasetError> {
+        self.batches.recv().unwrap_or_else(|_| Err(DatasetError::Read("the reader ended".into())))
+    }
+
+    /// Gives back a batch, for its memory.
+    pub(crate) fn give_back(&mut self, batch: Fed<F>) {
+        // A reader that has ended needs no memory.
+        let _ = self.used.send(batch);
+    }
+}
+
+fn send<T>(to: &SyncSender<T>, value: T) -> Result<(), ()> {
+    to.send(value).map_err(|_| ())
+}
+
+fn read<F: Real>(
+    examples: &dyn Examples<F>,
+    order: &mut Batches,
+    iteration: usize,
+    used: Option<Fed<F>>,
+) -> Result<Fed<F>, DatasetError> {
+    let epoch = (iteration / order.per_epoch()) as u64;
+    let m = order.m();
+    let mut fed = used.unwrap_or_else(|| Fed { batch: Vec::new(), x: DMatrix::zeros(0, 0) });
+    fed.batch.clear();
+    match order.at(iteration).map_err(|e| DatasetError::Read(e.into()))? {
+        Some(batch) => fed.batch.extend_from_slice(batch),
+        None => fed.batch.extend(0..m),
+    }
+    let shape = (examples.n_features(), fed.batch.len());
+    if fed.x.shape() != shape {
+        fed.x = DMatrix::zeros(shape.0, shape.1);
+    }
+    examples.read_for_epoch(&fed.batch, epoch, &mut fed.x)?;
+    Ok(fed)
+}
+
+/// Some examples of others, in another order.
+pub(crate) struct Subset<'a, F: Real> {
+    examples: &'a dyn Examples<F>,
+    indices: Vec<usize>,
+    labels: Vec<u32>,
+}
+
+impl<'a, F: Real> Subset<'a, F> {
+    pub(crate) fn new(examples: &'a dyn Examples<F>, indices: Vec<usize>) -> Self {
+        let labels = indices.iter().map(|&i| examples.labels()[i]).collect();
+        Self { examples, indices, labels }
+    }
+
+    fn theirs(&self, indices: &[usize]) -> Vec<usize> {
+        indices.iter().map(|&i| self.indices[i]).collect()
+    }
+}
+
+impl<F: Real> Examples<F> for Subset<'_, F> {
+    fn n_examples(&self) -> usize {
+        self.indices.len()
+    }
+    fn n_features(&self) -> usize {
+        self.examples.n_features()
+    }
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+    fn classes(&self) -> &[String] {
+        self.examples.classes()
+    }
+    fn matrix(&self) -> Option<&DMatrix<F>> {
+        None
+    }
+    fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        self.examples.read(&self.theirs(indices), x)
+    }
+    fn is_streamed(&self) -> bool {
+        self.examples.is_streamed()
+    }
+    fn read_for_epoch(
+        &self,
+        indices: &[usize],
+        epoch: u64,
+        x: &mut DMatrix<F>,
+    ) -> Result<(), DatasetError> {
+        self.examples.read_for_epoch(&self.theirs(indices), epoch, x)
+    }
+}

@@ -1,0 +1,141 @@
+//! Examples that are read batch by batch: the same training as from memory, and examples that change
+//! from epoch to epoch.
+#![allow(clippy::unwrap_used)] // tests
+
+use dnn_core::rng::{Generator, RngKind};
+use dnn_core::{Dataset, DatasetError, Examples};
+use dnn_train::config::OptimizerConfig;
+use dnn_train::engine::EngineKind;
+use dnn_train::observer::{Flow, Moment};
+use dnn_train::{
+    Checkpoint, IterationEvent, Observer, TrainConfig, TrainError, Trained, Training, train,
+};
+use nalgebra::DMatrix;
+
+/// A dataset that pretends not to be in memory, with noise that belongs to example and epoch.
+struct Stream {
+    data: Dataset<f64>,
+    noise: f64,
+    /// Reading fails from this epoch on.
+    breaks: u64,
+}
+
+impl Examples<f64> for Stream {
+    fn n_examples(&self) -> usize {
+        self.data.n_examples()
+    }
+    fn n_features(&self) -> usize {
+        self.data.n_features()
+    }
+    fn labels(&self) -> &[u32] {
+        self.data.labels()
+    }
+    fn classes(&self) -> &[String] {
+        self.data.classes()
+    }
+    fn matrix(&self) -> Option<&DMatrix<f64>> {
+        None
+    }
+    fn read(&self, indices: &[usize], x: &mut DMatrix<f64>) -> Result<(), DatasetError> {
+        self.data.read(indices, x)
+    }
+    fn is_streamed(&self) -> bool {
+        true
+    }
+    fn read_for_epoch(
+        &self,
+        indices: &[usize],
+        epoch: u64,
+        x: &mut DMatrix<f64>,
+    ) -> Result<(), DatasetError> {
+        if epoch >= self.breaks {
+            return Err(DatasetError::Read("the disk is gone".into()));
+        }
+        self.read(indices, x)?;
+        for (mut column, &i) in x.column_iter_mut().zip(indices) {
+            let mut rng = Generator::new(RngKind::Modern, epoch * 1000 + i as u64).unwrap();
+            column.apply(|v| *v += self.noise * rng.normal());
+        }
+        Ok(())
+    }
+}
+
+fn stream(noise: f64) -> Stream {
+    let mut rng = Generator::new(RngKind::Modern, 5).unwrap();
+    let x = rng.normal_matrix(30, 50);
+    let labels = (0..50).map(|i| u32::from(i % 3 == 0)).collect();
+    let data = Dataset::new(x, labels, vec!["a".into(), "b".into()]).unwrap();
+    Stream { data, noise, breaks: u64::MAX }
+}
+
+fn config(batch_size: usize, validation: f64) -> TrainConfig {
+    TrainConfig::course_deep()
+        .with(|c| {
+            c.hidden = vec![6, 4];
+            c.batch_size = batch_size;
+            c.iterations = 60;
+            c.learning_rate = 0.01;
+            c.optimizer = OptimizerConfig::Momentum { momentum: 0.9 };
+            c.l2 = 0.1;
+            c.dropout = 0.2;
+            c.validation = validation;
+            c.engine = EngineKind::Dense;
+            c.log_every = 7;
+        })
+        .unwrap()
+}
+
+#[test]
+fn batches_that_are_read_train_as_those_in_memory_to_the_bit() {
+    let stream = stream(0.0);
+    for (batch_size, validation) in [(0, 0.0), (16, 0.0), (7, 0.2), (50, 0.2)] {
+        let config = config(batch_size, validation);
+        let from_memory = train(&config, &stream.data, &mut []).unwrap();
+        let streamed = train(&config, &stream, &mut []).unwrap();
+        assert_eq!(streamed.network, from_memory.network, "{batch_size} {validation}");
+        assert_eq!(streamed.costs, from_memory.costs);
+        assert_eq!(streamed.validations, from_memory.validations);
+    }
+}
+
+/// Keeps the checkpoint of one iteration and stops there.
+struct Interrupt(usize, Option<Checkpoint>);
+
+impl Observer for Interrupt {
+    fn on_iteration(&mut self, event: &IterationEvent<'_>) -> Flow {
+        if event.iteration == self.0 { Flow::Stop } else { Flow::Continue }
+    }
+    fn wants_checkpoint(&mut self, moment: &Moment) -> bool {
+        moment.iteration == self.0
+    }
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint, _: &Moment) {
+        self.1 = Some(checkpoint.clone());
+    }
+}
+
+#[test]
+fn examples_that_change_do_so_alike_after_a_resume() {
+    let stream = stream(0.3);
+    let config = config(16, 0.2);
+    let whole: Trained<f64> = train(&config, &stream, &mut []).unwrap();
+    assert_ne!(whole.network, train(&config, &stream.data, &mut []).unwrap().network);
+    for at in [1, 4, 33] {
+        let mut interrupt = Interrupt(at, None);
+        train(&config, &stream, &mut [&mut interrupt]).unwrap();
+        let training = Training::new(&config, &stream).resume_from(interrupt.1.as_ref());
+        let resumed = training.run(&mut []).unwrap();
+        assert_eq!(resumed.network, whole.network, "from iteration {at}");
+        assert_eq!(resumed.costs, whole.costs);
+    }
+}
+
+#[test]
+fn a_source_that_fails_ends_training_with_its_words() {
+    let stream = Stream { breaks: 2, ..stream(0.0) };
+    let error = train(&config(16, 0.0), &stream, &mut []).unwrap_err();
+    assert!(
+        matches!(&error, TrainError::Data(DatasetError::Read(e)) if e.to_string() == "the disk is gone")
+    );
+    let gram = config(0, 0.0).with(|c| c.engine = EngineKind::Gram).unwrap();
+    assert!(matches!(train(&gram, &stream, &mut []), Err(TrainError::GramStreamed)));
+}
