@@ -6,9 +6,9 @@ use crate::input::Input;
 use crate::progress::bar;
 use anyhow::{Context, bail};
 use dnn_core::InputContract;
-use dnn_data::hdf5::{self, Names, Options};
+use dnn_data::hdf5::{self, Hdf5Error, Names, Options, Stream};
 use dnn_data::synthetic::{self, DrawOptions};
-use dnn_data::{ImageSet, Splits, folder};
+use dnn_data::{DataError, ImageSet, Splits, folder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -74,6 +74,15 @@ pub(crate) struct Source {
     /// How the images are prepared, where it is not as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<Input>,
+    /// Bytes for the images in memory; with more of them they stay in their file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_limit: Option<u64>,
+}
+
+/// Images that stay in their file.
+pub(crate) struct Streams {
+    pub(crate) train: Stream,
+    pub(crate) test: Option<Stream>,
 }
 
 /// Datasets of an HDF5 file.
@@ -291,20 +300,62 @@ impl Source {
     /// What is wrong with the file, or that it does not go with `train`.
     pub(crate) fn load_validation(
         &self,
-        train: &ImageSet,
+        contract: &InputContract,
         console: Console,
     ) -> anyhow::Result<Option<ImageSet>> {
-        let Some(path) = &self.validation else { return Ok(None) };
-        let mut pair = Splits {
-            train: Some(train.clone()),
-            test: Some(self.judged_by(path, &train.contract()?, console)?),
-            train_path: Some(self.data.clone()),
-            test_path: Some(path.clone()),
-            ..Splits::default()
+        let read = |path: &PathBuf| self.judged_by(path, contract, console);
+        self.validation.as_ref().map(read).transpose()
+    }
+
+    /// The images of `--test`, when there are some, prepared as those that are trained on.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub(crate) fn load_test(
+        &self,
+        contract: &InputContract,
+        console: Console,
+    ) -> anyhow::Result<Option<ImageSet>> {
+        let read = |path: &PathBuf| self.judged_by(path, contract, console);
+        self.test.as_ref().map(read).transpose()
+    }
+
+    /// The images as they lie in their file, when they take more than `limit` bytes as features of
+    /// `feature_bytes` each.
+    ///
+    /// # Errors
+    /// When the source is no HDF5 file, or what is wrong with it.
+    pub(crate) fn stream(
+        &self,
+        limit: u64,
+        feature_bytes: usize,
+    ) -> anyhow::Result<Option<Streams>> {
+        self.check()?;
+        if self.is_drawn() || self.data.is_dir() {
+            bail!("a memory limit is for images in one HDF5 file, not for {}", self.data.display());
+        }
+        let options = Options::default();
+        let memory = usize::try_from(limit / 2).unwrap_or(usize::MAX);
+        let open = |names: &Names| Stream::open(&self.data, names, &options, memory);
+        let names = self.names.as_ref().map_or_else(|| Names::course("train"), DatasetNames::names);
+        let train = open(&names)?;
+        let n = (train.labels().len() as u64).saturating_mul(train.shape().n_bytes() as u64);
+        if n.saturating_mul(feature_bytes as u64) <= limit {
+            return Ok(None);
+        }
+        if self.input.is_some() {
+            bail!("images that stay in their file are taken as they are: no flags of the input");
+        }
+        let test = match &self.test_names {
+            Some(names) if self.test.is_none() => Some(open(&names.names())?),
+            _ if self.test.is_some() || self.names.is_some() => None,
+            _ => match open(&Names::course("test")) {
+                Ok(test) => Some(test),
+                Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => None,
+                Err(error) => return Err(error.into()),
+            },
         };
-        pair.share_classes();
-        pair.check()?;
-        Ok(pair.test)
+        Ok(Some(Streams { train, test }))
     }
 
     /// The images of another file or folder, prepared as those that are trained on.

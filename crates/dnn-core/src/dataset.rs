@@ -32,6 +32,11 @@ pub trait Examples<F: Real>: Sync {
     fn is_streamed(&self) -> bool {
         false
     }
+    /// How to shuffle examples that are cheap to read only beside each other; `None` where any order
+    /// costs the same.
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        None
+    }
     /// As [`read`](Examples::read), as they are to be seen in one epoch of training: augmented, for
     /// example. Depends on nothing but the indices and the epoch.
     ///
@@ -46,6 +51,15 @@ pub trait Examples<F: Real>: Sync {
         let _ = epoch;
         self.read(indices, x)
     }
+}
+
+/// Examples in blocks of neighbours: blocks are shuffled, then the examples of a few blocks in turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShuffleBlocks {
+    /// Examples of a block; the last one may be shorter.
+    pub rows: usize,
+    /// Blocks whose examples are mixed.
+    pub at_once: usize,
 }
 
 /// Why examples cannot be used.

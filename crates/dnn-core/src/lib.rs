@@ -67,7 +67,7 @@ pub use activation::Activation;
 pub use contract::{
     Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization,
 };
-pub use dataset::{Dataset, DatasetError, Examples};
+pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks};
 pub use init::Init;
 pub use loss::Loss;
 pub use model_file::{AnyNetwork, Model, ModelError};

@@ -28,6 +28,28 @@ impl ImageShape {
     }
 }
 
+impl ImageShape {
+    /// The contract under which images of this size are features as they are.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] when no contract has this size.
+    pub fn contract(&self) -> Result<InputContract, DataError> {
+        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let contract = InputContract::rgb(side(self.width), side(self.height))
+            .map(|contract| InputContract { channels: side(self.channels), ..contract });
+        contract.and_then(|contract| contract.check().map(|()| contract)).map_err(|e| {
+            DataError::Mismatch {
+                what: "size of the images".into(),
+                expected: format!(
+                    "1 to {} pixels a side, 1 or 3 channels",
+                    InputContract::MAX_SIDE
+                ),
+                got: e.to_string(),
+            }
+        })
+    }
+}
+
 impl std::fmt::Display for ImageShape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}×{}×{}", self.height, self.width, self.channels)
@@ -221,25 +243,7 @@ impl ImageSet {
         if let Some(contract) = &self.contract {
             return Ok(contract.clone());
         }
-        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let contract =
-            InputContract::rgb(side(self.shape.width), side(self.shape.height)).map(|contract| {
-                InputContract {
-                    channels: side(self.shape.channels),
-                    normalization: self.normalization(),
-                    ..contract
-                }
-            });
-        contract.and_then(|contract| contract.check().map(|()| contract)).map_err(|e| {
-            DataError::Mismatch {
-                what: "size of the images".into(),
-                expected: format!(
-                    "1 to {} pixels a side, 1 or 3 channels",
-                    InputContract::MAX_SIDE
-                ),
-                got: e.to_string(),
-            }
-        })
+        Ok(InputContract { normalization: self.normalization(), ..self.shape.contract()? })
     }
 
     /// What makes features of these bytes or numbers.

@@ -1,5 +1,6 @@
 //! Which examples an update sees.
 
+use dnn_core::ShuffleBlocks;
 use dnn_core::rng::{Generator, RngKind, SeedError};
 
 /// Shuffled mini-batches, the last short one of an epoch included.
@@ -16,13 +17,19 @@ pub(crate) struct Batches {
     seed: u64,
     epoch: Option<usize>,
     order: Vec<usize>,
+    blocks: Option<ShuffleBlocks>,
 }
 
 impl Batches {
     pub(crate) fn new(m: usize, size: usize, kind: RngKind, seed: u64) -> Self {
         let size = if size >= m { 0 } else { size };
         let order = if size == 0 { Vec::new() } else { (0..m).collect() };
-        Self { m, size, kind, seed, epoch: None, order }
+        Self { m, size, kind, seed, epoch: None, order, blocks: None }
+    }
+
+    /// The same, shuffled by blocks of examples.
+    pub(crate) fn by_blocks(self, blocks: Option<ShuffleBlocks>) -> Self {
+        Self { blocks, ..self }
     }
 
     /// Examples of an epoch.
@@ -49,7 +56,21 @@ impl Batches {
             for (i, order) in self.order.iter_mut().enumerate() {
                 *order = i;
             }
-            rng.shuffle(&mut self.order);
+            match self.blocks {
+                None => rng.shuffle(&mut self.order),
+                Some(ShuffleBlocks { rows, at_once }) => {
+                    let mut blocks: Vec<_> = (0..self.m.div_ceil(rows)).collect();
+                    rng.shuffle(&mut blocks);
+                    self.order.clear();
+                    for blocks in blocks.chunks(at_once) {
+                        let from = self.order.len();
+                        for block in blocks {
+                            self.order.extend(block * rows..self.m.min((block + 1) * rows));
+                        }
+                        rng.shuffle(&mut self.order[from..]);
+                    }
+                }
+            }
             self.epoch = Some(epoch);
         }
         let start = place * self.size;
@@ -79,6 +100,24 @@ mod tests {
         let mut sorted = second;
         sorted.sort_unstable();
         assert_eq!(sorted, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn blocks_are_mixed_a_few_at_a_time() {
+        let blocks = ShuffleBlocks { rows: 4, at_once: 2 };
+        let mut batches = Batches::new(18, 6, RngKind::Modern, 1).by_blocks(Some(blocks));
+        let order: Vec<_> = (0..3).flat_map(|i| batches.at(i).unwrap().unwrap().to_vec()).collect();
+        let blocks = |range: std::ops::Range<usize>| {
+            let of: std::collections::BTreeSet<_> = order[range].iter().map(|i| i / 4).collect();
+            of.len()
+        };
+        // Five blocks, the last one of two examples.
+        let short = order.iter().position(|i| *i >= 16).unwrap();
+        assert_eq!(blocks(0..if short < 8 { 6 } else { 8 }), 2);
+        assert!(order[..6] != [0, 1, 2, 3, 4, 5], "shuffled");
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..18).collect::<Vec<_>>());
     }
 
     #[test]

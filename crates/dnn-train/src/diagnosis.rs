@@ -1,9 +1,10 @@
 //! What is wrong inside a trained network, in words.
 
 use crate::engine::LayerHealth;
-use crate::trainer::matrix;
+use crate::trainer::{matrix, selected};
 use dnn_core::network::Workspace;
 use dnn_core::{Activation, DatasetError, Examples, Network, Real};
+use std::borrow::Cow;
 
 /// How each hidden layer of `network` fares on these examples. The gradients' size is not known
 /// from the network alone: it is taken from `trained`, the last look during training.
@@ -17,7 +18,13 @@ pub fn diagnose<F: Real>(
     examples: &dyn Examples<F>,
     trained: &[LayerHealth],
 ) -> Result<Vec<LayerHealth>, DatasetError> {
-    let x = matrix(examples)?;
+    /// Of examples that are not in memory, so many tell enough.
+    const SOME: usize = 4096;
+    let x = if examples.is_streamed() && examples.n_examples() > SOME {
+        Cow::Owned(selected(examples, &(0..SOME).collect::<Vec<_>>())?.0)
+    } else {
+        matrix(examples)?
+    };
     let mut workspace = Workspace::new(network, x.ncols());
     network.forward(&x, &mut workspace);
     let hidden = &network.layers()[..network.layers().len() - 1];

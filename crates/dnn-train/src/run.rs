@@ -73,6 +73,7 @@ impl<'a, F: Real> Run<'a, F> {
         examples: &'scope dyn Examples<F>,
     ) -> &mut Self {
         let iterations = self.progress.iteration..self.n_iterations;
+        self.batches = self.batches.clone().by_blocks(examples.blocks());
         self.feed = Some(Feed::start(scope, examples, self.batches.clone(), iterations));
         self
     }

@@ -373,13 +373,33 @@ pub(crate) fn matrix<F: Real>(
 }
 
 /// Features and labels of some examples.
-fn selected<F: Real>(
+pub(crate) fn selected<F: Real>(
     examples: &dyn Examples<F>,
     indices: &[usize],
 ) -> Result<(DMatrix<F>, Vec<u32>), DatasetError> {
     let mut x = DMatrix::zeros(examples.n_features(), indices.len());
     examples.read(indices, &mut x)?;
     Ok((x, indices.iter().map(|&i| examples.labels()[i]).collect()))
+}
+
+/// The logits of all examples, (n_L, m), some at a time where they are not in memory.
+fn logits<F: Real>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+) -> Result<DMatrix<F>, DatasetError> {
+    const AT_ONCE: usize = 512;
+    if let Some(x) = examples.matrix() {
+        return Ok(network.logits(x));
+    }
+    let m = examples.n_examples();
+    let n_outputs = network.layers().last().expect("a network has layers").n();
+    let mut logits = DMatrix::zeros(n_outputs, m);
+    for from in (0..m).step_by(AT_ONCE) {
+        let some: Vec<_> = (from..m.min(from + AT_ONCE)).collect();
+        let x = selected(examples, &some)?.0;
+        logits.columns_mut(from, some.len()).copy_from(&network.logits(&x));
+    }
+    Ok(logits)
 }
 
 /// A network's answers on labelled examples.
@@ -406,8 +426,7 @@ pub fn evaluate<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<Evaluation<F>, DatasetError> {
-    let x = matrix(examples)?;
-    let logits = network.logits(&x);
+    let logits = logits(network, examples)?;
     let cost = network.loss().cost(&logits, examples.labels());
     let probabilities = network.probabilities_of_logits(logits);
     let predictions = predictions(&probabilities);

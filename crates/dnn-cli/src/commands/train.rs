@@ -10,9 +10,10 @@ use crate::progress::Progress;
 use crate::run::{
     self, CheckpointStore, Every, Machine, MetricsLog, RunConfig, RunFolder, Seconds, Summary,
 };
-use crate::source::{DRAWN, DatasetNames, Source};
+use crate::source::{DRAWN, DatasetNames, Source, Streams};
 use anyhow::{Context, bail};
-use dnn_core::{AnyNetwork, Dataset, Examples, InputContract, Model, Network, Precision, Real};
+use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
+use dnn_data::hdf5::{Stream, StreamedExamples};
 use dnn_data::{ImageSet, Splits};
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use sha2::{Digest, Sha256};
@@ -48,6 +49,10 @@ pub(crate) struct Args {
     /// Start from a configuration, for example the config.toml of a run; flags change it
     #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
     config: Option<PathBuf>,
+    /// Memory for the images, 512M or 2G: with more of them than that, they stay in their HDF5 file
+    /// and are read while training goes on
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    memory_limit: Option<u64>,
     /// Images to judge by while training: an HDF5 file, or a folder
     #[arg(long, value_name = "FILE", conflicts_with = "validation")]
     validation_data: Option<PathBuf>,
@@ -127,6 +132,7 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
         source.test_names = Some(names);
     }
     source.input = args.input.change(source.input);
+    source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;
     source.absolute(Path::new(""))
 }
@@ -202,71 +208,159 @@ impl Place<'_> {
 /// Trains as configured.
 fn train(config: &RunConfig, place: &Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
-    let start = Instant::now();
-    let source = config.source.as_ref().context("no data given")?;
-    let Splits { train, test, validation, .. } = source.load(console)?;
-    let Some(train) = train else {
-        bail!("{}: no training images, only test images", source.data.display());
-    };
-    let validation = match source.load_validation(&train, console)? {
-        None => validation,
-        given => given,
-    };
-    let sets = Sets { train, test, validation, start };
     match config.training.precision {
-        Precision::F32 => train_in::<f32>(config, source, &sets, place, console),
-        Precision::F64 => train_in::<f64>(config, source, &sets, place, console),
+        Precision::F32 => train_in::<f32>(config, place, console),
+        Precision::F64 => train_in::<f64>(config, place, console),
     }
 }
 
-/// The images, and when their loading began.
-struct Sets {
-    train: ImageSet,
-    test: Option<ImageSet>,
-    validation: Option<ImageSet>,
+/// A number of bytes: 4096, 512k, 512M, 2G.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return Err("expected bytes, as 512M or 2G".into()),
+    };
+    let n = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).filter(|n| *n > 0);
+    n.ok_or_else(|| "expected bytes, as 512M or 2G".into())
+}
+
+/// What is trained on and judged by.
+struct Prepared<F: Real> {
+    train: Box<dyn Examples<F>>,
+    test: Option<Box<dyn Examples<F>>>,
+    validation: Option<Box<dyn Examples<F>>>,
+    contract: InputContract,
+    data_hash: String,
+    /// When their loading began.
     start: Instant,
 }
 
-impl Sets {
-    /// SHA-256 of what is trained on and judged by, as hexadecimal digits.
-    fn hash(&self) -> String {
-        let mut hash = Sha256::new();
-        for set in std::iter::once(&self.train).chain(&self.validation) {
-            hash.update(format!("{:?} {:?}\n", set.shape(), set.classes()));
-            hash.update(set.pixels());
-            for float in set.floats().unwrap_or_default() {
-                hash.update(float.to_le_bytes());
-            }
-            for label in set.labels() {
-                hash.update(label.to_le_bytes());
+impl<F: Real> Prepared<F> {
+    fn load(source: &Source, console: Console) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        if let Some(limit) = source.memory_limit
+            && let Some(streamed) = source.stream(limit, size_of::<F>())?
+        {
+            return Self::streamed(source, streamed, start, console);
+        }
+        let Splits { train, test, validation, .. } = source.load(console)?;
+        let Some(train) = train else {
+            bail!("{}: no training images, only test images", source.data.display());
+        };
+        let given = source.load_validation(&train.contract()?, console)?;
+        let mut pair = Splits {
+            train: Some(train),
+            test: given.or(validation),
+            train_path: Some(source.data.clone()),
+            test_path: source.validation.clone(),
+            ..Splits::default()
+        };
+        pair.share_classes();
+        pair.check()?;
+        let Splits { train: Some(train), test: validation, .. } = pair else {
+            bail!("{}: no training images", source.data.display());
+        };
+        let contract = train.contract()?;
+        let dataset = |set: &ImageSet| -> anyhow::Result<Box<dyn Examples<F>>> {
+            Ok(Box::new(set.to_dataset::<F>(&contract)?))
+        };
+        Ok(Self {
+            data_hash: hash(std::iter::once(&train).chain(&validation)),
+            train: dataset(&train)?,
+            test: test.as_ref().map(dataset).transpose()?,
+            validation: validation.as_ref().map(dataset).transpose()?,
+            contract,
+            start,
+        })
+    }
+
+    /// Images that stay in their file.
+    fn streamed(
+        source: &Source,
+        Streams { train, test }: Streams,
+        start: Instant,
+        console: Console,
+    ) -> anyhow::Result<Self> {
+        let contract = train.contract()?;
+        let data_hash = fingerprint(&train)?;
+        let of_set = |set: ImageSet| -> anyhow::Result<Box<dyn Examples<F>>> {
+            Ok(Box::new(set.to_dataset::<F>(&contract)?))
+        };
+        let examples = |stream: Stream| -> anyhow::Result<Box<dyn Examples<F>>> {
+            Ok(Box::new(StreamedExamples::new(stream, &contract)?))
+        };
+        let test = match (test, source.load_test(&contract, console)?) {
+            (_, Some(set)) => Some(of_set(set)?),
+            (Some(stream), None) => Some(examples(stream)?),
+            (None, None) => None,
+        };
+        let validation = source.load_validation(&contract, console)?.map(of_set).transpose()?;
+        let train = examples(train)?;
+        for other in test.iter().chain(&validation) {
+            if other.classes() != train.classes() {
+                bail!("the images to judge by have other classes than those to train on");
             }
         }
-        hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        Ok(Self { train, test, validation, contract, data_hash, start })
     }
+}
+
+/// SHA-256 of the labels and of some images of a set that is too large to read for this alone.
+fn fingerprint(stream: &Stream) -> anyhow::Result<String> {
+    const SAMPLE: usize = 64;
+    let m = stream.labels().len();
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?} {:?}\n", stream.shape(), stream.classes()));
+    for label in stream.labels() {
+        hash.update(label.to_le_bytes());
+    }
+    let some: Vec<_> = (0..SAMPLE.min(m)).map(|i| i * m / SAMPLE.min(m)).collect();
+    let mut pixels = vec![0; some.len() * stream.shape().n_bytes()];
+    stream.read_pixels(&some, &mut pixels)?;
+    hash.update(&pixels);
+    Ok(hex(&hash.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// SHA-256 of what is trained on and judged by, as hexadecimal digits.
+fn hash<'a>(sets: impl Iterator<Item = &'a ImageSet>) -> String {
+    let mut hash = Sha256::new();
+    for set in sets {
+        hash.update(format!("{:?} {:?}\n", set.shape(), set.classes()));
+        hash.update(set.pixels());
+        for float in set.floats().unwrap_or_default() {
+            hash.update(float.to_le_bytes());
+        }
+        for label in set.labels() {
+            hash.update(label.to_le_bytes());
+        }
+    }
+    hex(&hash.finalize())
 }
 
 /// Everything that can be wrong with the input is found before the run's folder is made, so that a
 /// mistake leaves nothing behind.
 fn train_in<F: Trainable>(
     config: &RunConfig,
-    source: &Source,
-    sets: &Sets,
     place: &Place<'_>,
     console: Console,
 ) -> anyhow::Result<ExitCode>
 where
     Network<F>: Into<AnyNetwork>,
 {
-    let contract = sets.train.contract()?;
-    let dataset = |set: &ImageSet| set.to_dataset::<F>(&contract);
-    let train = dataset(&sets.train)?;
-    let test = sets.test.as_ref().map(dataset).transpose()?;
-    let validation = sets.validation.as_ref().map(dataset).transpose()?;
-    let training = Training::new(&config.training, &train)
-        .validate_on(validation.as_ref().map(|set| set as &dyn Examples<F>));
+    let source = config.source.as_ref().context("no data given")?;
+    let data = Prepared::<F>::load(source, console)?;
+    let Prepared { train, test, validation, contract, data_hash, start } = data;
+    let training = Training::new(&config.training, &*train).validate_on(validation.as_deref());
     training.check().context("these images and settings make no training")?;
-    let data_hash = sets.hash();
-    let load = sets.start.elapsed().as_secs_f64();
+    let load = start.elapsed().as_secs_f64();
 
     let folder = place.open()?;
     let _lock = run::lock(folder.path())?;
@@ -284,7 +378,7 @@ where
     folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
 
     let start = Instant::now();
-    let n_iterations = config.training.n_iterations(sets.train.len());
+    let n_iterations = config.training.n_iterations(train.n_examples());
     let mut progress = Progress::new(console, n_iterations);
     let mut store = CheckpointStore::new(folder.path(), config.checkpoint_every);
     let observers: &mut [&mut dyn Observer] =
@@ -297,11 +391,12 @@ where
     let trained_s = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let layers = dnn_train::diagnose(&trained.network, &train, &trained.health)?;
+    let layers = dnn_train::diagnose(&trained.network, &*train, &trained.health)?;
     let architecture = trained.network.architecture();
     let findings = dnn_train::findings(&layers, &architecture.activations);
-    let judge = |data: &Dataset<F>| dnn_train::evaluate(&trained.network, data);
-    let (train, test) = (judge(&train)?, test.as_ref().map(judge).transpose()?);
+    let judge = |data: &dyn Examples<F>| dnn_train::evaluate(&trained.network, data);
+    let classes = train.classes().to_vec();
+    let (train, test) = (judge(&*train)?, test.as_deref().map(judge).transpose()?);
     let evaluate = start.elapsed().as_secs_f64();
 
     let summary = Summary {
@@ -310,7 +405,7 @@ where
         data: source.data.clone(),
         test_data: source.test.clone(),
         architecture,
-        classes: sets.train.classes().to_vec(),
+        classes,
         engine: trained.engine.into(),
         precision: F::PRECISION,
         iterations: trained.iterations,

@@ -192,4 +192,10 @@ pub(crate) const KEYS: &[Key] = &[
         "Of a folder without train and test, the share of each class to test on; at least 0, below 1.",
     ),
     key("source.input.split_seed", "Seed of the drawing of that share, a whole number."),
+    shown(
+        "source.memory_limit",
+        "Bytes for the images in memory; with more of them they stay in their HDF5 file and are read \
+         while training goes on.",
+        "536870912",
+    ),
 ];

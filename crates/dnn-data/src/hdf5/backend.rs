@@ -2,6 +2,7 @@
 
 use super::error::Cause;
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 /// The library that reads HDF5. Both give the same values for the same file.
@@ -39,7 +40,7 @@ impl Backend {
 /// both libraries convert silently and allocate whatever a damaged extent asks for.
 ///
 /// Names are paths such as `group/x`, without a leading slash.
-pub(super) trait Reader {
+pub(super) trait Reader: Send {
     /// Paths of the datasets, sorted, and whether there are more than [`MAX_LISTED`] of them.
     fn list(&self) -> Result<(Vec<String>, bool), Cause>;
     /// What a dataset is, without reading its data; `None` when there is no dataset of that name.
@@ -48,6 +49,11 @@ pub(super) trait Reader {
     fn chunks_written(&self, name: &str) -> Result<ChunksWritten, Cause>;
     /// All elements of a dataset of uint8.
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause>;
+    /// Some rows of a dataset of uint8, along its first dimension.
+    fn read_byte_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<u8>, Cause> {
+        let _ = (name, rows);
+        Err("rows are read through the pure-Rust library".into())
+    }
     /// All elements of a dataset of integers or booleans.
     fn read_integers(&self, name: &str, signed: bool) -> Result<Vec<i128>, Cause>;
     /// All elements of a dataset of floats.
@@ -74,6 +80,16 @@ pub(super) struct DatasetInfo {
     pub(super) storage: Storage,
     /// Filters of the chunks, in the order in which they were applied.
     pub(super) filters: Vec<Filter>,
+}
+
+impl DatasetInfo {
+    /// Rows of a chunk, where there are chunks.
+    pub(super) fn chunk_rows(&self) -> Option<u64> {
+        match &self.storage {
+            Storage::Chunked(chunk) => chunk.first().copied(),
+            _ => None,
+        }
+    }
 }
 
 /// How an element is stored. Byte order is the library's business.

@@ -3,6 +3,7 @@
 use super::backend::{ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
 use super::error::Cause;
 use super::{Hdf5Error, Limits, Options, sniff};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The most that one gzip (or lzf) pass can expand: 1032 times is the limit of deflate.
@@ -59,6 +60,24 @@ impl OpenFile {
         self.as_many(read, n, info)
     }
 
+    /// Checks uint8 that are to be read some rows at a time: all of them may be more than memory
+    /// holds, no chunk may.
+    pub(super) fn check_bytes_by_rows(&self, info: &DatasetInfo) -> Result<(), Hdf5Error> {
+        self.check_extent(info, 1, true).map(|_| ())
+    }
+
+    /// Reads some rows of uint8 after [`check_bytes_by_rows`](Self::check_bytes_by_rows).
+    pub(super) fn read_byte_rows(
+        &self,
+        info: &DatasetInfo,
+        rows: Range<u64>,
+    ) -> Result<Vec<u8>, Hdf5Error> {
+        let row_bytes = info.shape.iter().skip(1).product::<u64>();
+        let n = row_bytes * (rows.end - rows.start);
+        let read = self.reader.read_byte_rows(&info.name, rows);
+        self.as_many(read, n, info)
+    }
+
     /// Reads integers of any width, or booleans.
     pub(super) fn read_integers(&self, info: &DatasetInfo) -> Result<Vec<i128>, Hdf5Error> {
         let n = self.check(info, size_of::<i128>() as u64)?;
@@ -112,6 +131,16 @@ impl OpenFile {
     /// Checks everything about the extent that can be known without reading, and returns the number
     /// of elements. `memory_bytes` is what an element takes in memory, at least.
     fn check(&self, info: &DatasetInfo, memory_bytes: u64) -> Result<u64, Hdf5Error> {
+        self.check_extent(info, memory_bytes, false)
+    }
+
+    /// [`check`](Self::check); `by_rows` when not all of it will be in memory.
+    fn check_extent(
+        &self,
+        info: &DatasetInfo,
+        memory_bytes: u64,
+        by_rows: bool,
+    ) -> Result<u64, Hdf5Error> {
         let product = |dims: &[u64]| dims.iter().try_fold(1_u64, |n, &d| n.checked_mul(d));
         let unsupported = |reason: String| Hdf5Error::Unsupported {
             path: self.path.clone(),
@@ -136,9 +165,15 @@ impl OpenFile {
                 Some(bytes) if bytes <= self.max_bytes => Ok(()),
                 bytes => Err(limited(dims, bytes)),
             };
-        in_memory(&info.shape)?;
+        if !by_rows {
+            in_memory(&info.shape)?;
+        }
+        let Some(stored_bytes) =
+            product(&info.shape).and_then(|n| n.checked_mul(info.element_bytes))
+        else {
+            return Err(limited(&info.shape, None));
+        };
         let n = product(&info.shape).unwrap_or(0);
-        let stored_bytes = n * info.element_bytes;
         if n == 0 {
             return Ok(0);
         }

@@ -19,6 +19,7 @@ mod folder;
 mod pure;
 mod schema;
 mod sniff;
+mod stream;
 mod write;
 
 pub use backend::Backend;
@@ -26,6 +27,7 @@ pub use describe::{DatasetSummary, Description, describe};
 pub use error::Hdf5Error;
 pub use folder::load_pair;
 pub use schema::{Names, load_file, load_named};
+pub use stream::{Stream, StreamedExamples};
 pub use write::{Factor, FactorValues, Factors, load_factors, write_splits};
 
 /// How HDF5 is read.

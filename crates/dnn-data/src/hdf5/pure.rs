@@ -6,6 +6,7 @@ use super::backend::{
 use super::error::Cause;
 use hdf5_pure::{Dataset, Datatype, Error, File, FormatError, Layout, VlenStringReadOptions};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::Path;
 
 pub(super) struct PureReader(File);
@@ -88,6 +89,10 @@ impl Reader for PureReader {
 
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {
         Ok(self.0.dataset(name)?.read_raw()?)
+    }
+
+    fn read_byte_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<u8>, Cause> {
+        Ok(self.0.dataset(name)?.read_raw_rows(rows.start, rows.end - rows.start)?)
     }
 
     fn read_integers(&self, name: &str, signed: bool) -> Result<Vec<i128>, Cause> {

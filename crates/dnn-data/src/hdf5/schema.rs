@@ -1,5 +1,6 @@
 //! From datasets to labelled images: the course's schema and what others made of it.
 
+use super::backend::DatasetInfo;
 use super::checks::{check_range, image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
 use super::{Hdf5Error, Limits, Options};
@@ -24,7 +25,7 @@ pub(super) const CLASSES: &str = "list_classes";
 
 impl Names {
     /// The course's names: `train_set_x`, `train_set_y`, or the same with `test`.
-    pub(super) fn course(split: &str) -> Self {
+    pub fn course(split: &str) -> Self {
         Self { images: format!("{split}_set_x"), labels: format!("{split}_set_y"), classes: None }
     }
 }
@@ -80,6 +81,15 @@ pub(super) struct RawSet {
 impl RawSet {
     /// Checks and reads.
     pub(super) fn read(file: &OpenFile, names: &Names) -> Result<Self, Hdf5Error> {
+        let (set, images, _) = Self::without_pixels(file, names)?;
+        Ok(Self { pixels: file.read_bytes(&images)?, ..set })
+    }
+
+    /// Checks and reads all but the pixels; and what dataset those are, and the number of images.
+    pub(super) fn without_pixels(
+        file: &OpenFile,
+        names: &Names,
+    ) -> Result<(Self, DatasetInfo, u64), Hdf5Error> {
         // Everything small and everything that can be wrong first: pixels are read last.
         let images = file.info(&names.images)?;
         let (n_images, shape) = image_extent(file, &images)?;
@@ -106,14 +116,28 @@ impl RawSet {
             None if file.find(CLASSES)?.is_some() => Some(read_classes(file, CLASSES)?),
             None => None,
         };
-        Ok(Self {
+        let set = Self {
             labels: read_labels(file, &labels, classes.as_deref())?,
-            pixels: file.read_bytes(&images)?,
+            pixels: Vec::new(),
             file: file.path.clone(),
             names: names.clone(),
             shape,
             classes,
-        })
+        };
+        Ok((set, images, n_images))
+    }
+
+    /// Size of the images, labels, and names of the classes, where the file is read alone.
+    pub(super) fn described(
+        self,
+        limits: &Limits,
+    ) -> Result<(ImageShape, Vec<u32>, Vec<String>), Hdf5Error> {
+        let classes = match &self.classes {
+            Some(classes) => classes.clone(),
+            None => names_of(&[&self], limits)?,
+        };
+        check_range(&self.file, &self.names.labels, &self.labels, classes.len())?;
+        Ok((self.shape, self.labels, classes))
     }
 
     fn into_images(self, classes: Vec<String>) -> Result<ImageSet, DataError> {
@@ -136,10 +160,7 @@ pub(super) fn assemble(
         (Some(both), None) | (None, Some(both)) => (both.clone(), both),
         (None, None) => {
             let sets: Vec<&RawSet> = train.iter().chain(&test).collect();
-            let mut names = indices_as_names(&sets, limits)?;
-            if names.len() == 2 && sets.iter().all(|set| says_cat(&set.file)) {
-                names = vec!["non-cat".into(), "cat".into()];
-            }
+            let names = names_of(&sets, limits)?;
             (names.clone(), names)
         }
     };
@@ -153,6 +174,15 @@ pub(super) fn assemble(
     };
     splits.check()?;
     Ok(splits)
+}
+
+/// Names for the classes of files without any.
+fn names_of(sets: &[&RawSet], limits: &Limits) -> Result<Vec<String>, Hdf5Error> {
+    let names = indices_as_names(sets, limits)?;
+    if names.len() == 2 && sets.iter().all(|set| says_cat(&set.file)) {
+        return Ok(vec!["non-cat".into(), "cat".into()]);
+    }
+    Ok(names)
 }
 
 /// Whether a file's own name tells that it holds the course's cats: other two-class sets of the
