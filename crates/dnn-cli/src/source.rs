@@ -335,10 +335,11 @@ impl Source {
             bail!("a memory limit is for images in one HDF5 file, not for {}", self.data.display());
         }
         let options = Options::default();
-        let memory = usize::try_from(limit / 2).unwrap_or(usize::MAX);
-        let open = |names: &Names| Stream::open(&self.data, names, &options, memory);
+        // What the batches, the network and the library need is left.
+        let memory = |share: u64| usize::try_from(limit / share).unwrap_or(usize::MAX);
+        let open = |names: &Names, share| Stream::open(&self.data, names, &options, memory(share));
         let names = self.names.as_ref().map_or_else(|| Names::course("train"), DatasetNames::names);
-        let train = open(&names)?;
+        let train = open(&names, 3)?;
         let n = (train.labels().len() as u64).saturating_mul(train.shape().n_bytes() as u64);
         if n.saturating_mul(feature_bytes as u64) <= limit {
             return Ok(None);
@@ -347,9 +348,9 @@ impl Source {
             bail!("images that stay in their file are taken as they are: no flags of the input");
         }
         let test = match &self.test_names {
-            Some(names) if self.test.is_none() => Some(open(&names.names())?),
+            Some(names) if self.test.is_none() => Some(open(&names.names(), 3)?),
             _ if self.test.is_some() || self.names.is_some() => None,
-            _ => match open(&Names::course("test")) {
+            _ => match open(&Names::course("test"), 3) {
                 Ok(test) => Some(test),
                 Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => None,
                 Err(error) => return Err(error.into()),

@@ -12,6 +12,8 @@ use dnn_core::{DatasetError, Examples, Network, NetworkError, Real, split};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Why training could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -382,24 +384,49 @@ pub(crate) fn selected<F: Real>(
     Ok((x, indices.iter().map(|&i| examples.labels()[i]).collect()))
 }
 
-/// The logits of all examples, (n_L, m), some at a time where they are not in memory.
+/// The logits of all examples, (n_L, m), some at a time and on all cores. An example's logits do not
+/// depend on what stands beside it, so neither do they on the number of cores.
 fn logits<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<DMatrix<F>, DatasetError> {
-    const AT_ONCE: usize = 512;
-    if let Some(x) = examples.matrix() {
-        return Ok(network.logits(x));
-    }
+    const AT_ONCE: usize = 256;
+    /// Multiplications below which a thread takes longer to start than to do them.
+    const WORTH_A_THREAD: usize = 20_000_000;
     let m = examples.n_examples();
     let n_outputs = network.layers().last().expect("a network has layers").n();
-    let mut logits = DMatrix::zeros(n_outputs, m);
-    for from in (0..m).step_by(AT_ONCE) {
-        let some: Vec<_> = (from..m.min(from + AT_ONCE)).collect();
-        let x = selected(examples, &some)?.0;
-        logits.columns_mut(from, some.len()).copy_from(&network.logits(&x));
-    }
-    Ok(logits)
+    let all = Mutex::new(DMatrix::zeros(n_outputs, m));
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), DatasetError> {
+        loop {
+            let from = next.fetch_add(AT_ONCE, Ordering::Relaxed);
+            if from >= m {
+                return Ok(());
+            }
+            let n = AT_ONCE.min(m - from);
+            let x = if let Some(x) = examples.matrix() {
+                x.columns(from, n).into_owned()
+            } else {
+                selected(examples, &(from..from + n).collect::<Vec<_>>())?.0
+            };
+            let some = network.logits(&x);
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.columns_mut(from, n).copy_from(&some);
+        }
+    };
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_products = m.saturating_mul(network.architecture().n_parameters());
+    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(m.div_ceil(AT_ONCE));
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        let joined = others.into_iter().map(|other| match other.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.fold(mine, Result::and)
+    })?;
+    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A network's answers on labelled examples.

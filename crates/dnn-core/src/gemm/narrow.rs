@@ -245,23 +245,47 @@ unsafe fn combine_tile<F: Real, S: Simd, const U: usize, const Q: usize>(
 unsafe fn combine_tail<F: Real, S: Simd>(
     simd: S,
     o: &Operands<F>,
+    mut block: Block,
+    n: usize,
+    b: Rows<F>,
+) {
+    const ROWS: usize = 4;
+    while block.row < o.m {
+        // SAFETY: passed on.
+        unsafe {
+            if o.m - block.row >= ROWS {
+                tail_tile::<F, S, ROWS>(simd, o, block, n, b);
+                block.row += ROWS;
+            } else {
+                tail_tile::<F, S, 1>(simd, o, block, n, b);
+                block.row += 1;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn tail_tile<F: Real, S: Simd, const U: usize>(
+    simd: S,
+    o: &Operands<F>,
     block: Block,
     n: usize,
-    (b, b_rs): Rows<F>,
+    (mut b, b_rs): Rows<F>,
 ) {
-    for row in 0..o.m {
-        let mut sum = F::zeros(simd);
-        // SAFETY: n columns of B's and C's rows, which are contiguous.
-        unsafe {
-            for k in block.from..block.to {
-                let a = F::broadcast(simd, *o.a_at(row, k));
-                let b = b.offset((k - block.from) as isize * b_rs);
-                let b = F::partial_load(simd, std::slice::from_raw_parts(b, n));
-                sum = F::fma(simd, a, b, sum);
+    let mut sums = [F::zeros(simd); U];
+    // SAFETY: n columns of B's and C's rows, which are contiguous; rows row..row+U of A and C.
+    unsafe {
+        for k in block.from..block.to {
+            let row = F::partial_load(simd, std::slice::from_raw_parts(b, n));
+            for (u, sum) in sums.iter_mut().enumerate() {
+                *sum = F::fma(simd, F::broadcast(simd, *o.a_at(block.row + u, k)), row, *sum);
             }
-            let beta = block.beta(o);
+            b = b.offset(b_rs);
+        }
+        let beta = block.beta(o);
+        for (u, sum) in sums.into_iter().enumerate() {
             let mut result = F::product(simd, F::broadcast(simd, o.alpha), sum);
-            let c = std::slice::from_raw_parts_mut(o.c_at(row, block.col), n);
+            let c = std::slice::from_raw_parts_mut(o.c_at(block.row + u, block.col), n);
             if beta != F::zero() {
                 let old = F::partial_load(simd, c);
                 result = F::fma(simd, F::broadcast(simd, beta), old, result);
