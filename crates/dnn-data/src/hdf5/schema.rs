@@ -2,31 +2,16 @@
 
 use super::checks::{check_range, image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
-use super::{Hdf5Error, Limits, Options};
+use super::{Hdf5Error, Limits, Names, Options};
 use crate::{DataError, ImageSet, ImageShape, Splits};
 use std::path::{Path, PathBuf};
-
-/// Which datasets of a file hold the images, the labels and the names of the classes.
-///
-/// Names are paths: `group/x` is the dataset `x` of the group `group`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    /// uint8, (m, height, width, 3), (m, height, width, 1) or (m, height, width).
-    pub images: String,
-    /// Integers, booleans or strings of digits, (m), (m, 1) or (1, m).
-    pub labels: String,
-    /// Strings or integers, one a class. When `None`, `list_classes` is used if the file has it.
-    pub classes: Option<String>,
-}
 
 /// The name the course gives to the dataset of class names.
 pub(super) const CLASSES: &str = "list_classes";
 
-impl Names {
-    /// The course's names: `train_set_x`, `train_set_y`, or the same with `test`.
-    pub(super) fn course(split: &str) -> Self {
-        Self { images: format!("{split}_set_x"), labels: format!("{split}_set_y"), classes: None }
-    }
+/// The course's names: `train_set_x`, `train_set_y`, or the same with `test`.
+pub(super) fn of_course(split: &str) -> Names {
+    Names { images: format!("{split}_set_x"), labels: format!("{split}_set_y"), classes: None }
 }
 
 /// Reads the training and the test set of one file by the course's names.
@@ -40,7 +25,7 @@ impl Names {
 /// differ in image size or classes.
 pub fn load_file(path: &Path, options: &Options) -> Result<Splits, DataError> {
     let file = OpenFile::open(path, options)?;
-    let (train, test) = (Names::course("train"), Names::course("test"));
+    let (train, test) = (of_course("train"), of_course("test"));
     let read = |names: &Names| match file.find(&names.images)? {
         Some(_) => RawSet::read(&file, names).map(Some),
         None => Ok(None),
