@@ -50,7 +50,11 @@ pub(crate) fn what_it_is(head: &[u8]) -> Option<String> {
     let binary: &[(&[u8], &str)] = &[
         (b"\x1f\x8b", "a gzip archive: unpack it first"),
         (b"PK\x03\x04", "a zip archive (or an .npz file): unpack it first"),
-        (b"\x93NUMPY", "a NumPy array (.npy)"),
+        (
+            b"\x93NUMPY",
+            "a single NumPy array (.npy): images and labels belong together in one .npz, as \
+          numpy.savez writes it",
+        ),
         (b"\x89PNG", "a PNG image"),
         (b"\xff\xd8\xff", "a JPEG image"),
         (b"CDF", "a classic NetCDF file"),

@@ -4,7 +4,11 @@
 mod array;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
+#[cfg(feature = "cifar")]
+pub mod cifar;
 mod content;
+#[cfg(feature = "csv")]
+pub mod csv;
 #[cfg(any(feature = "idx", feature = "npz"))]
 mod element;
 mod error;
@@ -20,6 +24,8 @@ pub mod image;
 mod image_set;
 mod limits;
 mod names;
+#[cfg(feature = "npz")]
+pub mod npz;
 pub mod preprocess;
 pub mod source;
 mod splits;

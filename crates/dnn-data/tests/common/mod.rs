@@ -2,6 +2,8 @@
 #![allow(dead_code)] // each test uses a part of it
 
 pub(crate) mod damage;
+#[cfg(feature = "npz")]
+pub(crate) mod files;
 
 #[cfg(feature = "hdf5")]
 use dnn_data::hdf5::Backend;
