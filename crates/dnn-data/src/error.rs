@@ -81,7 +81,13 @@ pub enum DataError {
 
 impl DataError {
     /// What is wrong in memory, said of the file that it was read from.
-    #[cfg(any(feature = "cifar", feature = "csv", feature = "idx", feature = "npz"))]
+    #[cfg(any(
+        feature = "cifar",
+        feature = "csv",
+        feature = "hdf5",
+        feature = "idx",
+        feature = "npz"
+    ))]
     pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
         match self {
             Self::Mismatch { what, expected, got } => {

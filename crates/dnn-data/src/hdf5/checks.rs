@@ -6,20 +6,21 @@ use super::file::OpenFile;
 use crate::{ImageShape, extent};
 use std::path::Path;
 
-/// Number and size of the images; type, rank and size are checked.
+/// Number and size of the images; type, rank and size are checked. Floats may also be a table.
 pub(super) fn image_extent(
     file: &OpenFile,
     info: &DatasetInfo,
 ) -> Result<(u64, ImageShape), Hdf5Error> {
-    if info.element != Element::Unsigned(1) {
+    let is_float = matches!(info.element, Element::Float(_));
+    if !is_float && info.element != Element::Unsigned(1) {
         return Err(Hdf5Error::Type {
             path: file.path.clone(),
             name: info.name.clone(),
-            expected: "uint8 (0 to 255 for each channel of a pixel)",
+            expected: "uint8 (0 to 255 for each channel of a pixel), float32 or float64",
             got: info.element.to_string(),
         });
     }
-    extent::of_images(&info.shape, false).map_err(|expected| refuse_shape(file, info, expected))
+    extent::of_images(&info.shape, is_float).map_err(|expected| refuse_shape(file, info, expected))
 }
 
 fn refuse_shape(file: &OpenFile, info: &DatasetInfo, expected: String) -> Hdf5Error {

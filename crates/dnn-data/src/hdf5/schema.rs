@@ -1,5 +1,6 @@
 //! From datasets to labelled images: the course's schema and what others made of it.
 
+use super::backend::Element;
 use super::checks::{check_range, image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
 use super::{Hdf5Error, Limits, Names, Options};
@@ -52,11 +53,17 @@ pub fn load_named(path: &Path, names: &Names, options: &Options) -> Result<Image
     set.into_images(classes)
 }
 
+/// What images are made of.
+enum Values {
+    Bytes(Vec<u8>),
+    Floats(Vec<f32>),
+}
+
 /// Images and labels of one split as the file has them, before it is clear what the classes are.
 pub(super) struct RawSet {
     file: PathBuf,
     names: Names,
-    pixels: Vec<u8>,
+    values: Values,
     shape: ImageShape,
     labels: Vec<u32>,
     classes: Option<Vec<String>>,
@@ -93,7 +100,13 @@ impl RawSet {
         };
         Ok(Self {
             labels: read_labels(file, &labels, classes.as_deref())?,
-            pixels: file.read_bytes(&images)?,
+            values: match images.element {
+                Element::Float(_) => {
+                    let read = file.read_floats(&images)?;
+                    Values::Floats(read.into_iter().map(|value| value as f32).collect())
+                }
+                _ => Values::Bytes(file.read_bytes(&images)?),
+            },
             file: file.path.clone(),
             names: names.clone(),
             shape,
@@ -104,7 +117,13 @@ impl RawSet {
     fn into_images(self, classes: Vec<String>) -> Result<ImageSet, DataError> {
         // Labels were checked against the file's own classes; those of the other split may be fewer.
         check_range(&self.file, &self.names.labels, &self.labels, classes.len())?;
-        ImageSet::new(self.pixels, self.shape, self.labels, classes)
+        match self.values {
+            Values::Bytes(pixels) => ImageSet::new(pixels, self.shape, self.labels, classes),
+            Values::Floats(floats) => {
+                ImageSet::from_floats(floats, self.shape, self.labels, classes)
+                    .map_err(|error| error.in_file(&self.file))
+            }
+        }
     }
 }
 
@@ -129,12 +148,13 @@ pub(super) fn assemble(
         }
     };
     let path = |set: &Option<RawSet>| set.as_ref().map(|set| set.file.clone());
-    let splits = Splits {
+    let mut splits = Splits {
         train_path: path(&train),
         test_path: path(&test),
         train: train.map(|set| set.into_images(of_train)).transpose()?,
         test: test.map(|set| set.into_images(of_test)).transpose()?,
     };
+    splits.unify();
     splits.check()?;
     Ok(splits)
 }
