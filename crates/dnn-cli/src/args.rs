@@ -64,18 +64,23 @@ pub(crate) enum DataCommand {
     Draw(draw::Args),
 }
 
-/// Which datasets of an HDF5 file are meant, where they do not have the course's names.
+/// Which parts of a file are meant, where they do not have the usual names.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct NameArgs {
-    /// Dataset of the images, when it is not called train_set_x or test_set_x
+    /// Dataset (HDF5) or array (.npz) of the images, when it does not have a usual name such as
+    /// train_set_x or x_train
     #[arg(long, value_name = "NAME", requires = "y")]
     pub(crate) x: Option<String>,
-    /// Dataset of the labels
+    /// Dataset or array of the labels
     #[arg(long, value_name = "NAME", requires = "x")]
     pub(crate) y: Option<String>,
-    /// Dataset of the class names, when it is not called list_classes
+    /// Dataset or array of the class names, when it is not called list_classes
     #[arg(long, value_name = "NAME", requires = "x")]
     pub(crate) class_names: Option<String>,
+    /// Column of the labels in a table (CSV), by its name or its number from 1 [default: label,
+    /// class, target, y or species, else the last]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label: Option<String>,
 }
 
 /// Which images are drawn when the data is `drawn`.

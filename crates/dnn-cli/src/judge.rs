@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Which labelled images.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LabelledArgs {
-    /// A folder with a training and a test file, an HDF5 file, or `drawn`
+    /// A folder or file of labelled images or numbers, or `drawn`
     pub(crate) data: PathBuf,
     /// Which images of the data
     #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), default_value = "test")]

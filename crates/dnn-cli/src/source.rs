@@ -1,4 +1,4 @@
-//! Where images come from: a folder, HDF5 files, or the drawing of them.
+//! Where images come from: a folder, files, or the drawing of them.
 
 use crate::args::{DrawArgs, NameArgs};
 use crate::console::{Console, argument, program, warn};
@@ -6,9 +6,10 @@ use crate::input::Input;
 use crate::progress::bar;
 use anyhow::{Context, bail};
 use dnn_core::InputContract;
-use dnn_data::hdf5::{self, Hdf5Error, Names, Options, Stream};
+use dnn_data::hdf5::{self, Hdf5Error, Stream};
+use dnn_data::source::{self, Options};
 use dnn_data::synthetic::{self, DrawOptions};
-use dnn_data::{DataError, ImageSet, Splits, folder};
+use dnn_data::{DataError, ImageSet, Names, Splits, folder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -54,9 +55,9 @@ impl std::fmt::Display for Split {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Source {
-    /// A folder with a training and a test file, an HDF5 file, or `drawn`.
+    /// A folder, a file, or `drawn`.
     pub(crate) data: PathBuf,
-    /// Another HDF5 file with the test images.
+    /// Another file or folder with the test images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) test: Option<PathBuf>,
     /// A file or folder with the images to judge by while training.
@@ -68,6 +69,9 @@ pub(crate) struct Source {
     /// Datasets of the test images in `test`, or in `data` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) test_names: Option<DatasetNames>,
+    /// The column of the labels, when the data is a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
     /// Which images to draw, when `data` is `drawn`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drawn: Option<Drawing>,
@@ -85,7 +89,7 @@ pub(crate) struct Streams {
     pub(crate) test: Option<Stream>,
 }
 
-/// Datasets of an HDF5 file.
+/// Datasets of an HDF5 file, or arrays of an .npz.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatasetNames {
@@ -188,6 +192,7 @@ impl Source {
         let source = Self {
             data: data.into(),
             names: names.into(),
+            label: names.label.clone(),
             drawn: (is_drawn || draw.any()).then(|| Drawing::default().with(draw)),
             ..Self::default()
         };
@@ -199,9 +204,16 @@ impl Source {
     ///
     /// # Errors
     /// Flags that do not go with this kind of source.
-    pub(crate) fn with(mut self, names: &NameArgs, draw: &DrawArgs) -> anyhow::Result<Self> {
-        if let Some(names) = names.into() {
+    pub(crate) fn with(
+        mut self,
+        names_and_label: &NameArgs,
+        draw: &DrawArgs,
+    ) -> anyhow::Result<Self> {
+        if let Some(names) = names_and_label.into() {
             self.names = Some(names);
+        }
+        if let Some(label) = &names_and_label.label {
+            self.label = Some(label.clone());
         }
         if draw.any() {
             self.drawn = Some(self.drawn.unwrap_or_default().with(draw));
@@ -238,6 +250,8 @@ impl Source {
             }
         }
         words.extend(self.input.iter().flat_map(Input::file_flags));
+        words
+            .extend(self.label.iter().map(|label| format!("--label {}", argument(label.as_ref()))));
         words.join(" ")
     }
 
@@ -256,10 +270,13 @@ impl Source {
     /// What does not.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.data.as_os_str().is_empty() {
-            bail!("no data given: expected a folder, an HDF5 file, or `{DRAWN}`");
+            bail!("no data given: expected a folder, a file, or `{DRAWN}`");
         }
         if self.is_drawn() && (self.names.is_some() || self.test_names.is_some()) {
-            bail!("drawn images have no datasets to name: --x and --y are for HDF5 files");
+            bail!("drawn images have no datasets to name: --x and --y are for HDF5 and .npz files");
+        }
+        if self.is_drawn() && self.label.is_some() {
+            bail!("drawn images have no columns: --label is for tables (CSV)");
         }
         if !self.is_drawn() && self.drawn.is_some() {
             bail!(
@@ -334,11 +351,12 @@ impl Source {
         if self.is_drawn() || self.data.is_dir() {
             bail!("a memory limit is for images in one HDF5 file, not for {}", self.data.display());
         }
-        let options = Options::default();
+        let options = hdf5::Options::default();
         // What the batches, the network and the library need is left.
         let memory = |share: u64| usize::try_from(limit / share).unwrap_or(usize::MAX);
         let open = |names: &Names, share| Stream::open(&self.data, names, &options, memory(share));
-        let names = self.names.as_ref().map_or_else(|| Names::course("train"), DatasetNames::names);
+        let names =
+            self.names.as_ref().map_or_else(|| hdf5::of_course("train"), DatasetNames::names);
         let train = open(&names, 3)?;
         let n = (train.labels().len() as u64).saturating_mul(train.shape().n_bytes() as u64);
         if n.saturating_mul(feature_bytes as u64) <= limit {
@@ -350,7 +368,7 @@ impl Source {
         let test = match &self.test_names {
             Some(names) if self.test.is_none() => Some(open(&names.names(), 3)?),
             _ if self.test.is_some() || self.names.is_some() => None,
-            _ => match open(&Names::course("test"), 3) {
+            _ => match open(&hdf5::of_course("test"), 3) {
                 Ok(test) => Some(test),
                 Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => None,
                 Err(error) => return Err(error.into()),
@@ -374,7 +392,7 @@ impl Source {
             let set = splits.validation.or(splits.test).or(splits.train);
             return set.with_context(|| format!("{}: no images", path.display()));
         }
-        let set = the_test_set(path, &Options::default())?;
+        let set = self.the_test_set(path)?;
         Ok(set.prepared(contract)?.into_owned().with_contract(contract.clone()))
     }
 
@@ -400,17 +418,16 @@ impl Source {
         console: Console,
     ) -> anyhow::Result<Splits> {
         self.check()?;
-        let options = Options::default();
         let mut splits = if self.is_drawn() {
             let drawing = self.drawn.clone().unwrap_or_default();
             let drawn = synthetic::draw(&drawing.options())?;
             Splits::new(Some(drawn.train), Some(drawn.test))?
         } else {
-            self.read(&options, network, console)?
+            self.read(network, console)?
         };
         if let Some(path) = &self.test {
-            splits.test = Some(match &self.test_names {
-                Some(names) => hdf5::load_named(path, &names.names(), &options)?,
+            splits.test = match &self.test_names {
+                Some(names) => self.open(path, Some(names))?.train,
                 None if is_image_folder(path) => {
                     let contract = match &splits.train {
                         Some(train) => train.contract()?,
@@ -418,26 +435,21 @@ impl Source {
                             self.input.clone().unwrap_or_default().folder_options(network).contract
                         }
                     };
-                    self.judged_by(path, &contract, console)?
+                    Some(self.judged_by(path, &contract, console)?)
                 }
-                None => the_test_set(path, &options)?,
-            });
+                None => Some(self.the_test_set(path)?),
+            };
             splits.test_path = Some(path.clone());
         } else if let Some(names) = &self.test_names {
-            splits.test = Some(hdf5::load_named(&self.data, &names.names(), &options)?);
+            splits.test = self.open(&self.data, Some(names))?.train;
             splits.test_path = Some(self.data.clone());
         }
-        splits.share_classes();
+        splits.unify();
         splits.check()?;
         Ok(splits)
     }
 
-    fn read(
-        &self,
-        options: &Options,
-        network: Option<&InputContract>,
-        console: Console,
-    ) -> anyhow::Result<Splits> {
+    fn read(&self, network: Option<&InputContract>, console: Console) -> anyhow::Result<Splits> {
         let path = &self.data;
         if self.names.is_none() && is_image_folder(path) {
             let options = self.input.clone().unwrap_or_default().folder_options(network);
@@ -448,28 +460,34 @@ impl Source {
                 .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
         {
             bail!(
-                "{}: no such file or folder; expected a folder with a training and a test file, an \
-                 HDF5 file, or `{DRAWN}` (the real cat images: `cargo xtask fetch-data`)",
+                "{}: no such file or folder; expected a folder or a file of labelled images or \
+                 numbers, or `{DRAWN}` (the real cat images: `cargo xtask fetch-data`)",
                 path.display()
             );
         }
-        if path.is_dir() {
-            if self.names.is_some() {
-                bail!("{} is a folder: --x and --y name datasets of an HDF5 file", path.display());
-            }
-            return Ok(hdf5::load_pair(path, options)?);
+        self.open(path, self.names.as_ref())
+    }
+
+    /// What lies behind a path, whatever it is.
+    fn open(&self, path: &Path, names: Option<&DatasetNames>) -> anyhow::Result<Splits> {
+        if names.is_some() && path.is_dir() {
+            bail!(
+                "{} is a folder: --x and --y name datasets of an HDF5 or .npz file",
+                path.display()
+            );
         }
-        match &self.names {
-            Some(names) => {
-                let train = hdf5::load_named(path, &names.names(), options)?;
-                Ok(Splits {
-                    train: Some(train),
-                    train_path: Some(path.clone()),
-                    ..Splits::default()
-                })
-            }
-            None => Ok(hdf5::load_file(path, options)?),
-        }
+        let options = Options {
+            names: names.map(DatasetNames::names),
+            label: self.label.clone(),
+            ..Options::default()
+        };
+        Ok(source::open(path, &options)?)
+    }
+
+    /// The test images of a file, or all it has when it makes no such difference.
+    fn the_test_set(&self, path: &Path) -> anyhow::Result<ImageSet> {
+        let splits = self.open(path, None)?;
+        splits.test.or(splits.train).with_context(|| format!("{}: no images", path.display()))
     }
 }
 
@@ -501,16 +519,6 @@ fn image_folder(
     Ok(splits)
 }
 
-/// The test images of a file, or all it has when it makes no such difference.
-fn the_test_set(path: &Path, options: &Options) -> anyhow::Result<ImageSet> {
-    let splits = if path.is_dir() {
-        hdf5::load_pair(path, options)?
-    } else {
-        hdf5::load_file(path, options)?
-    };
-    splits.test.or(splits.train).with_context(|| format!("{}: no images", path.display()))
-}
-
 /// The path from here, when it leads down from here.
 fn relative(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
@@ -539,12 +547,16 @@ mod tests {
     #[test]
     fn flags_of_another_kind_of_source_are_refused() {
         let draw = DrawArgs { draw_seed: Some(3), ..DrawArgs::default() };
-        let names = NameArgs { x: Some("x".into()), y: Some("y".into()), class_names: None };
+        let names =
+            NameArgs { x: Some("x".into()), y: Some("y".into()), class_names: None, label: None };
         let none = NameArgs::default();
         let error = Source::new("a.h5".as_ref(), &none, &draw).unwrap_err().to_string();
         assert!(error.contains("a.h5 is not drawn"), "{error}");
         let error = Source::new(DRAWN.as_ref(), &names, &DrawArgs::default()).unwrap_err();
         assert!(error.to_string().contains("no datasets to name"), "{error}");
+        let label = NameArgs { label: Some("y".into()), ..NameArgs::default() };
+        let error = Source::new(DRAWN.as_ref(), &label, &DrawArgs::default()).unwrap_err();
+        assert!(error.to_string().contains("--label is for tables"), "{error}");
         let drawn = Source::new(DRAWN.as_ref(), &none, &draw).unwrap();
         assert_eq!(drawn.drawn.unwrap(), Drawing { seed: 3, ..Drawing::default() });
     }

@@ -43,3 +43,38 @@ fn as_text(bytes: &[u8]) -> Option<&str> {
     let is_text = |c: char| !c.is_control() || c.is_ascii_whitespace();
     (!text.is_empty() && text.chars().all(is_text)).then_some(text)
 }
+
+/// Names what is there instead of the data that were expected, and what to do about it; `None` when
+/// it is binary and nothing known.
+pub(crate) fn what_it_is(head: &[u8]) -> Option<String> {
+    let binary: &[(&[u8], &str)] = &[
+        (b"\x1f\x8b", "a gzip archive: unpack it first"),
+        (b"PK\x03\x04", "a zip archive (or an .npz file): unpack it first"),
+        (
+            b"\x93NUMPY",
+            "a single NumPy array (.npy): images and labels belong together in one .npz, as \
+          numpy.savez writes it",
+        ),
+        (b"\x89PNG", "a PNG image"),
+        (b"\xff\xd8\xff", "a JPEG image"),
+        (b"CDF", "a classic NetCDF file"),
+        (b"\x0e\x03\x13\x01", "an HDF4 file: convert it with h4toh5"),
+        (b"MATLAB 5.0", "a MATLAB file older than version 7.3"),
+        (b"%PDF", "a PDF document"),
+    ];
+    if let Some((_, what)) = binary.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some((*what).into());
+    }
+    Some(match Text::of(head)? {
+        Text::Html => "an HTML page: what was downloaded is the page about the file, or an error \
+                       page, not the file itself"
+            .into(),
+        Text::LfsPointer => "a git-LFS pointer: the data themselves were not downloaded (in a \
+                             clone, `git lfs pull` does)"
+            .into(),
+        Text::Other(text) => {
+            let line: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
+            format!("text, beginning with {line:?}")
+        }
+    })
+}

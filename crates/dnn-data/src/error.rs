@@ -27,6 +27,41 @@ pub enum DataError {
         /// What it was.
         got: String,
     },
+    /// A file holds something else than it should.
+    #[error("{}: {what}: expected {expected}, got {got}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was looked at.
+        what: String,
+        /// What it should have been.
+        expected: String,
+        /// What it was.
+        got: String,
+    },
+    /// Reading would take more memory than allowed.
+    #[error("{}: {what} would take {} in memory, the limit is {limit} bytes",
+        path.display(), bytes.map_or("2⁶⁴ bytes or more".into(), |n| format!("{n} bytes")))]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// What was to be read.
+        what: String,
+        /// Bytes it would take, unless they overflow.
+        bytes: Option<u64>,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// Nothing of what can be read is there.
+    #[error("{}: {found}; looked for {looked_for}", path.display())]
+    NoSource {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is there instead.
+        found: String,
+        /// What would have been read.
+        looked_for: String,
+    },
     /// Nothing was drawn.
     #[cfg(feature = "synthetic")]
     #[error(transparent)]
@@ -46,4 +81,23 @@ pub enum DataError {
     #[cfg(feature = "image")]
     #[error(transparent)]
     Image(#[from] crate::image::ImageError),
+}
+
+impl DataError {
+    /// What is wrong in memory, said of the file that it was read from.
+    #[cfg(any(
+        feature = "cifar",
+        feature = "csv",
+        feature = "hdf5",
+        feature = "idx",
+        feature = "npz"
+    ))]
+    pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
+        match self {
+            Self::Mismatch { what, expected, got } => {
+                Self::File { path: path.into(), what, expected, got }
+            }
+            other => other,
+        }
+    }
 }

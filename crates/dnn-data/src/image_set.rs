@@ -173,6 +173,18 @@ impl ImageSet {
         self.classes.iter().enumerate().any(|(i, name)| *name != i.to_string())
     }
 
+    /// Whether an image is a row of a table.
+    pub(crate) fn is_table(&self) -> bool {
+        self.shape.height == 1 && self.shape.channels == 1
+    }
+
+    /// Takes bytes as the numbers that they are, and not as parts of 255.
+    pub(crate) fn keep_numbers(&mut self) {
+        if self.floats.is_none() {
+            self.floats = Some(self.pixels.iter().map(|&byte| f32::from(byte)).collect());
+        }
+    }
+
     /// Takes other names for the classes; there may be more of them than before.
     pub(crate) fn rename_classes(&mut self, classes: &[String]) {
         assert!(classes.len() >= self.classes.len(), "a name for each class");

@@ -1,22 +1,41 @@
 //! Labelled images from files, or drawn, ready for a [`dnn_core`] network.
 
+#[cfg(any(feature = "idx", feature = "npz"))]
+mod array;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
-#[cfg(any(feature = "hdf5", feature = "image"))]
+#[cfg(feature = "cifar")]
+pub mod cifar;
 mod content;
+#[cfg(feature = "csv")]
+pub mod csv;
+#[cfg(any(feature = "idx", feature = "npz"))]
+mod element;
 mod error;
+#[cfg(any(feature = "hdf5", feature = "idx", feature = "npz"))]
+mod extent;
+mod file;
 #[cfg(feature = "folder")]
 pub mod folder;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
+#[cfg(feature = "idx")]
+pub mod idx;
 #[cfg(feature = "image")]
 pub mod image;
 mod image_set;
+mod limits;
+mod names;
+#[cfg(feature = "npz")]
+pub mod npz;
 pub mod preprocess;
+pub mod source;
 mod splits;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
 
 pub use error::DataError;
 pub use image_set::{ImageSet, ImageShape};
+pub use limits::Limits;
+pub use names::Names;
 pub use splits::{Rejected, Splits};

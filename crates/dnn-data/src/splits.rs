@@ -1,6 +1,7 @@
 //! A training set and a test set that belong together.
 
 use crate::{DataError, ImageSet};
+use dnn_core::Normalization;
 use std::path::PathBuf;
 
 /// What a source of data holds: a training set, a test set, or both, and where each came from.
@@ -57,11 +58,27 @@ impl Splits {
         }
     }
 
+    /// Makes two sets that were read apart alike: in their classes as
+    /// [`share_classes`](Self::share_classes) does, and tables also in what their numbers are.
+    ///
+    /// [`ImageSet::from_floats`] takes whole numbers from 0 to 255 as bytes. A table whose other
+    /// half has other numbers keeps them as the numbers they are.
+    pub fn unify(&mut self) {
+        self.share_classes();
+        if let (Some(train), Some(test)) = (&mut self.train, &mut self.test) {
+            if train.is_table() && test.is_table() && train.floats().is_some() {
+                test.keep_numbers();
+            } else if train.is_table() && test.is_table() && test.floats().is_some() {
+                train.keep_numbers();
+            }
+        }
+    }
+
     /// Whether one network can be trained on one set and tested on the other.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] when the images differ in size or the classes in name or order, or
-    /// when there is no set at all.
+    /// [`DataError::Mismatch`] when the images differ in size or the classes in name or order, when
+    /// one has bytes where the other has numbers beyond 0 to 1, or when there is no set at all.
     pub fn check(&self) -> Result<(), DataError> {
         let (train, test) = match (&self.train, &self.test) {
             (Some(train), Some(test)) => (train, test),
@@ -84,6 +101,15 @@ impl Splits {
         };
         if train.shape() != test.shape() {
             return mismatch("images", train.shape().to_string(), test.shape().to_string());
+        }
+        // Bytes are divided by 255; numbers beyond 0 to 1 are not.
+        let as_is = |set: &ImageSet| set.normalization() == Normalization::AsIs;
+        if train.floats().is_none() && as_is(test) {
+            let got = "numbers below 0 or above 1".into();
+            return mismatch("features", "bytes, or numbers from 0 to 1,".into(), got);
+        }
+        if as_is(train) && test.floats().is_none() {
+            return mismatch("features", "numbers".into(), "bytes".into());
         }
         if train.classes() != test.classes() {
             return mismatch("classes", list(train.classes()), list(test.classes()));
@@ -134,6 +160,38 @@ mod tests {
         swapped.test = None;
         assert!(swapped.check().is_ok());
         assert!(Splits::default().check().is_err());
+    }
+
+    fn table(numbers: [f32; 2]) -> ImageSet {
+        let shape = ImageShape { height: 1, width: 2, channels: 1 };
+        let classes = vec!["a".into(), "b".into()];
+        ImageSet::from_floats(numbers.to_vec(), shape, vec![0], classes).expect("a table")
+    }
+
+    #[test]
+    fn a_table_of_whole_numbers_stays_numbers_beside_another() {
+        for (train, test) in [([3.0, 200.0], [1.5, 300.0]), ([1.5, 0.0], [3.0, 4.0])] {
+            let mut splits = Splits::default();
+            (splits.train, splits.test) = (Some(table(train)), Some(table(test)));
+            splits.unify();
+            splits.check().expect("they agree");
+            let floats = |set: &Option<ImageSet>| {
+                set.as_ref().and_then(|set| set.floats().map(<[f32]>::to_vec))
+            };
+            assert_eq!(floats(&splits.train), Some(train.to_vec()));
+            assert_eq!(floats(&splits.test), Some(test.to_vec()));
+        }
+    }
+
+    #[test]
+    fn numbers_are_not_judged_by_what_was_trained_on_bytes() {
+        let error = Splits::new(Some(table([3.0, 200.0])), Some(table([-1.0, 1.0])))
+            .expect_err("they differ");
+        assert_eq!(
+            error.to_string(),
+            "features of the test set: expected bytes, or numbers from 0 to 1, as in the training \
+             set, got numbers below 0 or above 1"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod common;
 use common::{backends, fixture, message};
 use dnn_data::hdf5::{self, Backend, Names, Options};
 use dnn_data::{DataError, Splits};
+use std::path::Path;
 
 /// What `make.py` calls X: (4, 2, 3, 3).
 fn pixels() -> Vec<u8> {
@@ -145,7 +146,6 @@ fn one_file_can_hold_both_splits_grey_images_or_datasets_of_other_names() {
 }
 
 const REFUSED: &[(&str, &str)] = &[
-    ("float_images", "`train_set_x` has elements of type float64, expected uint8"),
     ("float_labels", "`train_set_y` has elements of type float64, expected integers"),
     ("half_written", "`train_set_x` is incomplete: 2 of its 4 chunks were written"),
     ("never_written", "`train_set_x` is incomplete: nothing was ever written to it"),
@@ -183,6 +183,51 @@ fn what_cannot_be_used_is_refused_with_a_reason() {
             assert!(message.contains(expected), "{name} by {backend:?}: {message}");
             assert!(message.contains(&format!("{name}.h5")), "{message} lacks the file");
         }
+    }
+}
+
+#[test]
+fn floats_are_images_or_a_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.h5");
+    let write = |x: &dyn Fn(&mut hdf5_pure::FileBuilder), y: &[u8]| {
+        let mut file = hdf5_pure::FileBuilder::new();
+        x(&mut file);
+        file.create_dataset("train_set_y").with_u8_data(y);
+        file.write(&path).expect("written");
+    };
+    for backend in backends() {
+        let options = Options { backend, ..Options::default() };
+        let load = |path: &Path| hdf5::load_file(path, &options);
+        let refusal = || message(&load(&path).expect_err("refused"));
+        // From 0 to 1, by NumPy's division.
+        let train = load(&fixture("float_images")).expect("readable").train.expect("a set");
+        assert_eq!((train.shape().to_string(), train.pixels()), ("2×3×3".into(), &pixels()[..]));
+        let expected: Vec<f32> = pixels().iter().map(|&b| (f64::from(b) / 255.0) as f32).collect();
+        assert_eq!(train.floats(), Some(&expected[..]));
+
+        let table = |x: &[f32], shape: &'static [u64]| {
+            let x = x.to_vec();
+            move |file: &mut hdf5_pure::FileBuilder| {
+                file.create_dataset("train_set_x").with_f32_data(&x).with_shape(shape);
+            }
+        };
+        write(&table(&[1.5, -2.0, 3.0, 4.0, 5.0, 600.0], &[2, 3]), &[1, 0]);
+        let train = load(&path).expect("readable").train.expect("a set");
+        assert_eq!(train.shape().to_string(), "1×3×1");
+        assert_eq!(train.floats(), Some(&[1.5, -2.0, 3.0, 4.0, 5.0, 600.0][..]));
+        write(&table(&[1.5, f32::INFINITY], &[2, 1]), &[1, 0]);
+        let expected = "x.h5: feature 0 of example 1: expected a finite number, got inf";
+        assert!(refusal().ends_with(expected), "{}", refusal());
+        write(&table(&[0.5; 5000], &[1, 5000]), &[0]);
+        assert!(refusal().ends_with("(1, 5000), expected (m, n), a table of 1 to 4096 columns"));
+        let integers = |file: &mut hdf5_pure::FileBuilder| {
+            file.create_dataset("train_set_x").with_i32_data(&[1, 2]).with_shape(&[2, 1, 1]);
+        };
+        write(&integers, &[1, 0]);
+        let expected = "has elements of type int32, expected uint8 (0 to 255 for each channel of a \
+                        pixel), float32 or float64";
+        assert!(refusal().ends_with(expected), "{}", refusal());
     }
 }
 

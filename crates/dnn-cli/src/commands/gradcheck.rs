@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// A model file, or the folder of a run
     #[arg(requires = "data")]
     model: Option<PathBuf>,
-    /// A folder with a training and a test file, an HDF5 file, or `drawn`
+    /// A folder or file of labelled images or numbers, or `drawn`
     data: Option<PathBuf>,
     /// Which images of the data [default: train]
     #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), requires = "data")]

@@ -2,10 +2,11 @@
 
 use crate::console::{Console, of_how_many, printable};
 use crate::run::{self, RunConfig, Summary};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use dnn_core::{Architecture, InputContract, Model, Precision};
-use dnn_data::hdf5::{self, Description, Options};
+use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
 use dnn_data::image::{DecodeLimits, Rendering, decode_file};
+use dnn_data::{DataError, ImageSet, source};
 use dnn_train::End;
 use serde::Serialize;
 use std::fmt::Write;
@@ -14,10 +15,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Say what is in a model, a data file, an image or a run
+/// Say what is in a model, a data file or folder, an image or a run
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A file, or the folder of a run
+    /// A file, or the folder of a run or of data
     file: PathBuf,
 }
 
@@ -27,6 +28,7 @@ pub(crate) struct Args {
 enum Found {
     Model(ModelFacts),
     Hdf5(Description),
+    Data { path: PathBuf, train: Option<SetFacts>, test: Option<SetFacts> },
     Image { path: PathBuf, width: u32, height: u32 },
     Run { path: PathBuf, summary: Option<Box<Summary>>, config: Box<RunConfig> },
 }
@@ -42,6 +44,33 @@ struct ModelFacts {
     input: InputContract,
 }
 
+#[derive(Serialize)]
+struct SetFacts {
+    n: usize,
+    height: usize,
+    width: usize,
+    channels: usize,
+    /// Whether features are numbers beyond bytes.
+    floats: bool,
+    classes: Vec<String>,
+    class_counts: Vec<usize>,
+}
+
+impl SetFacts {
+    fn of(set: &ImageSet) -> Self {
+        let shape = set.shape();
+        Self {
+            n: set.len(),
+            height: shape.height,
+            width: shape.width,
+            channels: shape.channels,
+            floats: set.floats().is_some(),
+            classes: set.classes().to_vec(),
+            class_counts: set.class_counts(),
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let found = look(&args.file)?;
     console.json(&found)?;
@@ -53,7 +82,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 
 fn look(path: &Path) -> anyhow::Result<Found> {
     if path.is_dir() {
-        return look_at_run(path);
+        let is_run = path.join(run::CONFIG).exists();
+        return if is_run {
+            look_at_run(path)
+        } else {
+            look_at_data(path)
+                .with_context(|| format!("not a run, without {}, nor data", run::CONFIG))
+        };
     }
     let failed = || format!("cannot read {}", path.display());
     let mut start = Vec::new();
@@ -68,8 +103,17 @@ fn look(path: &Path) -> anyhow::Result<Found> {
         let (width, height) = (image.width(), image.height());
         return Ok(Found::Image { path: path.into(), width, height });
     }
-    // HDF5 may begin after a block of the user's; its reader says what else a file may be.
-    Ok(Found::Hdf5(hdf5::describe(path, &Options::default())?))
+    // HDF5 may begin after a block of the user's, and holds more than images and labels.
+    match hdf5::describe(path, &Options::default()) {
+        Err(DataError::Hdf5(Hdf5Error::NotHdf5 { .. })) => look_at_data(path),
+        description => Ok(Found::Hdf5(description?)),
+    }
+}
+
+fn look_at_data(path: &Path) -> anyhow::Result<Found> {
+    let splits = source::open(path, &source::Options::default())?;
+    let facts = |set: &Option<ImageSet>| set.as_ref().map(SetFacts::of);
+    Ok(Found::Data { path: path.into(), train: facts(&splits.train), test: facts(&splits.test) })
 }
 
 fn facts(model: &Model, path: PathBuf) -> std::io::Result<ModelFacts> {
@@ -87,9 +131,6 @@ fn facts(model: &Model, path: PathBuf) -> std::io::Result<ModelFacts> {
 
 fn look_at_run(path: &Path) -> anyhow::Result<Found> {
     let config = path.join(run::CONFIG);
-    if !config.exists() {
-        bail!("{}: a folder without {}: not a run", path.display(), run::CONFIG);
-    }
     let config = Box::new(RunConfig::read(&config)?);
     let file = path.join(run::SUMMARY);
     let summary = match std::fs::read_to_string(&file) {
@@ -135,6 +176,29 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             }
             if file.more {
                 writeln!(out, "  … and more")?;
+            }
+        }
+        Found::Data { path, train, test } => {
+            writeln!(out, "Data:     {}", path.display())?;
+            for (name, set) in [("Training: ", train), ("Test:     ", test)] {
+                let Some(set) = set else { continue };
+                let SetFacts { n, height, width, channels, .. } = set;
+                let kind = if set.floats { "numbers" } else { "bytes" };
+                writeln!(out, "{name}{n} of {height}×{width}×{channels}, {kind}")?;
+            }
+            if let Some(set) = train.as_ref().or(test.as_ref()) {
+                let count = |set: &Option<SetFacts>, i: usize| {
+                    set.as_ref().map_or(0, |set| set.class_counts[i])
+                };
+                let classes: Vec<_> = set
+                    .classes
+                    .iter()
+                    .enumerate()
+                    .map(|(i, name)| {
+                        format!("{} ({})", printable(name), count(train, i) + count(test, i))
+                    })
+                    .collect();
+                writeln!(out, "Classes:  {}", classes.join(", "))?;
             }
         }
         Found::Image { path, width, height } => {

@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// The grid, TOML
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A folder with a training and a test file, an HDF5 file, or `drawn` [default: as the
+    /// A folder or file of labelled images or numbers, or `drawn` [default: as the
     /// configuration says, else as for `train`]
     data: Option<PathBuf>,
     /// Trainings at a time, 0 for as many as there are cores

@@ -26,10 +26,10 @@ use std::time::Instant;
 #[command(after_help = "The run's folder gets config.toml, metrics.jsonl, model.safetensors, \
     summary.json, cost.svg and cost.png, and checkpoints/ to go on from.")]
 pub(crate) struct Args {
-    /// A folder with a training and a test file, an HDF5 file, or `drawn` [default: data/ when the
-    /// cat images are there, else drawn]
+    /// A folder or file of labelled images or numbers (HDF5, idx as MNIST, .npz, CIFAR-10, CSV),
+    /// or `drawn` [default: data/ when the cat images are there, else drawn]
     data: Option<PathBuf>,
-    /// An HDF5 file with the test images
+    /// A file or folder with the test images
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     /// and are read while training goes on
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory_limit: Option<u64>,
-    /// Images to judge by while training: an HDF5 file, or a folder
+    /// Images to judge by while training: a file or folder
     #[arg(long, value_name = "FILE", conflicts_with = "validation")]
     validation_data: Option<PathBuf>,
     /// Train K networks, each judged on a K-th of the training images that it has not seen, in
@@ -118,7 +118,10 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
     let mut source = match (&args.data, base) {
         (Some(data), _) => Source::new(data, &args.names, &args.draw)?,
         (None, Some(base)) => base.with(&args.names, &args.draw)?,
-        (None, None) if args.names.x.is_some() => bail!("--x and --y need DATA, an HDF5 file"),
+        (None, None) if args.names.x.is_some() => {
+            bail!("--x and --y need DATA, an HDF5 or .npz file")
+        }
+        (None, None) if args.names.label.is_some() => bail!("--label needs DATA, a table (CSV)"),
         (None, None) if args.draw.any() => Source::new(DRAWN.as_ref(), &args.names, &args.draw)?,
         (None, None) => Source::usual(console)?,
     };
@@ -259,7 +262,7 @@ impl<F: Real> Prepared<F> {
             test_path: source.validation.clone(),
             ..Splits::default()
         };
-        pair.share_classes();
+        pair.unify();
         pair.check()?;
         let Splits { train: Some(train), test: validation, .. } = pair else {
             bail!("{}: no training images", source.data.display());

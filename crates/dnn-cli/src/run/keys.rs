@@ -135,22 +135,22 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "source.data",
-        "A folder with a training and a test file, an HDF5 file, or \"drawn\". A relative path \
-         starts from the folder of this file.",
+        "A folder or file of labelled images or numbers, or \"drawn\". A relative path starts from \
+         the folder of this file.",
     ),
     shown(
         "source.test",
-        "An HDF5 file with the test images, when they are elsewhere.",
+        "A file or folder with the test images, when they are elsewhere.",
         "\"test.h5\"",
     ),
     shown(
         "source.validation",
-        "An HDF5 file with images to judge by while training.",
+        "A file or folder with images to judge by while training.",
         "\"validation.h5\"",
     ),
     key(
         "source.names",
-        "Datasets of the training images, when the HDF5 file does not have the course's names.",
+        "Datasets (HDF5) or arrays (.npz) of the training images, when they do not have usual names.",
     ),
     shown("source.names.x", "Images, (m, height, width, channels).", "\"images\""),
     shown("source.names.y", "Labels, (m), from 0.", "\"labels\""),
@@ -159,6 +159,11 @@ pub(crate) const KEYS: &[Key] = &[
     shown("source.test_names.x", "Images, (m, height, width, channels).", "\"test_images\""),
     shown("source.test_names.y", "Labels, (m), from 0.", "\"test_labels\""),
     shown("source.test_names.classes", "Names of the classes.", "\"class_names\""),
+    shown(
+        "source.label",
+        "The column of the labels in a table (CSV), by its name or its number from 1.",
+        "\"species\"",
+    ),
     key("source.drawn", "Which images are drawn, when `data` is \"drawn\"."),
     key("source.drawn.train", "Training images, a number."),
     key("source.drawn.test", "Test images, a number."),

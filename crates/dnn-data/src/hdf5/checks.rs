@@ -3,50 +3,29 @@
 use super::Hdf5Error;
 use super::backend::{DatasetInfo, Element};
 use super::file::OpenFile;
-use crate::ImageShape;
-use dnn_core::InputContract;
+use crate::{ImageShape, extent};
 use std::path::Path;
 
-/// Number and size of the images; type, rank and size are checked.
+/// Number and size of the images; type, rank and size are checked. Floats may also be a table.
 pub(super) fn image_extent(
     file: &OpenFile,
     info: &DatasetInfo,
 ) -> Result<(u64, ImageShape), Hdf5Error> {
-    if info.element != Element::Unsigned(1) {
+    let is_float = matches!(info.element, Element::Float(_));
+    if !is_float && info.element != Element::Unsigned(1) {
         return Err(Hdf5Error::Type {
             path: file.path.clone(),
             name: info.name.clone(),
-            expected: "uint8 (0 to 255 for each channel of a pixel)",
+            expected: "uint8 (0 to 255 for each channel of a pixel), float32 or float64",
             got: info.element.to_string(),
         });
     }
-    let refuse = |expected: String| {
-        let got = info.shape.clone();
-        Err(Hdf5Error::Shape { path: file.path.clone(), name: info.name.clone(), expected, got })
-    };
-    let (m, height, width, channels) = match info.shape[..] {
-        [m, height, width, channels @ (1 | 3)] => (m, height, width, channels),
-        [m, height, width] => (m, height, width, 1),
-        [_, 1 | 3, _, _] => {
-            return refuse("(m, height, width, 3): the channels come last".into());
-        }
-        [_, _, _, 4] => {
-            return refuse("(m, height, width, 3): remove the alpha channel".into());
-        }
-        [_, _] => {
-            return refuse("(m, height, width, 3): images must not be flattened".into());
-        }
-        _ => return refuse("(m, height, width, 3), or 1 channel, or (m, height, width)".into()),
-    };
-    if m == 0 {
-        return refuse("at least one image".into());
-    }
-    let side = 1..=u64::from(InputContract::MAX_SIDE);
-    if !side.contains(&height) || !side.contains(&width) {
-        return refuse(format!("height and width from 1 to {}", side.end()));
-    }
-    let [height, width, channels] = [height, width, channels].map(|n| n as usize);
-    Ok((m, ImageShape { height, width, channels }))
+    extent::of_images(&info.shape, is_float).map_err(|expected| refuse_shape(file, info, expected))
+}
+
+fn refuse_shape(file: &OpenFile, info: &DatasetInfo, expected: String) -> Hdf5Error {
+    let got = info.shape.clone();
+    Hdf5Error::Shape { path: file.path.clone(), name: info.name.clone(), expected, got }
 }
 
 /// Number of the labels; type and rank are checked.
@@ -59,15 +38,7 @@ pub(super) fn label_extent(file: &OpenFile, info: &DatasetInfo) -> Result<u64, H
             got: info.element.to_string(),
         });
     }
-    match info.shape[..] {
-        [m] | [m, 1] | [1, m] => Ok(m),
-        _ => Err(Hdf5Error::Shape {
-            path: file.path.clone(),
-            name: info.name.clone(),
-            expected: "(m,), (m, 1) or (1, m): one class index for each image".into(),
-            got: info.shape.clone(),
-        }),
-    }
+    extent::of_labels(&info.shape).map_err(|expected| refuse_shape(file, info, expected))
 }
 
 /// Class indices, each below the number of classes when that is known.

@@ -1,5 +1,6 @@
 //! Why an HDF5 file cannot be used.
 
+use crate::extent::shown as shape;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
@@ -209,14 +210,6 @@ pub enum Hdf5Error {
         /// What it was.
         got: String,
     },
-}
-
-/// A shape as Python prints it.
-pub(super) fn shape(shape: &[u64]) -> String {
-    match shape {
-        [n] => format!("({n},)"),
-        _ => format!("({})", shape.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
-    }
 }
 
 /// The names, as many as fit into a message.

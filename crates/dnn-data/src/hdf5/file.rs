@@ -3,6 +3,7 @@
 use super::backend::{ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
 use super::error::Cause;
 use super::{Hdf5Error, Limits, Options, sniff};
+use crate::extent;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -203,7 +204,7 @@ impl OpenFile {
             }
             Storage::Chunked(chunk) => {
                 if chunk.len() != info.shape.len() || chunk.contains(&0) {
-                    let got = super::error::shape(chunk);
+                    let got = extent::shown(chunk);
                     return Err(incomplete(format!("chunks of shape {got} do not cover it")));
                 }
                 in_memory(chunk)?;
@@ -211,7 +212,7 @@ impl OpenFile {
                 if product(chunk).unwrap_or(0).saturating_mul(info.element_bytes) > allowed {
                     return Err(incomplete(format!(
                         "its chunks of shape {} cannot be in a file of {} bytes",
-                        super::error::shape(chunk),
+                        extent::shown(chunk),
                         self.n_bytes
                     )));
                 }

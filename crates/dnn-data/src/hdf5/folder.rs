@@ -1,7 +1,7 @@
 //! A folder that holds a training and a test file: which is which is told by their content.
 
 use super::file::OpenFile;
-use super::schema::{Names, RawSet, assemble};
+use super::schema::{RawSet, assemble, of_course};
 use super::{Hdf5Error, Options};
 use crate::{DataError, Splits};
 use std::path::{Path, PathBuf};
@@ -36,10 +36,15 @@ pub fn load_pair(folder: &Path, options: &Options) -> Result<Splits, DataError> 
         return Err(Hdf5Error::NoPair { folder: folder.into(), looked_at: files }.into());
     }
     let read = |path: Option<PathBuf>, split: &str| {
-        path.map(|path| RawSet::read(&OpenFile::open(&path, options)?, &Names::course(split)))
+        path.map(|path| RawSet::read(&OpenFile::open(&path, options)?, &of_course(split)))
             .transpose()
     };
     assemble(read(train, "train")?, read(test, "test")?, &options.limits)
+}
+
+/// Whether a folder has HDF5 files by their names.
+pub(crate) fn is_in(folder: &Path) -> Result<bool, DataError> {
+    Ok(!candidates(folder)?.is_empty())
 }
 
 /// The HDF5 files of a folder by their names, sorted.

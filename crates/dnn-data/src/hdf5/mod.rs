@@ -22,13 +22,21 @@ mod sniff;
 mod stream;
 mod write;
 
+pub use crate::{Limits, Names};
 pub use backend::Backend;
 pub use describe::{DatasetSummary, Description, describe};
 pub use error::Hdf5Error;
+pub(crate) use folder::is_in;
 pub use folder::load_pair;
-pub use schema::{Names, load_file, load_named};
+pub use schema::{load_file, load_named, of_course};
 pub use stream::{Stream, StreamedExamples};
 pub use write::{Factor, FactorValues, Factors, load_factors, write_splits};
+
+/// Whether a file has the signature of HDF5 where it may be.
+pub(crate) fn is_hdf5(path: &std::path::Path) -> Result<bool, crate::DataError> {
+    let mut input = crate::file::InputFile::open(path)?;
+    sniff::is_hdf5(&mut input.file, input.n_bytes).map_err(crate::file::io(path, "read"))
+}
 
 /// How HDF5 is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,19 +45,4 @@ pub struct Options {
     pub limits: Limits,
     /// The library that reads.
     pub backend: Backend,
-}
-
-/// What a file may ask for. A damaged extent can ask for any amount of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of one dataset in memory; 4 GiB by default. The images of a split are one dataset.
-    pub max_bytes: u64,
-    /// Number of classes; 4096 by default.
-    pub max_classes: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_bytes: 4 << 30, max_classes: 4096 }
-    }
 }

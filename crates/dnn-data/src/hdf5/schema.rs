@@ -1,33 +1,18 @@
 //! From datasets to labelled images: the course's schema and what others made of it.
 
-use super::backend::DatasetInfo;
+use super::backend::{DatasetInfo, Element};
 use super::checks::{check_range, image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
-use super::{Hdf5Error, Limits, Options};
+use super::{Hdf5Error, Limits, Names, Options};
 use crate::{DataError, ImageSet, ImageShape, Splits};
 use std::path::{Path, PathBuf};
-
-/// Which datasets of a file hold the images, the labels and the names of the classes.
-///
-/// Names are paths: `group/x` is the dataset `x` of the group `group`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    /// uint8, (m, height, width, 3), (m, height, width, 1) or (m, height, width).
-    pub images: String,
-    /// Integers, booleans or strings of digits, (m), (m, 1) or (1, m).
-    pub labels: String,
-    /// Strings or integers, one a class. When `None`, `list_classes` is used if the file has it.
-    pub classes: Option<String>,
-}
 
 /// The name the course gives to the dataset of class names.
 pub(super) const CLASSES: &str = "list_classes";
 
-impl Names {
-    /// The course's names: `train_set_x`, `train_set_y`, or the same with `test`.
-    pub fn course(split: &str) -> Self {
-        Self { images: format!("{split}_set_x"), labels: format!("{split}_set_y"), classes: None }
-    }
+/// The course's names: `train_set_x`, `train_set_y`, or the same with `test`.
+pub fn of_course(split: &str) -> Names {
+    Names { images: format!("{split}_set_x"), labels: format!("{split}_set_y"), classes: None }
 }
 
 /// Reads the training and the test set of one file by the course's names.
@@ -41,7 +26,7 @@ impl Names {
 /// differ in image size or classes.
 pub fn load_file(path: &Path, options: &Options) -> Result<Splits, DataError> {
     let file = OpenFile::open(path, options)?;
-    let (train, test) = (Names::course("train"), Names::course("test"));
+    let (train, test) = (of_course("train"), of_course("test"));
     let read = |names: &Names| match file.find(&names.images)? {
         Some(_) => RawSet::read(&file, names).map(Some),
         None => Ok(None),
@@ -68,11 +53,17 @@ pub fn load_named(path: &Path, names: &Names, options: &Options) -> Result<Image
     set.into_images(classes)
 }
 
+/// What images are made of.
+enum Values {
+    Bytes(Vec<u8>),
+    Floats(Vec<f32>),
+}
+
 /// Images and labels of one split as the file has them, before it is clear what the classes are.
 pub(super) struct RawSet {
     file: PathBuf,
     names: Names,
-    pixels: Vec<u8>,
+    values: Values,
     shape: ImageShape,
     labels: Vec<u32>,
     classes: Option<Vec<String>>,
@@ -82,7 +73,14 @@ impl RawSet {
     /// Checks and reads.
     pub(super) fn read(file: &OpenFile, names: &Names) -> Result<Self, Hdf5Error> {
         let (set, images, _) = Self::without_pixels(file, names)?;
-        Ok(Self { pixels: file.read_bytes(&images)?, ..set })
+        let values = match images.element {
+            Element::Float(_) => {
+                let read = file.read_floats(&images)?;
+                Values::Floats(read.into_iter().map(|value| value as f32).collect())
+            }
+            _ => Values::Bytes(file.read_bytes(&images)?),
+        };
+        Ok(Self { values, ..set })
     }
 
     /// Checks and reads all but the pixels; and what dataset those are, and the number of images.
@@ -118,7 +116,7 @@ impl RawSet {
         };
         let set = Self {
             labels: read_labels(file, &labels, classes.as_deref())?,
-            pixels: Vec::new(),
+            values: Values::Bytes(Vec::new()),
             file: file.path.clone(),
             names: names.clone(),
             shape,
@@ -143,7 +141,13 @@ impl RawSet {
     fn into_images(self, classes: Vec<String>) -> Result<ImageSet, DataError> {
         // Labels were checked against the file's own classes; those of the other split may be fewer.
         check_range(&self.file, &self.names.labels, &self.labels, classes.len())?;
-        ImageSet::new(self.pixels, self.shape, self.labels, classes)
+        match self.values {
+            Values::Bytes(pixels) => ImageSet::new(pixels, self.shape, self.labels, classes),
+            Values::Floats(floats) => {
+                ImageSet::from_floats(floats, self.shape, self.labels, classes)
+                    .map_err(|error| error.in_file(&self.file))
+            }
+        }
     }
 }
 
@@ -165,13 +169,14 @@ pub(super) fn assemble(
         }
     };
     let path = |set: &Option<RawSet>| set.as_ref().map(|set| set.file.clone());
-    let splits = Splits {
+    let mut splits = Splits {
         train_path: path(&train),
         test_path: path(&test),
         train: train.map(|set| set.into_images(of_train)).transpose()?,
         test: test.map(|set| set.into_images(of_test)).transpose()?,
         ..Splits::default()
     };
+    splits.unify();
     splits.check()?;
     Ok(splits)
 }

@@ -2,7 +2,7 @@
 //! page or a pointer saved under the name of the data, or half a download.
 
 use super::Hdf5Error;
-use crate::content::{HEAD_BYTES, Text};
+use crate::content::{HEAD_BYTES, what_it_is};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -34,7 +34,9 @@ pub(super) fn check(path: &Path) -> Result<u64, Hdf5Error> {
         return Err(Hdf5Error::Truncated { path: path.into(), expected: None, got: n_bytes });
     }
     let Some(start) = signature_offset(&mut file, n_bytes).map_err(io("read"))? else {
-        return Err(Hdf5Error::NotHdf5 { path: path.into(), found: what_it_is(&head) });
+        let unknown = || "other binary data: the HDF5 signature is missing".into();
+        let found = what_it_is(&head).unwrap_or_else(unknown);
+        return Err(Hdf5Error::NotHdf5 { path: path.into(), found });
     };
     let mut superblock = Vec::new();
     file.seek(SeekFrom::Start(start)).map_err(io("read"))?;
@@ -48,6 +50,16 @@ pub(super) fn check(path: &Path) -> Result<u64, Hdf5Error> {
         }
         EndOfFile::At(_) | EndOfFile::Unknown => Ok(n_bytes),
     }
+}
+
+/// Whether a file is HDF5, or the beginning of it, as far as its signature tells.
+pub(super) fn is_hdf5(file: &mut File, n_bytes: u64) -> io::Result<bool> {
+    if n_bytes < SIGNATURE.len() as u64 {
+        let mut start = Vec::new();
+        file.take(n_bytes).read_to_end(&mut start)?;
+        return Ok(SIGNATURE.starts_with(&start));
+    }
+    Ok(signature_offset(file, n_bytes)?.is_some())
 }
 
 /// Where HDF5 starts: at 0, or behind a user block of 512, 1024, 2048 … bytes.
@@ -93,37 +105,6 @@ fn end_of_file(superblock: &[u8]) -> EndOfFile {
     let at = base_at + 2 * offset_size;
     let Some(bytes) = superblock.get(at..at + offset_size) else { return EndOfFile::CutOff };
     EndOfFile::At(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
-}
-
-/// Names what is there instead of HDF5, and what to do about it.
-fn what_it_is(head: &[u8]) -> String {
-    let binary: &[(&[u8], &str)] = &[
-        (b"\x1f\x8b", "a gzip archive: unpack it first"),
-        (b"PK\x03\x04", "a zip archive (or an .npz file): unpack it first"),
-        (b"\x93NUMPY", "a NumPy array (.npy)"),
-        (b"\x89PNG", "a PNG image"),
-        (b"\xff\xd8\xff", "a JPEG image"),
-        (b"CDF", "a classic NetCDF file"),
-        (b"\x0e\x03\x13\x01", "an HDF4 file: convert it with h4toh5"),
-        (b"MATLAB 5.0", "a MATLAB file older than version 7.3"),
-        (b"%PDF", "a PDF document"),
-    ];
-    if let Some((_, what)) = binary.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return (*what).into();
-    }
-    match Text::of(head) {
-        None => "other binary data: the HDF5 signature is missing".into(),
-        Some(Text::Html) => "an HTML page: what was downloaded is the page about the file, or an \
-                             error page, not the file itself"
-            .into(),
-        Some(Text::LfsPointer) => "a git-LFS pointer: the data themselves were not downloaded (in \
-                                   a clone, `git lfs pull` does)"
-            .into(),
-        Some(Text::Other(text)) => {
-            let line: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
-            format!("text, beginning with {line:?}")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::backend::DatasetInfo;
 use super::file::OpenFile;
-use super::schema::{Names, RawSet};
-use super::{Backend, Hdf5Error, Options};
+use super::schema::RawSet;
+use super::{Backend, Hdf5Error, Names, Options};
 use crate::preprocess::Features;
 use crate::{DataError, ImageShape};
 use dnn_core::{ContractError, DatasetError, Examples, InputContract, Real, ShuffleBlocks};

@@ -1,11 +1,17 @@
-//! What several tests of HDF5 share.
+//! What several tests of formats share.
 #![allow(dead_code)] // each test uses a part of it
 
+pub(crate) mod damage;
+#[cfg(feature = "npz")]
+pub(crate) mod files;
+
+#[cfg(feature = "hdf5")]
 use dnn_data::hdf5::Backend;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
 /// Every backend that is compiled in.
+#[cfg(feature = "hdf5")]
 pub(crate) fn backends() -> Vec<Backend> {
     vec![
         Backend::Pure,
@@ -60,4 +66,19 @@ pub(crate) fn every_file() -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// The folder of MNIST; `None`, with a note, as [`real_data`].
+pub(crate) fn real_digits() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/mnist");
+    if folder.join("train-images-idx3-ubyte.gz").exists() {
+        return Some(folder);
+    }
+    assert!(
+        std::env::var_os("DNN_REQUIRE_DATA").is_none_or(|value| value != "1"),
+        "DNN_REQUIRE_DATA=1, but {} lacks MNIST: cargo xtask fetch-data mnist",
+        folder.display()
+    );
+    eprintln!("skipped: MNIST is not in {}", folder.display());
+    None
 }

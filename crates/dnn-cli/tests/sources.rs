@@ -1,0 +1,147 @@
+//! Data of every kind, as the program takes it.
+
+mod common;
+
+use common::Place;
+use serde_json::Value;
+use std::fs;
+use std::io::{Cursor, Write};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+const N: usize = 24;
+const QUICK: [&str; 6] =
+    ["--layers=4", "--iterations=30", "--lr=0.1", "--threads=1", "--json", "--quiet"];
+
+/// A label, and 2×2 bytes that tell it.
+fn example(i: usize) -> (u8, [u8; 4]) {
+    let label = (i % 2) as u8;
+    (label, [label * 200, 30 + (i * 7 % 40) as u8, 255 - label * 200, (i * 13 % 90) as u8])
+}
+
+fn labels(n: usize) -> Vec<u8> {
+    (0..n).map(|i| example(i).0).collect()
+}
+
+fn pixels(n: usize) -> Vec<u8> {
+    (0..n).flat_map(|i| example(i).1).collect()
+}
+
+fn idx(dims: &[u32], elements: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, dims.len() as u8];
+    bytes.extend(dims.iter().flat_map(|n| n.to_be_bytes()));
+    bytes.extend(elements);
+    bytes
+}
+
+fn npy(shape: &str, elements: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(elements);
+    bytes
+}
+
+fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in arrays {
+        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default()).expect("begun");
+        zip.write_all(bytes).expect("written");
+    }
+    zip.finish().expect("finished").into_inner()
+}
+
+fn table() -> String {
+    let row = |i: usize| {
+        let (label, [a, b, c, d]) = example(i);
+        let species = ["setosa", "virginica"][usize::from(label)];
+        format!("{species},{}.5,{b},{c},{d}\n", f32::from(a) / 100.0)
+    };
+    (0..N).map(row).fold("kind,a,b,c,d\n".into(), |table, row| table + &row)
+}
+
+fn write_digits(place: &Place) {
+    let n = N as u32;
+    fs::create_dir(place.path("digits")).expect("created");
+    for (name, bytes) in [
+        ("train-images-idx3-ubyte", idx(&[n, 2, 2], &pixels(N))),
+        ("train-labels-idx1-ubyte", idx(&[n], &labels(N))),
+        ("t10k-images-idx3-ubyte", idx(&[8, 2, 2], &pixels(8))),
+        ("t10k-labels-idx1-ubyte", idx(&[8], &labels(8))),
+    ] {
+        fs::write(place.path("digits").join(name), bytes).expect("written");
+    }
+}
+
+fn trained(place: &Place, args: &[&str]) -> Value {
+    let json = place.ok(&[&["train"], args, &QUICK[..]].concat());
+    serde_json::from_str(&json).expect("JSON")
+}
+
+#[test]
+fn a_folder_of_idx_files_is_trained_on_judged_and_inspected() {
+    let place = Place::new();
+    write_digits(&place);
+    let summary = trained(&place, &["digits", "--out=r"]);
+    assert_eq!(summary["train"]["total"], 24, "{summary}");
+    assert_eq!(summary["test"]["total"], 8, "{summary}");
+    let text = place.ok(&["evaluate", "r", "digits"]);
+    assert!(text.contains('8'), "{text}");
+    let text = place.ok(&["inspect", "digits"]);
+    assert!(text.contains("Training: 24 of 2×2×1, bytes"), "{text}");
+    assert!(text.contains("Test:     8 of 2×2×1, bytes"), "{text}");
+    assert!(text.contains("Classes:  0 (16), 1 (16)"), "{text}");
+}
+
+#[test]
+fn an_npz_is_trained_on_by_usual_and_by_other_names() {
+    let place = Place::new();
+    let arrays = [
+        ("x_train", npy("(24, 2, 2)", &pixels(N))),
+        ("y_train", npy("(24,)", &labels(N))),
+        ("a", npy("(8, 2, 2)", &pixels(8))),
+        ("b", npy("(8,)", &labels(8))),
+    ];
+    fs::write(place.path("x.npz"), npz(&arrays)).expect("written");
+    assert!(trained(&place, &["x.npz", "--out=r"])["test"].is_null());
+    let tested = trained(&place, &["x.npz", "--test-x=a", "--test-y=b", "--out=s"]);
+    assert!(!tested["test"].is_null(), "{tested}");
+    assert!(place.ok(&["evaluate", "r", "x.npz", "--x=a", "--y=b"]).contains('8'));
+    let error = place.refused(&["train", "x.npz", "--x=a", "--y=c"]);
+    assert!(
+        error.contains("expected one called `c`, got `x_train`, `y_train`, `a`, `b`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_table_is_trained_on_with_the_labels_where_they_are_said_to_be() {
+    let place = Place::new();
+    fs::write(place.path("iris.csv"), table()).expect("written");
+    trained(&place, &["iris.csv", "--label", "kind", "--out=r"]);
+    let config = fs::read_to_string(place.path("r").join("config.toml")).expect("there");
+    assert!(config.contains("label = \"kind\""), "{config}");
+    let text = place.ok(&["evaluate", "r", "iris.csv", "--label=1", "--split=train"]);
+    assert!(text.contains("setosa"), "{text}");
+    // Without --label the last column is taken, and names are no numbers.
+    let error = place.refused(&["train", "iris.csv"]);
+    assert!(
+        error.contains("iris.csv: line 2, column 1 (kind): expected a number, got \"setosa\""),
+        "{error}"
+    );
+    // A table to test on, of the same columns.
+    trained(&place, &["iris.csv", "--label=kind", "--test=iris.csv", "--out=s"]);
+    assert!(place.refused(&["train", "drawn", "--label=a"]).contains("--label is for tables"));
+}
+
+#[test]
+fn what_is_no_data_is_said_with_what_was_looked_for() {
+    let place = Place::new();
+    fs::write(place.path("x.h5"), "<!DOCTYPE html><html>").expect("written");
+    let error = place.refused(&["train", "x.h5"]);
+    assert!(error.contains("an HTML page") && error.contains("looked for HDF5, idx"), "{error}");
+    fs::create_dir(place.path("empty")).expect("created");
+    let error = place.refused(&["train", "empty"]);
+    assert!(error.contains("a folder with no file; looked for HDF5 files"), "{error}");
+}

@@ -1,0 +1,118 @@
+//! Arrays of numbers in a file: checked by what is declared of them, then turned into images and
+//! labels.
+
+use crate::element::{Element, Kind};
+use crate::{DataError, ImageSet, ImageShape, Limits, extent};
+use std::path::{Path, PathBuf};
+
+/// What a file declares of an array.
+#[derive(Debug, Clone)]
+pub(crate) struct Array {
+    pub(crate) path: PathBuf,
+    /// For messages; empty when the file holds but one.
+    pub(crate) name: String,
+    pub(crate) shape: Vec<u64>,
+    pub(crate) element: Element,
+}
+
+impl Array {
+    /// Bytes of all elements as they lie in the file, when they fit into memory.
+    pub(crate) fn n_bytes(&self, limits: &Limits) -> Result<usize, DataError> {
+        // Whatever is no byte becomes an f32 beside what was read.
+        let width = u64::from(self.element.bytes);
+        let in_memory = if self.element.is_byte() { 1 } else { width + 4 };
+        let n = self.shape.iter().try_fold(1_u64, |n, &d| n.checked_mul(d));
+        let bytes = n.and_then(|n| n.checked_mul(in_memory));
+        match bytes.filter(|bytes| *bytes <= limits.max_bytes) {
+            Some(bytes) => Ok((bytes / in_memory * width) as usize),
+            None => Err(DataError::Limit {
+                path: self.path.clone(),
+                what: format!("{} of shape {}", self.what("the array"), extent::shown(&self.shape)),
+                bytes,
+                limit: limits.max_bytes,
+            }),
+        }
+    }
+
+    /// Reads labels, each below the limit.
+    pub(crate) fn labels(&self, bytes: &[u8], limits: &Limits) -> Result<Vec<u32>, DataError> {
+        let label = |(i, value): (usize, i128)| match u32::try_from(value) {
+            Ok(label) if label < limits.max_classes => Ok(label),
+            _ => {
+                let expected = format!("a class index from 0 to {}", limits.max_classes - 1);
+                let what = format!("label {i}{}", self.in_name());
+                Err(mismatch(&self.path, what, expected, value.to_string()))
+            }
+        };
+        self.element.integers(bytes).enumerate().map(label).collect()
+    }
+
+    /// The images of this array.
+    pub(crate) fn images(
+        &self,
+        bytes: Vec<u8>,
+        shape: ImageShape,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<ImageSet, DataError> {
+        let set = if self.element.is_byte() {
+            ImageSet::new(bytes, shape, labels, classes)
+        } else {
+            let floats = self.element.floats(&bytes);
+            drop(bytes);
+            ImageSet::from_floats(floats, shape, labels, classes)
+        };
+        set.map_err(|error| error.in_file(&self.path))
+    }
+
+    fn refuse_shape(&self, expected: String) -> DataError {
+        let what = format!("shape{}", self.of_name());
+        mismatch(&self.path, what, expected, extent::shown(&self.shape))
+    }
+
+    fn what(&self, nameless: &str) -> String {
+        if self.name.is_empty() { nameless.into() } else { format!("`{}`", self.name) }
+    }
+
+    fn of_name(&self) -> String {
+        if self.name.is_empty() { String::new() } else { format!(" of `{}`", self.name) }
+    }
+
+    fn in_name(&self) -> String {
+        if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) }
+    }
+}
+
+/// Whether images and labels go together by what is declared of them; the size of an image.
+pub(crate) fn check_pair(images: &Array, labels: &Array) -> Result<ImageShape, DataError> {
+    let (n_images, shape) =
+        extent::of_images(&images.shape, true).map_err(|expected| images.refuse_shape(expected))?;
+    let n_labels =
+        extent::of_labels(&labels.shape).map_err(|expected| labels.refuse_shape(expected))?;
+    if labels.element.kind == Kind::Float {
+        let what = format!("type of {}", labels.what("the labels"));
+        let expected = "integers, one class index for each image".into();
+        return Err(mismatch(&labels.path, what, expected, labels.element.to_string()));
+    }
+    if n_images != n_labels {
+        let what = format!("number of labels{}", labels.in_name());
+        let from = if images.path == labels.path {
+            images.what("the images")
+        } else {
+            images.path.display().to_string()
+        };
+        let expected = format!("{n_images}, one for each image of {from}");
+        return Err(mismatch(&labels.path, what, expected, n_labels.to_string()));
+    }
+    Ok(shape)
+}
+
+/// Names for the classes of labels that are indices: "0", "1" … up to the largest.
+pub(crate) fn indices_as_names(labels: &[u32]) -> Vec<String> {
+    let n_classes = labels.iter().max().map_or(0, |max| max + 1).max(2);
+    (0..n_classes).map(|class| class.to_string()).collect()
+}
+
+fn mismatch(path: &Path, what: String, expected: String, got: String) -> DataError {
+    DataError::File { path: path.into(), what, expected, got }
+}

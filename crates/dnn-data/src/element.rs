@@ -1,0 +1,106 @@
+//! Numbers as they lie in a file.
+
+use std::fmt;
+
+/// How one number is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Element {
+    pub(crate) kind: Kind,
+    /// 1, 2, 4 or 8; of floats 4 or 8, of booleans 1.
+    pub(crate) bytes: u8,
+    pub(crate) big_endian: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Unsigned,
+    Signed,
+    Float,
+    /// Zero is false.
+    Bool,
+}
+
+impl Element {
+    /// Whether it is a byte as pixels have them.
+    pub(crate) fn is_byte(self) -> bool {
+        self.kind == Kind::Unsigned && self.bytes == 1
+    }
+
+    /// All numbers of `bytes` as features are kept.
+    pub(crate) fn floats(self, bytes: &[u8]) -> Vec<f32> {
+        let float = |bits: u64| match (self.kind, self.bytes) {
+            (Kind::Float, 4) => f32::from_bits(bits as u32),
+            (Kind::Float, _) => f64::from_bits(bits) as f32,
+            _ => self.integer(bits) as f32,
+        };
+        self.bits(bytes).map(float).collect()
+    }
+
+    /// All numbers of `bytes`, which are no floats.
+    pub(crate) fn integers(self, bytes: &[u8]) -> impl Iterator<Item = i128> + '_ {
+        self.bits(bytes).map(move |bits| self.integer(bits))
+    }
+
+    fn integer(self, bits: u64) -> i128 {
+        match self.kind {
+            Kind::Bool => i128::from(bits != 0),
+            Kind::Signed => {
+                let unused = 64 - 8 * u32::from(self.bytes);
+                i128::from((bits << unused) as i64 >> unused)
+            }
+            Kind::Unsigned | Kind::Float => i128::from(bits),
+        }
+    }
+
+    fn bits(self, bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+        let append = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
+        bytes.chunks_exact(usize::from(self.bytes)).map(move |number| {
+            if self.big_endian {
+                number.iter().fold(0, append)
+            } else {
+                number.iter().rev().fold(0, append)
+            }
+        })
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = 8 * u32::from(self.bytes);
+        match self.kind {
+            Kind::Unsigned => write!(f, "uint{bits}"),
+            Kind::Signed => write!(f, "int{bits}"),
+            Kind::Float => write!(f, "float{bits}"),
+            Kind::Bool => write!(f, "bool"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(kind: Kind, bytes: u8, big_endian: bool) -> Element {
+        Element { kind, bytes, big_endian }
+    }
+
+    #[test]
+    fn numbers_are_what_the_machine_makes_of_them() {
+        for value in [-3_i16, 0, 300, i16::MIN] {
+            for big in [true, false] {
+                let bytes = if big { value.to_be_bytes() } else { value.to_le_bytes() };
+                let element = element(Kind::Signed, 2, big);
+                assert_eq!(element.integers(&bytes).collect::<Vec<_>>(), [i128::from(value)]);
+                assert_eq!(element.floats(&bytes), [f32::from(value)]);
+            }
+        }
+        let all = [1.5_f64, -0.1].map(f64::to_be_bytes).concat();
+        assert_eq!(element(Kind::Float, 8, true).floats(&all), [1.5, -0.1_f64 as f32]);
+        let all = [1.5_f32, -0.1].map(f32::to_le_bytes).concat();
+        assert_eq!(element(Kind::Float, 4, false).floats(&all), [1.5, -0.1]);
+        let most = u64::MAX.to_le_bytes();
+        let read: Vec<_> = element(Kind::Unsigned, 8, false).integers(&most).collect();
+        assert_eq!(read, [i128::from(u64::MAX)]);
+        assert_eq!(element(Kind::Bool, 1, false).floats(&[0, 1, 7]), [0.0, 1.0, 1.0]);
+    }
+}

@@ -1,0 +1,93 @@
+//! A file before its format is known.
+
+use crate::DataError;
+use crate::content::HEAD_BYTES;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+
+/// What deflate expands to at most, 1032 times, and so gzip.
+#[cfg(any(feature = "idx", feature = "npz"))]
+pub(crate) const MAX_EXPANSION: u64 = 1032;
+
+/// A regular file that is not empty, open at its beginning.
+pub(crate) struct InputFile {
+    pub(crate) path: PathBuf,
+    pub(crate) n_bytes: u64,
+    pub(crate) file: File,
+}
+
+impl InputFile {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+        let metadata = fs::metadata(path).map_err(io(path, "open"))?;
+        let got = match metadata.len() {
+            _ if metadata.is_dir() => "a folder",
+            // Opening a pipe would wait for somebody to write to it.
+            _ if !metadata.is_file() => "a device",
+            0 => "an empty file (0 bytes)",
+            n_bytes => {
+                let file = File::open(path).map_err(io(path, "open"))?;
+                return Ok(Self { path: path.into(), n_bytes, file });
+            }
+        };
+        Err(DataError::File {
+            path: path.into(),
+            what: "data".into(),
+            expected: "a file".into(),
+            got: got.into(),
+        })
+    }
+
+    /// The first bytes; the next read begins at the beginning again.
+    pub(crate) fn head(&mut self) -> Result<Vec<u8>, DataError> {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        (&mut self.file)
+            .take(HEAD_BYTES as u64)
+            .read_to_end(&mut head)
+            .and_then(|_| self.file.rewind())
+            .map_err(io(&self.path, "read"))?;
+        Ok(head)
+    }
+}
+
+/// For `map_err`.
+pub(crate) fn io(path: &Path, operation: &'static str) -> impl FnOnce(io::Error) -> DataError {
+    move |source| DataError::Io { path: path.into(), operation, source }
+}
+
+/// Whether a file starts as gzip does.
+pub(crate) fn is_gzip(head: &[u8]) -> bool {
+    head.starts_with(b"\x1f\x8b")
+}
+
+/// The files of a folder, sorted; hidden ones are not meant.
+pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io(folder, "open"))? {
+        let entry = entry.map_err(io(folder, "read"))?;
+        let path = entry.path();
+        if !entry.file_name().to_string_lossy().starts_with('.') && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether the name of a file says that it is for testing: `t10k`, or `test`.
+pub(crate) fn says_test(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    name.contains("t10k") || name.contains("test") && !name.contains("train")
+}
+
+/// Names without their folder, as many as fit into a message.
+pub(crate) fn listed(paths: &[PathBuf]) -> String {
+    const SHOWN: usize = 8;
+    let name = |p: &PathBuf| p.file_name().unwrap_or(p.as_os_str()).display().to_string();
+    let shown: Vec<String> = paths.iter().take(SHOWN).map(name).collect();
+    match paths.len() {
+        0 => "no file".into(),
+        n if n > SHOWN => format!("{} and {} more", shown.join(", "), n - SHOWN),
+        _ => shown.join(", "),
+    }
+}

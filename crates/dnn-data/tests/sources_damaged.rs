@@ -1,0 +1,151 @@
+//! Damaged files of every format without a library of its own: the answer is a sound set or an
+//! error, within the limits of memory. (HDF5 has `hdf5_damaged.rs`.)
+#![cfg(all(feature = "cifar", feature = "csv", feature = "idx", feature = "npz"))]
+
+mod common;
+
+use common::damage::{LARGEST, Random, Watched};
+use common::files::{cifar, npy, npz};
+use common::message;
+use dnn_data::{Limits, source};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::fs;
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+#[global_allocator]
+static ALLOCATOR: Watched = Watched;
+
+const N_MUTATIONS: u64 = 2000;
+const MAX_BYTES: u64 = 1 << 20;
+/// Beside what the limit allows: an inflater's window, buffers, an allocator's rounding.
+const OVERHEAD: usize = 1 << 18;
+
+fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..=random.below(3) {
+        // Most of it where the description is: at the beginning, or, in a zip, also at the end.
+        let reach = bytes.len().min(200);
+        let at = match random.below(4) {
+            0 => random.below(bytes.len()),
+            1 => bytes.len() - 1 - random.below(reach),
+            _ => random.below(reach),
+        };
+        let end = (at + 1 + random.below(8)).min(bytes.len());
+        match random.below(7) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => bytes[at] = random.next() as u8,
+            2 => bytes[at..end].fill(0xff),
+            3 => bytes[at..end].fill(0),
+            4 => bytes[at] = bytes[at].wrapping_add(1),
+            5 => bytes[at..end].reverse(),
+            _ => {
+                if random.below(3) == 0 {
+                    bytes.truncate(at.max(1));
+                    return;
+                }
+                bytes.splice(at..at, [b'0' + random.below(10) as u8]);
+            }
+        }
+    }
+}
+
+/// Every mutation of `whole`, written as `name`, is opened; other files may lie beside it.
+fn check(name: &str, whole: &[u8], beside: &[(&str, Vec<u8>)]) {
+    // In memory where there is such a place: thousands of files are written.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.expect("a folder");
+    for (name, bytes) in beside {
+        fs::write(folder.path().join(name), bytes).expect("written");
+    }
+    let path = folder.path().join(name);
+    let limits = Limits { max_bytes: MAX_BYTES, ..Limits::default() };
+    let options = source::Options { limits, ..source::Options::default() };
+    let (mut n_read, mut slowest) = (0, Duration::ZERO);
+    for mutation in 0..N_MUTATIONS {
+        let mut bytes = whole.to_vec();
+        damage(&mut bytes, &mut Random(mutation));
+        fs::write(&path, &bytes).expect("written");
+        let start = Instant::now();
+        match source::open(&path, &options) {
+            Ok(splits) => {
+                n_read += 1;
+                for set in [splits.train, splits.test].into_iter().flatten() {
+                    assert_eq!(set.pixels().len(), set.len() * set.shape().n_bytes());
+                    assert!(set.labels().iter().all(|&l| (l as usize) < set.classes().len()));
+                    assert!(set.contract().is_ok(), "{name} #{mutation}");
+                }
+            }
+            Err(error) => {
+                let text = message(&error);
+                let folder = folder.path().display().to_string();
+                assert!(text.contains(&folder), "{name} #{mutation}: {text}");
+            }
+        }
+        slowest = slowest.max(start.elapsed());
+        // Of the other tests too, which run at the same time; the same holds for them.
+        let asked = LARGEST.load(Ordering::Relaxed);
+        assert!(
+            asked <= MAX_BYTES as usize + OVERHEAD,
+            "{name} #{mutation}: {asked} bytes at once"
+        );
+    }
+    println!("{name}: {n_read} of {N_MUTATIONS} still read, {slowest:?} at most");
+    assert!(0 < n_read && n_read < N_MUTATIONS, "{n_read} of {N_MUTATIONS} read");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+}
+
+fn idx(dims: &[u32], elements: &[u8]) -> Vec<u8> {
+    let dims_bytes = dims.iter().flat_map(|n| n.to_be_bytes());
+    [0, 0, 8, dims.len() as u8].into_iter().chain(dims_bytes).chain(elements.to_vec()).collect()
+}
+
+#[test]
+fn idx_plain() {
+    let pixels: Vec<u8> = (0..96).collect();
+    let labels = [("train-labels-idx1-ubyte", idx(&[6], &[0, 1, 2, 3, 4, 5]))];
+    check("train-images-idx3-ubyte", &idx(&[6, 4, 4], &pixels), &labels);
+}
+
+#[test]
+fn idx_packed() {
+    let pixels: Vec<u8> = (0..96).collect();
+    let labels = [("train-labels-idx1-ubyte.gz", idx(&[6], &[0, 1, 2, 3, 4, 5]))];
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&idx(&[6, 4, 4], &pixels)).expect("packed");
+    check("train-images-idx3-ubyte.gz", &encoder.finish().expect("packed"), &labels);
+}
+
+fn arrays() -> [(&'static str, Vec<u8>); 5] {
+    let floats: Vec<u8> = (0..12_i16).flat_map(|i| (f32::from(i) / 7.0).to_le_bytes()).collect();
+    [
+        ("x_train", npy("<f4", true, &[3, 2, 2], &floats)),
+        ("y_train", npy("<i4", false, &[3], &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+        ("x_test", npy("<f4", false, &[1, 2, 2], &floats[..16])),
+        ("y_test", npy("|u1", false, &[1], &[1])),
+        ("class_names", npy("|S2", false, &[2], b"a\0bc")),
+    ]
+}
+
+#[test]
+fn npz_stored() {
+    check("data.npz", &npz(&arrays(), false), &[]);
+}
+
+#[test]
+fn npz_deflated() {
+    check("data.npz", &npz(&arrays(), true), &[]);
+}
+
+#[test]
+fn cifar_batches() {
+    check("data_batch_1.bin", &cifar(&[3, 1, 4]), &[]);
+}
+
+#[test]
+fn tables() {
+    let rows: String =
+        (0..20).map(|i| format!("{}.5,{i},\"{}\"\n", i * 3, ["a", "b"][i % 2])).collect();
+    check("table.csv", format!("length,width,species\n{rows}").as_bytes(), &[]);
+}
