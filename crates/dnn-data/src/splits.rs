@@ -148,16 +148,17 @@ mod tests {
         assert!(Splits::default().check().is_err());
     }
 
-    fn table(numbers: [f32; 2]) -> Option<ImageSet> {
+    fn table(numbers: [f32; 2]) -> ImageSet {
         let shape = ImageShape { height: 1, width: 2, channels: 1 };
         let classes = vec!["a".into(), "b".into()];
-        Some(ImageSet::from_floats(numbers.to_vec(), shape, vec![0], classes).expect("a table"))
+        ImageSet::from_floats(numbers.to_vec(), shape, vec![0], classes).expect("a table")
     }
 
     #[test]
     fn a_table_of_whole_numbers_stays_numbers_beside_another() {
         for (train, test) in [([3.0, 200.0], [1.5, 300.0]), ([1.5, 0.0], [3.0, 4.0])] {
-            let mut splits = Splits { train: table(train), test: table(test), ..Splits::default() };
+            let mut splits =
+                Splits { train: Some(table(train)), test: Some(table(test)), ..Splits::default() };
             splits.unify();
             splits.check().expect("they agree");
             let floats = |set: &Option<ImageSet>| {
@@ -170,7 +171,8 @@ mod tests {
 
     #[test]
     fn numbers_are_not_judged_by_what_was_trained_on_bytes() {
-        let error = Splits::new(table([3.0, 200.0]), table([-1.0, 1.0])).expect_err("they differ");
+        let error = Splits::new(Some(table([3.0, 200.0])), Some(table([-1.0, 1.0])))
+            .expect_err("they differ");
         assert_eq!(
             error.to_string(),
             "features of the test set: expected bytes, or numbers from 0 to 1, as in the training \
