@@ -16,7 +16,8 @@ pub(crate) enum Kind {
     Unsigned,
     Signed,
     Float,
-    /// Zero is false.
+    /// Zero is false. Of the formats read here, only .npz has them.
+    #[cfg_attr(not(feature = "npz"), allow(dead_code))]
     Bool,
 }
 

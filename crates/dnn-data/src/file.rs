@@ -13,6 +13,16 @@ pub(crate) const MAX_EXPANSION: u64 = 1032;
 /// A regular file that is not empty, open at its beginning.
 pub(crate) struct InputFile {
     pub(crate) path: PathBuf,
+    #[cfg_attr(
+        not(any(
+            feature = "cifar",
+            feature = "csv",
+            feature = "hdf5",
+            feature = "idx",
+            feature = "npz"
+        )),
+        allow(dead_code)
+    )]
     pub(crate) n_bytes: u64,
     pub(crate) file: File,
 }
@@ -55,11 +65,6 @@ pub(crate) fn io(path: &Path, operation: &'static str) -> impl FnOnce(io::Error)
     move |source| DataError::Io { path: path.into(), operation, source }
 }
 
-/// Whether a file starts as gzip does.
-pub(crate) fn is_gzip(head: &[u8]) -> bool {
-    head.starts_with(b"\x1f\x8b")
-}
-
 /// The files of a folder, sorted; hidden ones are not meant.
 pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
@@ -75,6 +80,7 @@ pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 /// Whether the name of a file says that it is for testing: `t10k`, or `test`.
+#[cfg(any(feature = "cifar", feature = "idx"))]
 pub(crate) fn says_test(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     name.contains("t10k") || name.contains("test") && !name.contains("train")

@@ -72,8 +72,5 @@ fn what_is_no_record_is_refused() {
     let error = source::open(&path, &source::Options::default()).expect_err("no source");
     assert!(matches!(error, DataError::NoSource { .. }));
     let text = message(&error);
-    assert!(
-        text.contains("binary data of no known kind; looked for HDF5, idx (also .gz)"),
-        "{text}"
-    );
+    assert!(text.contains("binary data of no known kind; looked for "), "{text}");
 }

@@ -2,12 +2,14 @@
 
 use crate::array::Array;
 use crate::element::{Element, Kind};
-use crate::file::{InputFile, MAX_EXPANSION, io, is_gzip};
+use crate::file::{InputFile, MAX_EXPANSION, io};
 use crate::{DataError, extent};
 use flate2::read::MultiGzDecoder;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+/// How gzip starts.
+const GZIP: &[u8] = b"\x1f\x8b";
 /// The most dimensions of an array that can be used.
 const MAX_RANK: u8 = 4;
 
@@ -28,7 +30,7 @@ pub(super) struct Magic {
 impl Stream {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let mut input = InputFile::open(path)?;
-        let packed = is_gzip(&input.head()?);
+        let packed = input.head()?.starts_with(GZIP);
         let file = BufReader::new(input.file);
         let reader: Box<dyn Read> =
             if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };

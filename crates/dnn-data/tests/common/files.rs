@@ -7,7 +7,7 @@ use zip::{CompressionMethod, ZipWriter};
 /// An .npy: NumPy's name of the type, order, shape, elements.
 pub(crate) fn npy(descr: &str, fortran_order: bool, shape: &[u64], elements: &[u8]) -> Vec<u8> {
     let order = if fortran_order { "True" } else { "False" };
-    let dims: String = shape.iter().map(|n| format!("{n}, ")).collect();
+    let dims = shape.iter().fold(String::new(), |dims, n| dims + &n.to_string() + ", ");
     let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({dims}), }}\n");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
