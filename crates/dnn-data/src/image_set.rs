@@ -10,7 +10,7 @@ use nalgebra::DMatrix;
 use std::borrow::Cow;
 
 /// Size of every image of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct ImageShape {
     /// Rows of pixels.
     pub height: usize,

@@ -2,6 +2,7 @@
 
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
+pub mod audit;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 mod content;
 mod error;
