@@ -154,3 +154,94 @@ fn duplicates(mut groups: Vec<Group>, max: usize) -> Duplicates {
 fn largest_first(groups: &mut [Group]) {
     groups.sort_by_key(|group| std::cmp::Reverse(group.images.total));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::exact;
+    use super::*;
+    use crate::audit::Split;
+    use crate::{ImageSet, ImageShape, Splits};
+
+    /// One-pixel images of these bytes and labels.
+    fn set(images: &[(u8, u32)]) -> Option<ImageSet> {
+        let shape = ImageShape { height: 1, width: 1, channels: 1 };
+        let (pixels, labels) = images.iter().copied().unzip();
+        ImageSet::new(pixels, shape, labels, ["a", "b", "c"].map(String::from).to_vec()).ok()
+    }
+
+    fn near(a: usize, b: usize, difference: f32) -> Pair {
+        Pair { a, b, distance: 2, difference }
+    }
+
+    #[test]
+    fn a_leak_names_the_training_image_most_like_it() {
+        // The classes of pixels are 0: [0, 1, 5], 1: [2], 2: [3], 3: [4].
+        let train = set(&[(10, 0), (10, 0), (20, 0), (30, 0)]);
+        let splits = Splits::new(train, set(&[(40, 0), (10, 1)])).unwrap();
+        let images = Images::of(&splits);
+        let exact = exact::classes(&images);
+        let mut found = Found::new(&images, &exact);
+        found.add(near(1, 3, 0.05));
+        found.add(near(2, 3, 0.01));
+        let leaks = found.leaks();
+        let at = |split, index, label| ImageRef { split, index, label };
+        assert_eq!(
+            leaks,
+            [
+                Leak {
+                    test: at(Split::Test, 1, 1),
+                    train: at(Split::Train, 0, 0),
+                    n_train: 2,
+                    likeness: Likeness::Same,
+                },
+                Leak {
+                    test: at(Split::Test, 0, 0),
+                    train: at(Split::Train, 3, 0),
+                    n_train: 2,
+                    likeness: Likeness::Near { distance: 2, difference: 0.01 },
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn likeness_within_one_set_is_no_leak() {
+        let splits = Splits::new(set(&[(1, 0), (1, 0), (2, 0)]), set(&[(3, 0), (3, 0), (4, 0)]));
+        let splits = splits.unwrap();
+        let images = Images::of(&splits);
+        let exact = exact::classes(&images);
+        let mut found = Found::new(&images, &exact);
+        found.add(near(0, 1, 0.0));
+        found.add(near(2, 3, 0.0));
+        assert_eq!(found.leaks(), []);
+        let groups = found.near_groups(2);
+        assert_eq!((groups.n_images, groups.groups.total), (6, 2));
+        let first = &groups.groups.listed[0];
+        assert_eq!((first.images.total, first.images.listed.len()), (3, 2));
+        assert_eq!(first.other.index, 2, "the one with other pixels, though it is not listed");
+        assert_eq!(found.exact_groups(1).groups.n_more(), 1);
+    }
+
+    #[test]
+    fn a_contradiction_is_said_once() {
+        // Same pixels with labels a and b; near to it a picture called b; two near ones, a and c.
+        let train = set(&[(10, 0), (10, 1), (20, 1), (30, 0), (40, 2), (50, 0), (50, 0)]);
+        let splits = Splits::new(train, None).unwrap();
+        let images = Images::of(&splits);
+        let exact = exact::classes(&images);
+        let mut found = Found::new(&images, &exact);
+        found.add(near(0, 1, 0.0));
+        found.add(near(2, 3, 0.0));
+        let found = found.contradictions(10);
+        let members = |group: &Group| group.images.listed.iter().map(|i| i.index).collect();
+        let members: Vec<Vec<usize>> = found.iter().map(members).collect();
+        assert_eq!(members, [[0, 1], [3, 4]]);
+        assert_eq!(found.iter().map(|g| g.same_pixels).collect::<Vec<_>>(), [true, false]);
+        // A third label among the near ones is news.
+        let mut found = Found::new(&images, &exact);
+        found.add(near(0, 3, 0.0));
+        let found = found.contradictions(10);
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[1].images.total, found[1].other.label), (3, 1));
+    }
+}

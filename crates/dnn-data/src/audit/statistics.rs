@@ -109,3 +109,69 @@ pub(super) fn constant(images: &Images<'_>) -> Vec<ImageRef> {
     };
     (0..images.len()).filter(is_constant).map(|i| images.at(i)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ImageShape;
+
+    const PAIR: ImageShape = ImageShape { height: 1, width: 2, channels: 1 };
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|i| format!("class {i}")).collect()
+    }
+
+    #[test]
+    fn colours_are_features_of_channels_and_classes() {
+        let shape = ImageShape { height: 1, width: 2, channels: 3 };
+        let pixels = vec![255, 0, 51, 0, 0, 51, 255, 0, 51, 0, 0, 51, 0, 0, 0, 0, 0, 0];
+        let set = ImageSet::new(pixels, shape, vec![1, 1, 0], names(3)).unwrap();
+        let found = &splits(&Splits::new(Some(set), None).unwrap(), 10.0)[0];
+        let channels = [
+            (1.0 / 3.0, (2.0_f64 / 9.0).sqrt()),
+            (0.0, 0.0),
+            (2.0 / 15.0, 0.2 * (2.0_f64 / 9.0).sqrt()),
+        ];
+        for (channel, (mean, std)) in found.channels.iter().zip(channels) {
+            assert!((channel.mean - mean).abs() < 1e-9 && (channel.std - std).abs() < 1e-9);
+        }
+        let bright = 0.299 / 2.0 + 0.114 / 5.0;
+        assert_eq!((found.brightness[0], found.brightness[2]), (Some(0.0), None));
+        assert!((found.brightness[1].unwrap() - bright).abs() < 1e-9);
+        assert_eq!(
+            (&found.class_counts[..], &found.without_images[..]),
+            (&[1, 2, 0][..], &[2][..])
+        );
+    }
+
+    #[test]
+    fn numbers_are_taken_as_they_are() {
+        let floats = vec![-3.0, 1.0, 5.0, 1.0];
+        let set = ImageSet::from_floats(floats, PAIR, vec![0, 1], names(2)).unwrap();
+        let splits = Splits::new(None, Some(set)).unwrap();
+        let found = &super::splits(&splits, 10.0)[0];
+        assert_eq!(found.split, Split::Test);
+        assert_eq!(found.channels, [Channel { mean: 1.0, std: 8.0_f64.sqrt() }]);
+        assert_eq!(found.brightness, [Some(-1.0), Some(3.0)]);
+    }
+
+    #[test]
+    fn the_largest_class_is_set_against_the_smallest_that_is_there() {
+        let found = imbalance(&[30, 0, 3, 30, 4], 10.0);
+        let expected = Imbalance { largest: 0, smallest: 2, ratio: 10.0, flagged: false };
+        assert_eq!(found, expected);
+        assert!(imbalance(&[31, 3], 10.0).flagged);
+        let one = Imbalance { largest: 1, smallest: 1, ratio: 1.0, flagged: false };
+        assert_eq!(imbalance(&[0, 5], 10.0), one);
+    }
+
+    #[test]
+    fn an_image_of_one_colour_is_constant_however_colourful_it_is() {
+        let shape = ImageShape { height: 1, width: 2, channels: 3 };
+        let pixels = vec![9, 8, 7, 9, 8, 7, 5, 5, 5, 5, 5, 6];
+        let set = ImageSet::new(pixels, shape, vec![1, 0], names(2)).unwrap();
+        let splits = Splits::new(None, Some(set)).unwrap();
+        let found = constant(&Images::of(&splits));
+        assert_eq!(found, [ImageRef { split: Split::Test, index: 0, label: 1 }]);
+    }
+}

@@ -66,8 +66,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     console.json(&Result { data, audit: &found, sheet: args.sheet.as_ref() })?;
     if args.strict && found.has_conflicts() {
         warn(format!(
-            "{} test images in the training set, {} pictures with more than one label",
-            found.leaks.total, found.contradictions.total
+            "{} in the training set, {} more than one label",
+            count(found.leaks.total, "test image is", "test images are"),
+            count(found.contradictions.total, "picture has", "pictures have"),
         ));
         return Ok(ExitCode::from(CONFLICTS));
     }
@@ -82,4 +83,9 @@ fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
         None if args.draw.any() => Source::new(DRAWN.as_ref(), &args.names, &args.draw),
         None => Source::usual(console),
     }
+}
+
+/// A number with its noun.
+fn count(n: usize, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
 }

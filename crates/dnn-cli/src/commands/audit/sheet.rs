@@ -1,5 +1,6 @@
 //! The suspects of an audit, in pairs.
 
+use super::count;
 use crate::console::printable;
 use crate::figure::image_sheet::{ImageSheet, Tile};
 use dnn_data::audit::{Audit, Group, ImageRef, Likeness, Near, Split};
@@ -28,15 +29,15 @@ pub(super) fn write(path: &Path, splits: &Splits, audit: &Audit) -> anyhow::Resu
     let ImageShape { height, width, .. } = audit.shape;
     let tiles: Vec<_> =
         images.iter().map(|(pixels, caption)| Tile { pixels, width, height, caption }).collect();
+    let n_near = match &audit.near {
+        Near::Searched(near) => near.duplicates.groups.total,
+        _ => 0,
+    };
     let title = format!(
-        "{} leaks, {} contradictions, {} groups of the same pixels, {} of near duplicates",
-        audit.leaks.total,
-        audit.contradictions.total,
-        audit.exact.groups.total,
-        match &audit.near {
-            Near::Searched(near) => near.duplicates.groups.total,
-            _ => 0,
-        }
+        "{}, {}, {} of the same pixels, {n_near} of near duplicates",
+        count(audit.leaks.total, "leak", "leaks"),
+        count(audit.contradictions.total, "contradiction", "contradictions"),
+        count(audit.exact.groups.total, "group", "groups"),
     );
     ImageSheet { title: &title, tiles: &tiles }.write_pairs_png(path)
 }

@@ -1,5 +1,6 @@
 //! An audit as text.
 
+use super::count;
 use crate::console::printable;
 use dnn_data::audit::{
     Audit, AuditOptions, Channel, Duplicates, Group, ImageRef, Leak, Likeness, Listed, Near,
@@ -123,8 +124,8 @@ fn duplicates(out: &mut String, what: &str, found: &Duplicates, audit: &Audit) -
     if found.groups.total == 0 {
         return writeln!(out, "\n{what}: none");
     }
-    let groups = if found.groups.total == 1 { "group" } else { "groups" };
-    writeln!(out, "\n{what}: {} images in {} {groups}", found.n_images, found.groups.total)?;
+    let groups = count(found.groups.total, "group", "groups");
+    writeln!(out, "\n{what}: {} images in {groups}", found.n_images)?;
     entries(out, &found.groups, |group| describe_group(group, audit))
 }
 
