@@ -2,7 +2,7 @@
 
 use crate::choice::choice;
 use crate::commands::{
-    compare, completions, config, draw, evaluate, gradcheck, inspect, predict, sweep, train,
+    audit, compare, completions, config, draw, evaluate, gradcheck, inspect, predict, sweep, train,
 };
 use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Predict(predict::Args),
     Inspect(inspect::Args),
     Gradcheck(gradcheck::Args),
-    /// Make data
+    /// Make data, or look for what is wrong with it
     Data {
         #[command(subcommand)]
         command: DataCommand,
@@ -62,6 +62,7 @@ pub(crate) enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     Draw(draw::Args),
+    Audit(audit::Args),
 }
 
 /// Which parts of a file are meant, where they do not have the usual names.

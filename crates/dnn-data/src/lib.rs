@@ -4,6 +4,7 @@
 mod array;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
+pub mod audit;
 #[cfg(feature = "cifar")]
 pub mod cifar;
 mod content;

@@ -1,5 +1,6 @@
 //! The subcommands, a file each.
 
+pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
+        Some(Command::Data { command: DataCommand::Audit(args) }) => audit::run(args, console),
         Some(Command::Config { command: ConfigCommand::Init(args) }) => config::init(args, console),
         Some(Command::Config { command: ConfigCommand::Check(args) }) => {
             config::check(args, console)

@@ -27,6 +27,9 @@ const MAX_TITLE: u32 = 900;
 /// All cells together have at most this many pixels (three bytes each, in memory).
 const MAX_PIXELS: u64 = 100_000_000;
 
+/// Between the two images of a pair, and more than [`GAP`] between two pairs.
+const PAIR_GAPS: (u32, u32) = (6, 24);
+
 /// An image of a sheet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tile<'a> {
@@ -54,6 +57,19 @@ impl ImageSheet<'_> {
     /// A tile whose bytes do not match its size; when the file cannot be written. An older file is
     /// then as it was.
     pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
+        self.write(path, 1)
+    }
+
+    /// The same for pairs: the first and the second image stand close together, the third and the
+    /// fourth, and so on.
+    ///
+    /// # Errors
+    /// As [`write_png`](Self::write_png).
+    pub(crate) fn write_pairs_png(&self, path: &Path) -> anyhow::Result<()> {
+        self.write(path, 2)
+    }
+
+    fn write(&self, path: &Path, together: u32) -> anyhow::Result<()> {
         for (i, tile) in self.tiles.iter().enumerate() {
             let (width, height, got) = (tile.width, tile.height, tile.pixels.len());
             let expected = width.checked_mul(height).and_then(|n| n.checked_mul(3));
@@ -64,11 +80,11 @@ impl ImageSheet<'_> {
                 path.display()
             );
         }
-        crate::file::write_png(path, &self.image())
+        crate::file::write_png(path, &self.image(together))
     }
 
-    fn image(&self) -> RgbImage {
-        let layout = Layout::of(self.tiles);
+    fn image(&self, together: u32) -> RgbImage {
+        let layout = Layout::of(self.tiles, together);
         let shown = &self.tiles[..layout.n_shown];
         let note = note(shown.len(), self.tiles.len());
 
@@ -95,7 +111,7 @@ impl ImageSheet<'_> {
         let left = (width - grid_width) / 2;
         for (i, tile) in shown.iter().enumerate() {
             let (column, row) = (i as u32 % layout.n_columns, i as u32 / layout.n_columns);
-            let x = left + column * (layout.cell.0 + GAP.0);
+            let x = left + layout.x(column);
             let y = top + row * (layout.cell.1 + GAP.1);
             draw_tile(&mut image, tile, (x, y), &layout);
         }
@@ -123,10 +139,12 @@ struct Layout {
     image_height: u32,
     n_columns: u32,
     n_shown: usize,
+    /// Images that stand close together: 1, or 2 of a pair.
+    together: u32,
 }
 
 impl Layout {
-    fn of(tiles: &[Tile<'_>]) -> Self {
+    fn of(tiles: &[Tile<'_>], together: u32) -> Self {
         let sizes = tiles.iter().map(|tile| shown_size(tile.width, tile.height));
         let (image_width, image_height) =
             sizes.fold((0, 0), |most, size| (most.0.max(size.0), most.1.max(size.1)));
@@ -137,8 +155,20 @@ impl Layout {
         let caption_height = if n_lines == 0 { 0 } else { 4 + LINE * n_lines as u32 };
         let cell = (width, image_height + caption_height);
         let area = u64::from(cell.0 + GAP.0) * u64::from(cell.1 + GAP.1);
-        let n_shown = tiles.len().min((MAX_PIXELS / area).max(1) as usize);
-        Self { cell, image_height, n_columns: n_columns(n_shown as u32, cell), n_shown }
+        let fitting = (MAX_PIXELS / area).max(u64::from(together)) as usize;
+        let n_shown = tiles.len().min(fitting / together as usize * together as usize);
+        // A pair is laid out like an image of its width.
+        let group = (together * (cell.0 + GAP.0) - GAP.0, cell.1);
+        let n_groups = (n_shown as u32).div_ceil(together);
+        let n_columns = together * n_columns(n_groups, group);
+        Self { cell, image_height, n_columns, n_shown, together }
+    }
+
+    /// Where a column starts.
+    fn x(&self, column: u32) -> u32 {
+        let (within, between) = if self.together > 1 { PAIR_GAPS } else { (0, GAP.0) };
+        let group = column / self.together;
+        column * self.cell.0 + group * between + (column - group) * within
     }
 
     fn n_rows(&self) -> u32 {
@@ -147,9 +177,9 @@ impl Layout {
 
     /// Width and height of all rows.
     fn size(&self) -> (u32, u32) {
-        let along = |n: u32, cell: u32, gap: u32| (n * (cell + gap)).saturating_sub(gap);
         let n_columns = self.n_columns.min(self.n_shown as u32);
-        (along(n_columns, self.cell.0, GAP.0), along(self.n_rows(), self.cell.1, GAP.1))
+        let width = n_columns.checked_sub(1).map_or(0, |last| self.x(last) + self.cell.0);
+        (width, (self.n_rows() * (self.cell.1 + GAP.1)).saturating_sub(GAP.1))
     }
 }
 
@@ -243,7 +273,7 @@ mod tests {
         let caption = ["index 5", "true cat", "predicted non-cat 0.31"].map(String::from);
         let tile = |pixels| Tile { pixels, width: 64, height: 64, caption: &caption };
         let tiles: Vec<_> = pixels.iter().map(|pixels| tile(pixels)).collect();
-        let image = ImageSheet { title: "10 of 50 misclassified", tiles: &tiles }.image();
+        let image = ImageSheet { title: "10 of 50 misclassified", tiles: &tiles }.image(1);
         let places: Vec<_> = colours.iter().map(|colour| bounds(&image, *colour)).collect();
         for (colour, (left, top, right, bottom)) in colours.iter().zip(&places) {
             assert_eq!(count(&image, *colour), 128 * 128);
@@ -264,11 +294,31 @@ mod tests {
     }
 
     #[test]
+    fn pairs_stand_close_together_and_are_never_parted() {
+        for n_pairs in 1..40 {
+            let colours: Vec<[u8; 3]> = (0..2 * n_pairs).map(|i| [2 * i, 255, 0]).collect();
+            let pixels: Vec<_> = colours.iter().map(|colour| solid(*colour, 64, 64)).collect();
+            let tiles: Vec<_> = (pixels.iter())
+                .map(|pixels| Tile { pixels, width: 64, height: 64, caption: &[] })
+                .collect();
+            let image = ImageSheet { title: "", tiles: &tiles }.image(2);
+            let places: Vec<_> = colours.iter().map(|colour| bounds(&image, *colour)).collect();
+            for (i, pair) in places.chunks(2).enumerate() {
+                assert_eq!(pair[0].1, pair[1].1, "one row");
+                assert_eq!(pair[1].0 - pair[0].2 - 1, PAIR_GAPS.0);
+                if let Some(next) = places.get(2 * i + 2).filter(|next| next.1 == pair[0].1) {
+                    assert_eq!(next.0 - pair[1].2 - 1, PAIR_GAPS.1);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn pixels_become_squares() {
         let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]];
         let pixels = colours.concat();
         let tile = Tile { pixels: &pixels, width: 2, height: 2, caption: &[] };
-        let image = ImageSheet { title: "", tiles: &[tile] }.image();
+        let image = ImageSheet { title: "", tiles: &[tile] }.image(1);
         let (left, top, ..) = bounds(&image, colours[0]);
         for (i, colour) in (0..).zip(colours) {
             let (x, y) = (left + i % 2 * 64, top + i / 2 * 64);
@@ -287,7 +337,7 @@ mod tests {
         assert_eq!(shown_size(1_000_000, 1), (256, 1));
         let large = solid([1, 2, 3], 700, 300);
         let tile = Tile { pixels: &large, width: 700, height: 300, caption: &[] };
-        let image = ImageSheet { title: "", tiles: &[tile] }.image();
+        let image = ImageSheet { title: "", tiles: &[tile] }.image(1);
         assert_eq!(count(&image, [1, 2, 3]), 256 * 109);
     }
 
@@ -309,8 +359,8 @@ mod tests {
         let pixels = solid([0, 255, 0], 8, 8);
         let caption = [format!("true {}", "a-long-class-name".repeat(9)), "second".into()];
         let tile = Tile { pixels: &pixels, width: 8, height: 8, caption: &caption };
-        let image = ImageSheet { title: "", tiles: &[tile, tile, tile] }.image();
-        let layout = Layout::of(&[tile, tile, tile]);
+        let image = ImageSheet { title: "", tiles: &[tile, tile, tile] }.image(1);
+        let layout = Layout::of(&[tile, tile, tile], 1);
         assert_eq!((layout.cell.0, layout.n_columns), (MAX_CAPTION, 3));
         for gap in 0..2 {
             let left = MARGIN + (gap + 1) * MAX_CAPTION + gap * GAP.0;
@@ -340,7 +390,7 @@ mod tests {
     fn what_a_picture_cannot_hold_is_left_out_and_said() {
         let pixels = solid([0; 3], 64, 64);
         let tiles = vec![Tile { pixels: &pixels, width: 64, height: 64, caption: &[] }; 10_000];
-        let layout = Layout::of(&tiles);
+        let layout = Layout::of(&tiles, 1);
         let (width, height) = layout.size();
         assert!(u64::from(width) * u64::from(height) <= MAX_PIXELS);
         assert!((4000..10_000).contains(&layout.n_shown), "{layout:?}");

@@ -1,0 +1,91 @@
+//! `dnn data audit`.
+
+mod sheet;
+mod text;
+
+use crate::args::{DrawArgs, NameArgs};
+use crate::console::{Console, warn};
+use crate::source::{DRAWN, Source};
+use anyhow::bail;
+use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit code with --strict when images are in both sets or have two labels.
+const CONFLICTS: u8 = 1;
+
+/// Say what is wrong with a data set: duplicates, test images in the training set, two labels
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A folder with a training and a test file, an HDF5 file, or `drawn` [default: data, or drawn
+    /// when nothing was fetched]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    draw: DrawArgs,
+    /// Bits of 64 in which the hashes of near duplicates may differ, 0 to look for none
+    #[arg(long, value_name = "N", default_value_t = AuditOptions::NEAR_DISTANCE,
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
+    near: u32,
+    /// Entries of each list; totals are of all
+    #[arg(long, value_name = "N", default_value_t = AuditOptions::MAX_LISTED)]
+    list: usize,
+    /// Write a picture of what is listed, in pairs
+    #[arg(long, value_name = "FILE.png")]
+    sheet: Option<PathBuf>,
+    /// Exit with 1 when a test image is in the training set, or a picture has two labels
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Serialize)]
+struct Result<'a> {
+    data: &'a Path,
+    #[serde(flatten)]
+    audit: &'a Audit,
+    sheet: Option<&'a PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    let source = source_of(args, console)?;
+    let splits = source.load()?;
+    let options =
+        AuditOptions { near_distance: args.near, max_listed: args.list, ..AuditOptions::default() };
+    // HDF5 files are read whole or not at all: no source leaves single images out yet.
+    let found = audit(&splits, &[], &options)?;
+    let data = args.data.as_ref().unwrap_or(&source.data);
+    if !console.json {
+        console.text(text::describe(data, &found, &options)?.trim_end())?;
+    }
+    if let Some(path) = &args.sheet {
+        sheet::write(path, &splits, &found)?;
+        console.text(format!("\nWritten: {}", path.display()))?;
+    }
+    console.json(&Result { data, audit: &found, sheet: args.sheet.as_ref() })?;
+    if args.strict && found.has_conflicts() {
+        warn(format!(
+            "{} in the training set, {} more than one label",
+            count(found.leaks.total, "test image is", "test images are"),
+            count(found.contradictions.total, "picture has", "pictures have"),
+        ));
+        return Ok(ExitCode::from(CONFLICTS));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As `dnn train` takes it.
+fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
+    match &args.data {
+        Some(data) => Source::new(data, &args.names, &args.draw),
+        None if args.names.x.is_some() => bail!("--x and --y need DATA, an HDF5 file"),
+        None if args.draw.any() => Source::new(DRAWN.as_ref(), &args.names, &args.draw),
+        None => Source::usual(console),
+    }
+}
+
+/// A number with its noun.
+fn count(n: usize, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
+}
