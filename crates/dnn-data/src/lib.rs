@@ -2,6 +2,10 @@
 
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
+#[cfg(feature = "augment")]
+pub mod augment;
+#[cfg(any(feature = "augment", feature = "synthetic"))]
+mod chance;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 mod content;
 mod error;
