@@ -2,7 +2,8 @@
 
 use crate::choice::choice;
 use crate::commands::{
-    compare, completions, config, draw, evaluate, gradcheck, inspect, predict, sweep, train,
+    compare, completions, config, draw, evaluate, gradcheck, inspect, predict, preview, sweep,
+    train,
 };
 use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     Predict(predict::Args),
     Inspect(inspect::Args),
     Gradcheck(gradcheck::Args),
-    /// Make data
+    /// Make data, or look at it
     Data {
         #[command(subcommand)]
         command: DataCommand,
@@ -62,6 +63,7 @@ pub(crate) enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     Draw(draw::Args),
+    Preview(Box<preview::Args>),
 }
 
 /// Which datasets of an HDF5 file are meant, where they do not have the course's names.

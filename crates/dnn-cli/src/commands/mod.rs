@@ -9,6 +9,7 @@ mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;
+pub(crate) mod preview;
 pub(crate) mod sweep;
 pub(crate) mod train;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
+        Some(Command::Data { command: DataCommand::Preview(args) }) => preview::run(args, console),
         Some(Command::Config { command: ConfigCommand::Init(args) }) => config::init(args, console),
         Some(Command::Config { command: ConfigCommand::Check(args) }) => {
             config::check(args, console)
