@@ -2,7 +2,8 @@
 
 use crate::choice::choice;
 use crate::commands::{
-    audit, compare, completions, config, draw, evaluate, gradcheck, inspect, predict, sweep, train,
+    audit, compare, completions, config, draw, evaluate, gradcheck, inspect, predict, preview,
+    sweep, train,
 };
 use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     Predict(predict::Args),
     Inspect(inspect::Args),
     Gradcheck(gradcheck::Args),
-    /// Make data, or look for what is wrong with it
+    /// Make data, look at it, or for what is wrong with it
     Data {
         #[command(subcommand)]
         command: DataCommand,
@@ -63,6 +64,7 @@ pub(crate) enum ConfigCommand {
 pub(crate) enum DataCommand {
     Draw(draw::Args),
     Audit(audit::Args),
+    Preview(Box<preview::Args>),
 }
 
 /// Which parts of a file are meant, where they do not have the usual names.

@@ -251,6 +251,11 @@ impl Input {
         }
     }
 
+    /// This one, without image files that cannot be used.
+    pub(crate) fn leaving_out_bad_images(self) -> Self {
+        Self { on_bad_image: BadImage::Skip, ..self }
+    }
+
     /// The flags of [`FilesArgs`] that ask for the same files.
     pub(crate) fn file_flags(&self) -> Vec<String> {
         let usual = Self::default();

@@ -271,6 +271,37 @@ fn drawn_images_make_a_file_that_trains_alike() {
 }
 
 #[test]
+fn a_preview_shows_images_and_what_augmentation_makes_of_them() {
+    let place = Place::new();
+    let preview = |more: &[&str]| {
+        let args = [&["data", "preview"], &DATA[..], &["--out", "p.png"], more].concat();
+        place.json(&args)
+    };
+    let picture = || image::open(place.path("p.png")).unwrap().into_rgb8();
+    let plain = preview(&["--examples", "4"]);
+    assert_eq!(plain["examples"], serde_json::json!([0, 7, 15, 22]));
+    assert_eq!((&plain["augment"], &plain["epochs"]), (&Value::Null, &0.into()));
+    let before = picture();
+    let two = ["--examples", "2", "--epochs", "5", "--augment"];
+    let strong = preview(&[&two[..], &["strong,flip=1"]].concat());
+    assert_eq!((&strong["augment"]["flip"], &strong["epochs"]), (&1.0.into(), &5.into()));
+    let after = picture();
+    assert!(after.width() > 6 * 120 && after.height() < before.height() + 200);
+    preview(&[&two[..], &["strong,flip=1"]].concat());
+    assert_eq!(picture(), after, "the same again");
+    preview(&[&two[..], &["strong,flip=1", "--seed", "2"]].concat());
+    assert_ne!(picture(), after);
+
+    let refused = |more: &[&str]| {
+        place.refused(&[&["data", "preview", "drawn", "--out", "q.png"], more].concat())
+    };
+    assert!(refused(&["--augment", "stong"]).contains("did you mean `strong`?"));
+    assert!(refused(&["--augment", "flip=2"]).contains("flip is 2: expected a probability"));
+    assert!(refused(&["--epochs", "2"]).contains("--augment"));
+    assert_eq!(place.names(), ["p.png"]);
+}
+
+#[test]
 fn inspect_knows_models_data_images_and_runs() {
     let place = Place::new();
     place.trained();

@@ -239,3 +239,21 @@ fn flags_of_breadth_train_and_stay_in_the_configuration() {
     let error = place.refused(&[&quick()[..], &gram].concat());
     assert!(error.contains("it takes optimizers whose steps are linear"), "{error}");
 }
+
+#[test]
+fn augmented_training_repeats_itself_and_is_judged_on_the_images_as_they_are() {
+    let place = Place::new();
+    let train = [&quick()[..], &["--augment", "strong", "--batch-size", "8"]].concat();
+    let augmented = place.json(&[&train[..], &["--out", "a"]].concat());
+    assert_eq!(augmented["engine"], "dense");
+    place.ok(&["train", "--config", "a/config.toml", "--threads", "2", "--out", "again"]);
+    let plain = [&quick()[..], &["--batch-size", "8", "--out", "plain"]].concat();
+    place.ok(&plain);
+    let model = |run: &str| fs::read(place.path(run).join("model.safetensors")).unwrap();
+    assert!(model("a") == model("again"));
+    assert!(model("a") != model("plain"));
+    let judged = place.json(&[&["evaluate", "a"], &DATA[..], &["--split", "train"]].concat());
+    assert_eq!(judged["correct"], augmented["train"]["correct"]);
+    let error = place.refused(&[&train[..], &["--engine", "gram", "--out", "g"]].concat());
+    assert!(error.contains("gram engine"), "{error}");
+}

@@ -5,6 +5,10 @@ mod array;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
 pub mod audit;
+#[cfg(feature = "augment")]
+pub mod augment;
+#[cfg(any(feature = "augment", feature = "synthetic"))]
+mod chance;
 #[cfg(feature = "cifar")]
 pub mod cifar;
 mod content;

@@ -10,6 +10,7 @@ mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;
+pub(crate) mod preview;
 pub(crate) mod sweep;
 pub(crate) mod train;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
         Some(Command::Data { command: DataCommand::Audit(args) }) => audit::run(args, console),
+        Some(Command::Data { command: DataCommand::Preview(args) }) => preview::run(args, console),
         Some(Command::Config { command: ConfigCommand::Init(args) }) => config::init(args, console),
         Some(Command::Config { command: ConfigCommand::Check(args) }) => {
             config::check(args, console)

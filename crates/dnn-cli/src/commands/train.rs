@@ -11,8 +11,10 @@ use crate::run::{
     self, CheckpointStore, Every, Machine, MetricsLog, RunConfig, RunFolder, Seconds, Summary,
 };
 use crate::source::{DRAWN, DatasetNames, Source, Streams};
+use crate::spec::augmentation;
 use anyhow::{Context, bail};
 use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
+use dnn_data::augment::{AugmentConfig, AugmentedExamples};
 use dnn_data::hdf5::{Stream, StreamedExamples};
 use dnn_data::{ImageSet, Splits};
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
@@ -44,6 +46,10 @@ pub(crate) struct Args {
     draw: DrawArgs,
     #[command(flatten)]
     input: InputArgs,
+    /// Change the training images at random in every epoch: light, medium, strong, or settings such
+    /// as flip=0.5,rotation=15 (`dnn data preview` shows them)
+    #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation)]
+    augment: Option<AugmentConfig>,
     #[command(flatten)]
     training: TrainingArgs,
     /// Start from a configuration, for example the config.toml of a run; flags change it
@@ -101,13 +107,17 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let training =
         apply(base.training, &args.training).context("these settings make no training")?;
     let checkpoint_every = args.checkpoint_every.or(base.checkpoint_every);
-    let config = RunConfig { checkpoint_every, source: Some(source), training };
+    let augment = args.augment.or(base.augment);
+    let config = RunConfig { checkpoint_every, source: Some(source), augment, training };
     let place = match (&args.resume, &args.out) {
         (Some(path), _) => Place::Resume { path, previous: args.previous },
         (None, Some(path)) => Place::Folder { path, force: args.force },
         (None, None) => Place::Numbered(name),
     };
     if let Some(k) = args.folds {
+        if config.augment.is_some() {
+            bail!("--folds trains on the images as they are: leave out --augment");
+        }
         return folds::run(&config, &place, k, console);
     }
     train(&config, &place, console)
@@ -243,11 +253,21 @@ struct Prepared<F: Real> {
 }
 
 impl<F: Real> Prepared<F> {
-    fn load(source: &Source, console: Console) -> anyhow::Result<Self> {
+    fn load(
+        source: &Source,
+        augment: Option<AugmentConfig>,
+        seed: u64,
+        console: Console,
+    ) -> anyhow::Result<Self> {
         let start = Instant::now();
         if let Some(limit) = source.memory_limit
             && let Some(streamed) = source.stream(limit, size_of::<F>())?
         {
+            if augment.is_some() {
+                bail!(
+                    "only images in memory are augmented: a larger --memory-limit, or no --augment"
+                );
+            }
             return Self::streamed(source, streamed, start, console);
         }
         let Splits { train, test, validation, .. } = source.load(console)?;
@@ -273,7 +293,10 @@ impl<F: Real> Prepared<F> {
         };
         Ok(Self {
             data_hash: hash(std::iter::once(&train).chain(&validation)),
-            train: dataset(&train)?,
+            train: match augment {
+                Some(config) => Box::new(AugmentedExamples::new(train, &contract, config, seed)?),
+                None => dataset(&train)?,
+            },
             test: test.as_ref().map(dataset).transpose()?,
             validation: validation.as_ref().map(dataset).transpose()?,
             contract,
@@ -359,7 +382,8 @@ where
     Network<F>: Into<AnyNetwork>,
 {
     let source = config.source.as_ref().context("no data given")?;
-    let data = Prepared::<F>::load(source, console)?;
+    let augment = config.augment.filter(|augment| !augment.is_off());
+    let data = Prepared::<F>::load(source, augment, config.training.seed, console)?;
     let Prepared { train, test, validation, contract, data_hash, start } = data;
     let training = Training::new(&config.training, &*train).validate_on(validation.as_deref());
     training.check().context("these images and settings make no training")?;

@@ -57,7 +57,7 @@ impl ImageSheet<'_> {
     /// A tile whose bytes do not match its size; when the file cannot be written. An older file is
     /// then as it was.
     pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
-        self.write(path, 1)
+        self.write(path, 1, None)
     }
 
     /// The same for pairs: the first and the second image stand close together, the third and the
@@ -66,10 +66,18 @@ impl ImageSheet<'_> {
     /// # Errors
     /// As [`write_png`](Self::write_png).
     pub(crate) fn write_pairs_png(&self, path: &Path) -> anyhow::Result<()> {
-        self.write(path, 2)
+        self.write(path, 2, None)
     }
 
-    fn write(&self, path: &Path, together: u32) -> anyhow::Result<()> {
+    /// As [`write_png`](Self::write_png), with so many images to a row.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn write_png_in_rows(&self, path: &Path, n_columns: u32) -> anyhow::Result<()> {
+        self.write(path, 1, Some(n_columns))
+    }
+
+    fn write(&self, path: &Path, together: u32, n_columns: Option<u32>) -> anyhow::Result<()> {
         for (i, tile) in self.tiles.iter().enumerate() {
             let (width, height, got) = (tile.width, tile.height, tile.pixels.len());
             let expected = width.checked_mul(height).and_then(|n| n.checked_mul(3));
@@ -80,11 +88,12 @@ impl ImageSheet<'_> {
                 path.display()
             );
         }
-        crate::file::write_png(path, &self.image(together))
+        let layout = Layout::of(self.tiles, together);
+        let n_columns = n_columns.unwrap_or(layout.n_columns).max(1);
+        crate::file::write_png(path, &self.image(&Layout { n_columns, ..layout }))
     }
 
-    fn image(&self, together: u32) -> RgbImage {
-        let layout = Layout::of(self.tiles, together);
+    fn image(&self, layout: &Layout) -> RgbImage {
         let shown = &self.tiles[..layout.n_shown];
         let note = note(shown.len(), self.tiles.len());
 
@@ -113,7 +122,7 @@ impl ImageSheet<'_> {
             let (column, row) = (i as u32 % layout.n_columns, i as u32 / layout.n_columns);
             let x = left + layout.x(column);
             let y = top + row * (layout.cell.1 + GAP.1);
-            draw_tile(&mut image, tile, (x, y), &layout);
+            draw_tile(&mut image, tile, (x, y), layout);
         }
         image
     }
@@ -254,6 +263,10 @@ mod tests {
         colour.repeat(width * height)
     }
 
+    fn drawn(title: &str, tiles: &[Tile<'_>]) -> RgbImage {
+        ImageSheet { title, tiles }.image(&Layout::of(tiles, 1))
+    }
+
     fn count(image: &RgbImage, colour: [u8; 3]) -> usize {
         image.pixels().filter(|pixel| pixel.0 == colour).count()
     }
@@ -273,7 +286,7 @@ mod tests {
         let caption = ["index 5", "true cat", "predicted non-cat 0.31"].map(String::from);
         let tile = |pixels| Tile { pixels, width: 64, height: 64, caption: &caption };
         let tiles: Vec<_> = pixels.iter().map(|pixels| tile(pixels)).collect();
-        let image = ImageSheet { title: "10 of 50 misclassified", tiles: &tiles }.image(1);
+        let image = drawn("10 of 50 misclassified", &tiles);
         let places: Vec<_> = colours.iter().map(|colour| bounds(&image, *colour)).collect();
         for (colour, (left, top, right, bottom)) in colours.iter().zip(&places) {
             assert_eq!(count(&image, *colour), 128 * 128);
@@ -301,7 +314,8 @@ mod tests {
             let tiles: Vec<_> = (pixels.iter())
                 .map(|pixels| Tile { pixels, width: 64, height: 64, caption: &[] })
                 .collect();
-            let image = ImageSheet { title: "", tiles: &tiles }.image(2);
+            let sheet = ImageSheet { title: "", tiles: &tiles };
+            let image = sheet.image(&Layout::of(&tiles, 2));
             let places: Vec<_> = colours.iter().map(|colour| bounds(&image, *colour)).collect();
             for (i, pair) in places.chunks(2).enumerate() {
                 assert_eq!(pair[0].1, pair[1].1, "one row");
@@ -318,7 +332,7 @@ mod tests {
         let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]];
         let pixels = colours.concat();
         let tile = Tile { pixels: &pixels, width: 2, height: 2, caption: &[] };
-        let image = ImageSheet { title: "", tiles: &[tile] }.image(1);
+        let image = drawn("", &[tile]);
         let (left, top, ..) = bounds(&image, colours[0]);
         for (i, colour) in (0..).zip(colours) {
             let (x, y) = (left + i % 2 * 64, top + i / 2 * 64);
@@ -337,7 +351,7 @@ mod tests {
         assert_eq!(shown_size(1_000_000, 1), (256, 1));
         let large = solid([1, 2, 3], 700, 300);
         let tile = Tile { pixels: &large, width: 700, height: 300, caption: &[] };
-        let image = ImageSheet { title: "", tiles: &[tile] }.image(1);
+        let image = drawn("", &[tile]);
         assert_eq!(count(&image, [1, 2, 3]), 256 * 109);
     }
 
@@ -355,11 +369,25 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_as_long_as_they_are_asked_to_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("sheet.png");
+        let (first, other) = (solid([0, 255, 0], 8, 8), solid([0, 0, 255], 8, 8));
+        let tile = |pixels| Tile { pixels, width: 8, height: 8, caption: &[] };
+        let tiles = [tile(&first), tile(&other), tile(&first), tile(&other)];
+        let sheet = ImageSheet { title: "", tiles: &tiles };
+        sheet.write_png_in_rows(&path, 2).expect("written");
+        let image = image::open(&path).expect("a PNG").into_rgb8();
+        let (left, _, right, _) = bounds(&image, [0, 255, 0]);
+        assert_eq!((right - left, count(&image, [0, 255, 0])), (127, 2 * 128 * 128));
+    }
+
+    #[test]
     fn a_long_caption_stays_in_its_cell() {
         let pixels = solid([0, 255, 0], 8, 8);
         let caption = [format!("true {}", "a-long-class-name".repeat(9)), "second".into()];
         let tile = Tile { pixels: &pixels, width: 8, height: 8, caption: &caption };
-        let image = ImageSheet { title: "", tiles: &[tile, tile, tile] }.image(1);
+        let image = drawn("", &[tile, tile, tile]);
         let layout = Layout::of(&[tile, tile, tile], 1);
         assert_eq!((layout.cell.0, layout.n_columns), (MAX_CAPTION, 3));
         for gap in 0..2 {

@@ -4,6 +4,7 @@ use super::Every;
 use crate::console;
 use crate::source::Source;
 use anyhow::Context;
+use dnn_data::augment::AugmentConfig;
 use dnn_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -18,6 +19,9 @@ pub(crate) struct RunConfig {
     /// The images; may be left to the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<Source>,
+    /// How the training images are changed at random in every epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) augment: Option<AugmentConfig>,
     /// The training.
     pub(crate) training: TrainConfig,
 }
@@ -25,7 +29,7 @@ pub(crate) struct RunConfig {
 impl RunConfig {
     /// This training, nothing else said.
     pub(crate) fn new(training: TrainConfig) -> Self {
-        Self { checkpoint_every: None, source: None, training }
+        Self { checkpoint_every: None, source: None, augment: None, training }
     }
 
     /// Reads a configuration; paths in it are relative to its folder.

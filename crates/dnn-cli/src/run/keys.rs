@@ -203,4 +203,21 @@ pub(crate) const KEYS: &[Key] = &[
          while training goes on.",
         "536870912",
     ),
+    key(
+        "augment",
+        "How the training images are changed at random in every epoch; `dnn data preview` shows it. \
+         Without this table they stay as they are.",
+    ),
+    key("augment.flip", "Probability of a horizontal flip, 0 to 1."),
+    key("augment.shift", "Shift at most, as a fraction of each side."),
+    key("augment.rotation", "Rotation at most, in degrees, either way."),
+    key("augment.zoom", "Zoom at most; 0.1 scales by 0.9 to 1.1."),
+    key("augment.padding", "What shows where a shifted, rotated or shrunk image ends."),
+    key("augment.brightness", "Brightness at most; 0.2 multiplies by 0.8 to 1.2."),
+    key("augment.contrast", "Contrast at most; 0.2 makes it 0.8 to 1.2 times as large."),
+    key("augment.saturation", "Saturation at most, as contrast; not for grey images."),
+    key("augment.hue", "Hue at most, as a fraction of the colour circle; not for grey images."),
+    key("augment.noise", "Deviation of Gaussian noise, as a fraction of 255."),
+    key("augment.erasing", "Probability that a rectangle is erased, 0 to 1."),
+    key("augment.erasing_fill", "What an erased rectangle shows."),
 ];

@@ -131,7 +131,9 @@ mod tests {
                 .unwrap();
         assert_eq!(
             base.shape(&[]),
-            Shape::Table(["checkpoint_every", "source", "training"].map(String::from).to_vec())
+            Shape::Table(
+                ["checkpoint_every", "source", "augment", "training"].map(String::from).to_vec()
+            )
         );
         let Shape::Table(keys) = base.shape(&["training"]) else { panic!("a table") };
         assert_eq!(keys[0], "hidden");

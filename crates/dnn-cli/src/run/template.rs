@@ -24,6 +24,7 @@ pub(crate) fn commented(config: &RunConfig) -> anyhow::Result<String> {
     let mut shown = config.clone();
     let source = shown.source.get_or_insert_with(Source::drawn);
     source.input.get_or_insert_with(Input::default);
+    shown.augment.get_or_insert_default();
     let writer = Writer { given: Base::new(config)?, base: Base::new(&shown)? };
     let mut out = String::new();
     let version = env!("CARGO_PKG_VERSION");

@@ -3,6 +3,7 @@
 //! Only `+ - * /`, square roots, `floor`, `abs`, `min` and `max` are used here and wherever pixels
 //! come from: IEEE 754 defines them to the last bit, the sine of a platform's library it does not.
 
+pub(super) use crate::chance::sin_cos;
 use std::ops::{Add, Mul, Neg, Sub};
 
 /// A point or a vector; x to the right, y downwards.
@@ -58,26 +59,6 @@ impl Neg for Point {
     type Output = Self;
     fn neg(self) -> Self {
         pt(-self.x, -self.y)
-    }
-}
-
-/// Sine and cosine of an angle in degrees: the Taylor series within 45° of the nearest quarter turn.
-pub(super) fn sin_cos(degrees: f64) -> (f64, f64) {
-    let quarter = (degrees / 90.0 + 0.5).floor();
-    let r = (degrees - 90.0 * quarter) * (std::f64::consts::PI / 180.0);
-    let q = r * r;
-    let (mut sin, mut cos) = (1.0, 1.0);
-    for n in (1..8).rev() {
-        let n = f64::from(2 * n);
-        sin = 1.0 - q / (n * (n + 1.0)) * sin;
-        cos = 1.0 - q / (n * (n - 1.0)) * cos;
-    }
-    sin *= r;
-    match quarter.rem_euclid(4.0) as u8 {
-        0 => (sin, cos),
-        1 => (cos, -sin),
-        2 => (-sin, -cos),
-        _ => (-cos, sin),
     }
 }
 
@@ -154,16 +135,6 @@ impl Transform {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sine_and_cosine_are_the_libraries_to_rounding() {
-        for i in -800..800 {
-            let degrees = f64::from(i) * 0.731;
-            let (sin, cos) = sin_cos(degrees);
-            let (s, c) = degrees.to_radians().sin_cos();
-            assert!((sin - s).abs() < 4e-15 && (cos - c).abs() < 4e-15, "at {degrees}°");
-        }
-    }
 
     #[test]
     fn the_inverse_leads_back() {

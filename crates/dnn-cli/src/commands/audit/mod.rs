@@ -5,6 +5,7 @@ mod text;
 
 use crate::args::{DrawArgs, NameArgs};
 use crate::console::{Console, warn};
+use crate::input::FilesArgs;
 use crate::source::{DRAWN, Source};
 use anyhow::bail;
 use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     names: NameArgs,
     #[command(flatten)]
     draw: DrawArgs,
+    #[command(flatten)]
+    files: FilesArgs,
     /// Bits of 64 in which the hashes of near duplicates may differ, 0 to look for none
     #[arg(long, value_name = "N", default_value_t = AuditOptions::NEAR_DISTANCE,
           value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
@@ -50,11 +53,12 @@ struct Result<'a> {
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let source = source_of(args, console)?;
-    let splits = source.load()?;
+    let splits = source.load(console)?;
     let options =
         AuditOptions { near_distance: args.near, max_listed: args.list, ..AuditOptions::default() };
-    // HDF5 files are read whole or not at all: no source leaves single images out yet.
-    let found = audit(&splits, &[], &options)?;
+    let unreadable: Vec<_> =
+        splits.rejected.iter().map(|r| (r.path.clone(), r.reason.clone())).collect();
+    let found = audit(&splits, &unreadable, &options)?;
     let data = args.data.as_ref().unwrap_or(&source.data);
     if !console.json {
         console.text(text::describe(data, &found, &options)?.trim_end())?;
@@ -75,8 +79,15 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// As `dnn train` takes it.
+/// As `dnn train` takes it; files that are no images are part of what is found.
 fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
+    let mut source = named_source(args, console)?;
+    let input = args.files.change(source.input).unwrap_or_default();
+    source.input = Some(input.leaving_out_bad_images());
+    Ok(source)
+}
+
+fn named_source(args: &Args, console: Console) -> anyhow::Result<Source> {
     match &args.data {
         Some(data) => Source::new(data, &args.names, &args.draw),
         None if args.names.x.is_some() => bail!("--x and --y need DATA, an HDF5 file"),

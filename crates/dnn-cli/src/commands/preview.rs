@@ -1,0 +1,142 @@
+//! `dnn data preview`.
+
+use crate::args::{DrawArgs, NameArgs};
+use crate::choice::choice;
+use crate::console::{Console, printable};
+use crate::figure::image_sheet::{ImageSheet, Tile};
+use crate::source::{Source, Split};
+use crate::spec::augmentation;
+use anyhow::ensure;
+use dnn_data::ImageSet;
+use dnn_data::augment::{AugmentConfig, Augmenter, Strength};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Draw a picture of some images of a data set, and of what augmentation makes of them
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A folder with a training and a test file, an HDF5 file, or `drawn` [default: the real cat
+    /// images when they are there, else drawn ones]
+    data: Option<PathBuf>,
+    /// Write the picture to this file
+    #[arg(long, value_name = "FILE.png")]
+    out: PathBuf,
+    /// Show augmented images beside each image: light, medium, strong, settings such as
+    /// flip=0.5,rotation=15, or both: strong,erasing=0. Settings: flip, shift, rotation, zoom,
+    /// padding, brightness, contrast, saturation, hue, noise, erasing, erasing_fill
+    #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation)]
+    augment: Option<AugmentConfig>,
+    /// Images to show, evenly spaced over the data
+    #[arg(long, value_name = "N", default_value_t = 6,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    examples: u32,
+    /// Augmented images beside each: one for each epoch
+    #[arg(long, value_name = "K", default_value_t = 7, requires = "augment",
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    epochs: u32,
+    /// Another seed, other changes
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "augment")]
+    seed: u64,
+    /// Which images of the data
+    #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), default_value = "train")]
+    split: Split,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    draw: DrawArgs,
+}
+
+#[derive(Serialize)]
+struct Result<'a> {
+    out: &'a PathBuf,
+    split: Split,
+    examples: &'a [usize],
+    augment: Option<AugmentConfig>,
+    epochs: u32,
+    seed: u64,
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    let source = match &args.data {
+        Some(data) => Source::new(data, &args.names, &args.draw)?,
+        None => Source::usual(console)?.with(&args.names, &args.draw)?,
+    };
+    let split = if args.names.x.is_some() { Split::Train } else { args.split };
+    let set = split.of(source.load(console)?, &source.data)?;
+    ensure!(
+        args.augment.is_none() || set.floats().is_none(),
+        "{}: its examples are numbers that are no bytes, and only images are augmented",
+        source.data.display()
+    );
+    let n = (args.examples as usize).min(set.len());
+    let examples: Vec<usize> = (0..n).map(|i| i * set.len() / n).collect();
+    let n_epochs = if args.augment.is_some() { args.epochs } else { 0 };
+    let augmenter = args.augment.map(|augment| Augmenter::new(augment, set.shape(), args.seed));
+    let images = images(&set, &examples, augmenter.transpose()?.as_ref(), n_epochs, split);
+
+    let shape = set.shape();
+    let tiles: Vec<_> = images
+        .iter()
+        .map(|(pixels, caption)| Tile {
+            pixels,
+            width: shape.width,
+            height: shape.height,
+            caption: std::slice::from_ref(caption),
+        })
+        .collect();
+    let title = match &args.augment {
+        Some(augment) => format!("{}, seed {}", name(augment), args.seed),
+        None => format!("{n} of {} {split} images, {shape}", set.len()),
+    };
+    let sheet = ImageSheet { title: &title, tiles: &tiles };
+    match n_epochs {
+        0 => sheet.write_png(&args.out)?,
+        n => sheet.write_png_in_rows(&args.out, n + 1)?,
+    }
+
+    console.json(&Result {
+        out: &args.out,
+        split,
+        examples: &examples,
+        augment: args.augment,
+        epochs: n_epochs,
+        seed: args.seed,
+    })?;
+    console.text(format!("Written: {}", args.out.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A preset's name, or the settings.
+fn name(augment: &AugmentConfig) -> String {
+    let is = |strength: &Strength| AugmentConfig::preset(*strength) == *augment;
+    let preset = Strength::ALL.into_iter().find(is);
+    preset.map_or_else(|| augment.to_string(), |strength| strength.name().into())
+}
+
+/// Each example as it is, then as it looks in each epoch; red, green, blue, with a caption.
+fn images(
+    set: &ImageSet,
+    examples: &[usize],
+    augmenter: Option<&Augmenter>,
+    n_epochs: u32,
+    split: Split,
+) -> Vec<(Vec<u8>, String)> {
+    let rgb = |bytes: &[u8]| match set.shape().channels {
+        1 => bytes.iter().flat_map(|&grey| [grey; 3]).collect(),
+        _ => bytes.to_vec(),
+    };
+    let mut images = Vec::new();
+    let mut augmented = vec![0; set.shape().n_bytes()];
+    for &i in examples {
+        let class = printable(&set.classes()[set.labels()[i] as usize]);
+        images.push((rgb(set.image(i)), format!("{split} {i}: {class}")));
+        for epoch in 0..n_epochs {
+            if let Some(augmenter) = augmenter {
+                augmenter.apply(set.image(i), epoch.into(), i as u64, &mut augmented);
+            }
+            images.push((rgb(&augmented), format!("epoch {epoch}")));
+        }
+    }
+    images
+}
