@@ -162,7 +162,7 @@ pub(crate) struct InputArgs {
     /// Another aspect ratio: stretched, fitted in with margins, or cropped [default: stretch]
     #[arg(long, value_name = "NAME", value_parser = choice(&ASPECTS))]
     aspect: Option<Aspect>,
-    /// What shows through transparency and in margins [default: #ffffff]
+    /// What shows through transparency and in margins [default: white]
     #[arg(long, value_name = "#RRGGBB", value_parser = parse::<Background>)]
     background: Option<Background>,
     /// Leave photos as they are stored, whatever their EXIF orientation says
