@@ -1,0 +1,142 @@
+//! Everything that reads a file, as functions of bytes: whatever the bytes are, a reader gives sound
+//! data or an error.
+//!
+//! The fuzz targets call these functions, and so does `crates/dnn-cli/tests/fuzz_corpus.rs`, which
+//! includes this file: what fuzzing found is tried again with every stable toolchain.
+
+mod numbers;
+mod seeds;
+
+pub use numbers::{mutate, other_number};
+pub use seeds::root;
+
+use dnn_core::{AnyNetwork, InputContract, Model};
+use dnn_data::augment::{AugmentConfig, Augmenter};
+use dnn_data::image::{DecodeLimits, Rendering, decode_bytes};
+use dnn_data::preprocess::{Features, prepare};
+use dnn_data::{ImageShape, hdf5 as hdf5_file};
+use dnn_train::{Checkpoint, TrainConfig, Training};
+use nalgebra::DMatrix;
+use std::io::Write;
+
+/// A reader, and files to start from.
+pub struct Reader {
+    /// Also the name of the fuzz target.
+    pub name: &'static str,
+    /// Whether the bytes were taken for a file of this kind. Panics when what came out is not sound.
+    pub read: fn(&[u8]) -> bool,
+    /// Names and contents.
+    pub seeds: fn() -> Vec<(String, Vec<u8>)>,
+}
+
+/// All of them.
+pub const READERS: [Reader; 6] = [
+    Reader { name: "hdf5", read: hdf5, seeds: seeds::hdf5 },
+    Reader { name: "image", read: image, seeds: seeds::image },
+    Reader { name: "model", read: model, seeds: seeds::model },
+    Reader { name: "checkpoint", read: checkpoint, seeds: seeds::checkpoint },
+    Reader { name: "train_config", read: train_config, seeds: seeds::train_config },
+    Reader { name: "augment_config", read: augment_config, seeds: seeds::augment_config },
+];
+
+/// What a file may make a reader ask for, where the reader has a limit.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Images and labels as HDF5, and the description of what is in such a file.
+pub fn hdf5(bytes: &[u8]) -> bool {
+    // Readers of HDF5 seek; in memory, where there is such a place.
+    let mut builder = tempfile::Builder::new();
+    builder.suffix(".h5");
+    let file = builder.tempfile_in("/dev/shm").or_else(|_| builder.tempfile());
+    let mut file = file.expect("a temporary file");
+    file.write_all(bytes).expect("written");
+    let mut options = hdf5_file::Options::default();
+    options.limits.max_bytes = MAX_BYTES;
+    let _ = hdf5_file::describe(file.path(), &options);
+    let _ = hdf5_file::load_factors(file.path(), &options);
+    let Ok(splits) = hdf5_file::load_file(file.path(), &options) else { return false };
+    for set in [&splits.train, &splits.test].into_iter().flatten() {
+        assert!(!set.is_empty() && set.pixels().len() == set.len() * set.shape().n_bytes());
+        assert!(set.labels().iter().all(|&label| (label as usize) < set.classes().len()));
+    }
+    true
+}
+
+/// PNG and JPEG.
+pub fn image(bytes: &[u8]) -> bool {
+    let limits = DecodeLimits {
+        max_pixels: 1 << 18,
+        max_memory_bytes: 4 * MAX_BYTES,
+        ..DecodeLimits::default()
+    };
+    let Ok(image) = decode_bytes(bytes, &limits, Rendering::default()) else { return false };
+    let n_pixels = image.width() as usize * image.height() as usize;
+    assert_eq!(image.pixels().len(), 3 * n_pixels);
+    assert!((1..=1 << 18).contains(&n_pixels));
+    let contract = InputContract::rgb(4, 3).expect("a sound size");
+    assert_eq!(prepare(image, &contract).expect("prepared").len(), contract.n_features());
+    true
+}
+
+/// Model files; one that is read can be applied, and is what is written again.
+pub fn model(bytes: &[u8]) -> bool {
+    let Ok(model) = Model::read(bytes) else { return false };
+    let mut written = Vec::new();
+    model.write(&mut written).expect("written");
+    assert_eq!(Model::read(&written[..]).expect("what was written"), model);
+    let x = vec![0; model.input().n_features()];
+    match model.network() {
+        AnyNetwork::F32(network) => {
+            let mut column = DMatrix::zeros(x.len(), 1);
+            Features::new(model.input()).expect("checked").of_bytes(&x, column.as_mut_slice());
+            assert_eq!(network.probabilities(&column).nrows(), model.classes().len());
+        }
+        AnyNetwork::F64(network) => {
+            let mut column = DMatrix::zeros(x.len(), 1);
+            Features::new(model.input()).expect("checked").of_bytes(&x, column.as_mut_slice());
+            assert_eq!(network.probabilities(&column).nrows(), model.classes().len());
+        }
+    }
+    true
+}
+
+/// Checkpoints; training goes on from one that is read, or refuses it.
+pub fn checkpoint(bytes: &[u8]) -> bool {
+    let Ok(checkpoint) = Checkpoint::from_bytes(bytes) else { return false };
+    let written = checkpoint.to_bytes().expect("written");
+    assert_eq!(Checkpoint::from_bytes(&written).expect("what was written"), checkpoint);
+    let (config, data) = seeds::training();
+    let training = Training::new(&config, &data).identified_by(seeds::DATA);
+    let _ = training.resume_from(Some(&checkpoint)).run(&mut []);
+    true
+}
+
+/// Training configurations; one that is read is what is written again.
+pub fn train_config(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(config) = toml::from_str::<TrainConfig>(text) else { return false };
+    let written = toml::to_string(&config).expect("written");
+    assert_eq!(toml::from_str::<TrainConfig>(&written).expect("what was written"), config);
+    for n_classes in [2, 5] {
+        let _ = config.architecture(12, n_classes);
+    }
+    let _ = (config.n_iterations(7), config.validation_interval(7), config.n_threads());
+    true
+}
+
+/// Configurations of augmentation; one that is read augments images.
+pub fn augment_config(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(config) = toml::from_str::<AugmentConfig>(text) else { return false };
+    let written = toml::to_string(&config).expect("written");
+    assert_eq!(toml::from_str::<AugmentConfig>(&written).expect("what was written"), config);
+    for (height, width, channels) in [(5, 4, 3), (1, 1, 1)] {
+        let shape = ImageShape { height, width, channels };
+        let image: Vec<u8> = (0..shape.n_bytes()).map(|i| (i * 41) as u8).collect();
+        let augmenter = Augmenter::new(config, shape, 1).expect("a sound size");
+        for epoch in 0..3 {
+            augmenter.apply(&image, epoch, 0, &mut image.clone());
+        }
+    }
+    true
+}
