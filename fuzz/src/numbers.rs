@@ -47,7 +47,7 @@ pub fn mutate(
     seed: u32,
     usual: fn(&mut [u8], usize, usize) -> usize,
 ) -> usize {
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         return usual(data, size, max_size);
     }
     let mut bytes = data[..size].to_vec();
