@@ -190,6 +190,29 @@ fn mend_check_sums(png: &mut [u8]) {
     }
 }
 
+#[test]
+fn a_palette_that_ends_within_a_colour_is_refused() {
+    for n_cut in 1..4 {
+        let mut png = read("palette.png");
+        let at = png.windows(4).position(|kind| kind == b"PLTE").expect("a palette");
+        let length = u32::from_be_bytes(png[at - 4..at].try_into().expect("four bytes"));
+        png[at - 4..at].copy_from_slice(&(length - n_cut).to_be_bytes());
+        let end = at + 4 + length as usize;
+        drop(png.drain(end - n_cut as usize..end));
+        mend_check_sums(&mut png);
+        let answer = decode(&png).map(|_| ()).map_err(|error| error.to_string());
+        match n_cut {
+            3 => assert_eq!(answer, Ok(()), "one colour less"),
+            _ => assert_eq!(
+                answer,
+                Err("expected a sound PNG image, got a damaged one: its palette ends within a \
+                     colour"
+                    .into())
+            ),
+        }
+    }
+}
+
 /// xorshift64: the same damage every time.
 struct Damage(u64);
 

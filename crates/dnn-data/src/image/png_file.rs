@@ -27,6 +27,10 @@ pub(super) fn decode(
     limits.check_size(ImageFormat::Png, width, height)?;
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(failed)?;
+    // The decoder takes whole colours from it, and panics when the last one is cut.
+    if reader.info().palette.as_ref().is_some_and(|palette| palette.len() % 3 != 0) {
+        return Err(corrupt("its palette ends within a colour"));
+    }
     let (colour, depth) = reader.output_color_type();
     let is_rgb = (colour, depth) == (ColorType::Rgb, BitDepth::Eight);
     let n_decoded = reader.output_buffer_size().unwrap_or(usize::MAX);
