@@ -7,9 +7,7 @@ use dnn_core::{Aspect, InputContract, ResizeFilter};
 use dnn_data::folder::{FolderOptions, OnBadImage};
 use dnn_data::{ImageSet, Splits, preprocess};
 use serde::{Deserialize, Serialize};
-
-/// Pixels a side of the images of a folder, when nothing is said: the course's.
-const USUAL_SIDE: u32 = 64;
+use std::borrow::Cow;
 
 const ASPECTS: [Aspect; 3] = [Aspect::Stretch, Aspect::Fit, Aspect::Crop];
 const FILTERS: [ResizeFilter; 4] =
@@ -111,7 +109,7 @@ pub(crate) struct Input {
 
 impl Default for Input {
     fn default() -> Self {
-        let usual = FolderOptions::new(usual_contract());
+        let usual = FolderOptions::default();
         Self {
             size: None,
             colors: None,
@@ -125,10 +123,6 @@ impl Default for Input {
             split_seed: usual.seed,
         }
     }
-}
-
-fn usual_contract() -> InputContract {
-    InputContract::rgb(USUAL_SIDE, USUAL_SIDE).expect("a size that an input may have")
 }
 
 /// Which files of a folder are taken.
@@ -274,7 +268,8 @@ impl Input {
 
     /// How a folder of images is read: for a network, or as this one asks for.
     pub(crate) fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
-        let contract = network.cloned().unwrap_or_else(|| self.contract(usual_contract()));
+        let usual = FolderOptions::default();
+        let contract = network.cloned().unwrap_or_else(|| self.contract(usual.contract.clone()));
         FolderOptions {
             on_bad_image: match self.on_bad_image {
                 BadImage::Error => OnBadImage::Error,
@@ -282,7 +277,8 @@ impl Input {
             },
             test_share: self.test_share,
             seed: self.split_seed,
-            ..FolderOptions::new(contract)
+            contract,
+            ..usual
         }
     }
 
@@ -296,21 +292,32 @@ impl Input {
             [train, test, validation].into_iter().filter_map(Option::as_mut).collect();
         for set in &mut sets {
             let contract = self.contract(set.contract()?);
-            let prepared = set.prepared(&contract).context("cannot prepare the images")?;
-            **set = prepared.into_owned().with_contract(contract);
+            prepare(set, contract).context("cannot prepare the images")?;
         }
         if self.standardize
             && let Some(first) = sets.first()
         {
             let standardization = Some(preprocess::standardization(first));
             for set in sets {
-                let contract =
-                    InputContract { standardization: standardization.clone(), ..set.contract()? };
-                *set = set.clone().with_contract(contract);
+                let contract = set.contract()?;
+                let standardization = standardization.clone();
+                set.set_contract(InputContract { standardization, ..contract });
             }
         }
         Ok(())
     }
+}
+
+/// Brings images to a contract, in their place where they have its size already.
+///
+/// # Errors
+/// When they cannot be prepared so.
+pub(crate) fn prepare(set: &mut ImageSet, contract: InputContract) -> anyhow::Result<()> {
+    if let Cow::Owned(prepared) = set.prepared(&contract)? {
+        *set = prepared;
+    }
+    set.set_contract(contract);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -341,7 +348,10 @@ mod tests {
         let input = args.change(None).expect("asked for");
         assert_eq!(input, Input { size: Some(Size(8, 4)), test_share: 0.5, ..Input::default() });
         let grey = InputArgs { colors: Some(Colors::Grey), ..InputArgs::default() };
-        let contract = grey.change(Some(input)).expect("asked for").contract(usual_contract());
+        let contract = grey
+            .change(Some(input))
+            .expect("asked for")
+            .contract(FolderOptions::default().contract);
         assert_eq!((contract.width, contract.height, contract.channels), (8, 4, 1));
     }
 }

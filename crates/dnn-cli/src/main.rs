@@ -13,6 +13,7 @@ mod file;
 mod input;
 mod interrupt;
 mod judge;
+mod prepared;
 mod progress;
 mod quality;
 mod run;

@@ -80,6 +80,21 @@ fn an_image_of_an_hdf5_file_is_predicted_as_it_was_judged() {
 }
 
 #[test]
+fn test_and_validation_images_may_be_folders_of_their_own() {
+    let place = Place::new();
+    draw_folder(&place.path("photos"), 30, 12);
+    let text = place.ok(&["inspect", "photos"]);
+    assert!(text.contains("30") && text.contains("12"), "{text}");
+    let usual = ["train", "photos/train", "--test", "photos/test", "--test-share", "0"];
+    let size = ["--size", "12", "--iterations", "4", "--out", "r"];
+    let judged = ["--validation-data", "photos/test", "--validate-every", "2"];
+    let result = place.json(&[&usual[..], &size, &judged].concat());
+    assert_eq!(result["train"]["total"], 30);
+    assert_eq!(result["test"]["total"], 12);
+    assert_eq!(result["validations"][0]["score"]["total"], 12);
+}
+
+#[test]
 fn bad_files_are_all_listed_or_left_out_and_nothing_stays_behind() {
     let place = Place::new();
     draw_folder(&place.path("photos"), 20, 10);

@@ -104,14 +104,13 @@ impl ImageSet {
         Ok(Self { pixels, floats: None, shape, labels, classes, files: Vec::new(), contract: None })
     }
 
-    /// This set, of images that become features by this contract.
+    /// Says by which contract the images become features.
     ///
     /// # Panics
     /// When the images have not the contract's size.
-    #[must_use]
-    pub fn with_contract(self, contract: InputContract) -> Self {
+    pub fn set_contract(&mut self, contract: InputContract) {
         assert_eq!(contract.n_features(), self.shape.n_bytes(), "images of the contract's size");
-        Self { contract: Some(contract), ..self }
+        self.contract = Some(contract);
     }
 
     /// This set, of images that were read from a file each and prepared by a contract.
@@ -121,7 +120,9 @@ impl ImageSet {
     #[must_use]
     pub fn read_from(self, files: Vec<PathBuf>, contract: InputContract) -> Self {
         assert_eq!(files.len(), self.len(), "a file for each image");
-        Self { files, ..self }.with_contract(contract)
+        let mut set = Self { files, ..self };
+        set.set_contract(contract);
+        set
     }
 
     /// The file of each image, where each has its own; else nothing.

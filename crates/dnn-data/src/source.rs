@@ -10,7 +10,7 @@ use crate::{DataError, Limits, Names, Splits};
 use std::path::Path;
 
 /// What is asked of a source; each kind of data looks at what concerns it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// What a file may ask for.
     pub limits: Limits,
@@ -22,6 +22,9 @@ pub struct Options {
     pub names: Option<Names>,
     /// The column of a table that holds the labels: its name, or its number from 1.
     pub label: Option<String>,
+    /// How images in folders are prepared, and what is done about bad ones.
+    #[cfg(feature = "folder")]
+    pub folder: crate::folder::FolderOptions,
 }
 
 /// What is looked for in a folder.
@@ -32,6 +35,8 @@ const IN_FOLDERS: &[&str] = &[
     "idx files (train-images-idx3-ubyte and the like, also .gz)",
     #[cfg(feature = "cifar")]
     "CIFAR-10's binary files (data_batch_1.bin and the like)",
+    #[cfg(feature = "folder")]
+    "folders of images, one for each class",
 ];
 
 /// What a file can be.
@@ -60,10 +65,29 @@ impl Options {
 /// # Errors
 /// What is wrong with the data; [`DataError::NoSource`] when nothing that can be read is there.
 pub fn open(path: &Path, options: &Options) -> Result<Splits, DataError> {
-    if path.is_dir() { open_folder(path, options) } else { open_file(path, options) }
+    open_watched(path, options, &|_, _| ())
 }
 
-fn open_folder(path: &Path, options: &Options) -> Result<Splits, DataError> {
+/// As [`open`]; where there are many files, `progress` is told how many of how many are done, from
+/// any thread.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_watched(
+    path: &Path,
+    options: &Options,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Splits, DataError> {
+    if path.is_dir() { open_folder(path, options, progress) } else { open_file(path, options) }
+}
+
+fn open_folder(
+    path: &Path,
+    options: &Options,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Splits, DataError> {
+    // Nothing else takes long.
+    let _ = progress;
     if options.names.is_some() {
         return Err(DataError::File {
             path: path.into(),
@@ -84,7 +108,10 @@ fn open_folder(path: &Path, options: &Options) -> Result<Splits, DataError> {
     if crate::cifar::is_in(path)? {
         return crate::cifar::load(path, &options.limits);
     }
-    // Image folders go here: folders of images in a folder, one for each class.
+    #[cfg(feature = "folder")]
+    if crate::folder::is_image_folder(path) {
+        return crate::folder::load(path, &options.folder, progress);
+    }
     let files = crate::file::files_of(path)?;
     Err(DataError::NoSource {
         path: path.into(),

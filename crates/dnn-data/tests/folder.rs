@@ -3,7 +3,7 @@
 use dnn_core::InputContract;
 use dnn_data::folder::{self, FolderOptions, OnBadImage, is_image_folder};
 use dnn_data::image::write_png;
-use dnn_data::{ImageShape, Splits};
+use dnn_data::{ImageShape, Splits, source};
 use std::fs;
 use std::path::Path;
 
@@ -53,6 +53,22 @@ fn splits_and_classes_are_folders_in_alphabetical_order() {
     assert!(train.files()[2].ends_with("cat/deep/er/3.png"));
     assert_eq!(shades(&splits.test.expect("there")), [4, 5]);
     assert_eq!(shades(&splits.validation.expect("there")), [6, 7]);
+}
+
+#[test]
+fn the_door_for_all_data_opens_folders_of_images() {
+    let root = tempfile::tempdir().expect("made");
+    for class in ["a", "b"] {
+        for i in 0..5 {
+            picture(root.path().join(format!("{class}/{i}.png")), i);
+        }
+    }
+    let splits = source::open(root.path(), &source::Options::default()).expect("found");
+    let train = splits.train.expect("there");
+    assert_eq!((train.len(), train.shape().n_bytes()), (8, 64 * 64 * 3));
+    let asked = source::Options { folder: options(), ..source::Options::default() };
+    let splits = source::open(root.path(), &asked).expect("found");
+    assert_eq!(splits.test.expect("there").shape(), SHAPE);
 }
 
 #[test]

@@ -33,8 +33,6 @@ pub(crate) struct Run<'a, F: Real> {
     /// The network as it was drawn: the shape of what a checkpoint keeps.
     drawn: Network<F>,
     health: Vec<LayerHealth>,
-    /// Where batches come from that are not in memory.
-    feed: Option<Feed<F>>,
 }
 
 impl<'a, F: Real> Run<'a, F> {
@@ -62,29 +60,28 @@ impl<'a, F: Real> Run<'a, F> {
             best_network: None,
             drawn,
             health: Vec::new(),
-            feed: None,
         }
     }
 
-    /// Reads its batches from `examples`, on a thread of the scope, from the present iteration on.
-    pub(crate) fn fed<'scope>(
+    /// The reader of batches that are not in memory, on a thread of the scope, from the present
+    /// iteration on.
+    pub(crate) fn feed<'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,
         examples: &'scope dyn Examples<F>,
-    ) -> &mut Self {
+    ) -> Feed<F> {
         let iterations = self.progress.iteration..self.n_iterations;
         self.batches = self.batches.clone().by_blocks(examples.blocks());
-        self.feed = Some(Feed::start(scope, examples, self.batches.clone(), iterations));
-        self
+        Feed::start(scope, examples, self.batches.clone(), iterations)
     }
 
-    /// Reads no more batches.
-    pub(crate) fn hungry(&mut self) {
-        self.feed = None;
-    }
-
-    /// Iterations, validations and checkpoints until the end.
-    pub(crate) fn train(&mut self, observers: &mut [&mut dyn Observer]) -> Result<End, TrainError> {
+    /// Iterations, validations and checkpoints until the end. `feed` is its own: the reader, which
+    /// waits for somebody to take its batches, ends with it, also when an observer panics.
+    pub(crate) fn train(
+        &mut self,
+        mut feed: Option<Feed<F>>,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<End, TrainError> {
         let start = self.progress.iteration;
         loop {
             let iteration = self.progress.iteration;
@@ -104,7 +101,7 @@ impl<'a, F: Real> Run<'a, F> {
             if let Some(end) = end {
                 return Ok(end);
             }
-            if self.iterate(observers)? == Flow::Stop {
+            if self.iterate(feed.as_mut(), observers)? == Flow::Stop {
                 // For whoever wants to go on later: the state before this iteration.
                 self.offer_checkpoint(observers, false, true);
                 return Ok(End::Asked);
@@ -113,18 +110,19 @@ impl<'a, F: Real> Run<'a, F> {
     }
 
     /// One iteration: cost, log, update.
-    fn iterate(&mut self, observers: &mut [&mut dyn Observer]) -> Result<Flow, TrainError> {
-        let Self { config, engine, batches, progress, feed, .. } = self;
+    fn iterate(
+        &mut self,
+        mut feed: Option<&mut Feed<F>>,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Flow, TrainError> {
+        let Self { config, engine, batches, progress, .. } = self;
         let iteration = progress.iteration;
         let epoch = iteration / batches.per_epoch();
         let n_iterations = self.n_iterations;
         let at = Position { iteration, n_iterations, epoch, plateaus: progress.plateaus };
         let learning_rate = config.schedule.learning_rate(config.learning_rate, &at);
         let m = batches.m();
-        let mut fed = match feed {
-            Some(feed) => Some(feed.next()?),
-            None => None,
-        };
+        let mut fed = feed.as_mut().map(|feed| feed.next()).transpose()?;
         let in_memory = if fed.is_some() { None } else { batches.at(iteration)? };
         let n_batch = fed.as_ref().map(|fed| fed.batch.len()).or(in_memory.map(<[usize]>::len));
         let n_batch = n_batch.unwrap_or(m);

@@ -294,13 +294,11 @@ impl<'a, F: Real> Training<'a, F> {
         }
         let end = if is_streamed {
             std::thread::scope(|scope| {
-                let end = run.fed(scope, examples).train(observers);
-                // The reader waits for somebody to take its batches.
-                run.hungry();
-                end
+                let feed = run.feed(scope, examples);
+                run.train(Some(feed), observers)
             })?
         } else {
-            run.train(observers)?
+            run.train(None, observers)?
         };
         run.finish(end)
     }

@@ -139,3 +139,15 @@ fn a_source_that_fails_ends_training_with_its_words() {
     let gram = config(0, 0.0).with(|c| c.engine = EngineKind::Gram).unwrap();
     assert!(matches!(train(&gram, &stream, &mut []), Err(TrainError::GramStreamed)));
 }
+
+#[test]
+fn an_observer_that_panics_does_not_leave_the_reader_waiting() {
+    let stream = stream(0.0);
+    let mut fails = |event: &IterationEvent<'_>| {
+        assert!(event.iteration < 3, "as meant");
+        Flow::Continue
+    };
+    let mut observers: [&mut dyn Observer; 1] = [&mut fails];
+    let run = std::panic::AssertUnwindSafe(|| train(&config(16, 0.0), &stream, &mut observers));
+    assert!(std::panic::catch_unwind(run).is_err());
+}

@@ -39,7 +39,7 @@ pub enum OnBadImage {
 }
 
 /// How a folder of images is read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FolderOptions {
     /// How the images are prepared.
     pub contract: InputContract,
@@ -70,6 +70,13 @@ impl FolderOptions {
             max_bytes: 4 << 30,
             n_threads: 0,
         }
+    }
+}
+
+impl Default for FolderOptions {
+    /// RGB images of 64×64, as the course's.
+    fn default() -> Self {
+        Self::new(InputContract::rgb(64, 64).expect("a size that an input may have"))
     }
 }
 

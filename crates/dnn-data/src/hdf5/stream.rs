@@ -141,6 +141,7 @@ impl Stream {
 pub struct StreamedExamples<F: Real> {
     stream: Stream,
     features: Features<F>,
+    /// Room for the bytes of a batch.
     pixels: Mutex<Vec<u8>>,
 }
 
@@ -186,11 +187,14 @@ impl<F: Real> Examples<F> for StreamedExamples<F> {
         None
     }
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        let mut pixels = self.pixels.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken out, so that another thread reads while this one computes.
+        let buffer = || self.pixels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pixels = std::mem::take(&mut *buffer());
         pixels.resize(indices.len() * self.n_features(), 0);
         let read = self.stream.read_pixels(indices, &mut pixels);
         read.map_err(|e| DatasetError::Read(e.into()))?;
         self.features.of_bytes(&pixels, x.as_mut_slice());
+        *buffer() = pixels;
         Ok(())
     }
     fn is_streamed(&self) -> bool {

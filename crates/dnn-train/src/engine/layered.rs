@@ -14,6 +14,7 @@
 
 use super::dropout::Dropout;
 use super::input::{EngineOptions, Input};
+use super::layer::{Layer, Piece, layer_health};
 use super::parameters::Parameters;
 use super::tasks::{example_tasks, weight_parts};
 use super::trial::Trial;
@@ -23,7 +24,7 @@ use crate::pool::Pool;
 use crate::shared::{Part, SharedMatrix};
 use dnn_core::gemm::{gemm, plain, transposed};
 use dnn_core::layer::Dense;
-use dnn_core::{Activation, Loss, Network, Real};
+use dnn_core::{Loss, Network, Real};
 use nalgebra::{DMatrix, DMatrixViewMut, DVector};
 use std::ops::Range;
 
@@ -60,20 +61,6 @@ struct Batch<F> {
     /// Weight of each example in the cost.
     weights: Vec<F>,
     tasks: Vec<Range<usize>>,
-}
-
-/// One layer with all that training keeps beside it; the first one's weights are the input's.
-struct Layer<F> {
-    /// Wᵀ (n_prev, n).
-    w: Option<Parameters<F>>,
-    /// b (n, 1).
-    b: Parameters<F>,
-    activation: Activation,
-    /// Aᵀ (m, n); of the output layer Zᵀ.
-    a: SharedMatrix<F>,
-    /// dZᵀ (m, n).
-    dz: SharedMatrix<F>,
-    dropout: Option<Dropout<F>>,
 }
 
 /// Examples that are not trained on, and the activations of the network on them.
@@ -442,61 +429,3 @@ impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
 
 /// What follows a piece's gradient.
 type Then<'t, F, I> = dyn Fn(Piece<'_, F, I>) + Sync + 't;
-
-/// What one task of phase 2 changes.
-struct Piece<'a, F, I> {
-    task: usize,
-    layer: usize,
-    layers: &'a [Layer<F>],
-    input: &'a I,
-    /// Of W; `None` in the first layer, whose weights are the input's.
-    part: Option<&'a Part>,
-    /// Whether the layer's bias goes with it.
-    has_bias: bool,
-}
-
-impl<'a, F: Real, I: Input<F>> Piece<'a, F, I> {
-    fn of(
-        task: usize,
-        n_first: usize,
-        weight_tasks: &'a [(usize, Part)],
-        layers: &'a [Layer<F>],
-        input: &'a I,
-    ) -> Self {
-        if task < n_first {
-            return Self { task, layer: 0, layers, input, part: None, has_bias: task == 0 };
-        }
-        let (layer, ref part) = weight_tasks[task - n_first];
-        let has_bias = part.rows.start == 0 && part.cols.start == 0;
-        Self { task, layer, layers, input, part: Some(part), has_bias }
-    }
-
-    /// The optimizer's step on it.
-    ///
-    /// # Safety
-    /// Nobody else may use this piece's parameters meanwhile.
-    unsafe fn step(&self, optimizer: &dyn Optimizer<F>, step: &Step) {
-        let layer = &self.layers[self.layer];
-        // SAFETY: the caller's promise.
-        unsafe {
-            match (self.part, &layer.w) {
-                (Some(part), Some(w)) => w.step(optimizer, step, part),
-                _ => self.input.step(self.task, optimizer, step),
-            }
-            if self.has_bias {
-                let step = Step { l2: 0.0, ..*step };
-                layer.b.step(optimizer, &step, &layer.b.values.whole());
-            }
-        }
-    }
-}
-
-/// See [`LayerHealth`]; `share` is the mean weight of an example, by which dZ is multiplied.
-fn layer_health<F: Real>(layer: &mut Layer<F>, m: usize, share: f64) -> LayerHealth {
-    let (a, dz) = (layer.a.all_mut(), layer.dz.all_mut());
-    let squares: f64 = dz.rows(0, m).iter().map(|dz| dz.as_f64().powi(2)).sum();
-    let gradient_rms = (squares / (m * dz.ncols()) as f64).sqrt() / share;
-    let a = a.rows(0, m);
-    let units = a.column_iter().map(|unit| unit.as_slice().to_vec());
-    LayerHealth::of(units, layer.activation, gradient_rms)
-}

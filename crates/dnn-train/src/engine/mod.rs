@@ -9,6 +9,7 @@ mod dense;
 mod dropout;
 mod gram;
 mod input;
+mod layer;
 mod layered;
 mod parameters;
 mod tasks;

@@ -1,15 +1,15 @@
 //! Where images come from: a folder, files, or the drawing of them.
 
+mod load;
+
+pub(crate) use load::Streams;
+
 use crate::args::{DrawArgs, NameArgs};
-use crate::console::{Console, argument, program, warn};
+use crate::console::{Console, argument, program};
 use crate::input::Input;
-use crate::progress::bar;
 use anyhow::{Context, bail};
-use dnn_core::InputContract;
-use dnn_data::hdf5::{self, Hdf5Error, Stream};
-use dnn_data::source::{self, Options};
-use dnn_data::synthetic::{self, DrawOptions};
-use dnn_data::{DataError, ImageSet, Names, Splits, folder};
+use dnn_data::synthetic::DrawOptions;
+use dnn_data::{ImageSet, Names, Splits};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -81,12 +81,6 @@ pub(crate) struct Source {
     /// Bytes for the images in memory; with more of them they stay in their file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory_limit: Option<u64>,
-}
-
-/// Images that stay in their file.
-pub(crate) struct Streams {
-    pub(crate) train: Stream,
-    pub(crate) test: Option<Stream>,
 }
 
 /// Datasets of an HDF5 file, or arrays of an .npz.
@@ -310,213 +304,6 @@ impl Source {
         self.validation = Some(path.into());
         self.absolute(Path::new(""))
     }
-
-    /// The images to judge by while training `train`, when there are some.
-    ///
-    /// # Errors
-    /// What is wrong with the file, or that it does not go with `train`.
-    pub(crate) fn load_validation(
-        &self,
-        contract: &InputContract,
-        console: Console,
-    ) -> anyhow::Result<Option<ImageSet>> {
-        let read = |path: &PathBuf| self.judged_by(path, contract, console);
-        self.validation.as_ref().map(read).transpose()
-    }
-
-    /// The images of `--test`, when there are some, prepared as those that are trained on.
-    ///
-    /// # Errors
-    /// What is wrong with the file.
-    pub(crate) fn load_test(
-        &self,
-        contract: &InputContract,
-        console: Console,
-    ) -> anyhow::Result<Option<ImageSet>> {
-        let read = |path: &PathBuf| self.judged_by(path, contract, console);
-        self.test.as_ref().map(read).transpose()
-    }
-
-    /// The images as they lie in their file, when they take more than `limit` bytes as features of
-    /// `feature_bytes` each.
-    ///
-    /// # Errors
-    /// When the source is no HDF5 file, or what is wrong with it.
-    pub(crate) fn stream(
-        &self,
-        limit: u64,
-        feature_bytes: usize,
-    ) -> anyhow::Result<Option<Streams>> {
-        self.check()?;
-        if self.is_drawn() || self.data.is_dir() {
-            bail!("a memory limit is for images in one HDF5 file, not for {}", self.data.display());
-        }
-        let options = hdf5::Options::default();
-        // What the batches, the network and the library need is left.
-        let memory = |share: u64| usize::try_from(limit / share).unwrap_or(usize::MAX);
-        let open = |names: &Names, share| Stream::open(&self.data, names, &options, memory(share));
-        let names =
-            self.names.as_ref().map_or_else(|| hdf5::of_course("train"), DatasetNames::names);
-        let train = open(&names, 3)?;
-        let n = (train.labels().len() as u64).saturating_mul(train.shape().n_bytes() as u64);
-        if n.saturating_mul(feature_bytes as u64) <= limit {
-            return Ok(None);
-        }
-        if self.input.is_some() {
-            bail!("images that stay in their file are taken as they are: no flags of the input");
-        }
-        let test = match &self.test_names {
-            Some(names) if self.test.is_none() => Some(open(&names.names(), 3)?),
-            _ if self.test.is_some() || self.names.is_some() => None,
-            _ => match open(&hdf5::of_course("test"), 3) {
-                Ok(test) => Some(test),
-                Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => None,
-                Err(error) => return Err(error.into()),
-            },
-        };
-        Ok(Some(Streams { train, test }))
-    }
-
-    /// The images of another file or folder, prepared as those that are trained on.
-    fn judged_by(
-        &self,
-        path: &Path,
-        contract: &InputContract,
-        console: Console,
-    ) -> anyhow::Result<ImageSet> {
-        if is_image_folder(path) {
-            let input = self.input.clone().unwrap_or_default();
-            let options =
-                folder::FolderOptions { test_share: 0.0, ..input.folder_options(Some(contract)) };
-            let splits = image_folder(path, &options, console)?;
-            let set = splits.validation.or(splits.test).or(splits.train);
-            return set.with_context(|| format!("{}: no images", path.display()));
-        }
-        let set = self.the_test_set(path)?;
-        Ok(set.prepared(contract)?.into_owned().with_contract(contract.clone()))
-    }
-
-    /// Reads or draws the images, prepared as the configuration says.
-    ///
-    /// # Errors
-    /// What is wrong with the files.
-    pub(crate) fn load(&self, console: Console) -> anyhow::Result<Splits> {
-        let mut splits = self.load_for(None, console)?;
-        if let Some(input) = &self.input {
-            input.apply(&mut splits)?;
-        }
-        Ok(splits)
-    }
-
-    /// Reads or draws the images for a network: image files are prepared by its contract.
-    ///
-    /// # Errors
-    /// What is wrong with the files.
-    pub(crate) fn load_for(
-        &self,
-        network: Option<&InputContract>,
-        console: Console,
-    ) -> anyhow::Result<Splits> {
-        self.check()?;
-        let mut splits = if self.is_drawn() {
-            let drawing = self.drawn.clone().unwrap_or_default();
-            let drawn = synthetic::draw(&drawing.options())?;
-            Splits::new(Some(drawn.train), Some(drawn.test))?
-        } else {
-            self.read(network, console)?
-        };
-        if let Some(path) = &self.test {
-            splits.test = match &self.test_names {
-                Some(names) => self.open(path, Some(names))?.train,
-                None if is_image_folder(path) => {
-                    let contract = match &splits.train {
-                        Some(train) => train.contract()?,
-                        None => {
-                            self.input.clone().unwrap_or_default().folder_options(network).contract
-                        }
-                    };
-                    Some(self.judged_by(path, &contract, console)?)
-                }
-                None => Some(self.the_test_set(path)?),
-            };
-            splits.test_path = Some(path.clone());
-        } else if let Some(names) = &self.test_names {
-            splits.test = self.open(&self.data, Some(names))?.train;
-            splits.test_path = Some(self.data.clone());
-        }
-        splits.unify();
-        splits.check()?;
-        Ok(splits)
-    }
-
-    fn read(&self, network: Option<&InputContract>, console: Console) -> anyhow::Result<Splits> {
-        let path = &self.data;
-        if self.names.is_none() && is_image_folder(path) {
-            let options = self.input.clone().unwrap_or_default().folder_options(network);
-            return image_folder(path, &options, console);
-        }
-        if !path.exists()
-            && std::fs::symlink_metadata(path)
-                .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
-        {
-            bail!(
-                "{}: no such file or folder; expected a folder or a file of labelled images or \
-                 numbers, or `{DRAWN}` (the real cat images: `cargo xtask fetch-data`)",
-                path.display()
-            );
-        }
-        self.open(path, self.names.as_ref())
-    }
-
-    /// What lies behind a path, whatever it is.
-    fn open(&self, path: &Path, names: Option<&DatasetNames>) -> anyhow::Result<Splits> {
-        if names.is_some() && path.is_dir() {
-            bail!(
-                "{} is a folder: --x and --y name datasets of an HDF5 or .npz file",
-                path.display()
-            );
-        }
-        let options = Options {
-            names: names.map(DatasetNames::names),
-            label: self.label.clone(),
-            ..Options::default()
-        };
-        Ok(source::open(path, &options)?)
-    }
-
-    /// The test images of a file, or all it has when it makes no such difference.
-    fn the_test_set(&self, path: &Path) -> anyhow::Result<ImageSet> {
-        let splits = self.open(path, None)?;
-        splits.test.or(splits.train).with_context(|| format!("{}: no images", path.display()))
-    }
-}
-
-/// Whether a folder holds images, not a file of them.
-fn is_image_folder(path: &Path) -> bool {
-    let is_hdf5 = |entry: std::fs::DirEntry| {
-        let ending = entry.path().extension().map(|e| e.to_string_lossy().to_lowercase());
-        ending.is_some_and(|ending| ending == "h5" || ending == "hdf5")
-    };
-    let Ok(entries) = std::fs::read_dir(path) else { return false };
-    !entries.filter_map(Result::ok).any(is_hdf5) && folder::is_image_folder(path)
-}
-
-fn image_folder(
-    path: &Path,
-    options: &folder::FolderOptions,
-    console: Console,
-) -> anyhow::Result<Splits> {
-    let bar = bar(console, 0, "{bar:25} {pos}/{len} images  {per_sec}  {eta} left");
-    let splits = folder::load(path, options, &|done, all| {
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
-    });
-    bar.finish_and_clear();
-    let splits = splits?;
-    for rejected in &splits.rejected {
-        warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
-    }
-    Ok(splits)
 }
 
 /// The path from here, when it leads down from here.
