@@ -258,6 +258,7 @@ fn draw_centred(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     fn solid(colour: [u8; 3], width: usize, height: usize) -> Vec<u8> {
         colour.repeat(width * height)
@@ -273,10 +274,23 @@ mod tests {
 
     /// The smallest and the largest column and row of a colour: left, top, right, bottom.
     fn bounds(image: &RgbImage, colour: [u8; 3]) -> (u32, u32, u32, u32) {
-        let places = image.enumerate_pixels().filter(|(_, _, pixel)| pixel.0 == colour);
-        places.fold((u32::MAX, u32::MAX, 0, 0), |(x0, y0, x1, y1), (x, y, _)| {
-            (x0.min(x), y0.min(y), x1.max(x), y1.max(y))
-        })
+        all_bounds(image)[&colour]
+    }
+
+    /// Left, top, right and bottom of every colour there is, in one pass over the image.
+    fn all_bounds(image: &RgbImage) -> HashMap<[u8; 3], (u32, u32, u32, u32)> {
+        let mut all = HashMap::new();
+        for (y, row) in (0..).zip(image.as_raw().chunks_exact(3 * image.width() as usize)) {
+            let mut x = 0;
+            for run in row.as_chunks::<3>().0.chunk_by(|a, b| a == b) {
+                let end = x + run.len() as u32;
+                let (left, top, right, bottom) = all.entry(run[0]).or_insert((x, y, end - 1, y));
+                (*left, *top) = (x.min(*left), y.min(*top));
+                (*right, *bottom) = ((end - 1).max(*right), y.max(*bottom));
+                x = end;
+            }
+        }
+        all
     }
 
     #[test]
@@ -316,7 +330,8 @@ mod tests {
                 .collect();
             let sheet = ImageSheet { title: "", tiles: &tiles };
             let image = sheet.image(&Layout::of(&tiles, 2));
-            let places: Vec<_> = colours.iter().map(|colour| bounds(&image, *colour)).collect();
+            let bounds = all_bounds(&image);
+            let places: Vec<_> = colours.iter().map(|colour| bounds[colour]).collect();
             for (i, pair) in places.chunks(2).enumerate() {
                 assert_eq!(pair[0].1, pair[1].1, "one row");
                 assert_eq!(pair[1].0 - pair[0].2 - 1, PAIR_GAPS.0);
