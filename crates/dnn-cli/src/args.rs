@@ -2,8 +2,8 @@
 
 use crate::choice::choice;
 use crate::commands::{
-    audit, compare, completions, config, draw, evaluate, gradcheck, inspect, predict, preview,
-    sweep, train,
+    audit, compare, completions, config, convert, draw, evaluate, gradcheck, inspect, predict,
+    preview, sweep, train,
 };
 use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
@@ -63,6 +63,7 @@ pub(crate) enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     Draw(draw::Args),
+    Convert(Box<convert::Args>),
     Audit(audit::Args),
     Preview(Box<preview::Args>),
 }

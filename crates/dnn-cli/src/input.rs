@@ -5,9 +5,11 @@ use anyhow::Context;
 use clap::Args;
 use dnn_core::{Aspect, InputContract, ResizeFilter};
 use dnn_data::folder::{FolderOptions, OnBadImage};
-use dnn_data::{ImageSet, Splits, preprocess};
+use dnn_data::preprocess::{self, ContractChange};
+use dnn_data::{ImageSet, Splits};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 const ASPECTS: [Aspect; 3] = [Aspect::Stretch, Aspect::Fit, Aspect::Crop];
 const FILTERS: [ResizeFilter; 4] =
@@ -138,12 +140,19 @@ pub(crate) struct FilesArgs {
     /// Seed of the drawing of that share [default: 1]
     #[arg(long, value_name = "N")]
     split_seed: Option<u64>,
+    /// Keep decoded images in this folder, for the next time [default: in the user's cache folder,
+    /// when the files are 64 MB or more]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+    /// Decode all images anew
+    #[arg(long)]
+    no_cache: bool,
 }
 
-/// How images become the network's input.
+/// What images look like as the network's input.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Input")]
-pub(crate) struct InputArgs {
+pub(crate) struct ShapeArgs {
     /// Pixels of the network's input, N or WIDTHxHEIGHT [default: as the data, 64 for image files]
     #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
     size: Option<Size>,
@@ -162,11 +171,30 @@ pub(crate) struct InputArgs {
     /// Leave photos as they are stored, whatever their EXIF orientation says
     #[arg(long)]
     ignore_exif: bool,
-    /// Bring each channel (of numbers that are no images, each feature) to mean 0 and deviation 1
-    #[arg(long)]
-    standardize: bool,
     #[command(flatten)]
     pub(crate) files: FilesArgs,
+}
+
+/// How images become the network's input.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct InputArgs {
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+    /// Bring each channel (of numbers that are no images, each feature) to mean 0 and deviation 1
+    #[arg(long, help_heading = "Input")]
+    standardize: bool,
+}
+
+/// Where decoded images are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Caching {
+    /// In the user's cache folder, when there are many.
+    #[default]
+    Usual,
+    /// In this folder.
+    In(PathBuf),
+    /// Nowhere.
+    Off,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -175,8 +203,17 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 impl FilesArgs {
+    /// Where decoded images are kept.
+    pub(crate) fn caching(&self) -> Caching {
+        match &self.cache {
+            _ if self.no_cache => Caching::Off,
+            Some(folder) => Caching::In(folder.clone()),
+            None => Caching::Usual,
+        }
+    }
+
     fn any(&self) -> bool {
-        let Self { on_bad_image, test_share, split_seed } = self;
+        let Self { on_bad_image, test_share, split_seed, .. } = self;
         on_bad_image.is_some() || test_share.is_some() || split_seed.is_some()
     }
 
@@ -195,7 +232,7 @@ impl FilesArgs {
     }
 }
 
-impl InputArgs {
+impl ShapeArgs {
     /// `base` with what the flags ask for.
     pub(crate) fn change(&self, base: Option<Input>) -> Option<Input> {
         let Self { size, colors, resize, aspect, background, .. } = self;
@@ -204,8 +241,7 @@ impl InputArgs {
             || resize.is_some()
             || aspect.is_some()
             || background.is_some()
-            || self.ignore_exif
-            || self.standardize;
+            || self.ignore_exif;
         let base = self.files.change(base);
         if !any {
             return base;
@@ -218,31 +254,48 @@ impl InputArgs {
             aspect: aspect.unwrap_or(base.aspect),
             background: background.unwrap_or(base.background),
             exif_orientation: base.exif_orientation && !self.ignore_exif,
-            standardize: base.standardize || self.standardize,
             ..base
         })
     }
 }
 
+impl InputArgs {
+    /// `base` with what the flags ask for.
+    pub(crate) fn change(&self, base: Option<Input>) -> Option<Input> {
+        let base = self.shape.change(base);
+        if !self.standardize {
+            return base;
+        }
+        Some(Input { standardize: true, ..base.unwrap_or_default() })
+    }
+}
+
 impl Input {
+    /// What this one asks of a contract. What is usual stays as the data have it: images that were
+    /// prepared before say how.
+    pub(crate) fn contract_change(&self) -> ContractChange {
+        let usual = Self::default();
+        ContractChange {
+            size: self.size.map(|Size(width, height)| (width, height)),
+            channels: self.colors.map(|colors| match colors {
+                Colors::Rgb => 3,
+                Colors::Grey => 1,
+            }),
+            resize: (self.resize != usual.resize).then_some(self.resize),
+            aspect: (self.aspect != usual.aspect).then_some(self.aspect),
+            background: (self.background != usual.background).then_some(self.background.0),
+            exif_orientation: (!self.exif_orientation).then_some(false),
+        }
+    }
+
     /// `base` with what this one asks for.
     fn contract(&self, base: InputContract) -> InputContract {
-        let Size(width, height) = self.size.unwrap_or(Size(base.width, base.height));
-        let channels = match self.colors {
-            Some(Colors::Rgb) => 3,
-            Some(Colors::Grey) => 1,
-            None => base.channels,
-        };
-        InputContract {
-            width,
-            height,
-            channels,
-            resize: self.resize,
-            aspect: self.aspect,
-            background: self.background.0,
-            exif_orientation: self.exif_orientation,
-            ..base
-        }
+        self.contract_change().apply(base)
+    }
+
+    /// Whether features are brought to mean 0 and deviation 1.
+    pub(crate) fn standardizes(&self) -> bool {
+        self.standardize
     }
 
     /// This one, without image files that cannot be used.
@@ -344,10 +397,11 @@ mod tests {
     fn flags_change_what_they_name_only() {
         assert_eq!(InputArgs::default().change(None), None);
         let files = FilesArgs { test_share: Some(0.5), ..FilesArgs::default() };
-        let args = InputArgs { size: Some(Size(8, 4)), files, ..InputArgs::default() };
+        let shape = ShapeArgs { size: Some(Size(8, 4)), files, ..ShapeArgs::default() };
+        let args = InputArgs { shape, ..InputArgs::default() };
         let input = args.change(None).expect("asked for");
         assert_eq!(input, Input { size: Some(Size(8, 4)), test_share: 0.5, ..Input::default() });
-        let grey = InputArgs { colors: Some(Colors::Grey), ..InputArgs::default() };
+        let grey = ShapeArgs { colors: Some(Colors::Grey), ..ShapeArgs::default() };
         let contract = grey
             .change(Some(input))
             .expect("asked for")

@@ -41,6 +41,7 @@ impl LabelledArgs {
     ) -> anyhow::Result<ImageSet> {
         let mut source = Source::new(&self.data, &self.names, &self.draw)?;
         source.input = self.files.change(None);
+        source.caching = self.files.caching();
         let splits = source.load_for(Some(contract), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let split = if self.names.x.is_some() { Split::Train } else { self.split };

@@ -2,11 +2,11 @@
 
 use crate::console::Console;
 use crate::source::{Source, Streams};
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use dnn_core::{Examples, InputContract, Real};
 use dnn_data::augment::{AugmentConfig, AugmentedExamples};
 use dnn_data::hdf5::{Stream, StreamedExamples};
-use dnn_data::{ImageSet, Splits};
+use dnn_data::{ImageSet, Splits, Values};
 use sha2::{Digest, Sha256};
 use std::time::Instant;
 
@@ -34,14 +34,9 @@ impl<F: Real> Prepared<F> {
     ) -> anyhow::Result<Self> {
         let start = Instant::now();
         if let Some(limit) = source.memory_limit
-            && let Some(streamed) = source.stream(limit, size_of::<F>())?
+            && let Some(streamed) = source.stream(limit, size_of::<F>(), console)?
         {
-            if augment.is_some() {
-                bail!(
-                    "only images in memory are augmented: a larger --memory-limit, or no --augment"
-                );
-            }
-            return Self::streamed(source, streamed, start, console);
+            return Self::streamed(source, streamed, augment.map(|a| (a, seed)), start, console);
         }
         let Splits { train, test, validation, .. } = source.load(console)?;
         let Some(train) = train else {
@@ -80,16 +75,22 @@ impl<F: Real> Prepared<F> {
     /// Images that stay in their file.
     fn streamed(
         source: &Source,
-        Streams { train, test }: Streams,
+        streams: Streams,
+        augment: Option<(AugmentConfig, u64)>,
         start: Instant,
         console: Console,
     ) -> anyhow::Result<Self> {
-        let contract = train.contract()?;
+        let Streams { train, test, validation, standardization } = streams;
+        let contract = InputContract { standardization, ..train.contract()? };
         let data_hash = fingerprint(&train)?;
         let of_set = |set: ImageSet| -> anyhow::Result<Box<dyn Examples<F>>> {
             Ok(Box::new(set.to_dataset::<F>(&contract)?))
         };
         let examples = |stream: Stream| -> anyhow::Result<Box<dyn Examples<F>>> {
+            ensure!(
+                stream.contract()?.normalization == contract.normalization,
+                "the images to judge by are bytes, or numbers, where those to train on are not"
+            );
             Ok(Box::new(StreamedExamples::new(stream, &contract)?))
         };
         let test = match (test, source.load_test(&contract, console)?) {
@@ -97,8 +98,17 @@ impl<F: Real> Prepared<F> {
             (Some(stream), None) => Some(examples(stream)?),
             (None, None) => None,
         };
-        let validation = source.load_validation(&contract, console)?.map(of_set).transpose()?;
-        let train = examples(train)?;
+        let validation = match (validation, source.load_validation(&contract, console)?) {
+            (_, Some(set)) => Some(of_set(set)?),
+            (Some(stream), None) => Some(examples(stream)?),
+            (None, None) => None,
+        };
+        let train: Box<dyn Examples<F>> = match augment {
+            Some((config, seed)) => {
+                Box::new(AugmentedExamples::new(train, &contract, config, seed)?)
+            }
+            None => examples(train)?,
+        };
         for other in test.iter().chain(&validation) {
             if other.classes() != train.classes() {
                 bail!("the images to judge by have other classes than those to train on");
@@ -118,9 +128,12 @@ fn fingerprint(stream: &Stream) -> anyhow::Result<String> {
         hash.update(label.to_le_bytes());
     }
     let some: Vec<_> = (0..SAMPLE.min(m)).map(|i| i * m / SAMPLE.min(m)).collect();
-    let mut pixels = vec![0; some.len() * stream.shape().n_bytes()];
-    stream.read_pixels(&some, &mut pixels)?;
-    hash.update(&pixels);
+    let mut values = Vec::new();
+    stream.each(&some, |_, image| match image {
+        Values::Bytes(bytes) => values.extend_from_slice(bytes),
+        Values::Floats(floats) => values.extend(floats.iter().flat_map(|v| v.to_le_bytes())),
+    })?;
+    hash.update(&values);
     Ok(hex(&hash.finalize()))
 }
 

@@ -27,6 +27,11 @@ pub(crate) fn bar(console: Console, n: usize, template: &str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(n as u64), target).with_style(style)
 }
 
+/// A bar of images that are read.
+pub(crate) fn image_bar(console: Console) -> ProgressBar {
+    bar(console, 0, "{bar:25} {pos}/{len} images  {per_sec}  {eta} left")
+}
+
 impl Progress {
     pub(crate) fn new(console: Console, n_iterations: usize) -> Self {
         let template = "{bar:25} {pos}/{len}  {msg}  {per_sec}  {eta} left";

@@ -40,6 +40,39 @@ fn images_that_stay_in_their_file_are_trained_on_and_judged() {
 }
 
 #[test]
+fn any_source_can_be_streamed_prepared_and_augmented() {
+    let place = Place::new();
+    place.ok(&["data", "draw", "--out", "d.h5", "--train", "1500", "--test", "60", "--size", "48"]);
+    let resized = ["--size", "40", "--standardize", "--augment", "light"];
+    let limited = ["--memory-limit", LIMIT, "--cache", "kept"];
+    let first = train(&place, "a", &[&resized[..], &limited].concat());
+    assert_eq!(first["test"]["total"], 60);
+    assert_eq!(common::names(&place.path("kept")).len(), 1);
+    // The same images, made before.
+    place.ok(&["data", "convert", "d.h5", "e.h5", "--size", "40"]);
+    let usual = ["train", "e.h5", "--epochs", "2", "--batch-size", "64", "--engine", "dense"];
+    let usual = [&usual[..], &["--lr", "0.001", "--out", "b", "--quiet"]].concat();
+    let more = ["--standardize", "--augment", "light", "--memory-limit", LIMIT];
+    let second = place.json(&[&usual[..], &more].concat());
+    assert_eq!(first["costs"], second["costs"]);
+    let plain = train(&place, "c", &[&["--size", "40", "--standardize"], &limited[..]].concat());
+    assert_ne!(first["costs"], plain["costs"], "it was augmented");
+}
+
+#[test]
+fn folds_are_augmented_as_a_training_is() {
+    let place = Place::new();
+    let folds = |run: &str, more: &[&str]| {
+        let usual = ["train", "drawn", "--draw-size", "16", "--draw-train", "60", "--folds", "2"];
+        let usual = [&usual[..], &["--iterations", "20", "--out", run]].concat();
+        place.json(&[&usual[..], more].concat())["folds"].clone()
+    };
+    let augmented = folds("a", &["--augment", "strong"]);
+    assert_eq!(augmented, folds("b", &["--augment", "strong"]));
+    assert_ne!(augmented, folds("c", &[]));
+}
+
+#[test]
 fn what_cannot_be_streamed_is_refused() {
     let place = Place::new();
     place.ok(&["data", "draw", "--out", "d.h5", "--train", "300", "--test", "20", "--size", "32"]);
@@ -50,5 +83,9 @@ fn what_cannot_be_streamed_is_refused() {
     };
     refused(&["train", "d.h5", "--memory-limit", "1M"], "four blocks");
     refused(&["train", "d.h5", "--memory-limit", "2X"], "512M or 2G");
-    refused(&["train", "drawn", "--memory-limit", "1G"], "one HDF5 file");
+    refused(&["train", "drawn", "--memory-limit", "1G"], "drawn ones are in memory");
+    refused(
+        &["train", "d.h5", "--size", "16", "--memory-limit", "1M", "--no-cache"],
+        "--cache DIR",
+    );
 }

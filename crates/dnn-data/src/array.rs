@@ -2,7 +2,8 @@
 //! labels.
 
 use crate::element::{Element, Kind};
-use crate::{DataError, ImageSet, ImageShape, Limits, extent};
+use crate::visit::block_rows;
+use crate::{DataError, ImageSet, ImageShape, Limits, Values, Visitor, extent};
 use std::path::{Path, PathBuf};
 
 /// What a file declares of an array.
@@ -63,6 +64,28 @@ impl Array {
             ImageSet::from_floats(floats, shape, labels, classes)
         };
         set.map_err(|error| error.in_file(&self.path))
+    }
+
+    /// Passes the images on as `fill` gives the bytes of them, some at a time.
+    pub(crate) fn visit(
+        &self,
+        shape: ImageShape,
+        labels: &[u32],
+        visitor: &mut dyn Visitor,
+        mut fill: impl FnMut(&mut [u8]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let row_bytes = shape.n_bytes() * usize::from(self.element.bytes);
+        let mut bytes = Vec::new();
+        for labels in labels.chunks(block_rows(row_bytes)) {
+            bytes.resize(labels.len() * row_bytes, 0);
+            fill(&mut bytes)?;
+            if self.element.is_byte() {
+                visitor.examples(Values::Bytes(&bytes), labels)?;
+            } else {
+                visitor.examples(Values::Floats(&self.element.floats(&bytes)), labels)?;
+            }
+        }
+        Ok(())
     }
 
     fn refuse_shape(&self, expected: String) -> DataError {

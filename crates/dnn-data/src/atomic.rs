@@ -30,22 +30,62 @@ fn write_as<'a>(
     fill: impl FnOnce(&mut File) -> io::Result<()>,
     persist: impl FnOnce(NamedTempFile, &'a Path) -> Result<File, PersistError>,
 ) -> io::Result<()> {
-    // A bare file name has the empty path as its parent.
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = temporary_beside(path)?;
+    fill(temporary.as_file_mut())?;
+    temporary.as_file_mut().flush()?;
+    keep(temporary, path, persist)
+}
+
+fn keep<'a>(
+    temporary: NamedTempFile,
+    path: &'a Path,
+    persist: impl FnOnce(NamedTempFile, &'a Path) -> Result<File, PersistError>,
+) -> io::Result<()> {
+    temporary.as_file().sync_all()?;
+    persist(temporary, path).map_err(|e| e.error)?;
+    // The rename itself is durable once the folder is. Elsewhere folders cannot be opened.
+    #[cfg(unix)]
+    File::open(folder_of(path))?.sync_all()?;
+    Ok(())
+}
+
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".dnn-").suffix(".tmp");
     // What an ordinary new file gets (less the umask), instead of a temporary file's 0600.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder)?;
-    fill(temporary.as_file_mut())?;
-    temporary.as_file_mut().flush()?;
-    temporary.as_file().sync_all()?;
-    persist(temporary, path).map_err(|e| e.error)?;
-    // The rename itself is durable once the folder is. Elsewhere folders cannot be opened.
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    builder.tempfile_in(folder_of(path))
+}
+
+/// A bare file name has the empty path as its parent.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file that is written piece by piece, under another name until it is whole.
+#[cfg(feature = "hdf5")]
+pub(crate) struct Pending {
+    temporary: NamedTempFile,
+    path: std::path::PathBuf,
+}
+
+#[cfg(feature = "hdf5")]
+impl Pending {
+    /// An empty file beside `path`; dropped before [`keep`](Self::keep) it is gone.
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { temporary: temporary_beside(path)?, path: path.into() })
+    }
+
+    /// Where it is written meanwhile.
+    pub(crate) fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Makes it durable and gives it its name.
+    pub(crate) fn keep(self) -> io::Result<()> {
+        keep(self.temporary, &self.path, NamedTempFile::persist)
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Tables as text: a row is an example, a column a feature, one column the labels.
 
 use crate::file::InputFile;
-use crate::{DataError, ImageSet, ImageShape, Limits, Splits};
+use crate::visit::block_rows;
+use crate::{DataError, ImageSet, ImageShape, Limits, SplitName, Splits, Values, Visitor};
 use ::csv::{Position, Reader, ReaderBuilder, StringRecord};
 use dnn_core::InputContract;
 use std::collections::BTreeSet;
@@ -27,24 +28,54 @@ const LABELS: [&str; 5] = ["label", "class", "target", "y", "species"];
 pub fn load(path: &Path, label: Option<&str>, limits: &Limits) -> Result<Splits, DataError> {
     let mut table = Table::open(path, label, limits)?;
     let (mut features, mut labels) = (Vec::new(), Vec::new());
-    let mut record = std::mem::take(&mut table.first);
-    let mut there = !record.is_empty();
-    while there || table.next(&mut record)? {
-        there = false;
-        table.row(&record, &mut features, &mut labels)?;
+    table.rows(&mut labels, |table, row| {
+        features.extend_from_slice(row);
         let bytes = 5 * features.len() as u64;
-        if bytes > limits.max_bytes {
-            return Err(table.too_large(bytes));
-        }
-    }
+        if bytes > limits.max_bytes { Err(table.too_large(bytes)) } else { Ok(()) }
+    })?;
     let (labels, classes) = table.classes(&labels)?;
-    if labels.is_empty() {
-        return Err(table.refuse("rows".into(), "at least one".into(), "none".into()));
-    }
-    let shape = ImageShape { height: 1, width: features.len() / labels.len(), channels: 1 };
-    let set = ImageSet::from_floats(features, shape, labels, classes);
+    let set = ImageSet::from_floats(features, table.shape(), labels, classes);
     let train = Some(set.map_err(|error| error.in_file(path))?);
     Ok(Splits { train, train_path: Some(path.into()), ..Splits::default() })
+}
+
+/// Passes the rows of [`load`] on, some at a time; and gives the classes.
+///
+/// The table is read twice: which number a class has is known when all have been seen.
+pub(crate) fn visit(
+    path: &Path,
+    label: Option<&str>,
+    limits: &Limits,
+    visitor: &mut dyn Visitor,
+) -> Result<Vec<String>, DataError> {
+    let mut table = Table::open(path, label, limits)?;
+    let mut labels = Vec::new();
+    table.rows(&mut labels, |_, _| Ok(()))?;
+    let (labels, classes) = table.classes(&labels)?;
+    let shape = table.shape();
+    visitor.begin(SplitName::Train, shape, labels.len())?;
+    let at_once = block_rows(shape.width * size_of::<f32>());
+    let mut blocks = labels.chunks(at_once);
+    let mut features = Vec::new();
+    Table::open(path, label, limits)?.rows(&mut Vec::new(), |_, row| {
+        features.extend_from_slice(row);
+        let n = features.len() / shape.width;
+        if n == at_once
+            && let Some(labels) = blocks.next()
+        {
+            visitor.examples(Values::Floats(&features), labels)?;
+            features.clear();
+        }
+        Ok(())
+    })?;
+    if let Some(labels) = blocks.next() {
+        if labels.len() * shape.width != features.len() {
+            let error = std::io::Error::other("it was written to meanwhile");
+            return Err(crate::file::io(path, "read")(error));
+        }
+        visitor.examples(Values::Floats(&features), labels)?;
+    }
+    Ok(classes)
 }
 
 /// An open table.
@@ -166,6 +197,32 @@ impl Table {
                 _ => self.refuse(format!("line {line}"), "a row".into(), "none".into()),
             }
         })
+    }
+
+    /// Reads all rows: the numbers of each are given to `take`, the labels are kept.
+    fn rows(
+        &mut self,
+        labels: &mut Vec<Label>,
+        mut take: impl FnMut(&Self, &[f32]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let mut record = std::mem::take(&mut self.first);
+        let mut there = !record.is_empty();
+        let mut features = Vec::new();
+        while there || self.next(&mut record)? {
+            there = false;
+            features.clear();
+            self.row(&record, &mut features, labels)?;
+            take(self, &features)?;
+        }
+        if labels.is_empty() {
+            return Err(self.refuse("rows".into(), "at least one".into(), "none".into()));
+        }
+        Ok(())
+    }
+
+    /// A row as an image.
+    fn shape(&self) -> ImageShape {
+        ImageShape { height: 1, width: self.n_columns - 1, channels: 1 }
     }
 
     fn row(

@@ -62,6 +62,9 @@ pub enum DataError {
         /// What would have been read.
         looked_for: String,
     },
+    /// It was asked to stop before it was done.
+    #[error("stopped before it was done")]
+    Stopped,
     /// Nothing was drawn.
     #[cfg(feature = "synthetic")]
     #[error(transparent)]

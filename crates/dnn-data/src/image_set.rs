@@ -1,9 +1,10 @@
 //! Labelled images as bytes, before they become features.
 
-use crate::DataError;
 #[cfg(feature = "image")]
 use crate::preprocess;
 use crate::preprocess::Features;
+use crate::visit::block_rows;
+use crate::{DataError, SplitName, Values, Visitor};
 use dnn_core::{Dataset, InputContract, Normalization, Real};
 use nalgebra::DMatrix;
 #[cfg(feature = "image")]
@@ -29,6 +30,13 @@ impl ImageShape {
 }
 
 impl ImageShape {
+    /// The size of images that a contract asks for.
+    pub fn of(contract: &InputContract) -> Self {
+        let [height, width, channels] =
+            [contract.height, contract.width, contract.channels].map(|n| n as usize);
+        Self { height, width, channels }
+    }
+
     /// The contract under which images of this size are features as they are.
     ///
     /// # Errors
@@ -145,24 +153,15 @@ impl ImageSet {
         labels: Vec<u32>,
         classes: Vec<String>,
     ) -> Result<Self, DataError> {
-        let (mut least, mut most, mut whole) = (f32::INFINITY, f32::NEG_INFINITY, true);
-        for (at, &value) in floats.iter().enumerate() {
-            if !value.is_finite() {
-                let n = shape.n_bytes().max(1);
-                return Err(DataError::Mismatch {
-                    what: format!("feature {} of example {}", at % n, at / n),
-                    expected: "a finite number".into(),
-                    got: value.to_string(),
-                });
-            }
-            (least, most) = (least.min(value), most.max(value));
-            whole &= value.fract() == 0.0;
-        }
-        if whole && least >= 0.0 && (2.0..=255.0).contains(&most) {
+        let mut range = FloatRange::default();
+        range.add(&floats, 0, shape)?;
+        if range.is_bytes() {
             let pixels = floats.into_iter().map(|value| value as u8).collect();
             return Self::new(pixels, shape, labels, classes);
         }
-        let (low, high) = if least >= 0.0 && most <= 1.0 { (0.0, 1.0) } else { (least, most) };
+        let FloatRange { least, most, .. } = range;
+        let (low, high) =
+            if range.normalization() == Normalization::AsIs { (least, most) } else { (0.0, 1.0) };
         let scale = 255.0 / (high - low).max(f32::MIN_POSITIVE);
         let pixels = floats.iter().map(|value| ((value - low) * scale).round() as u8).collect();
         let set = Self::new(pixels, shape, labels, classes)?;
@@ -267,6 +266,25 @@ impl ImageSet {
         }
     }
 
+    /// Passes the examples on.
+    ///
+    /// # Errors
+    /// What the visitor gives.
+    pub fn visit(&self, split: SplitName, visitor: &mut dyn Visitor) -> Result<(), DataError> {
+        visitor.begin(split, self.shape, self.len())?;
+        let n = self.shape.n_bytes();
+        let rows = block_rows(n);
+        for (block, labels) in self.labels.chunks(rows).enumerate() {
+            let range = block * rows * n..(block * rows + labels.len()) * n;
+            let values = match &self.floats {
+                Some(floats) => Values::Floats(&floats[range]),
+                None => Values::Bytes(&self.pixels[range]),
+            };
+            visitor.examples(values, labels)?;
+        }
+        Ok(())
+    }
+
     /// The images in the contract's size and channels, as [`preprocess::prepare`] makes them of
     /// pictures; borrowed when they have them already.
     ///
@@ -275,37 +293,18 @@ impl ImageSet {
     /// larger than a picture can be.
     #[cfg(feature = "image")]
     pub fn prepared(&self, contract: &InputContract) -> Result<Cow<'_, Self>, DataError> {
-        use crate::image::{ImageError, RgbImage};
+        use crate::image::ImageError;
         contract.check().map_err(ImageError::from)?;
-        let shape = ImageShape {
-            height: contract.height as usize,
-            width: contract.width as usize,
-            channels: contract.channels as usize,
-        };
+        let shape = ImageShape::of(contract);
         if self.shape == shape {
             return Ok(Cow::Borrowed(self));
         }
         if self.floats.is_some() {
-            return Err(DataError::Mismatch {
-                what: "size of the examples (height×width×channels)".into(),
-                expected: format!("{shape}, since numbers that are no bytes are not resized"),
-                got: self.shape.to_string(),
-            });
+            return Err(not_resized(self.shape, shape));
         }
-        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut pixels = Vec::with_capacity(self.len() * shape.n_bytes());
         for i in 0..self.len() {
-            let rgb = match self.shape.channels {
-                1 => self.image(i).iter().flat_map(|&grey| [grey; 3]).collect(),
-                _ => self.image(i).to_vec(),
-            };
-            let image = RgbImage::new(side(self.shape.width), side(self.shape.height), rgb)
-                .ok_or_else(|| DataError::Mismatch {
-                    what: "size of the images (height×width×channels)".into(),
-                    expected: format!("1 to {} a side, 1 or 3 channels", RgbImage::MAX_SIDE),
-                    got: self.shape.to_string(),
-                })?;
-            pixels.extend(preprocess::prepare(image, contract).map_err(ImageError::from)?);
+            pixels.extend(prepared(self.image(i), self.shape, contract)?);
         }
         let mut prepared = Self::new(pixels, shape, self.labels.clone(), self.classes.clone())?;
         prepared.files.clone_from(&self.files);
@@ -340,6 +339,94 @@ impl ImageSet {
             None => features.of_bytes(&self.pixels, x.as_mut_slice()),
         }
         Ok(Dataset::new(x, self.labels.clone(), self.classes.clone())?)
+    }
+}
+
+/// What numbers are: bytes, shares of one, or others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FloatRange {
+    least: f32,
+    most: f32,
+    whole: bool,
+}
+
+impl Default for FloatRange {
+    fn default() -> Self {
+        Self { least: f32::INFINITY, most: f32::NEG_INFINITY, whole: true }
+    }
+}
+
+impl FloatRange {
+    /// Looks at the numbers of examples, the first of which is example `first`.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] at a number that is not finite.
+    pub(crate) fn add(
+        &mut self,
+        floats: &[f32],
+        first: usize,
+        shape: ImageShape,
+    ) -> Result<(), DataError> {
+        for (at, &value) in floats.iter().enumerate() {
+            if !value.is_finite() {
+                let n = shape.n_bytes().max(1);
+                return Err(DataError::Mismatch {
+                    what: format!("feature {} of example {}", at % n, first + at / n),
+                    expected: "a finite number".into(),
+                    got: value.to_string(),
+                });
+            }
+            (self.least, self.most) = (self.least.min(value), self.most.max(value));
+            self.whole &= value.fract() == 0.0;
+        }
+        Ok(())
+    }
+
+    /// Whole numbers from 0 to 255 that reach beyond 1.
+    pub(crate) fn is_bytes(&self) -> bool {
+        self.whole && self.least >= 0.0 && (2.0..=255.0).contains(&self.most)
+    }
+
+    /// Of numbers that are no bytes.
+    pub(crate) fn normalization(&self) -> Normalization {
+        if self.least >= 0.0 && self.most <= 1.0 {
+            Normalization::DivideBy255
+        } else {
+            Normalization::AsIs
+        }
+    }
+}
+
+/// An image of bytes in the contract's size and channels.
+#[cfg(feature = "image")]
+pub(crate) fn prepared(
+    image: &[u8],
+    shape: ImageShape,
+    contract: &InputContract,
+) -> Result<Vec<u8>, DataError> {
+    use crate::image::{ImageError, RgbImage};
+    let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let rgb = match shape.channels {
+        1 => image.iter().flat_map(|&grey| [grey; 3]).collect(),
+        _ => image.to_vec(),
+    };
+    let image = RgbImage::new(side(shape.width), side(shape.height), rgb).ok_or_else(|| {
+        DataError::Mismatch {
+            what: "size of the images (height×width×channels)".into(),
+            expected: format!("1 to {} a side, 1 or 3 channels", RgbImage::MAX_SIDE),
+            got: shape.to_string(),
+        }
+    })?;
+    Ok(preprocess::prepare(image, contract).map_err(ImageError::from)?)
+}
+
+/// Numbers that are no bytes were to have another size.
+#[cfg(feature = "image")]
+pub(crate) fn not_resized(shape: ImageShape, wanted: ImageShape) -> DataError {
+    DataError::Mismatch {
+        what: "size of the examples (height×width×channels)".into(),
+        expected: format!("{wanted}, since numbers that are no bytes are not resized"),
+        got: shape.to_string(),
     }
 }
 

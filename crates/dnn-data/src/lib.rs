@@ -7,11 +7,15 @@ pub mod atomic;
 pub mod audit;
 #[cfg(feature = "augment")]
 pub mod augment;
+#[cfg(feature = "cache")]
+pub mod cache;
 #[cfg(any(feature = "augment", feature = "synthetic"))]
 mod chance;
 #[cfg(feature = "cifar")]
 pub mod cifar;
 mod content;
+#[cfg(all(feature = "hdf5", feature = "image"))]
+pub mod convert;
 #[cfg(feature = "csv")]
 pub mod csv;
 #[cfg(any(feature = "idx", feature = "npz"))]
@@ -33,14 +37,18 @@ mod limits;
 mod names;
 #[cfg(feature = "npz")]
 pub mod npz;
+#[cfg(any(feature = "folder", feature = "hdf5"))]
+mod parallel;
 pub mod preprocess;
 pub mod source;
 mod splits;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
+mod visit;
 
 pub use error::DataError;
 pub use image_set::{ImageSet, ImageShape};
 pub use limits::Limits;
 pub use names::Names;
-pub use splits::{Rejected, Splits};
+pub use splits::{Rejected, SplitName, Splits};
+pub use visit::{Values, Visitor};

@@ -4,7 +4,9 @@
 //! differently from the pictures it was trained on.
 
 use crate::ImageSet;
-use dnn_core::{ContractError, InputContract, Normalization, Real, Standardization};
+use dnn_core::{
+    Aspect, ContractError, InputContract, Normalization, Real, ResizeFilter, Standardization,
+};
 #[cfg(feature = "image")]
 pub use resize::prepare;
 
@@ -84,33 +86,108 @@ impl<F: Real> Features<F> {
     }
 }
 
+/// What is asked of a contract; the rest stays as the data have it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContractChange {
+    /// Width and height.
+    pub size: Option<(u32, u32)>,
+    /// 3 for red, green and blue, 1 for grey.
+    pub channels: Option<u32>,
+    /// The filter images are resized with.
+    pub resize: Option<ResizeFilter>,
+    /// What is done about another aspect ratio.
+    pub aspect: Option<Aspect>,
+    /// What shows through transparency and in margins.
+    pub background: Option<[u8; 3]>,
+    /// Whether photos are turned as their EXIF orientation says.
+    pub exif_orientation: Option<bool>,
+}
+
+impl ContractChange {
+    /// The contract with what is asked.
+    #[must_use]
+    pub fn apply(&self, base: InputContract) -> InputContract {
+        let (width, height) = self.size.unwrap_or((base.width, base.height));
+        InputContract {
+            width,
+            height,
+            channels: self.channels.unwrap_or(base.channels),
+            resize: self.resize.unwrap_or(base.resize),
+            aspect: self.aspect.unwrap_or(base.aspect),
+            background: self.background.unwrap_or(base.background),
+            exif_orientation: self.exif_orientation.unwrap_or(base.exif_orientation),
+            ..base
+        }
+    }
+}
+
 /// Mean and standard deviation of the features of a training set: of each channel of images, of each
 /// feature of numbers that are none. A feature that is always the same keeps its deviation: 1.
 pub fn standardization(set: &ImageSet) -> Standardization {
     let is_table = set.normalization() == Normalization::AsIs;
     let n = if is_table { set.shape().n_bytes() } else { set.shape().channels };
-    let each = (set.len() * set.shape().n_bytes() / n) as f64;
-    // A byte in steps of 1/255 as [`Features`] has it; two passes, so that nothing cancels.
-    let value = |at: usize| match set.floats() {
-        Some(floats) => f64::from(floats[at]),
-        None => f64::from(set.pixels()[at]) / 255.0,
-    };
-    let n_values = set.pixels().len();
-    let mut mean = vec![0.0; n];
-    for at in 0..n_values {
-        mean[at % n] += value(at) / each;
+    let mut moments = Moments::new(n, set.pixels().len());
+    // Two passes, so that nothing cancels.
+    for _ in 0..2 {
+        match set.floats() {
+            Some(floats) => moments.add(floats.iter().map(|&value| f64::from(value))),
+            None => moments.add_bytes(set.pixels()),
+        }
+        moments.end_pass();
     }
-    let mut std = vec![0.0; n];
-    for at in 0..n_values {
-        std[at % n] += (value(at) - mean[at % n]).powi(2);
+    moments.standardization()
+}
+
+/// The mean and deviation of some features in turn, in two passes over all values.
+pub(crate) struct Moments {
+    /// Values of each feature.
+    each: f64,
+    /// Known after the first pass.
+    mean: Option<Vec<f64>>,
+    sums: Vec<f64>,
+    at: usize,
+}
+
+impl Moments {
+    /// Of `n` features, of `n_values` values together.
+    pub(crate) fn new(n: usize, n_values: usize) -> Self {
+        Self { each: (n_values / n) as f64, mean: None, sums: vec![0.0; n], at: 0 }
     }
-    for std in &mut std {
-        *std = (*std / each).sqrt();
-        if *std < 1e-12 {
-            *std = 1.0;
+
+    /// The next values.
+    pub(crate) fn add(&mut self, values: impl Iterator<Item = f64>) {
+        let n = self.sums.len();
+        for value in values {
+            self.sums[self.at] += match &self.mean {
+                None => value / self.each,
+                Some(mean) => (value - mean[self.at]).powi(2),
+            };
+            self.at = (self.at + 1) % n;
         }
     }
-    Standardization { mean, std }
+
+    /// The next values, as bytes; each in steps of 1/255 as [`Features`] has it.
+    pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
+        self.add(bytes.iter().map(|&byte| f64::from(byte) / 255.0));
+    }
+
+    /// All values have been added.
+    pub(crate) fn end_pass(&mut self) {
+        if self.mean.is_none() {
+            let n = self.sums.len();
+            self.mean = Some(std::mem::replace(&mut self.sums, vec![0.0; n]));
+        }
+    }
+
+    /// After the second pass.
+    pub(crate) fn standardization(self) -> Standardization {
+        let deviation = |sum: f64| {
+            let std = (sum / self.each).sqrt();
+            if std < 1e-12 { 1.0 } else { std }
+        };
+        let std = self.sums.into_iter().map(deviation).collect();
+        Standardization { mean: self.mean.unwrap_or_default(), std }
+    }
 }
 
 /// (x − mean) / std, mean and deviation over and over.

@@ -6,8 +6,9 @@ use crate::ImageSet;
 use crate::content::Text;
 use crate::content::what_it_is;
 use crate::file::InputFile;
-use crate::{DataError, Limits, Names, Splits};
-use std::path::Path;
+use crate::{DataError, Limits, Names, Rejected, Splits, Visitor};
+use dnn_core::InputContract;
+use std::path::{Path, PathBuf};
 
 /// What is asked of a source; each kind of data looks at what concerns it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -60,6 +61,23 @@ impl Options {
     }
 }
 
+/// What data can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    #[cfg(feature = "hdf5")]
+    Hdf5,
+    #[cfg(feature = "idx")]
+    Idx,
+    #[cfg(feature = "npz")]
+    Npz,
+    #[cfg(feature = "cifar")]
+    Cifar,
+    #[cfg(feature = "csv")]
+    Csv,
+    #[cfg(feature = "folder")]
+    Folder,
+}
+
 /// Reads what lies behind a path: a folder or a file, whatever its name.
 ///
 /// # Errors
@@ -78,16 +96,128 @@ pub fn open_watched(
     options: &Options,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Splits, DataError> {
-    if path.is_dir() { open_folder(path, options, progress) } else { open_file(path, options) }
-}
-
-fn open_folder(
-    path: &Path,
-    options: &Options,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Splits, DataError> {
     // Nothing else takes long.
     let _ = progress;
+    match kind(path, options)? {
+        #[cfg(feature = "hdf5")]
+        Kind::Hdf5 => match &options.names {
+            Some(names) => named(path, crate::hdf5::load_named(path, names, &options.hdf5())),
+            None if path.is_dir() => crate::hdf5::load_pair(path, &options.hdf5()),
+            None => crate::hdf5::load_file(path, &options.hdf5()),
+        },
+        #[cfg(feature = "idx")]
+        Kind::Idx => crate::idx::load(path, &options.limits),
+        #[cfg(feature = "npz")]
+        Kind::Npz => match &options.names {
+            Some(names) => named(path, crate::npz::load_named(path, names, &options.limits)),
+            None => crate::npz::load(path, &options.limits),
+        },
+        #[cfg(feature = "cifar")]
+        Kind::Cifar => crate::cifar::load(path, &options.limits),
+        #[cfg(feature = "csv")]
+        Kind::Csv => crate::csv::load(path, options.label.as_deref(), &options.limits),
+        #[cfg(feature = "folder")]
+        Kind::Folder => crate::folder::load(path, &options.folder, progress),
+    }
+}
+
+/// What is known of a source when all its examples have been passed on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visited {
+    /// Names of the classes, of all splits.
+    pub classes: Vec<String>,
+    /// The contract that the images were prepared by, where it is not just their size.
+    pub contract: Option<InputContract>,
+    /// The image files that were left out.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Passes on what [`open`] would read, some examples at a time: neither their number nor the size of
+/// a file is limited by memory.
+///
+/// # Errors
+/// As [`open`], and what the visitor gives. Some examples may have been passed on by then.
+pub fn visit(
+    path: &Path,
+    options: &Options,
+    visitor: &mut dyn Visitor,
+) -> Result<Visited, DataError> {
+    let (mut contract, mut rejected) = (None, Vec::new());
+    let classes = match kind(path, options)? {
+        #[cfg(feature = "hdf5")]
+        Kind::Hdf5 => {
+            let names = options.names.as_ref();
+            let (classes, own) = crate::hdf5::visit(path, names, &options.hdf5(), visitor)?;
+            contract = own;
+            classes
+        }
+        #[cfg(feature = "idx")]
+        Kind::Idx => crate::idx::visit(path, &options.limits, visitor)?,
+        #[cfg(feature = "npz")]
+        Kind::Npz => crate::npz::visit(path, options.names.as_ref(), &options.limits, visitor)?,
+        #[cfg(feature = "cifar")]
+        Kind::Cifar => crate::cifar::visit(path, visitor)?,
+        #[cfg(feature = "csv")]
+        Kind::Csv => crate::csv::visit(path, options.label.as_deref(), &options.limits, visitor)?,
+        #[cfg(feature = "folder")]
+        Kind::Folder => {
+            let (classes, bad) = crate::folder::visit(path, &options.folder, visitor)?;
+            contract = Some(options.folder.contract.clone());
+            rejected = bad;
+            classes
+        }
+    };
+    Ok(Visited { classes, contract, rejected })
+}
+
+/// Whether what lies behind a path is a folder of images.
+///
+/// # Errors
+/// As [`open`].
+#[cfg(feature = "folder")]
+pub fn is_image_folder(path: &Path, options: &Options) -> Result<bool, DataError> {
+    Ok(kind(path, options)? == Kind::Folder)
+}
+
+/// Whether a path is that of one HDF5 file.
+///
+/// # Errors
+/// When it cannot be read.
+#[cfg(feature = "hdf5")]
+pub fn is_hdf5(path: &Path) -> Result<bool, DataError> {
+    Ok(!path.is_dir() && crate::hdf5::is_hdf5(path)?)
+}
+
+/// The files that [`open`] would read for the examples.
+///
+/// # Errors
+/// As [`open`].
+pub fn files(path: &Path, options: &Options) -> Result<Vec<PathBuf>, DataError> {
+    match kind(path, options)? {
+        #[cfg(feature = "hdf5")]
+        Kind::Hdf5 => crate::hdf5::files(path, &options.hdf5()),
+        #[cfg(feature = "idx")]
+        Kind::Idx => crate::idx::files(path),
+        #[cfg(feature = "npz")]
+        Kind::Npz => Ok(vec![path.into()]),
+        #[cfg(feature = "cifar")]
+        Kind::Cifar => crate::cifar::files(path),
+        #[cfg(feature = "csv")]
+        Kind::Csv => Ok(vec![path.into()]),
+        #[cfg(feature = "folder")]
+        Kind::Folder => {
+            let splits = crate::folder::files(path, &options.folder)?;
+            Ok(splits.into_iter().flat_map(|(_, files)| files).collect())
+        }
+    }
+}
+
+/// What lies behind a path, by its content.
+fn kind(path: &Path, options: &Options) -> Result<Kind, DataError> {
+    if path.is_dir() { kind_of_folder(path, options) } else { kind_of_file(path, options) }
+}
+
+fn kind_of_folder(path: &Path, options: &Options) -> Result<Kind, DataError> {
     if options.names.is_some() {
         return Err(DataError::File {
             path: path.into(),
@@ -98,19 +228,19 @@ fn open_folder(
     }
     #[cfg(feature = "hdf5")]
     if crate::hdf5::is_in(path)? {
-        return crate::hdf5::load_pair(path, &options.hdf5());
+        return Ok(Kind::Hdf5);
     }
     #[cfg(feature = "idx")]
     if crate::idx::is_in(path)? {
-        return crate::idx::load(path, &options.limits);
+        return Ok(Kind::Idx);
     }
     #[cfg(feature = "cifar")]
     if crate::cifar::is_in(path)? {
-        return crate::cifar::load(path, &options.limits);
+        return Ok(Kind::Cifar);
     }
     #[cfg(feature = "folder")]
     if crate::folder::is_image_folder(path) {
-        return crate::folder::load(path, &options.folder, progress);
+        return Ok(Kind::Folder);
     }
     let files = crate::file::files_of(path)?;
     Err(DataError::NoSource {
@@ -120,21 +250,15 @@ fn open_folder(
     })
 }
 
-fn open_file(path: &Path, options: &Options) -> Result<Splits, DataError> {
+fn kind_of_file(path: &Path, options: &Options) -> Result<Kind, DataError> {
     #[cfg(feature = "hdf5")]
     if crate::hdf5::is_hdf5(path)? {
-        return match &options.names {
-            Some(names) => named(path, crate::hdf5::load_named(path, names, &options.hdf5())),
-            None => crate::hdf5::load_file(path, &options.hdf5()),
-        };
+        return Ok(Kind::Hdf5);
     }
     let head = InputFile::open(path)?.head()?;
     #[cfg(feature = "npz")]
     if crate::npz::is_zip(&head) {
-        return match &options.names {
-            Some(names) => named(path, crate::npz::load_named(path, names, &options.limits)),
-            None => crate::npz::load(path, &options.limits),
-        };
+        return Ok(Kind::Npz);
     }
     if options.names.is_some() {
         return Err(DataError::File {
@@ -146,15 +270,15 @@ fn open_file(path: &Path, options: &Options) -> Result<Splits, DataError> {
     }
     #[cfg(feature = "idx")]
     if crate::idx::is_idx(path)? {
-        return crate::idx::load(path, &options.limits);
+        return Ok(Kind::Idx);
     }
     #[cfg(feature = "cifar")]
     if crate::cifar::is_cifar(path)? {
-        return crate::cifar::load(path, &options.limits);
+        return Ok(Kind::Cifar);
     }
     #[cfg(feature = "csv")]
     if let Some(Text::Other(_)) = Text::of(&head) {
-        return crate::csv::load(path, options.label.as_deref(), &options.limits);
+        return Ok(Kind::Csv);
     }
     Err(DataError::NoSource {
         path: path.into(),

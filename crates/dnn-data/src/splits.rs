@@ -21,6 +21,42 @@ pub struct Splits {
     pub test_path: Option<PathBuf>,
 }
 
+/// Which part of a source of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SplitName {
+    /// To train on.
+    Train,
+    /// To judge by while training.
+    Validation,
+    /// To test on.
+    Test,
+    /// All of it: the source makes no such difference.
+    All,
+}
+
+impl SplitName {
+    /// What datasets of this part are called by: `train`, `validation`, `test`; all of a source is
+    /// to train on.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Train | Self::All => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl std::fmt::Display for SplitName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Train => "the training set",
+            Self::Validation => "the validation set",
+            Self::Test => "the test set",
+            Self::All => "the folder",
+        })
+    }
+}
+
 /// An image file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {

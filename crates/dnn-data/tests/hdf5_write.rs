@@ -35,6 +35,7 @@ fn images_labels_classes_and_factors_come_back() {
             factor("scale", FactorValues::F32(numbers.iter().map(|&v| v as f32).collect())),
         ],
         test: vec![factor("pose", FactorValues::I64(vec![i64::MIN]))],
+        ..Factors::default()
     };
     hdf5::write_splits(&path, &splits, &factors).expect("written");
     for backend in backends() {
@@ -54,7 +55,7 @@ fn what_cannot_be_written_leaves_nothing_behind() {
     let path = folder.path().join("written.h5");
     let splits = Splits::new(Some(set(2, &["a", "b"])), None).expect("one set");
     let refusal = |splits: &Splits, train: Vec<Factor>| {
-        let factors = Factors { train, test: Vec::new() };
+        let factors = Factors { train, ..Factors::default() };
         let error = hdf5::write_splits(&path, splits, &factors).expect_err("refused");
         message(&error).replace(&path.display().to_string(), "F")
     };

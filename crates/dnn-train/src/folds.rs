@@ -1,10 +1,12 @@
 //! k-fold cross-validation: every example is judged once, by a network that has not seen it.
 
 use crate::config::TrainConfig;
+use crate::feed::Subset;
 use crate::observer::Observer;
 use crate::trainer::{End, TrainError, Trainable, Training, evaluate};
 use dnn_core::metrics::Score;
 use dnn_core::{Dataset, Examples, split};
+use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 /// What came of one fold.
@@ -52,7 +54,7 @@ pub fn check_folds(k: usize, m: usize) -> Result<(), TrainError> {
 /// [`TrainError`]; when there are fewer examples than folds, or fewer than two folds.
 pub fn cross_validate<F: Trainable>(
     config: &TrainConfig,
-    examples: &Dataset<F>,
+    examples: &dyn Examples<F>,
     k: usize,
     observers: &mut [&mut dyn Observer],
     mut each: impl FnMut(&Fold),
@@ -63,8 +65,13 @@ pub fn cross_validate<F: Trainable>(
     for (i, kept) in split::folds(examples.labels(), k, config.rng, config.seed)?.iter().enumerate()
     {
         let rest: Vec<_> = (0..m).filter(|i| kept.binary_search(i).is_err()).collect();
-        let (train, validation) = (examples.select(&rest)?, examples.select(kept)?);
-        let training = Training::new(config, &train).validate_on(Some(&validation));
+        let train: Box<dyn Examples<F> + '_> = if examples.is_streamed() {
+            Box::new(Subset::new(examples, rest))
+        } else {
+            Box::new(copied(examples, &rest)?)
+        };
+        let validation = copied(examples, kept)?;
+        let training = Training::new(config, &*train).validate_on(Some(&validation));
         let trained = training.run(observers)?;
         if trained.end == End::Asked {
             break;
@@ -72,7 +79,7 @@ pub fn cross_validate<F: Trainable>(
         let judged = evaluate(&trained.network, &validation)?;
         let fold = Fold {
             fold: i + 1,
-            train: evaluate(&trained.network, &train)?.score,
+            train: evaluate(&trained.network, &*train)?.score,
             validation: judged.score,
             validation_cost: judged.cost,
             iterations: trained.iterations,
@@ -82,6 +89,17 @@ pub fn cross_validate<F: Trainable>(
         done.push(fold);
     }
     Ok(done)
+}
+
+/// Some examples in memory.
+fn copied<F: Trainable>(
+    examples: &dyn Examples<F>,
+    indices: &[usize],
+) -> Result<Dataset<F>, TrainError> {
+    let mut x = DMatrix::zeros(examples.n_features(), indices.len());
+    examples.read(indices, &mut x)?;
+    let labels = indices.iter().map(|&i| examples.labels()[i]).collect();
+    Ok(Dataset::new(x, labels, examples.classes().to_vec())?)
 }
 
 impl FoldSummary {
@@ -103,7 +121,6 @@ impl FoldSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nalgebra::DMatrix;
 
     #[test]
     fn every_example_is_judged_once() {

@@ -75,8 +75,11 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         let title = format!("{train} training and {test} test images drawn with seed {seed}");
         ImageSheet { title: &title, tiles: &tiles }.write_png(path)?;
     }
-    let factors =
-        Factors { train: factors(&drawn.train_factors), test: factors(&drawn.test_factors) };
+    let factors = Factors {
+        train: factors(&drawn.train_factors),
+        test: factors(&drawn.test_factors),
+        ..Factors::default()
+    };
     let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
     if let Some(path) = &args.out {
         write_splits(path, &splits, &factors)?;

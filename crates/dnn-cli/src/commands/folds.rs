@@ -5,7 +5,8 @@ use crate::console::{Console, interval, of_how_many};
 use crate::interrupt;
 use crate::run::{self, RunConfig};
 use anyhow::{Context, bail, ensure};
-use dnn_core::Precision;
+use dnn_core::{Examples, Precision};
+use dnn_data::augment::AugmentedExamples;
 use dnn_data::{ImageSet, Splits};
 use dnn_train::{Fold, FoldSummary, Observer, Trainable, cross_validate};
 use serde::Serialize;
@@ -78,10 +79,17 @@ fn train_folds<F: Trainable>(
     k: usize,
     console: Console,
 ) -> anyhow::Result<Vec<Fold>> {
-    let dataset = train.to_dataset::<F>(&train.contract()?)?;
+    let contract = train.contract()?;
+    let examples: Box<dyn Examples<F>> = match config.augment.filter(|a| !a.is_off()) {
+        Some(augment) => {
+            let seed = config.training.seed;
+            Box::new(AugmentedExamples::new(train.clone(), &contract, augment, seed)?)
+        }
+        None => Box::new(train.to_dataset::<F>(&contract)?),
+    };
     let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
     let mut heard = Ok(());
-    let folds = cross_validate(&config.training, &dataset, k, observers, |fold| {
+    let folds = cross_validate(&config.training, &*examples, k, observers, |fold| {
         let Fold { fold: number, train, validation, validation_cost, .. } = fold;
         let line = format!(
             "Fold {number} of {k}: validation {}, cost {validation_cost:.6}; training {}",

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod draw;
 pub(crate) mod evaluate;
 mod folds;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
+        Some(Command::Data { command: DataCommand::Convert(args) }) => convert::run(args, console),
         Some(Command::Data { command: DataCommand::Audit(args) }) => audit::run(args, console),
         Some(Command::Data { command: DataCommand::Preview(args) }) => preview::run(args, console),
         Some(Command::Config { command: ConfigCommand::Init(args) }) => config::init(args, console),

@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
     config: Option<PathBuf>,
     /// Memory for the images, 512M or 2G: with more of them than that, they stay in their HDF5 file
-    /// and are read while training goes on
+    /// (others are written to one in the cache first) and are read while training goes on
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory_limit: Option<u64>,
     /// Images to judge by while training: a file or folder
@@ -113,9 +113,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, None) => Place::Numbered(name),
     };
     if let Some(k) = args.folds {
-        if config.augment.is_some() {
-            bail!("--folds trains on the images as they are: leave out --augment");
-        }
         return folds::run(&config, &place, k, console);
     }
     train(&config, &place, console)
@@ -143,6 +140,7 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
         source.test_names = Some(names);
     }
     source.input = args.input.change(source.input);
+    source.caching = args.input.shape.files.caching();
     source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;
     source.absolute(Path::new(""))

@@ -1,15 +1,17 @@
 //! Reading what a source names: all of it, prepared, or as it lies in its file.
 
-use super::{DRAWN, DatasetNames, Source};
+use super::{DRAWN, DatasetNames, Source, watched};
 use crate::console::{Console, warn};
 use crate::input::{Input, prepare};
-use crate::progress::bar;
+use crate::progress::image_bar;
 use anyhow::{Context, bail};
-use dnn_core::InputContract;
+use dnn_core::{InputContract, Standardization};
+use dnn_data::convert::Converted;
 use dnn_data::folder::FolderOptions;
 use dnn_data::hdf5::{self, Hdf5Error, Stream};
+use dnn_data::preprocess::ContractChange;
 use dnn_data::source::{self, Options};
-use dnn_data::{DataError, ImageSet, Names, Splits, synthetic};
+use dnn_data::{DataError, ImageSet, Names, Splits, convert, synthetic};
 use std::path::Path;
 
 /// Of a memory limit, the part for the images of one split: the rest is for the batches, the network
@@ -20,6 +22,9 @@ const STREAM_SHARE: u64 = 3;
 pub(crate) struct Streams {
     pub(crate) train: Stream,
     pub(crate) test: Option<Stream>,
+    pub(crate) validation: Option<Stream>,
+    /// Of the training images, when features are to be brought to mean 0 and deviation 1.
+    pub(crate) standardization: Option<Standardization>,
 }
 
 impl Source {
@@ -118,47 +123,110 @@ impl Source {
         Ok(Some(set))
     }
 
-    /// The images as they lie in their file, when they take more than `limit` bytes as features of
-    /// `feature_bytes` each.
+    /// The images as they lie in their file, or in one of the cache, when they take more than
+    /// `limit` bytes as features of `feature_bytes` each.
     ///
     /// # Errors
-    /// When the source is no HDF5 file, or what is wrong with it.
+    /// What is wrong with the data, or that they cannot be kept in a cache.
     pub(crate) fn stream(
         &self,
         limit: u64,
         feature_bytes: usize,
+        console: Console,
     ) -> anyhow::Result<Option<Streams>> {
         self.check()?;
-        if self.is_drawn() || self.data.is_dir() {
-            bail!("a memory limit is for images in one HDF5 file, not for {}", self.data.display());
+        if self.is_drawn() {
+            bail!("a memory limit is for images in files: drawn ones are in memory");
         }
-        let options = hdf5::Options::default();
+        let fits = |m: usize, n_features: usize| {
+            let n = (m as u64).saturating_mul(n_features as u64);
+            n.saturating_mul(feature_bytes as u64) <= limit
+        };
+        let usual = Input::default();
+        let input = self.input.as_ref().unwrap_or(&usual);
+        let options = self.options(self.names.as_ref(), input.folder_options(None));
+        // Images that lie in one HDF5 file as they are wanted need not be written again.
+        let is_ready =
+            source::is_hdf5(&self.data)? && input.contract_change() == ContractChange::default();
+        let (path, names) = if is_ready {
+            (self.data.clone(), self.names.as_ref().map(DatasetNames::names))
+        } else {
+            if source::is_image_folder(&self.data, &options)? {
+                let n_files = source::files(&self.data, &options)?.len();
+                if fits(n_files, options.folder.contract.n_features()) {
+                    return Ok(None);
+                }
+            }
+            (self.as_hdf5(console)?, None)
+        };
+        let hdf5_options = hdf5::Options::default();
         let memory = usize::try_from(limit / STREAM_SHARE).unwrap_or(usize::MAX);
-        let open = |names: &Names| Stream::open(&self.data, names, &options, memory);
-        let names =
-            self.names.as_ref().map_or_else(|| hdf5::of_course("train"), DatasetNames::names);
-        let train = open(&names)?;
-        let n = (train.labels().len() as u64).saturating_mul(train.shape().n_bytes() as u64);
-        if n.saturating_mul(feature_bytes as u64) <= limit {
+        let open = |names: &Names| Stream::open(&path, names, &hdf5_options, memory);
+        let train = open(names.as_ref().unwrap_or(&hdf5::of_course("train")))?;
+        if fits(train.labels().len(), train.shape().n_bytes()) {
             return Ok(None);
         }
-        if self.input.is_some() {
-            bail!("images that stay in their file are taken as they are: no flags of the input");
-        }
-        let test = match &self.test_names {
-            Some(names) if self.test.is_none() => Some(open(&names.names())?),
-            _ if self.test.is_some() || self.names.is_some() => None,
-            _ => match open(&hdf5::of_course("test")) {
-                Ok(test) => Some(test),
-                Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => None,
-                Err(error) => return Err(error.into()),
-            },
+        let other = |split: &str| match open(&hdf5::of_course(split)) {
+            Ok(stream) => Ok(Some(stream)),
+            Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => Ok(None),
+            Err(error) => Err(error),
         };
-        Ok(Some(Streams { train, test }))
+        let test = match &self.test_names {
+            Some(names) if self.test.is_none() && is_ready => Some(open(&names.names())?),
+            Some(_) if self.test.is_none() => {
+                bail!("images that are prepared for a memory limit have no --test-x: use --test")
+            }
+            _ if self.test.is_some() || names.is_some() => None,
+            _ => other("test")?,
+        };
+        let validation = match &self.validation {
+            None if names.is_none() => other("validation")?,
+            _ => None,
+        };
+        let standardization = input.standardizes().then(|| train.standardization()).transpose()?;
+        Ok(Some(Streams { train, test, validation, standardization }))
     }
 
     fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
         self.input.as_ref().unwrap_or(&Input::default()).folder_options(network)
+    }
+
+    /// Writes the images to an HDF5 file, prepared as the configuration says.
+    ///
+    /// # Errors
+    /// What is wrong with the data, or keeps the file from being written.
+    pub(crate) fn convert(
+        &self,
+        out: &Path,
+        level: u32,
+        console: Console,
+    ) -> anyhow::Result<Converted> {
+        self.check()?;
+        let usual = Input::default();
+        let input = self.input.as_ref().unwrap_or(&usual);
+        let options = self.options(self.names.as_ref(), input.folder_options(None));
+        let converted = watched(console, &options, input.contract_change(), |asked| {
+            let asked = convert::Options { level, ..*asked };
+            if self.is_drawn() {
+                let drawing = self.drawn.clone().unwrap_or_default();
+                let drawn = synthetic::draw(&drawing.options())?;
+                let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
+                convert::convert_splits(&splits, out, &asked)
+            } else {
+                convert::convert(&self.data, out, &asked)
+            }
+        });
+        Ok(converted?)
+    }
+
+    /// How what lies behind a path is read.
+    pub(super) fn options(&self, names: Option<&DatasetNames>, folder: FolderOptions) -> Options {
+        Options {
+            names: names.map(DatasetNames::names),
+            label: self.label.clone(),
+            folder,
+            ..Options::default()
+        }
     }
 
     /// What lies behind a path, whatever it is.
@@ -175,19 +243,19 @@ impl Source {
                 path.display()
             );
         }
-        let options = Options {
-            names: names.map(DatasetNames::names),
-            label: self.label.clone(),
-            folder,
-            ..Options::default()
+        let options = self.options(names, folder);
+        let splits = match self.cached(path, &options, console)? {
+            Some(splits) => splits,
+            None => {
+                let bar = image_bar(console);
+                let splits = source::open_watched(path, &options, &|done, all| {
+                    bar.set_length(all as u64);
+                    bar.set_position(done as u64);
+                });
+                bar.finish_and_clear();
+                splits?
+            }
         };
-        let bar = bar(console, 0, "{bar:25} {pos}/{len} images  {per_sec}  {eta} left");
-        let splits = source::open_watched(path, &options, &|done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        });
-        bar.finish_and_clear();
-        let splits = splits?;
         for rejected in &splits.rejected {
             warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
         }

@@ -1,12 +1,14 @@
 //! Where images come from: a folder, files, or the drawing of them.
 
+mod caching;
 mod load;
 
+pub(crate) use caching::watched;
 pub(crate) use load::Streams;
 
 use crate::args::{DrawArgs, NameArgs};
 use crate::console::{Console, argument, program};
-use crate::input::Input;
+use crate::input::{Caching, Input};
 use anyhow::{Context, bail};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{ImageSet, Names, Splits};
@@ -81,6 +83,9 @@ pub(crate) struct Source {
     /// Bytes for the images in memory; with more of them they stay in their file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory_limit: Option<u64>,
+    /// Where decoded images are kept; changes nothing but the time it takes.
+    #[serde(skip)]
+    pub(crate) caching: Caching,
 }
 
 /// Datasets of an HDF5 file, or arrays of an .npz.

@@ -2,25 +2,95 @@
 
 use super::{AugmentConfig, Augmenter};
 use crate::preprocess::Features;
-use crate::{DataError, ImageSet};
-use dnn_core::{DatasetError, Examples, InputContract, Real};
+use crate::{DataError, ImageSet, ImageShape};
+use dnn_core::{DatasetError, Examples, InputContract, Real, ShuffleBlocks};
 use nalgebra::DMatrix;
+use std::sync::{Mutex, PoisonError};
 
-/// A training set whose images look different in every epoch; read otherwise, they are as they are.
-pub struct AugmentedExamples<F: Real> {
-    set: ImageSet,
-    augmenter: Augmenter,
-    features: Features<F>,
+/// Labelled images of bytes, wherever they are.
+pub trait Pictures: Sync {
+    /// Size of every image.
+    fn shape(&self) -> ImageShape;
+    /// Class of each image.
+    fn labels(&self) -> &[u32];
+    /// Names of the classes.
+    fn classes(&self) -> &[String];
+    /// Whether the values are bytes of pixels.
+    fn is_bytes(&self) -> bool;
+    /// How the images have to be shuffled, where reading them in any order takes too long.
+    fn blocks(&self) -> Option<ShuffleBlocks>;
+    /// Copies images, one after the other.
+    ///
+    /// # Shapes
+    /// `pixels` (indices, height, width, channels).
+    /// # Errors
+    /// [`DatasetError::Read`].
+    fn read_pixels(&self, indices: &[usize], pixels: &mut [u8]) -> Result<(), DatasetError>;
 }
 
-impl<F: Real> AugmentedExamples<F> {
+impl Pictures for ImageSet {
+    fn shape(&self) -> ImageShape {
+        self.shape()
+    }
+    fn labels(&self) -> &[u32] {
+        self.labels()
+    }
+    fn classes(&self) -> &[String] {
+        self.classes()
+    }
+    fn is_bytes(&self) -> bool {
+        self.floats().is_none()
+    }
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        None
+    }
+    fn read_pixels(&self, indices: &[usize], pixels: &mut [u8]) -> Result<(), DatasetError> {
+        for (&i, place) in indices.iter().zip(pixels.chunks_exact_mut(self.shape().n_bytes())) {
+            place.copy_from_slice(self.image(i));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "hdf5")]
+impl Pictures for crate::hdf5::Stream {
+    fn shape(&self) -> ImageShape {
+        self.shape()
+    }
+    fn labels(&self) -> &[u32] {
+        self.labels()
+    }
+    fn classes(&self) -> &[String] {
+        self.classes()
+    }
+    fn is_bytes(&self) -> bool {
+        self.is_bytes()
+    }
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        Some(self.blocks())
+    }
+    fn read_pixels(&self, indices: &[usize], pixels: &mut [u8]) -> Result<(), DatasetError> {
+        self.read_pixels(indices, pixels).map_err(|e| DatasetError::Read(e.into()))
+    }
+}
+
+/// A training set whose images look different in every epoch; read otherwise, they are as they are.
+pub struct AugmentedExamples<F: Real, P = ImageSet> {
+    pictures: P,
+    augmenter: Augmenter,
+    features: Features<F>,
+    /// Room for the bytes of a batch.
+    room: Mutex<Vec<u8>>,
+}
+
+impl<F: Real, P: Pictures> AugmentedExamples<F, P> {
     /// Takes images that have the contract's size.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when the examples are numbers that are no bytes, or the contract does
     /// not go with them.
     pub fn new(
-        set: ImageSet,
+        pictures: P,
         contract: &InputContract,
         config: AugmentConfig,
         seed: u64,
@@ -30,47 +100,71 @@ impl<F: Real> AugmentedExamples<F> {
             expected: expected.into(),
             got,
         };
-        if set.floats().is_some() {
+        if !pictures.is_bytes() {
             let got = "numbers that are no bytes".into();
             return Err(mismatch("examples to augment", "images", got));
         }
-        if contract.n_features() != set.shape().n_bytes() {
-            let got = set.shape().to_string();
-            return Err(mismatch("images to augment", "the contract's size", got));
+        let shape = pictures.shape();
+        if ImageShape::of(contract) != shape {
+            return Err(mismatch("images to augment", "the contract's size", shape.to_string()));
         }
         let features = Features::new(contract)
             .map_err(|e| mismatch("input contract", "one that holds together", e.to_string()))?;
-        let augmenter = Augmenter::new(config, set.shape(), seed)
+        let augmenter = Augmenter::new(config, shape, seed)
             .map_err(|e| mismatch("images to augment", "pictures", e.to_string()))?;
-        Ok(Self { set, augmenter, features })
+        Ok(Self { pictures, augmenter, features, room: Mutex::new(Vec::new()) })
+    }
+
+    /// Reads images, lets `change` have its way with each, and makes features of them.
+    fn read_changed(
+        &self,
+        indices: &[usize],
+        x: &mut DMatrix<F>,
+        change: impl Fn(usize, &mut [u8], &mut Vec<u8>),
+    ) -> Result<(), DatasetError> {
+        let n = self.n_features();
+        assert_eq!(x.shape(), (n, indices.len()), "a column for each example");
+        // Taken out, so that nobody waits for it.
+        let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pixels = std::mem::take(&mut *room());
+        pixels.resize(indices.len() * n, 0);
+        let read = self.pictures.read_pixels(indices, &mut pixels);
+        if read.is_ok() {
+            let mut before = Vec::new();
+            for (&i, image) in indices.iter().zip(pixels.chunks_exact_mut(n)) {
+                change(i, image, &mut before);
+            }
+            self.features.of_bytes(&pixels, x.as_mut_slice());
+        }
+        *room() = pixels;
+        read
     }
 }
 
-impl<F: Real> Examples<F> for AugmentedExamples<F> {
+impl<F: Real, P: Pictures> Examples<F> for AugmentedExamples<F, P> {
     fn n_examples(&self) -> usize {
-        self.set.len()
+        self.pictures.labels().len()
     }
     fn n_features(&self) -> usize {
-        self.set.shape().n_bytes()
+        self.pictures.shape().n_bytes()
     }
     fn labels(&self) -> &[u32] {
-        self.set.labels()
+        self.pictures.labels()
     }
     fn classes(&self) -> &[String] {
-        self.set.classes()
+        self.pictures.classes()
     }
     fn matrix(&self) -> Option<&DMatrix<F>> {
         None
     }
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        assert_eq!(x.shape(), (self.n_features(), indices.len()), "a column for each example");
-        for (&i, x) in indices.iter().zip(x.as_mut_slice().chunks_exact_mut(self.n_features())) {
-            self.features.of_bytes(self.set.image(i), x);
-        }
-        Ok(())
+        self.read_changed(indices, x, |_, _, _| ())
     }
     fn is_streamed(&self) -> bool {
         true
+    }
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        self.pictures.blocks()
     }
     fn read_for_epoch(
         &self,
@@ -78,13 +172,11 @@ impl<F: Real> Examples<F> for AugmentedExamples<F> {
         epoch: u64,
         x: &mut DMatrix<F>,
     ) -> Result<(), DatasetError> {
-        assert_eq!(x.shape(), (self.n_features(), indices.len()), "a column for each example");
-        let mut image = vec![0; self.n_features()];
-        for (&i, x) in indices.iter().zip(x.as_mut_slice().chunks_exact_mut(self.n_features())) {
-            self.augmenter.apply(self.set.image(i), epoch, i as u64, &mut image);
-            self.features.of_bytes(&image, x);
-        }
-        Ok(())
+        self.read_changed(indices, x, |i, image, before| {
+            before.clear();
+            before.extend_from_slice(image);
+            self.augmenter.apply(before, epoch, i as u64, image);
+        })
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::FolderOptions;
 use super::layout::Listing;
-use crate::Rejected;
 use crate::image::{ImageError, decode_file};
-use crate::preprocess;
+use crate::{Rejected, parallel, preprocess};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -27,31 +26,17 @@ pub(super) fn decode(
     let n_bytes = options.contract.n_features();
     let n_files = listing.files.len();
     let mut pixels = vec![0; n_files * n_bytes];
-    let places = Mutex::new(listing.files.iter().zip(pixels.chunks_exact_mut(n_bytes)).enumerate());
     let rejected = Mutex::new(Vec::new());
-    let work = || {
-        loop {
-            let next = places.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((i, (path, place))) = next else { return };
-            match prepared(path, options) {
-                Ok(bytes) => place.copy_from_slice(&bytes),
-                Err(error) => {
-                    let rejection = Rejected { path: path.clone(), reason: reason(&error) };
-                    rejected.lock().unwrap_or_else(PoisonError::into_inner).push((i, rejection));
-                }
+    let places = listing.files.iter().zip(pixels.chunks_exact_mut(n_bytes)).enumerate();
+    parallel::for_each(places, options.n_threads, |(i, (path, place))| {
+        match prepared(path, options) {
+            Ok(bytes) => place.copy_from_slice(&bytes),
+            Err(error) => {
+                let rejection = Rejected { path: path.clone(), reason: reason(&error) };
+                rejected.lock().unwrap_or_else(PoisonError::into_inner).push((i, rejection));
             }
-            tick();
         }
-    };
-    let n_threads = match options.n_threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..n_threads.min(n_files) {
-            scope.spawn(work);
-        }
-        work();
+        tick();
     });
     let mut rejected = rejected.into_inner().unwrap_or_else(PoisonError::into_inner);
     rejected.sort_unstable_by_key(|(i, _)| *i);
@@ -66,6 +51,13 @@ pub(super) fn decode(
     listing.files.truncate(good.len());
     listing.labels.truncate(good.len());
     Decoded { pixels, listing, rejected: rejected.into_iter().map(|(_, r)| r).collect() }
+}
+
+/// What is wrong with a file.
+#[cfg(feature = "cache")]
+pub(super) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
+    let error = prepared(path, options).err()?;
+    Some(Rejected { path: path.into(), reason: reason(&error) })
 }
 
 fn prepared(path: &Path, options: &FolderOptions) -> Result<Vec<u8>, ImageError> {

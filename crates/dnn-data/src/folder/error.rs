@@ -1,31 +1,7 @@
 //! Why a folder of images cannot be used.
 
-use crate::Rejected;
+use crate::{Rejected, SplitName};
 use std::path::PathBuf;
-
-/// Which part of a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SplitName {
-    /// `train`.
-    Train,
-    /// `val`.
-    Validation,
-    /// `test`.
-    Test,
-    /// The whole folder, which makes no such difference.
-    All,
-}
-
-impl std::fmt::Display for SplitName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Train => "the training set",
-            Self::Validation => "the validation set",
-            Self::Test => "the test set",
-            Self::All => "the folder",
-        })
-    }
-}
 
 /// Why a folder of images cannot be used.
 #[derive(Debug, thiserror::Error)]

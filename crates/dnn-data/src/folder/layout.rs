@@ -28,6 +28,14 @@ pub(super) struct Listing {
     pub(super) labels: Vec<u32>,
 }
 
+impl Listing {
+    /// In parts of so many files.
+    pub(super) fn parts(&self, n: usize) -> impl Iterator<Item = Self> + '_ {
+        let parts = self.files.chunks(n).zip(self.labels.chunks(n));
+        parts.map(|(files, labels)| Self { files: files.to_vec(), labels: labels.to_vec() })
+    }
+}
+
 /// What a folder holds.
 pub(super) struct Layout {
     pub(super) classes: Vec<String>,

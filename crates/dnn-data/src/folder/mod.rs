@@ -17,15 +17,17 @@ mod decode;
 mod error;
 mod layout;
 
-pub use error::{FolderError, SplitName};
+pub use crate::SplitName;
+pub use error::FolderError;
 pub use layout::is_image_folder;
 
 use crate::image::DecodeLimits;
-use crate::{DataError, ImageSet, ImageShape, Splits};
+use crate::visit::block_rows;
+use crate::{DataError, ImageSet, ImageShape, Rejected, Splits, Values, Visitor};
 use decode::Decoded;
 use dnn_core::InputContract;
 use layout::Layout;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What to do about an image file that cannot be used.
@@ -80,6 +82,9 @@ impl Default for FolderOptions {
     }
 }
 
+/// How many files are decoded before the threads wait for one another, at least.
+const AT_ONCE: usize = 256;
+
 /// Reads a folder of images. `progress` is told how many of how many files are done, from any
 /// thread.
 ///
@@ -91,15 +96,7 @@ pub fn load(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Splits, DataError> {
     let contract = &options.contract;
-    contract.check().map_err(crate::image::ImageError::from)?;
-    if !(0.0..1.0).contains(&options.test_share) {
-        return Err(DataError::Mismatch {
-            what: "share of the images to test on".into(),
-            expected: "0, or more but less than 1".into(),
-            got: options.test_share.to_string(),
-        });
-    }
-    let Layout { classes, listings } = Layout::of(root)?.drawn_apart(root, options)?;
+    let Layout { classes, listings } = layout(root, options)?;
     let n_files = listings.iter().map(|(_, listing)| listing.files.len()).sum::<usize>();
     let n_bytes = contract.n_features() as u64 * n_files as u64;
     if n_bytes > options.max_bytes {
@@ -120,16 +117,10 @@ pub fn load(
         return Err(FolderError::BadImages { root: root.into(), bad, n_files }.into());
     }
 
-    let [height, width, channels] =
-        [contract.height, contract.width, contract.channels].map(|n| n as usize);
-    let shape = ImageShape { height, width, channels };
+    let shape = ImageShape::of(contract);
     let mut splits = Splits::default();
     for (split, Decoded { pixels, listing, rejected }) in decoded {
-        let of_class = |label| listing.labels.iter().any(|l| *l as usize == label);
-        if let Some(label) = (0..classes.len()).find(|label| !of_class(*label)) {
-            let (root, class) = (root.into(), classes[label].clone());
-            return Err(FolderError::NoSoundImage { root, split, class }.into());
-        }
+        check_classes(root, split, &listing.labels, &classes)?;
         let set = ImageSet::new(pixels, shape, listing.labels, classes.clone())?
             .read_from(listing.files, contract.clone());
         splits.rejected.extend(rejected);
@@ -144,4 +135,87 @@ pub fn load(
     }
     splits.check()?;
     Ok(splits)
+}
+
+/// The layout that a folder is read by.
+fn layout(root: &Path, options: &FolderOptions) -> Result<Layout, DataError> {
+    options.contract.check().map_err(crate::image::ImageError::from)?;
+    if !(0.0..1.0).contains(&options.test_share) {
+        return Err(DataError::Mismatch {
+            what: "share of the images to test on".into(),
+            expected: "0, or more but less than 1".into(),
+            got: options.test_share.to_string(),
+        });
+    }
+    Ok(Layout::of(root)?.drawn_apart(root, options)?)
+}
+
+/// Every class must have kept a sound image.
+fn check_classes(
+    root: &Path,
+    split: SplitName,
+    labels: &[u32],
+    classes: &[String],
+) -> Result<(), FolderError> {
+    let of_class = |label| labels.iter().any(|l| *l as usize == label);
+    match (0..classes.len()).find(|label| !of_class(*label)) {
+        None => Ok(()),
+        Some(label) => {
+            let class = classes[label].clone();
+            Err(FolderError::NoSoundImage { root: root.into(), split, class })
+        }
+    }
+}
+
+/// The files of a folder in the order in which [`load`] reads them.
+pub(crate) fn files(
+    root: &Path,
+    options: &FolderOptions,
+) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
+    let listings = layout(root, options)?.listings;
+    Ok(listings.into_iter().map(|(split, listing)| (split, listing.files)).collect())
+}
+
+/// Passes the images of [`load`] on, some at a time; and gives the classes and what was left out.
+///
+/// With [`OnBadImage::Error`] nothing is passed on any more when one is bad, but all of them are
+/// found.
+pub(crate) fn visit(
+    root: &Path,
+    options: &FolderOptions,
+    visitor: &mut dyn Visitor,
+) -> Result<(Vec<String>, Vec<Rejected>), DataError> {
+    let Layout { classes, listings } = layout(root, options)?;
+    let n_files = listings.iter().map(|(_, listing)| listing.files.len()).sum::<usize>();
+    let strict = options.on_bad_image == OnBadImage::Error;
+    let at_once = block_rows(options.contract.n_features()).max(AT_ONCE);
+    let mut all_rejected = Vec::new();
+    for (split, listing) in listings {
+        let goes_on = |rejected: &[Rejected]| rejected.is_empty() || !strict;
+        if goes_on(&all_rejected) {
+            visitor.begin(split, ImageShape::of(&options.contract), listing.files.len())?;
+        }
+        let mut labels = Vec::new();
+        for part in listing.parts(at_once) {
+            let Decoded { pixels, listing, rejected } = decode::decode(part, options, &|| ());
+            all_rejected.extend(rejected);
+            if !listing.labels.is_empty() && goes_on(&all_rejected) {
+                visitor.examples(Values::Bytes(&pixels), &listing.labels)?;
+            }
+            labels.extend(listing.labels);
+        }
+        if !strict {
+            check_classes(root, split, &labels, &classes)?;
+        }
+    }
+    if strict && !all_rejected.is_empty() {
+        return Err(FolderError::BadImages { root: root.into(), bad: all_rejected, n_files }.into());
+    }
+    Ok((classes, all_rejected))
+}
+
+/// What is wrong with a file; nothing is, if it is sound.
+#[cfg(feature = "cache")]
+pub(crate) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
+    decode::rejection(path, options)
 }

@@ -54,6 +54,11 @@ pub(super) trait Reader: Send {
         let _ = (name, rows);
         Err("rows are read through the pure-Rust library".into())
     }
+    /// Some rows of a dataset of floats, along its first dimension.
+    fn read_float_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<f64>, Cause> {
+        let _ = (name, rows);
+        Err("rows are read through the pure-Rust library".into())
+    }
     /// All elements of a dataset of integers or booleans.
     fn read_integers(&self, name: &str, signed: bool) -> Result<Vec<i128>, Cause>;
     /// All elements of a dataset of floats.

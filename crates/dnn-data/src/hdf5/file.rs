@@ -61,13 +61,25 @@ impl OpenFile {
         self.as_many(read, n, info)
     }
 
-    /// Checks uint8 that are to be read some rows at a time: all of them may be more than memory
-    /// holds, no chunk may.
-    pub(super) fn check_bytes_by_rows(&self, info: &DatasetInfo) -> Result<(), Hdf5Error> {
+    /// Checks uint8 or floats that are to be read some rows at a time: all of them may be more than
+    /// memory holds, no chunk may.
+    pub(super) fn check_by_rows(&self, info: &DatasetInfo) -> Result<(), Hdf5Error> {
         self.check_extent(info, 1, true).map(|_| ())
     }
 
-    /// Reads some rows of uint8 after [`check_bytes_by_rows`](Self::check_bytes_by_rows).
+    /// Reads some rows of floats after [`check_by_rows`](Self::check_by_rows).
+    pub(super) fn read_float_rows(
+        &self,
+        info: &DatasetInfo,
+        rows: Range<u64>,
+    ) -> Result<Vec<f32>, Hdf5Error> {
+        let n = info.shape.iter().skip(1).product::<u64>() * (rows.end - rows.start);
+        let read = self.reader.read_float_rows(&info.name, rows);
+        let read = self.as_many(read, n, info)?;
+        Ok(read.into_iter().map(|value| value as f32).collect())
+    }
+
+    /// Reads some rows of uint8 after [`check_by_rows`](Self::check_by_rows).
     pub(super) fn read_byte_rows(
         &self,
         info: &DatasetInfo,

@@ -16,6 +16,19 @@ use std::path::{Path, PathBuf};
 /// [`DataError::Hdf5`]: no file holds either, several hold the same, or one that could be the
 /// missing one cannot be read; [`DataError::Mismatch`]: the two differ in image size or classes.
 pub fn load_pair(folder: &Path, options: &Options) -> Result<Splits, DataError> {
+    let (train, test) = pair(folder, options)?;
+    let read = |path: Option<PathBuf>, split: &str| {
+        path.map(|path| RawSet::read(&OpenFile::open(&path, options)?, &of_course(split)))
+            .transpose()
+    };
+    assemble(read(train, "train")?, read(test, "test")?, &options.limits)
+}
+
+/// The files that hold the training and the test set of a folder; one of them at least.
+pub(super) fn pair(
+    folder: &Path,
+    options: &Options,
+) -> Result<(Option<PathBuf>, Option<PathBuf>), Hdf5Error> {
     let files = candidates(folder)?;
     let preferred = |name: &str| files.iter().find(|path| path.ends_with(name)).cloned();
     let mut train = preferred("train_catvnoncat.h5");
@@ -33,13 +46,9 @@ pub fn load_pair(folder: &Path, options: &Options) -> Result<Splits, DataError> 
         }
     }
     if train.is_none() && test.is_none() {
-        return Err(Hdf5Error::NoPair { folder: folder.into(), looked_at: files }.into());
+        return Err(Hdf5Error::NoPair { folder: folder.into(), looked_at: files });
     }
-    let read = |path: Option<PathBuf>, split: &str| {
-        path.map(|path| RawSet::read(&OpenFile::open(&path, options)?, &of_course(split)))
-            .transpose()
-    };
-    assemble(read(train, "train")?, read(test, "test")?, &options.limits)
+    Ok((train, test))
 }
 
 /// Whether a folder has HDF5 files by their names.

@@ -21,6 +21,7 @@ mod schema;
 mod sniff;
 mod stream;
 mod write;
+mod writer;
 
 pub use crate::{Limits, Names};
 pub use backend::Backend;
@@ -28,9 +29,11 @@ pub use describe::{DatasetSummary, Description, describe};
 pub use error::Hdf5Error;
 pub(crate) use folder::is_in;
 pub use folder::load_pair;
+pub(crate) use schema::{files, visit};
 pub use schema::{load_file, load_named, of_course};
 pub use stream::{Stream, StreamedExamples};
 pub use write::{Factor, FactorValues, Factors, load_factors, write_splits};
+pub use writer::{Contents, Writer};
 
 /// Whether a file has the signature of HDF5 where it may be.
 pub(crate) fn is_hdf5(path: &std::path::Path) -> Result<bool, crate::DataError> {

@@ -95,6 +95,10 @@ impl Reader for PureReader {
         Ok(self.0.dataset(name)?.read_raw_rows(rows.start, rows.end - rows.start)?)
     }
 
+    fn read_float_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<f64>, Cause> {
+        Ok(self.0.dataset(name)?.read_f64_rows(rows.start, rows.end - rows.start)?)
+    }
+
     fn read_integers(&self, name: &str, signed: bool) -> Result<Vec<i128>, Cause> {
         let dataset = self.0.dataset(name)?;
         Ok(if signed {

@@ -3,14 +3,22 @@
 use super::backend::{DatasetInfo, Element};
 use super::checks::{check_range, image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
-use super::{Hdf5Error, Limits, Names, Options};
-use crate::{DataError, ImageSet, ImageShape, Splits};
+use super::{Backend, Hdf5Error, Limits, Names, Options};
+use crate::visit::{BLOCK_BYTES, shared_classes};
+use crate::{DataError, ImageSet, ImageShape, SplitName, Splits, Visitor, extent};
+use dnn_core::InputContract;
 use std::path::{Path, PathBuf};
 
 /// The name the course gives to the dataset of class names.
 pub(super) const CLASSES: &str = "list_classes";
+/// The input contract that the images of a file were prepared by, as JSON in uint8.
+pub(super) const CONTRACT: &str = "input_contract";
 
-/// The course's names: `train_set_x`, `train_set_y`, or the same with `test`.
+/// The splits that a file can have.
+pub(super) const SPLITS: [SplitName; 3] =
+    [SplitName::Train, SplitName::Validation, SplitName::Test];
+
+/// The course's names: `train_set_x`, `train_set_y`, or the same with `test` or `validation`.
 pub fn of_course(split: &str) -> Names {
     Names { images: format!("{split}_set_x"), labels: format!("{split}_set_y"), classes: None }
 }
@@ -36,7 +44,18 @@ pub fn load_file(path: &Path, options: &Options) -> Result<Splits, DataError> {
         // Says what the file holds instead.
         file.info(&train.images)?;
     }
-    assemble(train_set, test_set, &options.limits)
+    let mut splits = assemble(train_set, test_set, &options.limits)?;
+    if let Some(validation) = read(&of_course("validation"))?
+        && let Some(set) = splits.train.as_ref().or(splits.test.as_ref())
+    {
+        let classes = validation.classes.clone().unwrap_or_else(|| set.classes().to_vec());
+        let validation = validation.into_images(classes)?;
+        let mut pair = Splits { test: Some(validation), ..Splits::default() };
+        pair.train = Some(set.clone());
+        pair.check()?;
+        splits.validation = pair.test;
+    }
+    Ok(splits)
 }
 
 /// Reads one set of images from any two datasets of a file.
@@ -67,6 +86,7 @@ pub(super) struct RawSet {
     shape: ImageShape,
     labels: Vec<u32>,
     classes: Option<Vec<String>>,
+    contract: Option<InputContract>,
 }
 
 impl RawSet {
@@ -119,36 +139,149 @@ impl RawSet {
             values: Values::Bytes(Vec::new()),
             file: file.path.clone(),
             names: names.clone(),
+            contract: read_contract(file, shape)?,
             shape,
             classes,
         };
         Ok((set, images, n_images))
     }
 
-    /// Size of the images, labels, and names of the classes, where the file is read alone.
-    pub(super) fn described(
-        self,
-        limits: &Limits,
-    ) -> Result<(ImageShape, Vec<u32>, Vec<String>), Hdf5Error> {
+    /// What is known of the images, where the file is read alone.
+    pub(super) fn described(self, limits: &Limits) -> Result<Described, Hdf5Error> {
         let classes = match &self.classes {
             Some(classes) => classes.clone(),
             None => names_of(&[&self], limits)?,
         };
         check_range(&self.file, &self.names.labels, &self.labels, classes.len())?;
-        Ok((self.shape, self.labels, classes))
+        let Self { shape, labels, contract, .. } = self;
+        Ok(Described { shape, labels, classes, contract })
     }
 
     fn into_images(self, classes: Vec<String>) -> Result<ImageSet, DataError> {
         // Labels were checked against the file's own classes; those of the other split may be fewer.
         check_range(&self.file, &self.names.labels, &self.labels, classes.len())?;
-        match self.values {
-            Values::Bytes(pixels) => ImageSet::new(pixels, self.shape, self.labels, classes),
+        let mut set = match self.values {
+            Values::Bytes(pixels) => ImageSet::new(pixels, self.shape, self.labels, classes)?,
             Values::Floats(floats) => {
                 ImageSet::from_floats(floats, self.shape, self.labels, classes)
-                    .map_err(|error| error.in_file(&self.file))
+                    .map_err(|error| error.in_file(&self.file))?
+            }
+        };
+        // Of numbers that are no bytes it is of no use.
+        if let Some(contract) = self.contract.filter(|_| set.floats().is_none()) {
+            set.set_contract(contract);
+        }
+        Ok(set)
+    }
+}
+
+/// What is known of the images of a split without reading them.
+pub(super) struct Described {
+    pub(super) shape: ImageShape,
+    pub(super) labels: Vec<u32>,
+    pub(super) classes: Vec<String>,
+    pub(super) contract: Option<InputContract>,
+}
+
+/// The contract that the images were prepared by, where the file has it.
+fn read_contract(file: &OpenFile, shape: ImageShape) -> Result<Option<InputContract>, Hdf5Error> {
+    /// With a mean and a deviation for each channel it is some 500 bytes long.
+    const MAX_BYTES: u64 = 1 << 16;
+    let Some(info) = file.find(CONTRACT)? else { return Ok(None) };
+    let refuse = |got: String| Hdf5Error::Value {
+        path: file.path.clone(),
+        name: CONTRACT.into(),
+        index: 0,
+        expected: format!("the input contract of images of {shape}, as JSON in uint8"),
+        got,
+    };
+    let n_bytes = match info.shape[..] {
+        [n] if info.element == Element::Unsigned(1) => n,
+        _ => return Err(refuse(format!("{} of {}", extent::shown(&info.shape), info.element))),
+    };
+    if n_bytes > MAX_BYTES {
+        return Err(refuse(format!("{n_bytes} bytes")));
+    }
+    let contract: InputContract = serde_json::from_slice(&file.read_bytes(&info)?)
+        .map_err(|error| refuse(error.to_string()))?;
+    contract.check().map_err(|error| refuse(error.to_string()))?;
+    if ImageShape::of(&contract) != shape {
+        return Err(refuse(format!("one of {}", ImageShape::of(&contract))));
+    }
+    Ok(Some(contract))
+}
+
+/// Passes the images of a file, or of the two files of a folder, on, some at a time; gives the
+/// classes, and the contract they were prepared by.
+///
+/// Always through the pure-Rust library, which reads rows without the rest.
+pub(crate) fn visit(
+    path: &Path,
+    names: Option<&Names>,
+    options: &Options,
+    visitor: &mut dyn Visitor,
+) -> Result<(Vec<String>, Option<InputContract>), DataError> {
+    let options = Options { backend: Backend::Pure, ..*options };
+    let mut parts = Vec::new();
+    if let Some(names) = names {
+        let file = OpenFile::open(path, &options)?;
+        parts.push((SplitName::Train, RawSet::without_pixels(&file, names)?, file));
+    } else {
+        for split in SPLITS {
+            let names = of_course(split.word());
+            for path in files(path, &options)? {
+                let file = OpenFile::open(&path, &options)?;
+                let known = |(other, ..): &(SplitName, _, _)| *other == split;
+                if !parts.iter().any(known) && file.find(&names.images)?.is_some() {
+                    parts.push((split, RawSet::without_pixels(&file, &names)?, file));
+                }
             }
         }
+        if parts.is_empty() {
+            // Says what the file holds instead.
+            OpenFile::open(path, &options)?.info(&of_course("train").images)?;
+        }
     }
+    let sets: Vec<&RawSet> = parts.iter().map(|(_, (set, ..), _)| set).collect();
+    let mut classes: Vec<Vec<String>> = sets.iter().filter_map(|set| set.classes.clone()).collect();
+    if classes.is_empty() {
+        classes.push(names_of(&sets, &options.limits)?);
+    }
+    let classes = shared_classes(classes)?;
+    let mut contract = None;
+    for (split, (set, images, n), file) in parts {
+        check_range(&set.file, &set.names.labels, &set.labels, classes.len())?;
+        file.check_by_rows(&images)?;
+        visitor.begin(split, set.shape, n as usize)?;
+        // Whole chunks: each is unpacked once.
+        let chunk = images.chunk_rows().unwrap_or(1).max(1);
+        let row_bytes = set.shape.n_bytes() as u64 * images.element_bytes;
+        let rows = chunk * (BLOCK_BYTES as u64 / (chunk * row_bytes).max(1)).max(1);
+        for start in (0..n).step_by(rows as usize) {
+            let end = n.min(start + rows);
+            let labels = &set.labels[start as usize..end as usize];
+            if images.element == Element::Unsigned(1) {
+                let bytes = file.read_byte_rows(&images, start..end)?;
+                visitor.examples(crate::Values::Bytes(&bytes), labels)?;
+            } else {
+                let floats = file.read_float_rows(&images, start..end)?;
+                visitor.examples(crate::Values::Floats(&floats), labels)?;
+            }
+        }
+        contract = contract.or(set.contract);
+    }
+    Ok((classes, contract))
+}
+
+/// The file itself, or the files of a folder that hold its two sets.
+pub(crate) fn files(path: &Path, options: &Options) -> Result<Vec<PathBuf>, DataError> {
+    if path.is_dir() {
+        let (train, test) = super::folder::pair(path, options)?;
+        let mut files: Vec<PathBuf> = train.into_iter().chain(test).collect();
+        files.dedup();
+        return Ok(files);
+    }
+    Ok(vec![path.into()])
 }
 
 /// Gives both sets the same classes, and checks that they belong together.

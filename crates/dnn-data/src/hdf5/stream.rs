@@ -1,12 +1,16 @@
 //! Images that stay in their file: more of them than memory holds.
 
-use super::backend::DatasetInfo;
+use super::backend::{DatasetInfo, Element};
 use super::file::OpenFile;
-use super::schema::RawSet;
+use super::schema::{Described, RawSet};
 use super::{Backend, Hdf5Error, Names, Options};
-use crate::preprocess::Features;
-use crate::{DataError, ImageShape};
-use dnn_core::{ContractError, DatasetError, Examples, InputContract, Real, ShuffleBlocks};
+use crate::image_set::FloatRange;
+use crate::preprocess::{Features, Moments};
+use crate::{DataError, ImageShape, Values};
+use dnn_core::{
+    ContractError, DatasetError, Examples, InputContract, Normalization, Real, ShuffleBlocks,
+    Standardization,
+};
 use nalgebra::DMatrix;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -22,6 +26,8 @@ const BLOCK_BYTES: usize = 1 << 20;
 pub struct Stream {
     path: PathBuf,
     shape: ImageShape,
+    kind: Kind,
+    contract: Option<InputContract>,
     labels: Vec<u32>,
     classes: Vec<String>,
     blocks: ShuffleBlocks,
@@ -32,7 +38,22 @@ struct State {
     file: OpenFile,
     images: DatasetInfo,
     /// Blocks in memory, the last read at the end.
-    cache: VecDeque<(usize, Vec<u8>)>,
+    cache: VecDeque<(usize, Block)>,
+}
+
+/// Neighbouring images.
+enum Block {
+    Bytes(Vec<u8>),
+    Floats(Vec<f32>),
+}
+
+/// What the numbers of a dataset are, by the rule of [`ImageSet::from_floats`](crate::ImageSet).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bytes,
+    /// Floats that are bytes.
+    WholeFloats,
+    Floats(Normalization),
 }
 
 impl Stream {
@@ -51,9 +72,10 @@ impl Stream {
     ) -> Result<Self, DataError> {
         let file = OpenFile::open(path, &Options { backend: Backend::Pure, ..*options })?;
         let (set, images, n_images) = RawSet::without_pixels(&file, names)?;
-        file.check_bytes_by_rows(&images)?;
-        let (shape, labels, classes) = set.described(&options.limits)?;
-        let n_bytes = shape.n_bytes();
+        file.check_by_rows(&images)?;
+        let Described { shape, labels, classes, contract } = set.described(&options.limits)?;
+        let is_float = images.element != Element::Unsigned(1);
+        let n_bytes = shape.n_bytes() * if is_float { size_of::<f32>() } else { 1 };
         let chunk = images.chunk_rows().map_or(1, |rows| usize::try_from(rows).unwrap_or(1).max(1));
         // Whole chunks: each is unpacked once.
         let rows = chunk * (BLOCK_BYTES / (chunk * n_bytes)).max(1);
@@ -71,8 +93,9 @@ impl Stream {
         }
         let n_blocks = usize::try_from(n_images).unwrap_or(usize::MAX).div_ceil(rows);
         let blocks = ShuffleBlocks { rows, at_once: at_once.min(n_blocks) };
+        let kind = if is_float { kind_of(&file, &images, shape, rows)? } else { Kind::Bytes };
         let file = Mutex::new(State { file, images, cache: VecDeque::new() });
-        Ok(Self { path: path.into(), shape, labels, classes, blocks, file })
+        Ok(Self { path: path.into(), shape, kind, contract, labels, classes, blocks, file })
     }
 
     /// Size of every image.
@@ -80,17 +103,60 @@ impl Stream {
         self.shape
     }
 
-    /// The contract under which the images are features as they are.
+    /// The contract under which the images are features as they are, or the one that they were
+    /// prepared by, where the file has it.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when no contract has this size.
     pub fn contract(&self) -> Result<InputContract, DataError> {
-        self.shape.contract()
+        match (&self.contract, self.kind) {
+            (_, Kind::Floats(normalization)) => {
+                Ok(InputContract { normalization, ..self.shape.contract()? })
+            }
+            (Some(contract), _) => Ok(contract.clone()),
+            (None, _) => self.shape.contract(),
+        }
+    }
+
+    /// Whether the images are bytes of pixels, and not other numbers.
+    pub fn is_bytes(&self) -> bool {
+        !matches!(self.kind, Kind::Floats(_))
+    }
+
+    /// Mean and standard deviation as
+    /// [`preprocess::standardization`](crate::preprocess::standardization) has them; the file is
+    /// read twice for it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn standardization(&self) -> Result<Standardization, Hdf5Error> {
+        let m = self.labels.len();
+        let n = match self.kind {
+            Kind::Floats(Normalization::AsIs) => self.shape.n_bytes(),
+            _ => self.shape.channels,
+        };
+        let mut moments = Moments::new(n, m * self.shape.n_bytes());
+        for _ in 0..2 {
+            for block in 0..m.div_ceil(self.blocks.rows) {
+                let mut state = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+                match self.block(&mut state, block)? {
+                    Block::Bytes(bytes) => moments.add_bytes(bytes),
+                    Block::Floats(floats) => moments.add(floats.iter().map(|&v| f64::from(v))),
+                }
+            }
+            moments.end_pass();
+        }
+        Ok(moments.standardization())
     }
 
     /// Class of each image.
     pub fn labels(&self) -> &[u32] {
         &self.labels
+    }
+
+    /// How the images have to be shuffled for each block to be read once an epoch.
+    pub fn blocks(&self) -> ShuffleBlocks {
+        self.blocks
     }
 
     /// Names of the classes.
@@ -105,20 +171,42 @@ impl Stream {
     /// # Errors
     /// When the file cannot be read.
     /// # Panics
-    /// When an index is not below the number of images, or `pixels` has another length.
+    /// When an index is not below the number of images, `pixels` has another length, or the images
+    /// are no [bytes](Self::is_bytes).
     pub fn read_pixels(&self, indices: &[usize], pixels: &mut [u8]) -> Result<(), Hdf5Error> {
         let n = self.shape.n_bytes();
         assert_eq!(pixels.len(), indices.len() * n, "room for each image");
+        self.each(indices, |at, image| match image {
+            Values::Bytes(bytes) => pixels[at * n..(at + 1) * n].copy_from_slice(bytes),
+            Values::Floats(_) => panic!("numbers that are no bytes were read as pixels"),
+        })
+    }
+
+    /// Gives the values of each image to `take`, with its place among the indices.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    /// # Panics
+    /// When an index is not below the number of images.
+    pub fn each(
+        &self,
+        indices: &[usize],
+        mut take: impl FnMut(usize, Values<'_>),
+    ) -> Result<(), Hdf5Error> {
+        let n = self.shape.n_bytes();
         let mut state = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        for (&i, place) in indices.iter().zip(pixels.chunks_exact_mut(n)) {
+        for (at, &i) in indices.iter().enumerate() {
             assert!(i < self.labels.len(), "image {i} of {}", self.labels.len());
-            let block = self.block(&mut state, i / self.blocks.rows)?;
-            place.copy_from_slice(&block[i % self.blocks.rows * n..][..n]);
+            let start = i % self.blocks.rows * n;
+            match self.block(&mut state, i / self.blocks.rows)? {
+                Block::Bytes(bytes) => take(at, Values::Bytes(&bytes[start..start + n])),
+                Block::Floats(floats) => take(at, Values::Floats(&floats[start..start + n])),
+            }
         }
         Ok(())
     }
 
-    fn block<'s>(&self, state: &'s mut State, block: usize) -> Result<&'s [u8], Hdf5Error> {
+    fn block<'s>(&self, state: &'s mut State, block: usize) -> Result<&'s Block, Hdf5Error> {
         let State { file, images, cache } = state;
         let known = cache.iter().position(|(b, _)| *b == block);
         let at = if let Some(at) = known {
@@ -129,20 +217,42 @@ impl Stream {
             }
             let rows = self.blocks.rows;
             let end = self.labels.len().min((block + 1) * rows);
-            let bytes = file.read_byte_rows(images, (block * rows) as u64..end as u64)?;
-            cache.push_back((block, bytes));
+            let rows = (block * rows) as u64..end as u64;
+            let values = match self.kind {
+                Kind::Bytes => Block::Bytes(file.read_byte_rows(images, rows)?),
+                Kind::Floats(_) => Block::Floats(file.read_float_rows(images, rows)?),
+                Kind::WholeFloats => {
+                    let floats = file.read_float_rows(images, rows)?;
+                    Block::Bytes(floats.into_iter().map(|value| value as u8).collect())
+                }
+            };
+            cache.push_back((block, values));
             cache.len() - 1
         };
         Ok(&cache[at].1)
     }
 }
 
+/// Looks at all floats of a dataset.
+fn kind_of(
+    file: &OpenFile,
+    images: &DatasetInfo,
+    shape: ImageShape,
+    rows: usize,
+) -> Result<Kind, DataError> {
+    let m = images.shape.first().copied().unwrap_or(0);
+    let mut range = FloatRange::default();
+    for start in (0..m).step_by(rows) {
+        let floats = file.read_float_rows(images, start..m.min(start + rows as u64))?;
+        range.add(&floats, start as usize, shape).map_err(|error| error.in_file(&file.path))?;
+    }
+    Ok(if range.is_bytes() { Kind::WholeFloats } else { Kind::Floats(range.normalization()) })
+}
+
 /// The images of a [`Stream`] as features.
 pub struct StreamedExamples<F: Real> {
     stream: Stream,
     features: Features<F>,
-    /// Room for the bytes of a batch.
-    pixels: Mutex<Vec<u8>>,
 }
 
 impl<F: Real> StreamedExamples<F> {
@@ -157,16 +267,15 @@ impl<F: Real> StreamedExamples<F> {
             got: e.to_string(),
         };
         let features = Features::new(contract).map_err(none)?;
-        let size = [contract.height, contract.width, contract.channels].map(|n| n as usize);
-        let ImageShape { height, width, channels } = stream.shape;
-        if size != [height, width, channels] {
+        let shape = ImageShape::of(contract);
+        if stream.shape != shape {
             return Err(DataError::Mismatch {
                 what: format!("size of the images of {}", stream.path.display()),
-                expected: format!("{}×{}×{}", size[0], size[1], size[2]),
+                expected: shape.to_string(),
                 got: stream.shape.to_string(),
             });
         }
-        Ok(Self { stream, features, pixels: Mutex::new(Vec::new()) })
+        Ok(Self { stream, features })
     }
 }
 
@@ -187,15 +296,17 @@ impl<F: Real> Examples<F> for StreamedExamples<F> {
         None
     }
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        // Taken out, so that another thread reads while this one computes.
-        let buffer = || self.pixels.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pixels = std::mem::take(&mut *buffer());
-        pixels.resize(indices.len() * self.n_features(), 0);
-        let read = self.stream.read_pixels(indices, &mut pixels);
-        read.map_err(|e| DatasetError::Read(e.into()))?;
-        self.features.of_bytes(&pixels, x.as_mut_slice());
-        *buffer() = pixels;
-        Ok(())
+        let n = self.n_features();
+        assert_eq!(x.shape(), (n, indices.len()), "a column for each example");
+        let x = x.as_mut_slice();
+        let read = self.stream.each(indices, |at, image| {
+            let x = &mut x[at * n..(at + 1) * n];
+            match image {
+                Values::Bytes(bytes) => self.features.of_bytes(bytes, x),
+                Values::Floats(floats) => self.features.of_floats(floats, x),
+            }
+        });
+        read.map_err(|e| DatasetError::Read(e.into()))
     }
     fn is_streamed(&self) -> bool {
         true

@@ -11,7 +11,8 @@ mod stream;
 
 use crate::array::{self, Array};
 use crate::file::says_test;
-use crate::{DataError, Limits, Splits};
+use crate::visit::shared_classes;
+use crate::{DataError, ImageShape, Limits, SplitName, Splits, Visitor};
 use std::path::{Path, PathBuf};
 use stream::Stream;
 
@@ -25,12 +26,7 @@ use stream::Stream;
 /// [`DataError::File`] when a file is not idx, or has more or fewer bytes than it declares, or when
 /// images and labels do not go together; [`DataError::Limit`].
 pub fn load(path: &Path, limits: &Limits) -> Result<Splits, DataError> {
-    let (train, test) = if path.is_dir() {
-        folder::pairs(path)?
-    } else {
-        let pair = Pair { labels: labels_beside(path)?, images: path.into() };
-        if says_test(path) { (None, Some(pair)) } else { (Some(pair), None) }
-    };
+    let (train, test) = pairs(path)?;
     let path_of = |pair: &Option<Pair>| pair.as_ref().map(|pair| pair.images.clone());
     let read = |pair: &Option<Pair>| pair.as_ref().map(|pair| pair.read(limits)).transpose();
     let mut splits = Splits {
@@ -43,6 +39,41 @@ pub fn load(path: &Path, limits: &Limits) -> Result<Splits, DataError> {
     splits.unify();
     splits.check()?;
     Ok(splits)
+}
+
+/// Passes the images of [`load`] on, some at a time; and gives the classes.
+pub(crate) fn visit(
+    path: &Path,
+    limits: &Limits,
+    visitor: &mut dyn Visitor,
+) -> Result<Vec<String>, DataError> {
+    let (train, test) = pairs(path)?;
+    let mut classes = Vec::new();
+    for (split, pair) in [(SplitName::Train, train), (SplitName::Test, test)] {
+        let Some(pair) = pair else { continue };
+        let Opened { images, mut image_stream, shape, labels } = pair.open(limits)?;
+        visitor.begin(split, shape, labels.len())?;
+        images.visit(shape, &labels, visitor, |bytes| image_stream.fill(bytes))?;
+        let width = usize::from(images.element.bytes);
+        image_stream.end(labels.len() * shape.n_bytes() * width)?;
+        classes.push(array::indices_as_names(&labels));
+    }
+    shared_classes(classes)
+}
+
+/// The files that hold the training and the test set.
+fn pairs(path: &Path) -> Result<(Option<Pair>, Option<Pair>), DataError> {
+    if path.is_dir() {
+        return folder::pairs(path);
+    }
+    let pair = Pair { labels: labels_beside(path)?, images: path.into() };
+    Ok(if says_test(path) { (None, Some(pair)) } else { (Some(pair), None) })
+}
+
+/// The files that [`load`] reads.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let (train, test) = pairs(path)?;
+    Ok(train.into_iter().chain(test).flat_map(|pair| [pair.images, pair.labels]).collect())
 }
 
 /// Whether a file, or what it unpacks to, starts as idx does.
@@ -62,15 +93,28 @@ struct Pair {
     labels: PathBuf,
 }
 
+/// A pair whose labels are read and whose images are next.
+struct Opened {
+    images: Array,
+    image_stream: Stream,
+    shape: ImageShape,
+    labels: Vec<u32>,
+}
+
 impl Pair {
-    fn read(&self, limits: &Limits) -> Result<crate::ImageSet, DataError> {
+    fn open(&self, limits: &Limits) -> Result<Opened, DataError> {
         let (images, image_stream) = Stream::open(&self.images)?.array()?;
         let (labels, label_stream) = Stream::open(&self.labels)?.array()?;
         let shape = array::check_pair(&images, &labels)?;
-        // Before the labels, which are much smaller, take any room.
-        images.n_bytes(limits)?;
         let labels = read_all(&labels, label_stream, limits)
             .and_then(|bytes| labels.labels(&bytes, limits))?;
+        Ok(Opened { images, image_stream, shape, labels })
+    }
+
+    fn read(&self, limits: &Limits) -> Result<crate::ImageSet, DataError> {
+        // Before the labels, which are much smaller, take any room.
+        Stream::open(&self.images)?.array()?.0.n_bytes(limits)?;
+        let Opened { images, image_stream, shape, labels } = self.open(limits)?;
         let classes = array::indices_as_names(&labels);
         images.images(read_all(&images, image_stream, limits)?, shape, labels, classes)
     }

@@ -5,7 +5,7 @@ use crate::element::{Element, Kind};
 use crate::file::{InputFile, MAX_EXPANSION, io};
 use crate::{DataError, extent};
 use flate2::read::MultiGzDecoder;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// How gzip starts.
@@ -103,18 +103,38 @@ impl Stream {
         let mut bytes = Vec::with_capacity(n);
         let read = (&mut self.reader).take(n as u64).read_to_end(&mut bytes);
         read.map_err(|error| self.broken(error))?;
-        // Asking for one more also makes gzip compare its checksum.
-        let more = self.reader.read(&mut [0]).map_err(|error| self.broken(error))?;
-        if bytes.len() < n || more > 0 {
-            let got = if more > 0 { "more".into() } else { bytes.len().to_string() };
-            return Err(DataError::File {
-                path: self.path,
-                what: "elements".into(),
-                expected: format!("{n} bytes, as its dimensions say"),
-                got,
-            });
+        if bytes.len() < n {
+            return Err(self.elements(format!("{n} bytes"), bytes.len().to_string()));
         }
+        self.end(n)?;
         Ok(bytes)
+    }
+
+    /// The next bytes.
+    pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), DataError> {
+        match self.reader.read_exact(bytes) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                Err(self.elements(format!("{} bytes more", bytes.len()), "the end".into()))
+            }
+            read => read.map_err(|error| self.broken(error)),
+        }
+    }
+
+    /// Nothing may be left after `n` bytes. Asking for more also makes gzip compare its checksum.
+    pub(super) fn end(&mut self, n: usize) -> Result<(), DataError> {
+        match self.reader.read(&mut [0]).map_err(|error| self.broken(error))? {
+            0 => Ok(()),
+            _ => Err(self.elements(format!("{n} bytes"), "more".into())),
+        }
+    }
+
+    fn elements(&self, expected: String, got: String) -> DataError {
+        DataError::File {
+            path: self.path.clone(),
+            what: "elements".into(),
+            expected: format!("{expected}, as its dimensions say"),
+            got,
+        }
     }
 
     fn broken(&self, source: std::io::Error) -> DataError {

@@ -5,7 +5,7 @@ use super::header::{Header, Items, MAGIC, parse};
 use crate::array::Array;
 use crate::element::Kind;
 use crate::file::{InputFile, MAX_EXPANSION, io};
-use crate::{DataError, Limits, extent};
+use crate::{DataError, ImageShape, Limits, Visitor, extent};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -164,11 +164,37 @@ impl Archive {
                 got: if more > 0 { "more".into() } else { bytes.len().to_string() },
             });
         }
-        let Header { items, fortran_order, shape } = &entry.header;
-        if *fortran_order && shape.iter().filter(|&&n| n > 1).count() > 1 {
-            return Ok(last_index_fastest(&bytes, shape, items.width() as usize));
+        if Self::in_order(entry) {
+            return Ok(bytes);
         }
-        Ok(bytes)
+        let Header { items, shape, .. } = &entry.header;
+        Ok(last_index_fastest(&bytes, shape, items.width() as usize))
+    }
+
+    /// Whether the elements lie in the archive with the last index fastest.
+    pub(super) fn in_order(entry: &Entry) -> bool {
+        let Header { fortran_order, shape, .. } = &entry.header;
+        !fortran_order || shape.iter().filter(|&&n| n > 1).count() <= 1
+    }
+
+    /// Passes the images of an array that is [`in_order`](Self::in_order) on, some at a time.
+    pub(super) fn visit(
+        &mut self,
+        entry: &Entry,
+        shape: ImageShape,
+        labels: &[u32],
+        visitor: &mut dyn Visitor,
+    ) -> Result<(), DataError> {
+        let array = self.numbers(entry)?;
+        let mut file = by_index(&mut self.zip, &self.path, entry.index, &entry.name)?;
+        let path = &self.path;
+        let unpack = |source| DataError::Io { path: path.clone(), operation: "unpack", source };
+        let mut header = (&mut file).take(entry.header_bytes);
+        std::io::copy(&mut header, &mut std::io::sink()).map_err(unpack)?;
+        array.visit(shape, labels, visitor, |bytes| file.read_exact(bytes).map_err(unpack))?;
+        // Asking for one more also makes zip compare its checksum.
+        file.read(&mut [0]).map_err(unpack)?;
+        Ok(())
     }
 
     /// Names of classes: strings, or integers, which become their digits.

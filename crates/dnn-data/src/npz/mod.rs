@@ -9,7 +9,8 @@ mod archive;
 mod header;
 
 use crate::array::{self, Array};
-use crate::{DataError, ImageSet, ImageShape, Limits, Names, Splits};
+use crate::visit::shared_classes;
+use crate::{DataError, ImageSet, ImageShape, Limits, Names, SplitName, Splits, Visitor};
 use archive::{Archive, Entry};
 use std::path::Path;
 
@@ -40,22 +41,7 @@ pub(crate) fn is_zip(head: &[u8]) -> bool {
 /// set do not go together.
 pub fn load(path: &Path, limits: &Limits) -> Result<Splits, DataError> {
     let mut archive = Archive::open(path)?;
-    let has = |(x, _): (&str, &str)| archive.find(x).is_some();
-    let usual = USUAL.into_iter().find(|[train, test]| has(*train) || has(*test));
-    let plain = PLAIN.into_iter().find(|pair| has(*pair));
-    let (train, test) = match (usual, plain) {
-        (Some([train, test]), _) => {
-            (Some(train).filter(|pair| has(*pair)), Some(test).filter(|pair| has(*pair)))
-        }
-        (None, Some(plain)) => (Some(plain), None),
-        (None, None) => {
-            return Err(archive.missing(
-                "x_train and y_train, train_images and train_labels, the same with test, or X and \
-                 y; name others with --x and --y"
-                    .into(),
-            ));
-        }
-    };
+    let (train, test) = usual_pairs(&archive)?;
     let classes = CLASSES.into_iter().find(|name| archive.find(name).is_some());
     let classes = classes.map(|name| archive.names(name, limits)).transpose()?;
     let mut read = |pair: Option<(&str, &str)>| {
@@ -70,6 +56,75 @@ pub fn load(path: &Path, limits: &Limits) -> Result<Splits, DataError> {
     Ok(splits)
 }
 
+type Pair = (&'static str, &'static str);
+
+/// Which arrays have the usual names of a training and a test set.
+fn usual_pairs(archive: &Archive) -> Result<(Option<Pair>, Option<Pair>), DataError> {
+    let has = |(x, _): (&str, &str)| archive.find(x).is_some();
+    let usual = USUAL.into_iter().find(|[train, test]| has(*train) || has(*test));
+    let plain = PLAIN.into_iter().find(|pair| has(*pair));
+    match (usual, plain) {
+        (Some([train, test]), _) => {
+            Ok((Some(train).filter(|pair| has(*pair)), Some(test).filter(|pair| has(*pair))))
+        }
+        (None, Some(plain)) => Ok((Some(plain), None)),
+        (None, None) => Err(archive.missing(
+            "x_train and y_train, train_images and train_labels, the same with test, or X and y; \
+             name others with --x and --y"
+                .into(),
+        )),
+    }
+}
+
+/// Passes the images of [`load`], or of [`load_named`], on, some at a time; and gives the classes.
+///
+/// An array whose first index is the fastest is read as a whole.
+pub(crate) fn visit(
+    path: &Path,
+    names: Option<&Names>,
+    limits: &Limits,
+    visitor: &mut dyn Visitor,
+) -> Result<Vec<String>, DataError> {
+    let mut archive = Archive::open(path)?;
+    let (train, test) = match names {
+        Some(names) => (Some((names.images.as_str(), names.labels.as_str())), None),
+        None => usual_pairs(&archive)?,
+    };
+    let named = names.and_then(|names| names.classes.as_deref());
+    let named = named.or_else(|| CLASSES.into_iter().find(|n| archive.find(n).is_some()));
+    let named = named.map(|name| archive.names(name, limits)).transpose()?;
+    let mut classes = Vec::new();
+    for (split, pair) in [(SplitName::Train, train), (SplitName::Test, test)] {
+        let Some((x, y)) = pair else { continue };
+        let Opened { images, array, shape, labels } = open(&mut archive, x, y, limits)?;
+        visitor.begin(split, shape, labels.len())?;
+        if Archive::in_order(&images) {
+            archive.visit(&images, shape, &labels, visitor)?;
+        } else {
+            let bytes = archive.read(&images, array.n_bytes(limits)?)?;
+            let mut rest = &bytes[..];
+            array.visit(shape, &labels, visitor, |block| {
+                let (next, after) = rest.split_at(block.len());
+                block.copy_from_slice(next);
+                rest = after;
+                Ok(())
+            })?;
+        }
+        let own = || array::indices_as_names(&labels);
+        let own = named.clone().unwrap_or_else(own);
+        if let Some(label) = labels.iter().find(|label| **label as usize >= own.len()) {
+            return Err(DataError::File {
+                path: path.into(),
+                what: format!("labels in `{y}`"),
+                expected: format!("class indices below {}", own.len()),
+                got: label.to_string(),
+            });
+        }
+        classes.push(own);
+    }
+    shared_classes(classes)
+}
+
 /// Reads one set from any two arrays of an .npz.
 ///
 /// # Errors
@@ -82,6 +137,22 @@ pub fn load_named(path: &Path, names: &Names, limits: &Limits) -> Result<ImageSe
     read(&mut archive, &names.images, &names.labels, classes.as_deref(), limits)
 }
 
+/// Two arrays of an archive that belong together; of the labels, the values.
+struct Opened {
+    images: Entry,
+    array: Array,
+    shape: ImageShape,
+    labels: Vec<u32>,
+}
+
+fn open(archive: &mut Archive, x: &str, y: &str, limits: &Limits) -> Result<Opened, DataError> {
+    let (images, labels) = (archive.entry(x)?, archive.entry(y)?);
+    let (array, label_array) = (archive.numbers(&images)?, archive.numbers(&labels)?);
+    let shape = array::check_pair(&array, &label_array)?;
+    let labels = archive.read(&labels, label_array.n_bytes(limits)?)?;
+    Ok(Opened { images, array, shape, labels: label_array.labels(&labels, limits)? })
+}
+
 fn read(
     archive: &mut Archive,
     x: &str,
@@ -89,12 +160,10 @@ fn read(
     classes: Option<&[String]>,
     limits: &Limits,
 ) -> Result<ImageSet, DataError> {
-    let (images, labels) = (archive.entry(x)?, archive.entry(y)?);
-    let (image_array, label_array) = (archive.numbers(&images)?, archive.numbers(&labels)?);
-    let shape: ImageShape = array::check_pair(&image_array, &label_array)?;
-    image_array.n_bytes(limits)?;
-    let mut all = |array: &Array, entry: &Entry| archive.read(entry, array.n_bytes(limits)?);
-    let labels = label_array.labels(&all(&label_array, &labels)?, limits)?;
+    // Before the labels, which are much smaller, take any room.
+    let images = archive.entry(x)?;
+    archive.numbers(&images)?.n_bytes(limits)?;
+    let Opened { images, array, shape, labels } = open(archive, x, y, limits)?;
     let classes = classes.map_or_else(|| array::indices_as_names(&labels), <[String]>::to_vec);
-    image_array.images(all(&image_array, &images)?, shape, labels, classes)
+    array.images(archive.read(&images, array.n_bytes(limits)?)?, shape, labels, classes)
 }

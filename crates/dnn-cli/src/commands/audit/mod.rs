@@ -84,6 +84,7 @@ fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
     let mut source = named_source(args, console)?;
     let input = args.files.change(source.input).unwrap_or_default();
     source.input = Some(input.leaving_out_bad_images());
+    source.caching = args.files.caching();
     Ok(source)
 }
 

@@ -1,0 +1,86 @@
+//! `dnn data convert`.
+
+use crate::args::{DrawArgs, NameArgs};
+use crate::console::{Console, argument, printable, program, warn};
+use crate::input::ShapeArgs;
+use crate::interrupt;
+use crate::source::Source;
+use dnn_data::convert::Converted;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Write any data set as one HDF5 file in the course's schema, without holding it in memory
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A folder or file of labelled images or numbers (a folder a class, HDF5, idx, .npz, CIFAR-10,
+    /// CSV), or `drawn`
+    data: PathBuf,
+    /// The file to write; one of that name is replaced when all is done
+    #[arg(value_name = "OUT.h5")]
+    out: PathBuf,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    draw: DrawArgs,
+    #[command(flatten)]
+    shape: ShapeArgs,
+    /// How hard gzip packs, from 0 (not at all) to 9
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=9))]
+    level: u32,
+}
+
+#[derive(Serialize)]
+struct Result<'a> {
+    out: &'a Path,
+    classes: &'a [String],
+    splits: Vec<SplitCounts<'a>>,
+    shape: dnn_data::ImageShape,
+    rejected: Vec<(&'a Path, &'a str)>,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct SplitCounts<'a> {
+    name: &'static str,
+    counts: &'a [usize],
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    interrupt::listen()?;
+    let mut source = Source::new(&args.data, &args.names, &args.draw)?;
+    source.input = args.shape.change(None);
+    let converted = source.convert(&args.out, args.level, console)?;
+    let Converted { classes, counts, shape, rejected } = &converted;
+    for rejected in rejected {
+        warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
+    }
+    let bytes = std::fs::metadata(&args.out).map_or(0, |metadata| metadata.len());
+    console.json(&Result {
+        out: &args.out,
+        classes,
+        splits: counts
+            .iter()
+            .map(|(split, counts)| SplitCounts { name: split.word(), counts })
+            .collect(),
+        shape: *shape,
+        rejected: rejected.iter().map(|r| (r.path.as_path(), r.reason.as_str())).collect(),
+        bytes,
+    })?;
+    for (split, counts) in counts {
+        const SHOWN: usize = 8;
+        let each: Vec<_> = counts
+            .iter()
+            .zip(classes)
+            .take(SHOWN)
+            .map(|(n, class)| format!("{n} {}", printable(class)))
+            .collect();
+        let more = if counts.len() > SHOWN { ", …" } else { "" };
+        let m: usize = counts.iter().sum();
+        console.text(format!("{}: {m} of {shape}: {}{more}", split.word(), each.join(", ")))?;
+    }
+    let mb = bytes as f64 / 1e6;
+    console.text(format!("Written: {} ({mb:.1} MB)", args.out.display()))?;
+    console.note(format!("Next: {} train {}", program(), argument(&args.out)));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,209 @@
+//! Images decoded and prepared once, kept as HDF5.
+//!
+//! A file in the cache is what [`convert()`](convert::convert) writes. Its name is a hash of the contents
+//! of all files of the source, of how they are read, and of the contract: whatever changes, another
+//! file is made.
+
+use crate::convert::{self, convert_with};
+use crate::folder::{self, FolderOptions};
+use crate::hdf5::{self, Factor, FactorValues, Factors};
+use crate::source::{self, Options};
+use crate::{DataError, Rejected, SplitName, Splits, parallel};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Grows when the files change in a way that their hash does not show.
+const VERSION: u32 = 1;
+/// What was not used for so long is deleted when something is added.
+const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The numbers beside each image: which of the folder's files it was.
+const FILE: &str = "file";
+/// Packing hard takes longer than decoding again.
+const LEVEL: u32 = 1;
+
+/// A folder of prepared images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+/// A file of the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The file, HDF5 in the course's schema.
+    pub path: PathBuf,
+    /// Whether it was there already.
+    pub is_old: bool,
+}
+
+impl Cache {
+    /// In this folder, which is made when something is added.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// The file with the images of a source, prepared as asked; it is made when it is not there.
+    ///
+    /// # Errors
+    /// What is wrong with the source, or keeps the file from being written; [`DataError::Stopped`].
+    pub fn entry(&self, from: &Path, asked: &convert::Options<'_>) -> Result<Entry, DataError> {
+        let asked = convert::Options { level: LEVEL, ..*asked };
+        let files = source::files(from, asked.source)?;
+        let path = self.folder.join(format!("{}.h5", key(from, &files, &asked)?));
+        if path.is_file() {
+            // For what was used last to be deleted last. It may lie where nothing may be changed.
+            let _ = File::options()
+                .append(true)
+                .open(&path)
+                .and_then(|file| file.set_modified(SystemTime::now()));
+            return Ok(Entry { path, is_old: true });
+        }
+        fs::create_dir_all(&self.folder).map_err(crate::file::io(&self.folder, "create"))?;
+        self.delete_old();
+        convert_with(from, &path, &asked, |visited| {
+            Ok(which_files(&folder_files(from, asked.source)?, &visited.rejected))
+        })?;
+        Ok(Entry { path, is_old: false })
+    }
+
+    /// Reads a source as [`source::open`] does, decoding its images only when they are not in the
+    /// cache, and says whether they were.
+    ///
+    /// # Errors
+    /// As [`entry`](Self::entry).
+    pub fn open(
+        &self,
+        from: &Path,
+        asked: &convert::Options<'_>,
+    ) -> Result<(Splits, Entry), DataError> {
+        let mut entry = self.entry(from, asked)?;
+        let splits = match self.read(from, &entry.path, asked.source) {
+            Err(_) if entry.is_old => {
+                // Damaged: it is made anew.
+                fs::remove_file(&entry.path).map_err(crate::file::io(&entry.path, "delete"))?;
+                entry = self.entry(from, asked)?;
+                self.read(from, &entry.path, asked.source)?
+            }
+            splits => splits?,
+        };
+        Ok((splits, entry))
+    }
+
+    fn read(&self, from: &Path, entry: &Path, options: &Options) -> Result<Splits, DataError> {
+        let hdf5_options = hdf5::Options { limits: options.limits, backend: options.backend };
+        let mut splits = hdf5::load_file(entry, &hdf5_options)?;
+        let factors = hdf5::load_factors(entry, &hdf5_options)?;
+        for (split, files) in folder_files(from, options)? {
+            let kept = match factors.of(split).iter().find(|factor| factor.name == FILE) {
+                Some(Factor { values: FactorValues::I64(kept), .. }) => &kept[..],
+                _ => &[],
+            };
+            let set = match split {
+                SplitName::Train | SplitName::All => &mut splits.train,
+                SplitName::Validation => &mut splits.validation,
+                SplitName::Test => &mut splits.test,
+            };
+            let file = |&i: &i64| files.get(usize::try_from(i).ok()?).cloned();
+            let kept: Option<Vec<PathBuf>> = kept.iter().map(file).collect();
+            match (set.take(), kept) {
+                (Some(own), Some(kept)) if kept.len() == own.len() => {
+                    let is_kept: std::collections::HashSet<&PathBuf> = kept.iter().collect();
+                    let bad = files.iter().filter(|file| !is_kept.contains(file));
+                    let bad = bad.filter_map(|file| folder::rejection(file, &options.folder));
+                    splits.rejected.extend(bad);
+                    *set = Some(own.read_from(kept, options.folder.contract.clone()));
+                }
+                _ => {
+                    return Err(DataError::File {
+                        path: entry.into(),
+                        what: "cached images".into(),
+                        expected: "those of the folder's files".into(),
+                        got: "others".into(),
+                    });
+                }
+            }
+        }
+        let path = |is_there: bool| is_there.then(|| from.to_owned());
+        splits.train_path = path(splits.train.is_some());
+        splits.test_path = path(splits.test.is_some());
+        Ok(splits)
+    }
+
+    /// What was not used for long. That nothing can be deleted is no reason to stop.
+    fn delete_old(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_hash =
+                |stem: &str| stem.len() == 64 && stem.bytes().all(|b| b.is_ascii_hexdigit());
+            let may_stay = match name.strip_suffix(".h5") {
+                Some(stem) if is_hash(stem) => MAX_AGE,
+                // Of a conversion that was killed.
+                None if name.starts_with(".dnn-") && name.ends_with(".tmp") => DAY,
+                _ => continue,
+            };
+            let age = entry.metadata().and_then(|data| data.modified()).map(|at| at.elapsed());
+            if matches!(age, Ok(Ok(age)) if age > may_stay) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// The files of each split, when the source is a folder of images.
+fn folder_files(
+    from: &Path,
+    options: &Options,
+) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
+    if source::is_image_folder(from, options)? {
+        folder::files(from, &options.folder)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// Which of a folder's files each image is.
+fn which_files(splits: &[(SplitName, Vec<PathBuf>)], rejected: &[Rejected]) -> Factors {
+    let bad: std::collections::HashSet<&Path> =
+        rejected.iter().map(|rejected| rejected.path.as_path()).collect();
+    let mut factors = Factors::default();
+    for (split, files) in splits {
+        let kept = (0..).zip(files).filter(|(_, file)| !bad.contains(file.as_path()));
+        let values = FactorValues::I64(kept.map(|(i, _)| i).collect());
+        factors.of_mut(*split).push(Factor { name: FILE.into(), values });
+    }
+    factors
+}
+
+/// What stands for the source, in hexadecimal digits.
+fn key(from: &Path, files: &[PathBuf], asked: &convert::Options<'_>) -> Result<String, DataError> {
+    // How many threads work makes no difference to what they make.
+    let folder = FolderOptions { n_threads: 0, ..asked.source.folder.clone() };
+    let source = Options { folder, ..asked.source.clone() };
+    let hashes = parallel::map(files, |file| hash(file).map_err(crate::file::io(file, "read")));
+    let mut all = Sha256::new();
+    all.update(format!("dnn-data cache {VERSION}\n{source:?}\n{:?}\n", asked.contract));
+    for (file, hash) in files.iter().zip(hashes) {
+        let name = file.strip_prefix(from).unwrap_or(Path::new(""));
+        all.update(format!("{name:?} "));
+        all.update(hash?);
+    }
+    Ok(all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Of all bytes of a file.
+fn hash(file: &Path) -> io::Result<[u8; 32]> {
+    let mut file = File::open(file)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finalize().into()),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}

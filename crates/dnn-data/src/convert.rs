@@ -1,0 +1,175 @@
+//! Any source as one HDF5 file in the course's schema, without holding it in memory.
+
+use crate::hdf5::{Contents, Factors, Writer};
+use crate::image_set::{not_resized, prepared};
+use crate::preprocess::ContractChange;
+use crate::source::{self, Visited};
+use crate::{DataError, ImageShape, Rejected, SplitName, Splits, Values, Visitor, parallel};
+use dnn_core::InputContract;
+use std::path::Path;
+
+/// How data are converted.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// How the source is read; a folder's images are prepared by its contract.
+    pub source: &'a source::Options,
+    /// What is asked of the contract of images that come in one size; those of a folder are prepared
+    /// by the source's.
+    pub contract: ContractChange,
+    /// gzip's level, 0 to 9.
+    pub level: u32,
+    /// Is told how many images of how many are done, the number so far known.
+    pub progress: &'a dyn Fn(usize, usize),
+    /// Whether to stop; asked between images.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Converted {
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// How many images of each class each split has.
+    pub counts: Vec<(SplitName, Vec<usize>)>,
+    /// Size of every image.
+    pub shape: ImageShape,
+    /// The image files that were left out.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Writes what lies behind a path, whatever it is, as HDF5; replaces the file as a whole or not at
+/// all. Reading the file gives what reading the source would.
+///
+/// # Errors
+/// What is wrong with the source, or keeps the file from being written; [`DataError::Stopped`].
+pub fn convert(from: &Path, to: &Path, options: &Options<'_>) -> Result<Converted, DataError> {
+    convert_with(from, to, options, |_| Ok(Factors::default()))
+}
+
+/// As [`convert`], with numbers beside each image.
+pub(crate) fn convert_with(
+    from: &Path,
+    to: &Path,
+    options: &Options<'_>,
+    factors: impl FnOnce(&Visited) -> Result<Factors, DataError>,
+) -> Result<Converted, DataError> {
+    let mut writing = Preparing::new(to, options)?;
+    let visited = source::visit(from, options.source, &mut writing)?;
+    let factors = factors(&visited)?;
+    writing.finish(visited, factors)
+}
+
+/// As [`convert`], of sets that are in memory.
+///
+/// # Errors
+/// As [`convert`].
+pub fn convert_splits(
+    splits: &Splits,
+    to: &Path,
+    options: &Options<'_>,
+) -> Result<Converted, DataError> {
+    splits.check()?;
+    let mut writing = Preparing::new(to, options)?;
+    let mut visited = Visited { classes: Vec::new(), contract: None, rejected: Vec::new() };
+    for (split, set) in [
+        (SplitName::Train, &splits.train),
+        (SplitName::Validation, &splits.validation),
+        (SplitName::Test, &splits.test),
+    ] {
+        let Some(set) = set else { continue };
+        set.visit(split, &mut writing)?;
+        visited.classes = set.classes().to_vec();
+    }
+    writing.finish(visited, Factors::default())
+}
+
+/// Prepares images on their way into the file.
+struct Preparing<'a> {
+    writer: Writer,
+    options: &'a Options<'a>,
+    split: Option<Split>,
+    labels: Vec<(SplitName, Vec<usize>)>,
+    n_done: usize,
+    n_all: usize,
+}
+
+/// The split that is being written.
+#[derive(Clone)]
+struct Split {
+    given: ImageShape,
+    contract: InputContract,
+    shape: ImageShape,
+}
+
+impl<'a> Preparing<'a> {
+    fn new(to: &Path, options: &'a Options<'a>) -> Result<Self, DataError> {
+        let writer = Writer::create(to, options.level)?;
+        Ok(Self { writer, options, split: None, labels: Vec::new(), n_done: 0, n_all: 0 })
+    }
+
+    fn finish(self, visited: Visited, factors: Factors) -> Result<Converted, DataError> {
+        let Visited { classes, contract, rejected } = visited;
+        let Some(Split { given, shape, contract: own }) = self.split else {
+            return Err(DataError::Mismatch {
+                what: "data".into(),
+                expected: "one example at least".into(),
+                got: "none".into(),
+            });
+        };
+        // Without resizing the images are what the source says they are.
+        let contract = if given == shape { contract } else { Some(own) };
+        let contents = Contents { classes, contract, factors };
+        self.writer.finish(&contents)?;
+        let mut counts = self.labels;
+        counts.sort_by_key(|(split, _)| *split);
+        for (_, counts) in &mut counts {
+            counts.resize(contents.classes.len(), 0);
+        }
+        Ok(Converted { classes: contents.classes, counts, shape, rejected })
+    }
+}
+
+impl Visitor for Preparing<'_> {
+    fn begin(&mut self, split: SplitName, given: ImageShape, n: usize) -> Result<(), DataError> {
+        let contract = self.options.contract.apply(given.contract()?);
+        contract.check().map_err(crate::image::ImageError::from)?;
+        let shape = ImageShape::of(&contract);
+        if let Some(before) = self.split.as_ref().filter(|before| before.shape != shape) {
+            return Err(DataError::Mismatch {
+                what: "size of the images of another split".into(),
+                expected: before.shape.to_string(),
+                got: shape.to_string(),
+            });
+        }
+        self.split = Some(Split { given, contract, shape });
+        self.labels.push((split, Vec::new()));
+        self.n_all += n;
+        self.writer.begin(split, shape, n)
+    }
+
+    fn examples(&mut self, values: Values<'_>, labels: &[u32]) -> Result<(), DataError> {
+        if (self.options.stop)() {
+            return Err(DataError::Stopped);
+        }
+        let Some(Split { given, contract, shape }) = &self.split else { return Ok(()) };
+        if given == shape {
+            self.writer.examples(values, labels)?;
+        } else {
+            let Values::Bytes(pixels) = values else { return Err(not_resized(*given, *shape)) };
+            let images: Vec<&[u8]> = pixels.chunks_exact(given.n_bytes()).collect();
+            let images = parallel::map(&images, |image| prepared(image, *given, contract));
+            let images = images.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+            self.writer.examples(Values::Bytes(&images), labels)?;
+        }
+        if let Some((_, counts)) = self.labels.last_mut() {
+            for &label in labels {
+                let n_classes = counts.len().max(label as usize + 1);
+                counts.resize(n_classes, 0);
+                counts[label as usize] += 1;
+            }
+        }
+        self.n_done += labels.len();
+        (self.options.progress)(self.n_done, self.n_all);
+        Ok(())
+    }
+}
