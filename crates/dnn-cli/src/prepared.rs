@@ -7,6 +7,7 @@ use dnn_core::{Examples, InputContract, Real};
 use dnn_data::augment::{AugmentConfig, AugmentedExamples};
 use dnn_data::hdf5::{Stream, StreamedExamples};
 use dnn_data::{ImageSet, Splits, Values};
+use dnn_train::TrainConfig;
 use sha2::{Digest, Sha256};
 use std::time::Instant;
 
@@ -29,12 +30,16 @@ impl<F: Real> Prepared<F> {
     pub(crate) fn load(
         source: &Source,
         augment: Option<AugmentConfig>,
-        seed: u64,
+        training: &TrainConfig,
         console: Console,
     ) -> anyhow::Result<Self> {
         let start = Instant::now();
+        let seed = training.seed;
+        let beside = |n_features: usize, n_classes: usize, m: usize| -> anyhow::Result<usize> {
+            Ok(dnn_train::memory_beside_examples::<F>(training, n_features, n_classes, m)?)
+        };
         if let Some(limit) = source.memory_limit
-            && let Some(streamed) = source.stream(limit, size_of::<F>(), console)?
+            && let Some(streamed) = source.stream(limit, size_of::<F>(), &beside, console)?
         {
             return Self::streamed(source, streamed, augment.map(|a| (a, seed)), start, console);
         }

@@ -81,19 +81,20 @@ impl Cache {
         asked: &convert::Options<'_>,
     ) -> Result<(Splits, Entry), DataError> {
         let mut entry = self.entry(from, asked)?;
-        let splits = match self.read(from, &entry.path, asked.source) {
+        let splits = match Self::read(from, &entry.path, asked.source) {
             Err(_) if entry.is_old => {
                 // Damaged: it is made anew.
                 fs::remove_file(&entry.path).map_err(crate::file::io(&entry.path, "delete"))?;
                 entry = self.entry(from, asked)?;
-                self.read(from, &entry.path, asked.source)?
+                Self::read(from, &entry.path, asked.source)?
             }
             splits => splits?,
         };
         Ok((splits, entry))
     }
 
-    fn read(&self, from: &Path, entry: &Path, options: &Options) -> Result<Splits, DataError> {
+    /// What an entry holds, as the source has it.
+    fn read(from: &Path, entry: &Path, options: &Options) -> Result<Splits, DataError> {
         let hdf5_options = hdf5::Options { limits: options.limits, backend: options.backend };
         let mut splits = hdf5::load_file(entry, &hdf5_options)?;
         let factors = hdf5::load_factors(entry, &hdf5_options)?;
@@ -143,7 +144,7 @@ impl Cache {
             let may_stay = match name.strip_suffix(".h5") {
                 Some(stem) if is_hash(stem) => MAX_AGE,
                 // Of a conversion that was killed.
-                None if name.starts_with(".dnn-") && name.ends_with(".tmp") => DAY,
+                None if name.starts_with(".dnn-") => DAY,
                 _ => continue,
             };
             let age = entry.metadata().and_then(|data| data.modified()).map(|at| at.elapsed());
@@ -189,10 +190,12 @@ fn key(from: &Path, files: &[PathBuf], asked: &convert::Options<'_>) -> Result<S
     all.update(format!("dnn-data cache {VERSION}\n{source:?}\n{:?}\n", asked.contract));
     for (file, hash) in files.iter().zip(hashes) {
         let name = file.strip_prefix(from).unwrap_or(Path::new(""));
-        all.update(format!("{name:?} "));
+        // Ends with what no name has.
+        all.update(name.as_os_str().as_encoded_bytes());
+        all.update([0]);
         all.update(hash?);
     }
-    Ok(all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(all.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
 /// Of all bytes of a file.

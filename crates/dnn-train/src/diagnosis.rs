@@ -1,10 +1,10 @@
 //! What is wrong inside a trained network, in words.
 
 use crate::engine::LayerHealth;
-use crate::trainer::{matrix, selected};
+use crate::trainer::{examples_at_once, matrix, selected};
 use dnn_core::network::Workspace;
 use dnn_core::{Activation, DatasetError, Examples, Network, Real};
-use std::borrow::Cow;
+use nalgebra::DMatrix;
 
 /// How each hidden layer of `network` fares on these examples. The gradients' size is not known
 /// from the network alone: it is taken from `trained`, the last look during training.
@@ -20,16 +20,28 @@ pub fn diagnose<F: Real>(
 ) -> Result<Vec<LayerHealth>, DatasetError> {
     /// Of examples that are not in memory, so many tell enough.
     const SOME: usize = 4096;
-    let x = if examples.is_streamed() && examples.n_examples() > SOME {
-        Cow::Owned(selected(examples, &(0..SOME).collect::<Vec<_>>())?.0)
-    } else {
-        matrix(examples)?
-    };
-    let mut workspace = Workspace::new(network, x.ncols());
-    network.forward(&x, &mut workspace);
+    let m = examples.n_examples();
     let hidden = &network.layers()[..network.layers().len() - 1];
-    let health = hidden.iter().enumerate().map(|(l, layer)| {
-        let a = workspace.activations(l);
+    let mut activations: Vec<DMatrix<F>> = Vec::new();
+    if examples.is_streamed() {
+        let m = m.min(SOME);
+        activations.extend(hidden.iter().map(|layer| DMatrix::zeros(layer.n(), m)));
+        let at_once = examples_at_once(examples);
+        for from in (0..m).step_by(at_once) {
+            let n = at_once.min(m - from);
+            let (x, _) = selected(examples, &(from..from + n).collect::<Vec<_>>())?;
+            let mut workspace = Workspace::new(network, n);
+            network.forward(&x, &mut workspace);
+            for (l, all) in activations.iter_mut().enumerate() {
+                all.columns_mut(from, n).copy_from(workspace.activations(l));
+            }
+        }
+    } else {
+        let mut workspace = Workspace::new(network, m);
+        network.forward(&*matrix(examples)?, &mut workspace);
+        activations.extend((0..hidden.len()).map(|l| workspace.activations(l).clone()));
+    }
+    let health = hidden.iter().zip(&activations).enumerate().map(|(l, (layer, a))| {
         let gradient_rms = trained.get(l).map_or(f64::NAN, |layer| layer.gradient_rms);
         // Units are rows here.
         LayerHealth::of(

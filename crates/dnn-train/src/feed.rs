@@ -8,6 +8,8 @@ use std::thread::Scope;
 
 /// Batches that are read before they are asked for.
 const AHEAD: usize = 2;
+/// Batches in memory: those ahead, the one that is read, the one in work, and one on its way back.
+pub(crate) const IN_MEMORY: usize = AHEAD + 3;
 
 /// One batch: examples and features (n₀, examples).
 pub(crate) struct Fed<F: Real> {

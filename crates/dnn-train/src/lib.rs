@@ -48,5 +48,5 @@ pub use folds::{Fold, FoldSummary, check_folds, cross_validate};
 pub use observer::{Flow, IterationEvent, Moment, Observer};
 pub use trainer::{
     CostPoint, End, Evaluation, TrainError, Trainable, Trained, Training, ValidationPoint,
-    evaluate, train,
+    evaluate, memory_beside_examples, train,
 };

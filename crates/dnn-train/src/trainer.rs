@@ -3,7 +3,7 @@
 use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
 use crate::config::{ShapeError, TrainConfig};
 use crate::engine::{DenseEngine, Engine, EngineKind, EngineOptions, GramEngine, Job, LayerHealth};
-use crate::feed::Subset;
+use crate::feed::{self, Subset};
 use crate::observer::Observer;
 use crate::run::Run;
 use dnn_core::metrics::{Prediction, Score, predictions};
@@ -382,26 +382,67 @@ pub(crate) fn selected<F: Real>(
     Ok((x, indices.iter().map(|&i| examples.labels()[i]).collect()))
 }
 
+/// How many examples are read to be judged: bytes enough for their products to be fast, and fewer
+/// when not all are in memory.
+pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
+    let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 4 * JUDGED_BYTES };
+    (bytes / (examples.n_features() * size_of::<F>()) / 8 * 8).clamp(8, 256)
+}
+
+/// Bytes of the examples that a thread judges at a time, when they are streamed.
+const JUDGED_BYTES: usize = 4 << 20;
+
+/// About how many bytes training takes beside the examples, when those are
+/// [streamed](Examples::is_streamed): the program, the weights with their gradients and moments and
+/// what is kept of them, the batches that are read ahead, and what is kept for each example.
+///
+/// # Errors
+/// When the configuration makes no network of data like these.
+pub fn memory_beside_examples<F: Real>(
+    config: &TrainConfig,
+    n_features: usize,
+    n_classes: usize,
+    m: usize,
+) -> Result<usize, ShapeError> {
+    const PROGRAM: usize = 16 << 20;
+    /// Weights, gradients, two moments, the best ones, a checkpoint's three.
+    const COPIES: usize = 8;
+    /// Labels, the order of the epoch, probabilities, predictions; and what reading the labels takes.
+    const EXAMPLE: usize = 64;
+    let architecture = config.architecture(n_features, n_classes)?;
+    let width = size_of::<F>();
+    let batch = if config.batch_size == 0 { m } else { config.batch_size.min(m) };
+    let units: usize = architecture.layer_dims.iter().sum();
+    // A layer has its units' values twice: forward and backward.
+    let batches = (feed::IN_MEMORY * n_features + 2 * units).saturating_mul(batch * width);
+    let judged = config.n_threads() * JUDGED_BYTES.max(8 * n_features * width);
+    Ok(PROGRAM
+        .saturating_add(COPIES * architecture.n_parameters() * width)
+        .saturating_add(batches)
+        .saturating_add(judged)
+        .saturating_add(m * (EXAMPLE + n_classes * width)))
+}
+
 /// The logits of all examples, (n_L, m), some at a time and on all cores. An example's logits do not
 /// depend on what stands beside it, so neither do they on the number of cores.
 fn logits<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<DMatrix<F>, DatasetError> {
-    const AT_ONCE: usize = 256;
     /// Multiplications below which a thread takes longer to start than to do them.
     const WORTH_A_THREAD: usize = 20_000_000;
     let m = examples.n_examples();
+    let at_once = examples_at_once(examples);
     let n_outputs = network.layers().last().expect("a network has layers").n();
     let all = Mutex::new(DMatrix::zeros(n_outputs, m));
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), DatasetError> {
         loop {
-            let from = next.fetch_add(AT_ONCE, Ordering::Relaxed);
+            let from = next.fetch_add(at_once, Ordering::Relaxed);
             if from >= m {
                 return Ok(());
             }
-            let n = AT_ONCE.min(m - from);
+            let n = at_once.min(m - from);
             let x = if let Some(x) = examples.matrix() {
                 x.columns(from, n).into_owned()
             } else {
@@ -414,7 +455,7 @@ fn logits<F: Real>(
     };
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
     let n_products = m.saturating_mul(network.architecture().n_parameters());
-    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(m.div_ceil(AT_ONCE));
+    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(m.div_ceil(at_once));
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
         let mine = work();

@@ -249,7 +249,7 @@ where
 {
     let source = config.source.as_ref().context("no data given")?;
     let augment = config.augment.filter(|augment| !augment.is_off());
-    let data = Prepared::<F>::load(source, augment, config.training.seed, console)?;
+    let data = Prepared::<F>::load(source, augment, &config.training, console)?;
     let Prepared { train, test, validation, contract, data_hash, start } = data;
     let training = Training::new(&config.training, &*train).validate_on(validation.as_deref());
     training.check().context("these images and settings make no training")?;

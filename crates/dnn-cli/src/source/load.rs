@@ -14,9 +14,8 @@ use dnn_data::source::{self, Options};
 use dnn_data::{DataError, ImageSet, Names, Splits, convert, synthetic};
 use std::path::Path;
 
-/// Of a memory limit, the part for the images of one split: the rest is for the batches, the network
-/// and the library.
-const STREAM_SHARE: u64 = 3;
+/// Tells how many bytes training takes beside the images, given their features, classes and number.
+pub(crate) type Beside<'a> = &'a dyn Fn(usize, usize, usize) -> anyhow::Result<usize>;
 
 /// Images that stay in their file.
 pub(crate) struct Streams {
@@ -132,6 +131,7 @@ impl Source {
         &self,
         limit: u64,
         feature_bytes: usize,
+        beside: Beside<'_>,
         console: Console,
     ) -> anyhow::Result<Option<Streams>> {
         self.check()?;
@@ -160,8 +160,7 @@ impl Source {
             (self.as_hdf5(console)?, None)
         };
         let hdf5_options = hdf5::Options::default();
-        let memory = usize::try_from(limit / STREAM_SHARE).unwrap_or(usize::MAX);
-        let open = |names: &Names| Stream::open(&path, names, &hdf5_options, memory);
+        let open = |names: &Names| Stream::open(&path, names, &hdf5_options);
         let train = open(names.as_ref().unwrap_or(&hdf5::of_course("train")))?;
         if fits(train.labels().len(), train.shape().n_bytes()) {
             return Ok(None);
@@ -183,6 +182,21 @@ impl Source {
             None if names.is_none() => other("validation")?,
             _ => None,
         };
+        let m = [Some(&train), test.as_ref(), validation.as_ref()];
+        let m = m.into_iter().flatten().map(|stream| stream.labels().len()).sum();
+        let others = test.iter().chain(&validation).map(Stream::least_memory).sum::<usize>();
+        let beside = beside(train.shape().n_bytes(), train.classes().len(), m)? + others;
+        let memory = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(beside);
+        if memory < train.least_memory() {
+            let least = (beside + train.least_memory()).div_ceil(1 << 20);
+            bail!(
+                "{}: training takes {least} MiB at least (the network, its batches and four blocks of \
+                 images), --memory-limit allows {} MiB",
+                self.data.display(),
+                limit >> 20
+            );
+        }
+        let train = train.with_memory(memory)?;
         let standardization = input.standardizes().then(|| train.standardization()).transpose()?;
         Ok(Some(Streams { train, test, validation, standardization }))
     }

@@ -19,6 +19,10 @@ use std::sync::{Mutex, PoisonError};
 /// A block is about so large: long enough for a disk and for a chunk's filter, short enough to mix.
 const BLOCK_BYTES: usize = 1 << 20;
 
+/// Of a group of blocks whose images are mixed. Two groups may be needed at once, by a batch that
+/// begins in one and ends in the other.
+const LEAST_AT_ONCE: usize = 2;
+
 /// One split of an HDF5 file, read some rows at a time.
 ///
 /// Images come in blocks of neighbours, kept in memory as long as the limit allows. Training visits
@@ -57,21 +61,15 @@ enum Kind {
 }
 
 impl Stream {
-    /// Opens the images of `names`; up to `memory_bytes` of them are in memory at a time.
+    /// Opens the images of `names`, with as few in memory at a time as will do: four blocks.
     ///
     /// Always through the pure-Rust library, which reads rows without the rest.
     ///
     /// # Errors
-    /// [`DataError::Hdf5`] when the file cannot be used, [`DataError::Mismatch`] when the limit is
-    /// less than four blocks of images.
-    pub fn open(
-        path: &Path,
-        names: &Names,
-        options: &Options,
-        memory_bytes: usize,
-    ) -> Result<Self, DataError> {
+    /// [`DataError::Hdf5`] when the file cannot be used.
+    pub fn open(path: &Path, names: &Names, options: &Options) -> Result<Self, DataError> {
         let file = OpenFile::open(path, &Options { backend: Backend::Pure, ..*options })?;
-        let (set, images, n_images) = RawSet::without_pixels(&file, names)?;
+        let (set, images, _) = RawSet::without_pixels(&file, names)?;
         file.check_by_rows(&images)?;
         let Described { shape, labels, classes, contract } = set.described(&options.limits)?;
         let is_float = images.element != Element::Unsigned(1);
@@ -79,23 +77,42 @@ impl Stream {
         let chunk = images.chunk_rows().map_or(1, |rows| usize::try_from(rows).unwrap_or(1).max(1));
         // Whole chunks: each is unpacked once.
         let rows = chunk * (BLOCK_BYTES / (chunk * n_bytes)).max(1);
-        // Two groups may be needed at once, by a batch that begins in one and ends in the other.
-        let at_once = memory_bytes / (2 * rows * n_bytes);
-        if at_once < 2 {
-            return Err(DataError::Mismatch {
-                what: format!("memory for the images of {}", path.display()),
-                expected: format!(
-                    "at least {} bytes, for four blocks of {rows}",
-                    4 * rows * n_bytes
-                ),
-                got: memory_bytes.to_string(),
-            });
-        }
-        let n_blocks = usize::try_from(n_images).unwrap_or(usize::MAX).div_ceil(rows);
-        let blocks = ShuffleBlocks { rows, at_once: at_once.min(n_blocks) };
+        let blocks =
+            ShuffleBlocks { rows, at_once: LEAST_AT_ONCE.min(labels.len().div_ceil(rows)) };
         let kind = if is_float { kind_of(&file, &images, shape, rows)? } else { Kind::Bytes };
         let file = Mutex::new(State { file, images, cache: VecDeque::new() });
         Ok(Self { path: path.into(), shape, kind, contract, labels, classes, blocks, file })
+    }
+
+    /// Takes so many bytes of memory for images: the more there are, the better training mixes them.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] when it is less than [`open`](Self::open) takes.
+    pub fn with_memory(mut self, bytes: usize) -> Result<Self, DataError> {
+        let at_once = bytes / (2 * self.block_bytes());
+        if at_once < LEAST_AT_ONCE {
+            return Err(DataError::Mismatch {
+                what: format!("memory for the images of {}", self.path.display()),
+                expected: format!(
+                    "at least {} bytes, for four blocks of {}",
+                    self.least_memory(),
+                    self.blocks.rows
+                ),
+                got: bytes.to_string(),
+            });
+        }
+        self.blocks.at_once = at_once.min(self.labels.len().div_ceil(self.blocks.rows));
+        Ok(self)
+    }
+
+    /// Bytes of images that are in memory at least.
+    pub fn least_memory(&self) -> usize {
+        2 * LEAST_AT_ONCE * self.block_bytes()
+    }
+
+    fn block_bytes(&self) -> usize {
+        let width = if self.is_bytes() { 1 } else { size_of::<f32>() };
+        self.blocks.rows * self.shape.n_bytes() * width
     }
 
     /// Size of every image.
@@ -212,18 +229,27 @@ impl Stream {
         let at = if let Some(at) = known {
             at
         } else {
-            if cache.len() >= 2 * self.blocks.at_once {
-                cache.pop_front();
-            }
+            let is_full = cache.len() >= 2 * self.blocks.at_once;
+            let used = if is_full { cache.pop_front() } else { None };
             let rows = self.blocks.rows;
             let end = self.labels.len().min((block + 1) * rows);
             let rows = (block * rows) as u64..end as u64;
-            let values = match self.kind {
-                Kind::Bytes => Block::Bytes(file.read_byte_rows(images, rows)?),
-                Kind::Floats(_) => Block::Floats(file.read_float_rows(images, rows)?),
-                Kind::WholeFloats => {
+            // Into the memory of the block that goes: threads take turns here, and what one of them
+            // frees the allocator keeps for it, so that memory would grow.
+            let values = match (self.kind, used.map(|(_, block)| block)) {
+                (Kind::Floats(_), used) => {
+                    let room = if let Some(Block::Floats(room)) = used { room } else { Vec::new() };
                     let floats = file.read_float_rows(images, rows)?;
-                    Block::Bytes(floats.into_iter().map(|value| value as u8).collect())
+                    Block::Floats(refilled(room, floats.iter().copied()))
+                }
+                (kind, used) => {
+                    let room = if let Some(Block::Bytes(room)) = used { room } else { Vec::new() };
+                    Block::Bytes(if kind == Kind::Bytes {
+                        refilled(room, file.read_byte_rows(images, rows)?.iter().copied())
+                    } else {
+                        let floats = file.read_float_rows(images, rows)?;
+                        refilled(room, floats.iter().map(|&value| value as u8))
+                    })
                 }
             };
             cache.push_back((block, values));
@@ -231,6 +257,13 @@ impl Stream {
         };
         Ok(&cache[at].1)
     }
+}
+
+fn refilled<T>(mut room: Vec<T>, values: impl ExactSizeIterator<Item = T>) -> Vec<T> {
+    room.clear();
+    room.reserve_exact(values.len());
+    room.extend(values);
+    room
 }
 
 /// Looks at all floats of a dataset.

@@ -15,6 +15,10 @@ use std::path::{Path, PathBuf};
 
 /// A chunk of pixels is about this large: it is what a reader unpacks at once.
 const CHUNK_BYTES: usize = 64 << 10;
+/// What packs the chunks is declared in the file; the level only for the record.
+const LEVEL: u32 = super::write::DEFLATE_LEVEL;
+/// UTF-8, by HDF5's number for it; ASCII is 0.
+const UTF8: u8 = 1;
 /// So many chunks are packed before they are written, for all cores to have some.
 const CHUNKS_AT_ONCE: usize = 32;
 
@@ -169,8 +173,6 @@ impl Writer {
                 got: format!("{name:?}"),
             });
         }
-        /// UTF-8, by HDF5's number for it; ASCII is 0.
-        const UTF8: u8 = 1;
         let size = classes.iter().map(String::len).max().unwrap_or(1);
         let charset = if classes.iter().all(|name| name.is_ascii()) { 0 } else { UTF8 };
         // Padded with NUL, as NumPy's strings are.
@@ -256,8 +258,6 @@ impl Images {
         let chunk = [chunk_rows, height, columns, channels];
         let max = [None, Some(height), Some(columns), Some(channels)];
         let first = [0, height, columns, channels];
-        /// What [`pack`] does is declared; its level is only for the record.
-        const LEVEL: u32 = super::write::DEFLATE_LEVEL;
         let dataset = if width == 1 {
             file.new_dataset::<u8>()
                 .shape(first)

@@ -104,7 +104,7 @@ impl Stream {
         let read = (&mut self.reader).take(n as u64).read_to_end(&mut bytes);
         read.map_err(|error| self.broken(error))?;
         if bytes.len() < n {
-            return Err(self.elements(format!("{n} bytes"), bytes.len().to_string()));
+            return Err(self.elements(n, "", &bytes.len().to_string()));
         }
         self.end(n)?;
         Ok(bytes)
@@ -114,7 +114,7 @@ impl Stream {
     pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), DataError> {
         match self.reader.read_exact(bytes) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                Err(self.elements(format!("{} bytes more", bytes.len()), "the end".into()))
+                Err(self.elements(bytes.len(), " more", "the end"))
             }
             read => read.map_err(|error| self.broken(error)),
         }
@@ -124,16 +124,16 @@ impl Stream {
     pub(super) fn end(&mut self, n: usize) -> Result<(), DataError> {
         match self.reader.read(&mut [0]).map_err(|error| self.broken(error))? {
             0 => Ok(()),
-            _ => Err(self.elements(format!("{n} bytes"), "more".into())),
+            _ => Err(self.elements(n, "", "more")),
         }
     }
 
-    fn elements(&self, expected: String, got: String) -> DataError {
+    fn elements(&self, n: usize, more: &str, got: &str) -> DataError {
         DataError::File {
             path: self.path.clone(),
             what: "elements".into(),
-            expected: format!("{expected}, as its dimensions say"),
-            got,
+            expected: format!("{n} bytes{more}, as its dimensions say"),
+            got: got.into(),
         }
     }
 
