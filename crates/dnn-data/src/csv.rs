@@ -6,6 +6,7 @@ use ::csv::{Position, Reader, ReaderBuilder, StringRecord};
 use dnn_core::InputContract;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Names that a column of labels usually has.
@@ -29,10 +30,13 @@ pub fn load(path: &Path, label: Option<&str>, limits: &Limits) -> Result<Splits,
     let (mut features, mut labels) = (Vec::new(), Vec::new());
     let mut record = std::mem::take(&mut table.first);
     let mut there = !record.is_empty();
+    let mut text_bytes = 0;
     while there || table.next(&mut record)? {
         there = false;
         table.row(&record, &mut features, &mut labels)?;
-        let bytes = 5 * features.len() as u64;
+        text_bytes += labels.last().map_or(0, |label| label.text.len());
+        // A feature is kept as a number and as a byte to show it by.
+        let bytes = (5 * features.len() + size_of::<Label>() * labels.len() + text_bytes) as u64;
         if bytes > limits.max_bytes {
             return Err(table.too_large(bytes));
         }
@@ -50,7 +54,7 @@ pub fn load(path: &Path, label: Option<&str>, limits: &Limits) -> Result<Splits,
 /// An open table.
 struct Table {
     path: PathBuf,
-    reader: Reader<File>,
+    reader: Reader<Narrow>,
     limits: Limits,
     header: Option<StringRecord>,
     n_columns: usize,
@@ -71,10 +75,11 @@ impl Table {
         let head = input.head()?;
         let too_large = input.n_bytes > limits.max_bytes;
         let n_bytes = input.n_bytes;
+        let delimiter = delimiter(&head);
         let reader = ReaderBuilder::new()
             .has_headers(false)
-            .delimiter(delimiter(&head))
-            .from_reader(input.file);
+            .delimiter(delimiter)
+            .from_reader(Narrow { file: input.file, delimiter, place: Place::Start, n_fields: 0 });
         let mut table = Self {
             path: path.into(),
             reader,
@@ -242,6 +247,56 @@ impl Table {
             bytes: Some(bytes),
             limit: self.limits.max_bytes,
         }
+    }
+}
+
+/// A file that ends in an error where a row has more fields than one can have: the end of each
+/// takes eight times the memory that a comma takes in the file.
+struct Narrow {
+    file: File,
+    delimiter: u8,
+    place: Place,
+    n_fields: usize,
+}
+
+/// Where in a field a byte stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Start,
+    Within,
+    Quoted,
+    /// After a quote that ends the field, or is the first of two that mean one.
+    AfterQuote,
+}
+
+impl Narrow {
+    /// More than a table can have, so that it is told how many there are where it is not many more.
+    const MAX_FIELDS: usize = 1 << 14;
+}
+
+impl Read for Narrow {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buffer)?;
+        for &byte in &buffer[..n] {
+            self.place = match (self.place, byte) {
+                (Place::Quoted, b'"') => Place::AfterQuote,
+                (Place::Quoted, _) | (Place::Start | Place::AfterQuote, b'"') => Place::Quoted,
+                (_, b'\n' | b'\r') => {
+                    self.n_fields = 0;
+                    Place::Start
+                }
+                (_, byte) if byte == self.delimiter => {
+                    self.n_fields += 1;
+                    Place::Start
+                }
+                _ => Place::Within,
+            };
+            if self.n_fields > Self::MAX_FIELDS {
+                let text = format!("a row of more than {} columns", Self::MAX_FIELDS);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+        Ok(n)
     }
 }
 

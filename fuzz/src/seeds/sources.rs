@@ -22,7 +22,7 @@ pub fn idx() -> Seeds {
     let wide_labels = [0_i32, 3, 1].map(i32::to_be_bytes).concat();
     let of = |images: &[u8], labels: &[u8]| joined(&[(0, images), (0, labels)]);
     let images = idx_file(8, &[3, 4, 4], &bytes);
-    let many = |shape: &[u32]| packed(&idx_file(8, shape, &vec![0; 1 << 16]));
+    let many = |shape: &[u32]| packed(&idx_file(8, shape, &vec![0; 1 << 18]));
     vec![
         ("bytes".into(), of(&images, &labels)),
         ("packed".into(), joined(&[(1, &images), (1, &labels)])),
@@ -34,7 +34,7 @@ pub fn idx() -> Seeds {
         ("doubles".into(), of(&idx_file(0x0e, &[3, 2], &doubles), &labels)),
         ("integers".into(), of(&images, &idx_file(0x0c, &[3], &wide_labels))),
         ("column".into(), of(&images, &idx_file(8, &[3, 1], &[0, 1, 2]))),
-        ("many".into(), of(&many(&[1 << 16, 1, 1]), &many(&[1 << 16]))),
+        ("many".into(), of(&many(&[1 << 18, 1, 1]), &many(&[1 << 18]))),
     ]
 }
 

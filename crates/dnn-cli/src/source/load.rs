@@ -9,7 +9,7 @@ use dnn_core::InputContract;
 use dnn_data::folder::FolderOptions;
 use dnn_data::hdf5::{self, Hdf5Error, Stream};
 use dnn_data::source::{self, Options};
-use dnn_data::{DataError, ImageSet, Names, Splits, synthetic};
+use dnn_data::{DataError, ImageSet, Limits, Names, Splits, synthetic};
 use std::path::Path;
 
 /// Of a memory limit, the part for the images of one split: the rest is for the batches, the network
@@ -73,7 +73,7 @@ impl Source {
             splits.test = self.open_named(&self.data, names, console)?;
             splits.test_path = Some(self.data.clone());
         }
-        splits.unify();
+        splits.unify(&Limits::default())?;
         splits.check()?;
         Ok(splits)
     }

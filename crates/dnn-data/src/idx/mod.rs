@@ -9,7 +9,7 @@
 mod folder;
 mod stream;
 
-use crate::array::{self, Array};
+use crate::array;
 use crate::file::says_test;
 use crate::{DataError, Limits, Splits};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub fn load(path: &Path, limits: &Limits) -> Result<Splits, DataError> {
         test_path: path_of(&test),
         ..Splits::default()
     };
-    splits.unify();
+    splits.unify(limits)?;
     splits.check()?;
     Ok(splits)
 }
@@ -68,17 +68,12 @@ impl Pair {
         let (labels, label_stream) = Stream::open(&self.labels)?.array()?;
         let shape = array::check_pair(&images, &labels)?;
         // Before the labels, which are much smaller, take any room.
-        images.n_bytes(limits)?;
-        let labels = read_all(&labels, label_stream, limits)
-            .and_then(|bytes| labels.labels(&bytes, limits))?;
+        let n_bytes = images.n_bytes(limits)?;
+        let label_bytes = label_stream.exactly(labels.n_label_bytes(limits)?)?;
+        let labels = labels.labels(&label_bytes, limits)?;
         let classes = array::indices_as_names(&labels);
-        images.images(read_all(&images, image_stream, limits)?, shape, labels, classes)
+        images.images(image_stream.exactly(n_bytes)?, shape, labels, classes)
     }
-}
-
-/// The elements of an array, to the end of its file.
-fn read_all(array: &Array, stream: Stream, limits: &Limits) -> Result<Vec<u8>, DataError> {
-    stream.exactly(array.n_bytes(limits)?)
 }
 
 /// The labels of a file of images, by the names that go together.

@@ -8,9 +8,9 @@
 mod archive;
 mod header;
 
-use crate::array::{self, Array};
+use crate::array;
 use crate::{DataError, ImageSet, ImageShape, Limits, Names, Splits};
-use archive::{Archive, Entry};
+use archive::Archive;
 use std::path::Path;
 
 /// The usual names of images and labels, each with its counterpart for the test set.
@@ -65,7 +65,7 @@ pub fn load(path: &Path, limits: &Limits) -> Result<Splits, DataError> {
     let own = |set: &Option<ImageSet>| set.as_ref().map(|_| path.to_owned());
     let mut splits =
         Splits { train_path: own(&train), test_path: own(&test), train, test, ..Splits::default() };
-    splits.unify();
+    splits.unify(limits)?;
     splits.check()?;
     Ok(splits)
 }
@@ -92,9 +92,9 @@ fn read(
     let (images, labels) = (archive.entry(x)?, archive.entry(y)?);
     let (image_array, label_array) = (archive.numbers(&images)?, archive.numbers(&labels)?);
     let shape: ImageShape = array::check_pair(&image_array, &label_array)?;
-    image_array.n_bytes(limits)?;
-    let mut all = |array: &Array, entry: &Entry| archive.read(entry, array.n_bytes(limits)?);
-    let labels = label_array.labels(&all(&label_array, &labels)?, limits)?;
+    let (n_bytes, n_label_bytes) =
+        (image_array.n_bytes(limits)?, label_array.n_label_bytes(limits)?);
+    let labels = label_array.labels(&archive.read(&labels, n_label_bytes)?, limits)?;
     let classes = classes.map_or_else(|| array::indices_as_names(&labels), <[String]>::to_vec);
-    image_array.images(all(&image_array, &images)?, shape, labels, classes)
+    image_array.images(archive.read(&images, n_bytes)?, shape, labels, classes)
 }
