@@ -4,13 +4,19 @@
 //! The fuzz targets call these functions, and so does `crates/dnn-cli/tests/fuzz_corpus.rs`, which
 //! includes this file: what fuzzing found is tried again with every stable toolchain.
 
+mod files;
 mod numbers;
 mod seeds;
+mod sources;
+/// Files as the tests of the product write them.
+#[path = "../../crates/dnn-data/tests/common/files.rs"]
+mod written;
 
 // The tests of the workspace include this file and mutate as they do elsewhere.
 #[allow(unused_imports)]
 pub use numbers::{mutate, other_number};
 pub use seeds::root;
+pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
 use dnn_core::{AnyNetwork, InputContract, Model};
 use dnn_data::augment::{AugmentConfig, Augmenter};
@@ -29,16 +35,42 @@ pub struct Reader {
     pub read: fn(&[u8]) -> bool,
     /// Names and contents.
     pub seeds: fn() -> Vec<(String, Vec<u8>)>,
+    /// The most bytes that it may ask for at once, given the limits that are set here.
+    pub max_allocation: usize,
+}
+
+impl Reader {
+    const fn new(
+        name: &'static str,
+        read: fn(&[u8]) -> bool,
+        seeds: fn() -> Vec<(String, Vec<u8>)>,
+    ) -> Self {
+        Self { name, read, seeds, max_allocation: 8 << 20 }
+    }
+
+    const fn source(
+        name: &'static str,
+        read: fn(&[u8]) -> bool,
+        seeds: fn() -> Vec<(String, Vec<u8>)>,
+    ) -> Self {
+        Self { max_allocation: sources::MAX_ALLOCATION, ..Self::new(name, read, seeds) }
+    }
 }
 
 /// All of them.
-pub const READERS: [Reader; 6] = [
-    Reader { name: "hdf5", read: hdf5, seeds: seeds::hdf5 },
-    Reader { name: "image", read: image, seeds: seeds::image },
-    Reader { name: "model", read: model, seeds: seeds::model },
-    Reader { name: "checkpoint", read: checkpoint, seeds: seeds::checkpoint },
-    Reader { name: "train_config", read: train_config, seeds: seeds::train_config },
-    Reader { name: "augment_config", read: augment_config, seeds: seeds::augment_config },
+pub const READERS: [Reader; 12] = [
+    Reader::new("hdf5", hdf5, seeds::hdf5),
+    Reader::new("image", image, seeds::image),
+    Reader::new("model", model, seeds::model),
+    Reader::new("checkpoint", checkpoint, seeds::checkpoint),
+    Reader::new("train_config", train_config, seeds::train_config),
+    Reader::new("augment_config", augment_config, seeds::augment_config),
+    Reader::source("idx", idx, seeds::idx),
+    Reader::source("npz", npz, seeds::npz),
+    Reader::source("cifar", cifar, seeds::cifar),
+    Reader::source("csv", csv, seeds::csv),
+    Reader::new("source", source, seeds::source),
+    Reader::new("folder_of_images", folder_of_images, seeds::folder_of_images),
 ];
 
 /// What a file may make a reader ask for, where the reader has a limit.

@@ -31,9 +31,11 @@ pub fn other_number(bytes: &mut Vec<u8>, mut below: impl FnMut(usize) -> usize) 
     let start = all[below(all.len())];
     let end = (start..bytes.len()).find(|&at| !is_digit(at)).unwrap_or(bytes.len());
     let other = OTHERS[below(OTHERS.len())];
+    let size = bytes.len();
     let header = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length));
     bytes.splice(start..end, other.bytes());
-    if let Some(length) = header.filter(|&n| start >= 8 && (end as u64) < n.saturating_add(8)) {
+    let is_length = |n: &u64| (*n <= size as u64) && start >= 8 && (end as u64) < n + 8;
+    if let Some(length) = header.filter(is_length) {
         let length = length.wrapping_add(other.len() as u64).wrapping_sub((end - start) as u64);
         bytes[..8].copy_from_slice(&length.to_le_bytes());
     }

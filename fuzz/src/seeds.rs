@@ -1,5 +1,9 @@
 //! Files to start from: the fixtures, and what the product itself writes.
 
+mod sources;
+
+pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
+
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{
     Activation, Architecture, Dataset, Init, InputContract, Loss, Model, Network, Precision,

@@ -64,7 +64,7 @@ pub(crate) enum ConfigCommand {
 pub(crate) enum DataCommand {
     Draw(draw::Args),
     Convert(Box<convert::Args>),
-    Audit(audit::Args),
+    Audit(Box<audit::Args>),
     Preview(Box<preview::Args>),
 }
 

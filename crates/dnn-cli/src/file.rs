@@ -3,8 +3,21 @@
 use anyhow::{Context, ensure};
 use dnn_data::ImageShape;
 use image::RgbImage;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
+
+/// Reads a small text, such as a configuration; a pipe or a device may have no end.
+///
+/// # Errors
+/// What the file system refuses, more than 1 MiB, and what is no text.
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
+    const MAX_BYTES: u64 = 1 << 20;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= MAX_BYTES, "expected at most {MAX_BYTES} bytes, got more");
+    String::from_utf8(bytes).context("expected text in UTF-8")
+}
 
 /// Writes `bytes` under the name `path`, in place of what is there, only once all are on the disk.
 ///

@@ -7,7 +7,8 @@ use dnn_core::{Aspect, InputContract, ResizeFilter};
 use dnn_data::folder::{FolderOptions, OnBadImage};
 use dnn_data::preprocess::{self, ContractChange};
 use dnn_data::{ImageSet, Splits};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -105,6 +106,7 @@ pub(crate) struct Input {
     standardize: bool,
     on_bad_image: BadImage,
     /// Of each class in a folder without `test`.
+    #[serde(deserialize_with = "read_share")]
     test_share: f64,
     split_seed: u64,
 }
@@ -200,6 +202,11 @@ pub(crate) enum Caching {
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
     share.ok_or_else(|| format!("expected a share from 0 up to but not including 1, got {text}"))
+}
+
+/// As [`share`], from a configuration.
+fn read_share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    share(&f64::deserialize(from)?.to_string()).map_err(D::Error::custom)
 }
 
 impl FilesArgs {

@@ -8,6 +8,8 @@ mod args;
 mod choice;
 mod commands;
 mod console;
+#[cfg(test)]
+mod edited;
 mod figure;
 mod file;
 mod input;

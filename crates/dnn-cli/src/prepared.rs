@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 use dnn_core::{Examples, InputContract, Real};
 use dnn_data::augment::{AugmentConfig, AugmentedExamples};
 use dnn_data::hdf5::{Stream, StreamedExamples};
-use dnn_data::{ImageSet, Splits, Values};
+use dnn_data::{ImageSet, Limits, Splits, Values};
 use dnn_train::TrainConfig;
 use sha2::{Digest, Sha256};
 use std::time::Instant;
@@ -55,7 +55,7 @@ impl<F: Real> Prepared<F> {
             test_path: source.validation.clone(),
             ..Splits::default()
         };
-        pair.unify();
+        pair.unify(&Limits::default())?;
         pair.check()?;
         let Splits { train: Some(train), test: validation, .. } = pair else {
             bail!("{}: no training images", source.data.display());

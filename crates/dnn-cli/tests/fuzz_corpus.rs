@@ -20,8 +20,6 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: Watched = Watched;
 
-/// What a reader may ask for at once, given the limits that `fuzz/src/lib.rs` sets.
-const MAX_ALLOCATION: usize = 8 << 20;
 /// A small damaged file that takes longer is an attack.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
@@ -67,7 +65,7 @@ fn read(reader: &Reader, bytes: &[u8], what: &dyn std::fmt::Display) -> bool {
         .unwrap_or_else(|_| panic!("{}: {what} made it panic, see above", reader.name));
     let (took, largest) = (start.elapsed(), LARGEST.load(Ordering::Relaxed));
     assert!(took < MAX_TIME, "{}: {what} took {took:?}", reader.name);
-    assert!(largest <= MAX_ALLOCATION, "{}: {what}: {largest} bytes at once", reader.name);
+    assert!(largest <= reader.max_allocation, "{}: {what}: {largest} bytes at once", reader.name);
     is_read
 }
 

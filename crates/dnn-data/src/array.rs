@@ -17,11 +17,22 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// Bytes of all elements as they lie in the file, when they fit into memory.
+    /// Bytes of all elements as they lie in the file, when they fit into memory as images.
     pub(crate) fn n_bytes(&self, limits: &Limits) -> Result<usize, DataError> {
         // Whatever is no byte becomes an f32 beside what was read.
+        self.n_bytes_with(if self.element.is_byte() { 0 } else { 4 }, limits)
+    }
+
+    /// Bytes of all elements as they lie in the file, when they fit into memory as labels.
+    pub(crate) fn n_label_bytes(&self, limits: &Limits) -> Result<usize, DataError> {
+        // Each becomes a u32 beside what was read.
+        self.n_bytes_with(4, limits)
+    }
+
+    /// The same, when each element takes `beside` bytes beside itself.
+    fn n_bytes_with(&self, beside: u64, limits: &Limits) -> Result<usize, DataError> {
         let width = u64::from(self.element.bytes);
-        let in_memory = if self.element.is_byte() { 1 } else { width + 4 };
+        let in_memory = width + beside;
         let n = self.shape.iter().try_fold(1_u64, |n, &d| n.checked_mul(d));
         let bytes = n.and_then(|n| n.checked_mul(in_memory));
         match bytes.filter(|bytes| *bytes <= limits.max_bytes) {
@@ -37,7 +48,7 @@ impl Array {
 
     /// Reads labels, each below the limit.
     pub(crate) fn labels(&self, bytes: &[u8], limits: &Limits) -> Result<Vec<u32>, DataError> {
-        let label = |(i, value): (usize, i128)| match u32::try_from(value) {
+        let label = |i: usize, value: i128| match u32::try_from(value) {
             Ok(label) if label < limits.max_classes => Ok(label),
             _ => {
                 let expected = format!("a class index from 0 to {}", limits.max_classes - 1);
@@ -45,7 +56,11 @@ impl Array {
                 Err(mismatch(&self.path, what, expected, value.to_string()))
             }
         };
-        self.element.integers(bytes).enumerate().map(label).collect()
+        let mut labels = Vec::with_capacity(bytes.len() / usize::from(self.element.bytes));
+        for (i, value) in self.element.integers(bytes).enumerate() {
+            labels.push(label(i, value)?);
+        }
+        Ok(labels)
     }
 
     /// The images of this array.

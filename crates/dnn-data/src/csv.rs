@@ -7,6 +7,7 @@ use ::csv::{Position, Reader, ReaderBuilder, StringRecord};
 use dnn_core::InputContract;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Names that a column of labels usually has.
@@ -28,9 +29,10 @@ const LABELS: [&str; 5] = ["label", "class", "target", "y", "species"];
 pub fn load(path: &Path, label: Option<&str>, limits: &Limits) -> Result<Splits, DataError> {
     let mut table = Table::open(path, label, limits)?;
     let (mut features, mut labels) = (Vec::new(), Vec::new());
-    table.rows(&mut labels, |table, row| {
+    table.rows(&mut labels, |table, row, label_bytes| {
         features.extend_from_slice(row);
-        let bytes = 5 * features.len() as u64;
+        // A feature is kept as a number and as a byte to show it by.
+        let bytes = (5 * features.len() + label_bytes) as u64;
         if bytes > limits.max_bytes { Err(table.too_large(bytes)) } else { Ok(()) }
     })?;
     let (labels, classes) = table.classes(&labels)?;
@@ -50,14 +52,19 @@ pub(crate) fn visit(
 ) -> Result<Vec<String>, DataError> {
     let mut table = Table::open(path, label, limits)?;
     let mut labels = Vec::new();
-    table.rows(&mut labels, |_, _| Ok(()))?;
-    let (labels, classes) = table.classes(&labels)?;
+    table.rows(&mut labels, |table, _, label_bytes| {
+        let bytes = label_bytes as u64;
+        if bytes > limits.max_bytes { Err(table.too_large(bytes)) } else { Ok(()) }
+    })?;
+    let (indices, classes) = table.classes(&labels)?;
+    drop(labels);
+    let labels = indices;
     let shape = table.shape();
     visitor.begin(SplitName::Train, shape, labels.len())?;
     let at_once = block_rows(shape.width * size_of::<f32>());
     let mut blocks = labels.chunks(at_once);
     let mut features = Vec::new();
-    Table::open(path, label, limits)?.rows(&mut Vec::new(), |_, row| {
+    Table::open(path, label, limits)?.rows(&mut Vec::new(), |_, row, _| {
         features.extend_from_slice(row);
         let n = features.len() / shape.width;
         if n == at_once
@@ -81,7 +88,7 @@ pub(crate) fn visit(
 /// An open table.
 struct Table {
     path: PathBuf,
-    reader: Reader<File>,
+    reader: Reader<Narrow>,
     limits: Limits,
     header: Option<StringRecord>,
     n_columns: usize,
@@ -102,10 +109,11 @@ impl Table {
         let head = input.head()?;
         let too_large = input.n_bytes > limits.max_bytes;
         let n_bytes = input.n_bytes;
+        let delimiter = delimiter(&head);
         let reader = ReaderBuilder::new()
             .has_headers(false)
-            .delimiter(delimiter(&head))
-            .from_reader(input.file);
+            .delimiter(delimiter)
+            .from_reader(Narrow { file: input.file, delimiter, place: Place::Start, n_fields: 0 });
         let mut table = Self {
             path: path.into(),
             reader,
@@ -199,12 +207,14 @@ impl Table {
         })
     }
 
-    /// Reads all rows: the numbers of each are given to `take`, the labels are kept.
+    /// Reads all rows: the numbers of each are given to `take`, with the bytes that the labels so far
+    /// take, which are kept.
     fn rows(
         &mut self,
         labels: &mut Vec<Label>,
-        mut take: impl FnMut(&Self, &[f32]) -> Result<(), DataError>,
+        mut take: impl FnMut(&Self, &[f32], usize) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
+        let mut text_bytes = 0;
         let mut record = std::mem::take(&mut self.first);
         let mut there = !record.is_empty();
         let mut features = Vec::new();
@@ -212,7 +222,8 @@ impl Table {
             there = false;
             features.clear();
             self.row(&record, &mut features, labels)?;
-            take(self, &features)?;
+            text_bytes += labels.last().map_or(0, |label| label.text.len());
+            take(self, &features, size_of::<Label>() * labels.len() + text_bytes)?;
         }
         if labels.is_empty() {
             return Err(self.refuse("rows".into(), "at least one".into(), "none".into()));
@@ -299,6 +310,56 @@ impl Table {
             bytes: Some(bytes),
             limit: self.limits.max_bytes,
         }
+    }
+}
+
+/// A file that ends in an error where a row has more fields than one can have: the end of each
+/// takes eight times the memory that a comma takes in the file.
+struct Narrow {
+    file: File,
+    delimiter: u8,
+    place: Place,
+    n_fields: usize,
+}
+
+/// Where in a field a byte stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Start,
+    Within,
+    Quoted,
+    /// After a quote that ends the field, or is the first of two that mean one.
+    AfterQuote,
+}
+
+impl Narrow {
+    /// More than a table can have, so that it is told how many there are where it is not many more.
+    const MAX_FIELDS: usize = 1 << 14;
+}
+
+impl Read for Narrow {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buffer)?;
+        for &byte in &buffer[..n] {
+            self.place = match (self.place, byte) {
+                (Place::Quoted, b'"') => Place::AfterQuote,
+                (Place::Quoted, _) | (Place::Start | Place::AfterQuote, b'"') => Place::Quoted,
+                (_, b'\n' | b'\r') => {
+                    self.n_fields = 0;
+                    Place::Start
+                }
+                (_, byte) if byte == self.delimiter => {
+                    self.n_fields += 1;
+                    Place::Start
+                }
+                _ => Place::Within,
+            };
+            if self.n_fields > Self::MAX_FIELDS {
+                let text = format!("a row of more than {} columns", Self::MAX_FIELDS);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+        Ok(n)
     }
 }
 

@@ -180,9 +180,7 @@ impl ImageSet {
 
     /// Takes bytes as the numbers that they are, and not as parts of 255.
     pub(crate) fn keep_numbers(&mut self) {
-        if self.floats.is_none() {
-            self.floats = Some(self.pixels.iter().map(|&byte| f32::from(byte)).collect());
-        }
+        self.floats = Some(self.pixels.iter().map(|&byte| f32::from(byte)).collect());
     }
 
     /// Takes other names for the classes; there may be more of them than before.

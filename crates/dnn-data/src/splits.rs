@@ -1,6 +1,6 @@
 //! A training set and a test set that belong together.
 
-use crate::{DataError, ImageSet};
+use crate::{DataError, ImageSet, Limits};
 use dnn_core::Normalization;
 use std::path::PathBuf;
 
@@ -99,15 +99,31 @@ impl Splits {
     ///
     /// [`ImageSet::from_floats`] takes whole numbers from 0 to 255 as bytes. A table whose other
     /// half has other numbers keeps them as the numbers they are.
-    pub fn unify(&mut self) {
+    ///
+    /// # Errors
+    /// [`DataError::Limit`] when the bytes of a table would take too much memory as numbers.
+    pub fn unify(&mut self, limits: &Limits) -> Result<(), DataError> {
         self.share_classes();
-        if let (Some(train), Some(test)) = (&mut self.train, &mut self.test) {
-            if train.is_table() && test.is_table() && train.floats().is_some() {
-                test.keep_numbers();
-            } else if train.is_table() && test.is_table() && test.floats().is_some() {
-                train.keep_numbers();
-            }
+        let (Some(train), Some(test)) = (&mut self.train, &mut self.test) else { return Ok(()) };
+        if !train.is_table() || !test.is_table() {
+            return Ok(());
         }
+        let (bytes, path) = match (train.floats(), test.floats()) {
+            (Some(_), None) => (test, &self.test_path),
+            (None, Some(_)) => (train, &self.train_path),
+            _ => return Ok(()),
+        };
+        let n_bytes = (bytes.pixels().len() * size_of::<f32>()) as u64;
+        if n_bytes > limits.max_bytes {
+            return Err(DataError::Limit {
+                path: path.clone().unwrap_or_default(),
+                what: "the table as numbers".into(),
+                bytes: Some(n_bytes),
+                limit: limits.max_bytes,
+            });
+        }
+        bytes.keep_numbers();
+        Ok(())
     }
 
     /// Whether one network can be trained on one set and tested on the other.
@@ -209,7 +225,7 @@ mod tests {
         for (train, test) in [([3.0, 200.0], [1.5, 300.0]), ([1.5, 0.0], [3.0, 4.0])] {
             let mut splits = Splits::default();
             (splits.train, splits.test) = (Some(table(train)), Some(table(test)));
-            splits.unify();
+            splits.unify(&Limits::default()).expect("they fit");
             splits.check().expect("they agree");
             let floats = |set: &Option<ImageSet>| {
                 set.as_ref().and_then(|set| set.floats().map(<[f32]>::to_vec))

@@ -54,9 +54,9 @@ fn be(dimensions: &[u32]) -> Vec<u8> {
 fn tables_and_idx() {
     let folder = tempfile::tempdir().expect("a folder");
     let table = folder.path().join("t.csv");
-    let rows: String =
-        (0..5000).map(|i| format!("{}.5,{},{}\n", i % 7, i, ["no", "yes"][i % 2])).collect();
-    fs::write(&table, format!("a,b,class\n{rows}")).expect("written");
+    let row = |i: usize| format!("{}.5,{},{}\n", i % 7, i, ["no", "yes"][i % 2]);
+    let rows: Vec<String> = (0..5000).map(row).collect();
+    fs::write(&table, format!("a,b,class\n{}", rows.concat())).expect("written");
     let splits = same(&table, &source::Options::default());
     assert_eq!(splits.train.expect("a set").len(), 5000);
     // Whole numbers are bytes of pixels, as in the table itself.

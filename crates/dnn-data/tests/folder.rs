@@ -184,3 +184,19 @@ fn links_are_followed_but_not_back_up() {
     symlink(at("nowhere.png"), at("data/b/4.png")).expect("linked");
     assert!(load(&at("data"), &options).expect_err("refused").contains("4.png"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_among_the_images_is_not_waited_for() {
+    let root = tempfile::tempdir().expect("made");
+    let at = |path: &str| root.path().join(path);
+    picture(at("train/a/1.png"), 1);
+    picture(at("train/b/1.png"), 2);
+    let made = std::process::Command::new("mkfifo").arg(at("train/b/2.png")).status();
+    assert!(made.expect("mkfifo is there").success());
+    let error = load(root.path(), &options()).expect_err("a pipe");
+    assert!(error.ends_with("2.png: open failed: a device or a pipe, not a file"), "{error}");
+    let skip = FolderOptions { on_bad_image: OnBadImage::Skip, ..options() };
+    let splits = load(root.path(), &skip).expect("the others");
+    assert_eq!((splits.train.expect("train").len(), splits.rejected.len()), (2, 1));
+}

@@ -150,3 +150,55 @@ fn tables() {
         (0..20).map(row).fold("length,width,species\n".into(), |all: String, row| all + &row);
     check("table.csv", table.as_bytes(), &[]);
 }
+
+/// A sound file that takes more in memory than it has bytes is refused before it does.
+fn check_large(name: &str, bytes: &[u8], beside: &[(&str, Vec<u8>)]) {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.expect("a folder");
+    for (name, bytes) in beside {
+        fs::write(folder.path().join(name), bytes).expect("written");
+    }
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).expect("written");
+    let limits = Limits { max_bytes: MAX_BYTES, ..Limits::default() };
+    let options = source::Options { limits, ..source::Options::default() };
+    let read = source::open(&path, &options).map(|_| "sets");
+    let text = message(&read.expect_err("too large"));
+    assert!(text.contains("would take") || text.contains("a row of more than"), "{text}");
+    let asked = LARGEST.load(Ordering::Relaxed);
+    assert!(asked <= MAX_BYTES as usize + OVERHEAD, "{name}: {asked} bytes at once");
+}
+
+#[test]
+fn labels_count_as_what_becomes_of_them() {
+    let n = MAX_BYTES as usize;
+    let packed = |shape: &[u32]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&idx(shape, &vec![0; n])).expect("packed");
+        encoder.finish().expect("packed")
+    };
+    let labels = [("labels-idx1-ubyte", packed(&[n as u32]))];
+    check_large("images-idx3-ubyte", &packed(&[n as u32, 1, 1]), &labels);
+    let names_of_classes = "1,a\n".repeat(n / 4);
+    check_large("table.csv", names_of_classes.as_bytes(), &[]);
+}
+
+#[test]
+fn bytes_that_become_numbers_count_as_such() {
+    let n = MAX_BYTES / 4;
+    let arrays = [
+        ("x_train", npy("|u1", false, &[n / 2, 4], &vec![2; 2 * n as usize])),
+        ("y_train", npy("|u1", false, &[n / 2], &vec![0; n as usize / 2])),
+        ("x_test", npy("<f4", false, &[1, 4], &[1; 16])),
+        ("y_test", npy("|u1", false, &[1], &[0])),
+    ];
+    check_large("data.npz", &npz(&arrays, true), &[]);
+}
+
+#[test]
+fn a_row_of_commas() {
+    check_large("table.csv", &vec![b','; MAX_BYTES as usize], &[]);
+    // A line that ends within quotes ends no row.
+    let quoted = [b"a,b\n".as_slice(), &b"\"\n\",".repeat(MAX_BYTES as usize / 5)].concat();
+    check_large("table.csv", &quoted, &[]);
+}

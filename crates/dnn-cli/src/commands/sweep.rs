@@ -1,7 +1,7 @@
 //! `dnn sweep`: the same images, several configurations.
 
 use crate::console::{Console, interval, of_how_many};
-use crate::file::write_whole;
+use crate::file::{read_text, write_whole};
 use crate::interrupt;
 use crate::progress;
 use crate::run::{RunConfig, RunFolder, with_hint};
@@ -50,8 +50,11 @@ pub(crate) struct Args {
 struct SweepFile {
     preset: Option<Preset>,
     config: Option<PathBuf>,
-    grid: BTreeMap<String, Vec<toml::Value>>,
+    grid: Grid,
 }
+
+/// For each key, the values to try.
+type Grid = BTreeMap<String, Vec<toml::Value>>;
 
 /// One combination of the grid's values.
 type Setting = BTreeMap<String, toml::Value>;
@@ -133,27 +136,38 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path) -> anyhow::Result<(RunConfig, BTreeMap<String, Vec<toml::Value>>)> {
+fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
     let what = || format!("cannot use the sweep {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(what)?;
-    let file: SweepFile = toml::from_str(&text)
-        .map_err(|error| with_hint(&error.to_string(), &error))
-        .with_context(what)?;
+    let SweepFile { preset, config, grid } =
+        read_text(path).and_then(|text| parse(&text)).with_context(what)?;
+    let base = match config {
+        Some(config) => RunConfig::read(&path.parent().unwrap_or(Path::new("")).join(config))?,
+        None => RunConfig::new(TrainConfig::preset(preset.unwrap_or(Preset::CourseDeep))),
+    };
+    Ok((base, grid))
+}
+
+fn parse(text: &str) -> anyhow::Result<SweepFile> {
+    /// Far more than anybody waits for; a few keys with a few values each are soon beyond memory.
+    const MAX_COMBINATIONS: usize = 10_000;
+    let file: SweepFile =
+        toml::from_str(text).map_err(|error| with_hint(&error.to_string(), &error))?;
     if file.preset.is_some() && file.config.is_some() {
-        return Err(anyhow::anyhow!("preset and config: expected one of them")).with_context(what);
+        bail!("preset and config: expected one of them");
     }
     if let Some((key, _)) = file.grid.iter().find(|(_, values)| values.is_empty()) {
-        return Err(anyhow::anyhow!("grid: {key} has no values")).with_context(what);
+        bail!("grid: {key} has no values");
     }
-    let base = match file.config {
-        Some(config) => RunConfig::read(&path.parent().unwrap_or(Path::new("")).join(config))?,
-        None => RunConfig::new(TrainConfig::preset(file.preset.unwrap_or(Preset::CourseDeep))),
-    };
-    Ok((base, file.grid))
+    let n = file.grid.values().try_fold(1_usize, |n, values| n.checked_mul(values.len()));
+    if n.is_none_or(|n| n > MAX_COMBINATIONS) {
+        let n = n.map_or("2⁶⁴ or more".into(), |n| n.to_string());
+        bail!("grid: expected at most {MAX_COMBINATIONS} combinations, got {n}");
+    }
+    Ok(file)
 }
 
 /// Every combination, the last key changing first.
-fn combinations(grid: &BTreeMap<String, Vec<toml::Value>>) -> Vec<Setting> {
+fn combinations(grid: &Grid) -> Vec<Setting> {
     let mut all = vec![Setting::new()];
     for (key, values) in grid {
         let with = |setting: &Setting, value: &toml::Value| {
@@ -397,9 +411,38 @@ fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edited::edited;
+    use proptest::prelude::*;
 
-    fn grid(text: &str) -> BTreeMap<String, Vec<toml::Value>> {
+    fn grid(text: &str) -> Grid {
         toml::from_str(text).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn every_sweep_is_a_few_combinations_or_an_error(text in edited(vec![
+            "preset = \"course-deep\"\n[grid]\nseed = [1, 2]\nhidden = [[20, 7], [5]]\n".into(),
+            "config = \"a.toml\"\n[grid]\nlearning_rate = [0.1]\n#dropout = [0.5, 0]\n".into(),
+        ])) {
+            if let Ok(file) = parse(&text) {
+                for setting in combinations(&file.grid) {
+                    prop_assert!(!described(&setting).is_empty() || file.grid.is_empty());
+                    let _ = configured(&TrainConfig::course_deep(), &setting);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_grid_beyond_memory_is_refused() {
+        let key = |i| format!("k{i} = [1, 2, 3, 4]\n");
+        let error = parse(&(0..7).fold("[grid]\n".into(), |text: String, i| text + &key(i)));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "grid: expected at most 10000 combinations, got 16384"
+        );
+        let error = parse(&(0..40).fold("[grid]\n".into(), |text: String, i| text + &key(i)));
+        assert!(error.unwrap_err().to_string().ends_with("got 2⁶⁴ or more"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `config.toml`: all that is needed to repeat a run.
 
 use super::Every;
-use crate::console;
 use crate::source::Source;
+use crate::{console, file};
 use anyhow::Context;
 use dnn_data::augment::AugmentConfig;
 use dnn_train::TrainConfig;
@@ -38,11 +38,15 @@ impl RunConfig {
     /// What is wrong with the file, with the line and the nearest valid key.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let what = || format!("cannot use the configuration {}", path.display());
-        let text = std::fs::read_to_string(path).with_context(what)?;
-        let mut config = Self::parse(&text).with_context(what)?;
+        let text = file::read_text(path).with_context(what)?;
+        Self::of_file(&text, path.parent().unwrap_or(Path::new(""))).with_context(what)
+    }
+
+    /// What stands in a file of this folder.
+    fn of_file(text: &str, folder: &Path) -> anyhow::Result<Self> {
+        let mut config = Self::parse(text)?;
         if let Some(source) = config.source.take() {
-            let folder = path.parent().unwrap_or(Path::new(""));
-            source.check().with_context(what)?;
+            source.check()?;
             config.source = Some(source.absolute(folder)?);
         }
         Ok(config)
@@ -95,6 +99,70 @@ pub(super) fn quoted(message: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edited::edited;
+    use crate::run::commented;
+    use proptest::prelude::*;
+
+    /// Every key of a source.
+    const SOURCE: &str = "checkpoint_every = \"2epochs\"
+[source]
+data = \"a.npz\"
+test = \"b.h5\"
+validation = \"../c\"
+label = \"y\"
+memory_limit = 1000
+names = { x = \"x\", y = \"y\", classes = \"z\" }
+test_names = { x = \"x\", y = \"y\" }
+[source.input]
+size = \"64x48\"
+colors = \"grey\"
+aspect = \"fit\"
+background = \"#0080ff\"
+standardize = true
+on_bad_image = \"skip\"
+test_share = 0.25
+split_seed = 2
+";
+
+    fn texts() -> Vec<String> {
+        let training = TrainConfig::course_deep();
+        let drawn = RunConfig {
+            source: Some(Source::drawn()),
+            augment: Some(AugmentConfig::default()),
+            ..RunConfig::new(training.clone())
+        };
+        let training = RunConfig::new(training).to_toml().unwrap();
+        vec![drawn.to_toml().unwrap(), commented(&drawn).unwrap(), SOURCE.to_owned() + &training]
+    }
+
+    #[test]
+    fn every_text_to_edit_is_read() {
+        for text in texts() {
+            RunConfig::of_file(&text, Path::new("/folder")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_share_that_is_none_is_refused() {
+        for share in ["nan", "1.0", "-0.1"] {
+            let text = texts()[2].replace("test_share = 0.25", &format!("test_share = {share}"));
+            let error = RunConfig::parse(&text).unwrap_err().to_string();
+            assert!(error.contains("expected a share from 0 up to"), "{error}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_is_read_is_what_is_written(text in edited(texts())) {
+            let folder = Path::new("/folder");
+            if let Ok(config) = RunConfig::of_file(&text, folder) {
+                let written = config.to_toml().unwrap();
+                prop_assert_eq!(RunConfig::of_file(&written, folder).unwrap(), config);
+            }
+        }
+    }
 
     #[test]
     fn survives_toml() {

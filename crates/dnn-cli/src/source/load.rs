@@ -11,7 +11,7 @@ use dnn_data::folder::FolderOptions;
 use dnn_data::hdf5::{self, Hdf5Error, Stream};
 use dnn_data::preprocess::ContractChange;
 use dnn_data::source::{self, Options};
-use dnn_data::{DataError, ImageSet, Names, Splits, convert, synthetic};
+use dnn_data::{DataError, ImageSet, Limits, Names, Splits, convert, synthetic};
 use std::path::Path;
 
 /// Tells how many bytes training takes beside the images, given their features, classes and number.
@@ -77,7 +77,7 @@ impl Source {
             splits.test = self.open_named(&self.data, names, console)?;
             splits.test_path = Some(self.data.clone());
         }
-        splits.unify();
+        splits.unify(&Limits::default())?;
         splits.check()?;
         Ok(splits)
     }
@@ -258,17 +258,16 @@ impl Source {
             );
         }
         let options = self.options(names, folder);
-        let splits = match self.cached(path, &options, console)? {
-            Some(splits) => splits,
-            None => {
-                let bar = image_bar(console);
-                let splits = source::open_watched(path, &options, &|done, all| {
-                    bar.set_length(all as u64);
-                    bar.set_position(done as u64);
-                });
-                bar.finish_and_clear();
-                splits?
-            }
+        let splits = if let Some(splits) = self.cached(path, &options, console)? {
+            splits
+        } else {
+            let bar = image_bar(console);
+            let splits = source::open_watched(path, &options, &|done, all| {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            });
+            bar.finish_and_clear();
+            splits?
         };
         for rejected in &splits.rejected {
             warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));

@@ -309,7 +309,7 @@ pub(super) fn assemble(
         test: test.map(|set| set.into_images(of_test)).transpose()?,
         ..Splits::default()
     };
-    splits.unify();
+    splits.unify(limits)?;
     splits.check()?;
     Ok(splits)
 }

@@ -36,7 +36,7 @@ pub fn load(path: &Path, limits: &Limits) -> Result<Splits, DataError> {
         test_path: path_of(&test),
         ..Splits::default()
     };
-    splits.unify();
+    splits.unify(limits)?;
     splits.check()?;
     Ok(splits)
 }
@@ -106,23 +106,18 @@ impl Pair {
         let (images, image_stream) = Stream::open(&self.images)?.array()?;
         let (labels, label_stream) = Stream::open(&self.labels)?.array()?;
         let shape = array::check_pair(&images, &labels)?;
-        let labels = read_all(&labels, label_stream, limits)
-            .and_then(|bytes| labels.labels(&bytes, limits))?;
+        let label_bytes = label_stream.exactly(labels.n_label_bytes(limits)?)?;
+        let labels = labels.labels(&label_bytes, limits)?;
         Ok(Opened { images, image_stream, shape, labels })
     }
 
     fn read(&self, limits: &Limits) -> Result<crate::ImageSet, DataError> {
         // Before the labels, which are much smaller, take any room.
-        Stream::open(&self.images)?.array()?.0.n_bytes(limits)?;
+        let n_bytes = Stream::open(&self.images)?.array()?.0.n_bytes(limits)?;
         let Opened { images, image_stream, shape, labels } = self.open(limits)?;
         let classes = array::indices_as_names(&labels);
-        images.images(read_all(&images, image_stream, limits)?, shape, labels, classes)
+        images.images(image_stream.exactly(n_bytes)?, shape, labels, classes)
     }
-}
-
-/// The elements of an array, to the end of its file.
-fn read_all(array: &Array, stream: Stream, limits: &Limits) -> Result<Vec<u8>, DataError> {
-    stream.exactly(array.n_bytes(limits)?)
 }
 
 /// The labels of a file of images, by the names that go together.

@@ -51,7 +51,7 @@ pub fn load(path: &Path, limits: &Limits) -> Result<Splits, DataError> {
     let own = |set: &Option<ImageSet>| set.as_ref().map(|_| path.to_owned());
     let mut splits =
         Splits { train_path: own(&train), test_path: own(&test), train, test, ..Splits::default() };
-    splits.unify();
+    splits.unify(limits)?;
     splits.check()?;
     Ok(splits)
 }
@@ -149,7 +149,7 @@ fn open(archive: &mut Archive, x: &str, y: &str, limits: &Limits) -> Result<Open
     let (images, labels) = (archive.entry(x)?, archive.entry(y)?);
     let (array, label_array) = (archive.numbers(&images)?, archive.numbers(&labels)?);
     let shape = array::check_pair(&array, &label_array)?;
-    let labels = archive.read(&labels, label_array.n_bytes(limits)?)?;
+    let labels = archive.read(&labels, label_array.n_label_bytes(limits)?)?;
     Ok(Opened { images, array, shape, labels: label_array.labels(&labels, limits)? })
 }
 
