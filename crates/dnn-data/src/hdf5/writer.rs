@@ -31,9 +31,11 @@ const CHUNKS_AT_ONCE: usize = 32;
 ///
 /// What it holds in memory does not grow with the number of images, but for their labels.
 pub struct Writer {
-    pending: Pending,
+    /// There until it has its name.
+    pending: Option<Pending>,
     path: PathBuf,
-    file: H5File,
+    /// There until it is closed.
+    file: Option<H5File>,
     level: u32,
     open: Option<OpenSplit>,
     /// Each split that was written, with its number of images.
@@ -79,7 +81,8 @@ impl Writer {
         let pending = Pending::new(path).map_err(io(path))?;
         let file = H5File::create(pending.path()).map_err(cause(path))?;
         let path = path.into();
-        Ok(Self { pending, path, file, level: level.min(9), open: None, written: Vec::new() })
+        let (file, level) = (Some(file), level.min(9));
+        Ok(Self { pending: Some(pending), path, file, level, open: None, written: Vec::new() })
     }
 
     /// Writes what is left and gives the file its name.
@@ -107,11 +110,15 @@ impl Writer {
         }
         self.write_classes(classes)?;
         if let Some(contract) = contract {
-            let json = serde_json::to_vec(contract).map_err(|e| self.failed(&e))?;
+            let json = serde_json::to_vec(contract).map_err(|e| failed(&self.path, e))?;
             self.write_array(CONTRACT, &json)?;
         }
-        self.file.close().map_err(cause(&self.path))?;
-        self.pending.keep().map_err(io(&self.path))?;
+        // The last handle of a dataset keeps the file open.
+        self.open = None;
+        if let (Some(file), Some(pending)) = (self.file.take(), self.pending.take()) {
+            file.close().map_err(cause(&self.path))?;
+            pending.keep().map_err(io(&self.path))?;
+        }
         Ok(())
     }
 
@@ -142,13 +149,13 @@ impl Writer {
     }
 
     fn write_array<T: H5Type>(&self, name: &str, values: &[T]) -> Result<(), Hdf5Error> {
-        let dataset = self.file.new_dataset::<T>().shape([values.len()]).create(name);
+        let dataset = self.file()?.new_dataset::<T>().shape([values.len()]).create(name);
         dataset.and_then(|dataset| dataset.write_raw(values)).map_err(cause(&self.path))
     }
 
     fn write_factors(&self, word: &str, factors: &[Factor]) -> Result<(), Hdf5Error> {
         let group = format!("{word}_factors");
-        self.file.create_group(&group).map_err(cause(&self.path))?;
+        self.file()?.create_group(&group).map_err(cause(&self.path))?;
         for Factor { name, values } in factors {
             let name = format!("{group}/{name}");
             match values {
@@ -182,7 +189,7 @@ impl Writer {
             bytes.extend_from_slice(name.as_bytes());
             bytes.resize(bytes.len().next_multiple_of(size), 0);
         }
-        self.file
+        self.file()?
             .new_dataset::<u8>()
             .datatype(string)
             .shape([classes.len()])
@@ -191,8 +198,19 @@ impl Writer {
             .map_err(cause(&self.path))
     }
 
-    fn failed(&self, error: &dyn std::error::Error) -> Hdf5Error {
-        library(&self.path, error.to_string())
+    fn file(&self) -> Result<&H5File, Hdf5Error> {
+        self.file.as_ref().ok_or_else(|| failed(&self.path, "it was closed before"))
+    }
+}
+
+/// A file that was not finished is closed and forgotten; the library would speak of it on standard
+/// error if it were only dropped.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.open = None;
+        if let Some(file) = self.file.take() {
+            let _ = file.close_no_sync();
+        }
     }
 }
 
@@ -205,7 +223,9 @@ impl Visitor for Writer {
     }
 
     fn examples(&mut self, values: Values<'_>, labels: &[u32]) -> Result<(), DataError> {
-        let Self { open, file, path, level, .. } = self;
+        let Self { open, file: Some(file), path, level, .. } = self else {
+            return Err(failed(&self.path, "it was closed before").into());
+        };
         let Some(OpenSplit { split, shape, images, labels: all_labels }) = open else {
             return Err(mismatch("images", "a split that was begun", "none".into()));
         };
@@ -343,18 +363,11 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Hdf5Error {
 /// For `map_err`: the library's words.
 fn cause(path: &Path) -> impl FnOnce(rust_hdf5::Hdf5Error) -> Hdf5Error {
     move |error| match error {
-        rust_hdf5::Hdf5Error::Io(source) => {
-            Hdf5Error::Io { path: path.into(), operation: "write", source }
-        }
-        other => library(path, other.to_string()),
+        rust_hdf5::Hdf5Error::Io(source) => io(path)(source),
+        other => failed(path, other.to_string()),
     }
 }
 
-fn library(path: &Path, words: String) -> Hdf5Error {
-    Hdf5Error::Library {
-        path: path.into(),
-        operation: "writing",
-        dataset: None,
-        source: words.into(),
-    }
+fn failed(path: &Path, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Hdf5Error {
+    io(path)(std::io::Error::other(reason))
 }
