@@ -65,6 +65,10 @@ impl<F: Real> WithSimd for Combine<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let o = self.0;
+        if o.m == 1 {
+            // SAFETY: the caller's promises.
+            return unsafe { combine_one_row(simd, o) };
+        }
         // One row of tiles uses a row of B once: then copying cannot pay.
         let far = o.m > MOST_ROWS && o.b_rs.unsigned_abs() * size_of::<F>() >= FAR_BYTES;
         let (panel, depth) =
@@ -111,13 +115,7 @@ unsafe fn combine_columns<F: Real, S: Simd>(
     (mut b, b_rs): Rows<F>,
 ) {
     let lanes = F::lanes::<S>();
-    let most = match o.m {
-        // A matrix times a vector, as for a single image: the wider, the fewer passes over B, and
-        // the more sums that do not wait for each other.
-        1 => WIDEST,
-        _ if has_32_registers::<S>() => 3,
-        _ => 2,
-    };
+    let most = if has_32_registers::<S>() { 3 } else { 2 };
     let end = block.col + n;
     while block.col < end {
         let vectors = ((end - block.col) / lanes).min(most);
@@ -125,9 +123,6 @@ unsafe fn combine_columns<F: Real, S: Simd>(
         // SAFETY: passed on.
         unsafe {
             match vectors {
-                WIDEST => combine_tile::<F, S, 1, WIDEST>(simd, o, block, (b, b_rs)),
-                4 => combine_tile::<F, S, 1, 4>(simd, o, block, (b, b_rs)),
-                3 if o.m == 1 => combine_tile::<F, S, 1, 3>(simd, o, block, (b, b_rs)),
                 3 if has_32_registers::<S>() => {
                     combine_rows::<F, S, 3>(simd, o, block, (b, b_rs));
                 }
@@ -138,6 +133,136 @@ unsafe fn combine_columns<F: Real, S: Simd>(
             b = b.add(cols);
         }
         block.col += cols;
+    }
+}
+
+/// C of one row: a vector times a matrix, as for a single image.
+///
+/// The wider a tile, the fewer passes over B. And since few sums would each wait for the one before,
+/// several blocks of [`DEPTH`] terms are summed side by side, then added to C one after the other:
+/// the order of sums is that of more rows.
+#[inline(always)]
+unsafe fn combine_one_row<F: Real, S: Simd>(simd: S, o: &Operands<F>) {
+    let lanes = F::lanes::<S>();
+    let n_vectors = o.n.div_ceil(lanes);
+    let mut at = 0;
+    while at < n_vectors {
+        let vectors = (n_vectors - at).min(WIDEST);
+        let col = at * lanes;
+        let cols = (vectors * lanes).min(o.n - col);
+        // SAFETY: passed on; these columns are those of C.
+        unsafe {
+            match vectors {
+                1 => one_row_columns::<F, S, 1, 8>(simd, o, col, cols),
+                2 => one_row_columns::<F, S, 2, 4>(simd, o, col, cols),
+                3 => one_row_columns::<F, S, 3, 4>(simd, o, col, cols),
+                4 => one_row_columns::<F, S, 4, 2>(simd, o, col, cols),
+                _ => one_row_columns::<F, S, WIDEST, 2>(simd, o, col, cols),
+            }
+        }
+        at += vectors;
+    }
+}
+
+/// `cols` columns of C in `Q` vectors, with the terms in groups of `P` blocks.
+#[inline(always)]
+unsafe fn one_row_columns<F: Real, S: Simd, const Q: usize, const P: usize>(
+    simd: S,
+    o: &Operands<F>,
+    col: usize,
+    cols: usize,
+) {
+    let mut from = 0;
+    while from < o.k {
+        // SAFETY: passed on; the terms are those of the product.
+        unsafe {
+            if from + P * DEPTH <= o.k {
+                one_row_blocks::<F, S, Q, P>(simd, o, (col, cols), from, DEPTH);
+                from += P * DEPTH;
+            } else {
+                let depth = DEPTH.min(o.k - from);
+                one_row_blocks::<F, S, Q, 1>(simd, o, (col, cols), from, depth);
+                from += depth;
+            }
+        }
+    }
+}
+
+/// Adds `P` blocks of `depth` terms each, the first of which is `from`.
+#[inline(always)]
+unsafe fn one_row_blocks<F: Real, S: Simd, const Q: usize, const P: usize>(
+    simd: S,
+    o: &Operands<F>,
+    (col, cols): (usize, usize),
+    from: usize,
+    depth: usize,
+) {
+    let lanes = F::lanes::<S>();
+    // Of the last vector, what is C's.
+    let rest = cols - (Q - 1) * lanes;
+    // Where B is all rows side by side, a whole vector may reach into the next row, if there is one.
+    let reaches = rest == lanes || o.b_rs == o.n as isize && o.n >= lanes;
+    let mut sums = [[F::zeros(simd); Q]; P];
+    // SAFETY: `depth` terms of each block, and `cols` columns, lie within the operands. A vector that
+    // reaches beyond its row ends before the end of the next one.
+    unsafe {
+        let mut a: [*const F; P] = std::array::from_fn(|p| o.a_at(0, from + p * depth));
+        let mut b: [*const F; P] = std::array::from_fn(|p| o.b_at(from + p * depth, col));
+        let whole = if reaches && rest < lanes { depth - 1 } else { depth };
+        let whole = if reaches { whole } else { 0 };
+        for _ in 0..whole {
+            for p in 0..P {
+                let term = F::broadcast(simd, *a[p]);
+                for (q, sum) in sums[p].iter_mut().enumerate() {
+                    *sum = F::fma(simd, term, F::load::<S>(b[p].add(q * lanes)), *sum);
+                }
+                a[p] = a[p].offset(o.a_cs);
+                b[p] = b[p].offset(o.b_rs);
+            }
+        }
+        for _ in whole..depth {
+            for p in 0..P {
+                let term = F::broadcast(simd, *a[p]);
+                for (q, sum) in sums[p].iter_mut().enumerate() {
+                    let b = b[p].add(q * lanes);
+                    let b = if q + 1 < Q { F::load::<S>(b) } else { partial(simd, b, rest) };
+                    *sum = F::fma(simd, term, b, *sum);
+                }
+                a[p] = a[p].offset(o.a_cs);
+                b[p] = b[p].offset(o.b_rs);
+            }
+        }
+        let alpha = F::broadcast(simd, o.alpha);
+        for (p, sums) in sums.iter().enumerate() {
+            let beta = if from + p == 0 { o.beta } else { F::one() };
+            let c = o.c_at(0, col);
+            for (q, &sum) in sums.iter().enumerate() {
+                let c = c.add(q * lanes);
+                let n = if q + 1 < Q { lanes } else { rest };
+                let mut result = F::product(simd, alpha, sum);
+                if beta != F::zero() {
+                    result = F::fma(simd, F::broadcast(simd, beta), partial(simd, c, n), result);
+                }
+                if n == lanes {
+                    F::store::<S>(c, result);
+                } else {
+                    F::partial_store(simd, std::slice::from_raw_parts_mut(c, n), result);
+                }
+            }
+        }
+    }
+}
+
+/// A vector of `n` numbers, and zeros after them.
+#[inline(always)]
+unsafe fn partial<F: Real, S: Simd>(simd: S, from: *const F, n: usize) -> F::Vector<S> {
+    // SAFETY: the caller's promise that there are as many.
+    unsafe {
+        if n == F::lanes::<S>() {
+            F::load::<S>(from)
+        } else {
+            F::partial_load(simd, std::slice::from_raw_parts(from, n))
+        }
     }
 }
 
