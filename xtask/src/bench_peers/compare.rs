@@ -128,7 +128,7 @@ pub(super) fn times(ratio: f64) -> String {
 }
 
 /// Three digits.
-fn digits(value: f64) -> String {
+pub(super) fn digits(value: f64) -> String {
     let decimals = if value >= 100.0 {
         0
     } else if value >= 10.0 {

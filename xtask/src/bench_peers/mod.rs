@@ -1,4 +1,5 @@
-//! `cargo xtask bench-peers`: the same jobs here and in NumPy, PyTorch, scikit-learn, onnxruntime.
+//! `cargo xtask bench-peers`: the same jobs here and in NumPy, PyTorch, scikit-learn, onnxruntime,
+//! Pillow, h5py.
 //!
 //! `benches/peers/` has the peers; this runs both sides in alternation, holds their results equal
 //! before it divides their times, and keeps the table in docs/performance.md.
@@ -7,6 +8,7 @@ mod compare;
 mod environment;
 mod growth;
 mod job;
+mod loading;
 mod machine;
 mod one_image;
 mod plot;
@@ -69,6 +71,8 @@ pub(crate) enum Job {
     OneImage,
     /// Time against counted operations
     Growth,
+    /// Photos decoded and resized, rows of HDF5: from files to pixels in memory
+    Loading,
 }
 
 impl Job {
@@ -102,6 +106,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<Vec<String>> {
         let outcome = match job {
             Job::OneImage => one_image::run(&bench),
             Job::Growth => growth::run(&bench),
+            Job::Loading => loading::run(&bench),
             _ => job::run(&bench, job),
         };
         match outcome {

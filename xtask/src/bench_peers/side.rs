@@ -85,11 +85,11 @@ impl Bench {
         Ok((bench, versions))
     }
 
-    /// Runs cargo at the root, its output on standard error.
-    pub(super) fn cargo(&self, args: &[&str]) -> anyhow::Result<()> {
+    /// Runs cargo at the root, its messages on standard error; gives what it printed.
+    pub(super) fn cargo(&self, args: &[&str]) -> anyhow::Result<String> {
         eprintln!("$ cargo {}", args.join(" "));
         let mut cargo = Command::new("cargo");
-        cargo.args(args).current_dir(&self.root).stdin(Stdio::null()).stdout(Stdio::null());
+        cargo.args(args).current_dir(&self.root).stdin(Stdio::null()).stderr(Stdio::inherit());
         // Set for us by the outer cargo; build scripts that watch them would run again.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -97,9 +97,20 @@ impl Bench {
                 cargo.env_remove(&name);
             }
         }
-        let status = cargo.status().context("cargo did not start")?;
+        let output = cargo.output().context("cargo did not start")?;
+        let status = output.status;
         ensure!(status.success(), "cargo {} ended with {status}", args.join(" "));
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Builds a bench of a package and gives its program.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub(super) fn bench_program(&self, package: &str, bench: &str) -> anyhow::Result<PathBuf> {
+        let args = ["bench", "--quiet", "--package", package, "--bench", bench, "--no-run"];
+        let printed = self.cargo(&[&args[..], &["--message-format", "json"]].concat())?;
+        program_of(&printed, bench).with_context(|| format!("cargo built no bench `{bench}`"))
     }
 
     /// The course's images when they are fetched, else as many drawn ones.
@@ -144,6 +155,19 @@ impl Bench {
         command.extend(args.iter().map(|&arg| arg.to_owned()));
         command.extend(["--json".into(), "--quiet".into()]);
         command
+    }
+
+    /// A program of ours with these arguments: its JSON, and the launcher's measurements.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub(super) fn program(
+        &self,
+        program: &Path,
+        args: &[String],
+    ) -> anyhow::Result<(Value, Launched)> {
+        let program = program.to_string_lossy().into_owned();
+        self.launch(&[&[program], args].concat())
     }
 
     /// `dnn train` with the job's threads; the run's folder is [`Bench::run_folder`].
@@ -304,6 +328,13 @@ fn parse(output: &str) -> anyhow::Result<(Value, Launched)> {
     Ok((object.context("printed no JSON object")?, launched))
 }
 
+/// The program in the messages that cargo printed, one JSON object a line.
+fn program_of(printed: &str, bench: &str) -> Option<PathBuf> {
+    let messages = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut of_bench = messages.filter(|message| message["target"]["name"] == bench);
+    of_bench.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
 fn number(json: &Value, pointer: &str) -> Option<f64> {
     json.pointer(pointer).and_then(Value::as_f64)
 }
@@ -342,6 +373,22 @@ mod tests {
         assert_eq!(curve(&json).expect("costs").costs, [CostPoint { iteration: 0, cost: 0.7 }]);
         let (json, _) = parse(&theirs).expect("theirs");
         assert_eq!(curve(&json).expect("costs").final_cost, Some(0.1));
+    }
+
+    #[test]
+    fn the_program_is_found_among_cargos_messages() {
+        let message = |name: &str, executable: &str| {
+            format!("{{\"target\": {{\"name\": \"{name}\"}}, \"executable\": {executable}}}\n")
+        };
+        let printed = [
+            message("dnn_data", "null"),
+            "a remark\n".into(),
+            message("other", "\"target/other\""),
+            message("wanted", "\"target/wanted-1\""),
+        ]
+        .concat();
+        assert_eq!(program_of(&printed, "wanted"), Some("target/wanted-1".into()));
+        assert_eq!(program_of(&printed, "dnn_data"), None);
     }
 
     #[test]

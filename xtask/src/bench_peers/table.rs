@@ -1,5 +1,6 @@
 //! The generated part of docs/performance.md: between two markers, machine first, then the rows.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::{Context, ensure};
@@ -66,7 +67,8 @@ pub(super) fn check(document: &str) -> anyhow::Result<()> {
 }
 
 /// The document with this job's rows in place of those it had. Rows of other jobs stay when they
-/// were measured on the same machine with the same versions, and go otherwise.
+/// were measured on the same machine with the same versions, and go otherwise. A package that one of
+/// the two Pythons lacks is no other version: each job needs some of them only.
 ///
 /// # Errors
 /// When the document has not its markers.
@@ -77,15 +79,31 @@ pub(super) fn replace(
     rows: &[Row],
 ) -> anyhow::Result<String> {
     let (before, old, after) = parts(document)?;
-    let same_machine = old.lines().any(|line| line == machine);
+    let same_machine = old.lines().find_map(|line| united(line, machine));
     let mut all: Vec<Row> = Vec::new();
-    if same_machine {
+    if same_machine.is_some() {
         let parsed = old.lines().filter_map(Row::parse);
         all.extend(parsed.filter(|row| turn(&row.job).is_some() && row.job != job));
     }
     all.extend_from_slice(rows);
     all.sort_by_key(|row| turn(&row.job));
+    let machine = same_machine.as_deref().unwrap_or(machine);
     Ok(format!("{before}{BEGIN}\n{machine}\n\n{}{END}{after}", render(&all)))
+}
+
+/// The line of both, when they say the same of the machine and no package has two versions.
+fn united(old: &str, new: &str) -> Option<String> {
+    let (old_machine, old) = old.rsplit_once("; ")?;
+    let (machine, new) = new.rsplit_once("; ")?;
+    let mut packages: BTreeMap<&str, &str> =
+        old.split(", ").filter_map(|package| package.split_once(' ')).collect();
+    for (name, version) in new.split(", ").filter_map(|package| package.split_once(' ')) {
+        if packages.insert(name, version).is_some_and(|other| other != version) {
+            return None;
+        }
+    }
+    let packages: Vec<_> = packages.iter().map(|(name, v)| format!("{name} {v}")).collect();
+    (machine == old_machine).then(|| format!("{machine}; {}", packages.join(", ")))
 }
 
 /// The job's place in the table; nothing when it is no job.
@@ -123,10 +141,10 @@ mod tests {
 
     #[test]
     fn one_jobs_rows_are_replaced_and_others_stay_in_order() {
-        let text = replace(&empty(), "machine A", "growth", &[row("growth", "1×")]).expect("once");
+        let text = replace(&empty(), "A; numpy 2", "growth", &[row("growth", "1×")]).expect("once");
         let text =
-            replace(&text, "machine A", "dense-f64", &[row("dense-f64", "2×")]).expect("twice");
-        let text = replace(&text, "machine A", "growth", &[row("growth", "3×")]).expect("again");
+            replace(&text, "A; numpy 2", "dense-f64", &[row("dense-f64", "2×")]).expect("twice");
+        let text = replace(&text, "A; numpy 2", "growth", &[row("growth", "3×")]).expect("again");
         assert!(text.starts_with("# Title\n") && text.ends_with("-->\n\nText after.\n"), "{text}");
         let rows: Vec<Row> = text.lines().filter_map(Row::parse).skip(2).collect();
         assert_eq!(rows, [row("dense-f64", "2×"), row("growth", "3×")]);
@@ -134,10 +152,21 @@ mod tests {
 
     #[test]
     fn rows_of_another_machine_go() {
-        let text = replace(&empty(), "machine A", "growth", &[row("growth", "1×")]).expect("once");
+        let text = replace(&empty(), "A; numpy 2", "growth", &[row("growth", "1×")]).expect("once");
         let text =
-            replace(&text, "machine B", "dense-f64", &[row("dense-f64", "2×")]).expect("twice");
-        assert!(!text.contains("growth") && !text.contains("machine A"), "{text}");
+            replace(&text, "B; numpy 2", "dense-f64", &[row("dense-f64", "2×")]).expect("twice");
+        assert!(!text.contains("growth") && !text.contains("A; numpy"), "{text}");
+    }
+
+    #[test]
+    fn a_package_of_one_python_alone_is_no_other_version() {
+        let old = "A, 2 cores; rustc 1; 2 threads; Python 3.11, numpy 2.4, torch 2.1";
+        let new = "A, 2 cores; rustc 1; 2 threads; Python 3.11, numpy 2.4, pillow 13";
+        let both = "A, 2 cores; rustc 1; 2 threads; Python 3.11, numpy 2.4, pillow 13, torch 2.1";
+        assert_eq!(united(old, new).as_deref(), Some(both));
+        assert_eq!(united(old, &new.replace("numpy 2.4", "numpy 2.5")), None);
+        assert_eq!(united(old, &new.replace("rustc 1", "rustc 2")), None);
+        assert_eq!(united("| a row; of the table |", new), None);
     }
 
     #[test]

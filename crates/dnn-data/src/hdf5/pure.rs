@@ -9,6 +9,9 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 
+/// Bytes of chunked rows that are read at once: long enough that finding the chunks does not show.
+const AT_ONCE_BYTES: u64 = 1 << 20;
+
 pub(super) struct PureReader(File);
 
 impl PureReader {
@@ -88,7 +91,25 @@ impl Reader for PureReader {
     }
 
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {
-        Ok(self.0.dataset(name)?.read_raw()?)
+        let dataset = self.0.dataset(name)?;
+        let (Layout::Chunked { chunk_shape, .. }, shape) = (dataset.layout()?, dataset.shape()?)
+        else {
+            return Ok(dataset.read_raw()?);
+        };
+        // Some rows at a time, each chunk in one piece: of rows the library copies whole ones, of
+        // everything only what is side by side in the last dimension, the bytes of a pixel.
+        let n_rows = shape.first().copied().unwrap_or(0);
+        let row_bytes = shape.iter().skip(1).product::<u64>().max(1);
+        let chunk_rows = chunk_shape.first().copied().unwrap_or(1).clamp(1, n_rows.max(1));
+        let rows = chunk_rows * (AT_ONCE_BYTES / row_bytes / chunk_rows).max(1);
+        let mut bytes = Vec::with_capacity(usize::try_from(n_rows * row_bytes)?);
+        let mut start = 0;
+        while start < n_rows {
+            let n = rows.min(n_rows - start);
+            bytes.extend_from_slice(&dataset.read_raw_rows(start, n)?);
+            start += n;
+        }
+        Ok(bytes)
     }
 
     fn read_byte_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<u8>, Cause> {
