@@ -9,7 +9,7 @@ use anyhow::ensure;
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{AnyNetwork, InputContract, Model, Network, Real};
 use dnn_data::ImageSet;
-use dnn_train::Evaluation;
+use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
 use std::path::PathBuf;
 
@@ -76,7 +76,7 @@ impl Answers {
     }
 }
 
-fn answers<F: Real>(
+fn answers<F: Trainable>(
     network: &Network<F>,
     contract: &InputContract,
     set: &ImageSet,

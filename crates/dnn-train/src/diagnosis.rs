@@ -1,7 +1,7 @@
 //! What is wrong inside a trained network, in words.
 
 use crate::engine::LayerHealth;
-use crate::trainer::{examples_at_once, matrix, selected};
+use crate::trainer::{Trainable, examples_at_once, matrix, selected};
 use dnn_core::network::Workspace;
 use dnn_core::{Activation, DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;
@@ -13,7 +13,15 @@ use nalgebra::DMatrix;
 /// When the examples cannot be read.
 /// # Panics
 /// When they do not have the network's number of features.
-pub fn diagnose<F: Real>(
+pub fn diagnose<F: Trainable>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+    trained: &[LayerHealth],
+) -> Result<Vec<LayerHealth>, DatasetError> {
+    F::diagnose(network, examples, trained)
+}
+
+pub(crate) fn diagnose_here<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
     trained: &[LayerHealth],

@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
 use crate::config::{ShapeError, TrainConfig};
+use crate::diagnosis;
 use crate::engine::{DenseEngine, Engine, EngineKind, EngineOptions, GramEngine, Job, LayerHealth};
 use crate::feed::{self, Subset};
 use crate::observer::Observer;
@@ -328,6 +329,25 @@ pub trait Trainable: Real {
         training: Training<'_, Self>,
         observers: &mut [&mut dyn Observer],
     ) -> Result<Trained<Self>, TrainError>;
+
+    /// As [`evaluate`].
+    ///
+    /// # Errors
+    /// Those of [`evaluate`].
+    fn evaluate(
+        network: &Network<Self>,
+        examples: &dyn Examples<Self>,
+    ) -> Result<Evaluation<Self>, DatasetError>;
+
+    /// As [`diagnose`](crate::diagnose).
+    ///
+    /// # Errors
+    /// Those of [`diagnose`](crate::diagnose).
+    fn diagnose(
+        network: &Network<Self>,
+        examples: &dyn Examples<Self>,
+        trained: &[LayerHealth],
+    ) -> Result<Vec<LayerHealth>, DatasetError>;
 }
 
 macro_rules! trainable {
@@ -338,6 +358,19 @@ macro_rules! trainable {
                 observers: &mut [&mut dyn Observer],
             ) -> Result<Trained<Self>, TrainError> {
                 training.compiled_here(observers)
+            }
+            fn evaluate(
+                network: &Network<Self>,
+                examples: &dyn Examples<Self>,
+            ) -> Result<Evaluation<Self>, DatasetError> {
+                evaluate_here(network, examples)
+            }
+            fn diagnose(
+                network: &Network<Self>,
+                examples: &dyn Examples<Self>,
+                trained: &[LayerHealth],
+            ) -> Result<Vec<LayerHealth>, DatasetError> {
+                diagnosis::diagnose_here(network, examples, trained)
             }
         }
     )*};
@@ -437,17 +470,20 @@ fn logits<F: Real>(
     let all = Mutex::new(DMatrix::zeros(n_outputs, m));
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), DatasetError> {
+        let mut x = DMatrix::zeros(0, 0);
         loop {
             let from = next.fetch_add(at_once, Ordering::Relaxed);
             if from >= m {
                 return Ok(());
             }
             let n = at_once.min(m - from);
-            let x = if let Some(x) = examples.matrix() {
-                x.columns(from, n).into_owned()
-            } else {
-                selected(examples, &(from..from + n).collect::<Vec<_>>())?.0
-            };
+            if x.ncols() != n {
+                x = DMatrix::zeros(examples.n_features(), n);
+            }
+            match examples.matrix() {
+                Some(all) => x.copy_from(&all.columns(from, n)),
+                None => examples.read(&(from..from + n).collect::<Vec<_>>(), &mut x)?,
+            }
             let some = network.logits(&x);
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             all.columns_mut(from, n).copy_from(&some);
@@ -488,7 +524,14 @@ pub struct Evaluation<F: Real> {
 /// # Panics
 /// When they do not have the network's number of features or classes.
 #[doc(alias = "predict")]
-pub fn evaluate<F: Real>(
+pub fn evaluate<F: Trainable>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+) -> Result<Evaluation<F>, DatasetError> {
+    F::evaluate(network, examples)
+}
+
+fn evaluate_here<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<Evaluation<F>, DatasetError> {

@@ -173,7 +173,8 @@ pub(crate) fn write_hdf5(path: &Path, set: &ImageSet, storage: Storage) {
 
 /// Images of the file, 16 MiB of them in memory.
 pub(crate) fn stream(path: &Path) -> Stream {
-    Stream::open(path, &of_course("train"), &dnn_data::hdf5::Options::default(), 16 << 20)
+    Stream::open(path, &of_course("train"), &dnn_data::hdf5::Options::default())
+        .and_then(|stream| stream.with_memory(16 << 20))
         .expect("a file of the course's schema")
 }
 

@@ -239,17 +239,17 @@ impl Stream {
             let values = match (self.kind, used.map(|(_, block)| block)) {
                 (Kind::Floats(_), used) => {
                     let room = if let Some(Block::Floats(room)) = used { room } else { Vec::new() };
-                    let floats = file.read_float_rows(images, rows)?;
-                    Block::Floats(refilled(room, floats.iter().copied()))
+                    Block::Floats(refilled(room, &file.read_float_rows(images, rows)?))
                 }
                 (kind, used) => {
                     let room = if let Some(Block::Bytes(room)) = used { room } else { Vec::new() };
-                    Block::Bytes(if kind == Kind::Bytes {
-                        refilled(room, file.read_byte_rows(images, rows)?.iter().copied())
+                    let bytes = if kind == Kind::Bytes {
+                        file.read_byte_rows(images, rows)?
                     } else {
                         let floats = file.read_float_rows(images, rows)?;
-                        refilled(room, floats.iter().map(|&value| value as u8))
-                    })
+                        floats.into_iter().map(|value| value as u8).collect()
+                    };
+                    Block::Bytes(refilled(room, &bytes))
                 }
             };
             cache.push_back((block, values));
@@ -259,10 +259,10 @@ impl Stream {
     }
 }
 
-fn refilled<T>(mut room: Vec<T>, values: impl ExactSizeIterator<Item = T>) -> Vec<T> {
+fn refilled<T: Copy>(mut room: Vec<T>, values: &[T]) -> Vec<T> {
     room.clear();
     room.reserve_exact(values.len());
-    room.extend(values);
+    room.extend_from_slice(values);
     room
 }
 
