@@ -345,7 +345,7 @@ impl<F: Real> Network<F> {
     /// # Panics
     /// When `x` does not have n₀ rows.
     pub fn logits(&self, x: &DMatrix<F>) -> DMatrix<F> {
-        const AT_ONCE: usize = crate::gemm::narrow::MOST_ROWS;
+        const AT_ONCE: usize = crate::gemm::NARROW;
         let mut workspace = Workspace::new(self, AT_ONCE.min(x.ncols()));
         let mut logits = DMatrix::zeros(workspace.logits().nrows(), x.ncols());
         for from in (0..x.ncols()).step_by(AT_ONCE) {

@@ -1,10 +1,11 @@
 //! What is wrong inside a trained network, in words.
 
 use crate::engine::LayerHealth;
-use crate::trainer::{Trainable, examples_at_once, matrix, selected};
+use crate::trainer::{Trainable, examples_at_once, selected};
 use dnn_core::network::Workspace;
 use dnn_core::{Activation, DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;
+use std::ops::Range;
 
 /// How each hidden layer of `network` fares on these examples. The gradients' size is not known
 /// from the network alone: it is taken from `trained`, the last look during training.
@@ -26,28 +27,23 @@ pub(crate) fn diagnose_here<F: Real>(
     examples: &dyn Examples<F>,
     trained: &[LayerHealth],
 ) -> Result<Vec<LayerHealth>, DatasetError> {
-    /// Of examples that are not in memory, so many tell enough.
+    /// So many tell enough.
     const SOME: usize = 4096;
-    let m = examples.n_examples();
     let hidden = &network.layers()[..network.layers().len() - 1];
-    let mut activations: Vec<DMatrix<F>> = Vec::new();
-    if examples.is_streamed() {
-        let m = m.min(SOME);
-        activations.extend(hidden.iter().map(|layer| DMatrix::zeros(layer.n(), m)));
-        let at_once = examples_at_once(examples);
-        for from in (0..m).step_by(at_once) {
-            let n = at_once.min(m - from);
-            let (x, _) = selected(examples, &(from..from + n).collect::<Vec<_>>())?;
-            let mut workspace = Workspace::new(network, n);
-            network.forward(&x, &mut workspace);
-            for (l, all) in activations.iter_mut().enumerate() {
-                all.columns_mut(from, n).copy_from(workspace.activations(l));
-            }
+    let some = evenly(examples.n_examples(), SOME, examples_at_once(examples));
+    let m = some.iter().map(ExactSizeIterator::len).sum();
+    let mut activations: Vec<DMatrix<F>> =
+        hidden.iter().map(|layer| DMatrix::zeros(layer.n(), m)).collect();
+    let mut from = 0;
+    for range in some {
+        let n = range.len();
+        let (x, _) = selected(examples, &range.collect::<Vec<_>>())?;
+        let mut workspace = Workspace::new(network, n);
+        network.forward(&x, &mut workspace);
+        for (l, all) in activations.iter_mut().enumerate() {
+            all.columns_mut(from, n).copy_from(workspace.activations(l));
         }
-    } else {
-        let mut workspace = Workspace::new(network, m);
-        network.forward(&*matrix(examples)?, &mut workspace);
-        activations.extend((0..hidden.len()).map(|l| workspace.activations(l).clone()));
+        from += n;
     }
     let health = hidden.iter().zip(&activations).enumerate().map(|(l, (layer, a))| {
         let gradient_rms = trained.get(l).map_or(f64::NAN, |layer| layer.gradient_rms);
@@ -59,6 +55,16 @@ pub(crate) fn diagnose_here<F: Real>(
         )
     });
     Ok(health.collect())
+}
+
+/// All of `m`, or `n` of them and a few: in pieces of neighbours, from the first to the last.
+fn evenly(m: usize, n: usize, at_once: usize) -> Vec<Range<usize>> {
+    if m <= n {
+        return (0..m).step_by(at_once).map(|from| from..m.min(from + at_once)).collect();
+    }
+    let n_pieces = n.div_ceil(at_once);
+    let start = |i: usize| i * (m - at_once) / (n_pieces - 1).max(1);
+    (0..n_pieces).map(|i| start(i)..start(i) + at_once).collect()
 }
 
 /// Gradients of one layer this much smaller or larger than the last hidden one's are worth a word.
@@ -151,6 +157,13 @@ mod tests {
 
     fn layer(units: usize, dead: usize, saturated: f64, gradient_rms: f64) -> LayerHealth {
         LayerHealth { units, dead, saturated, gradient_rms }
+    }
+
+    #[test]
+    fn some_examples_are_from_everywhere() {
+        assert_eq!(evenly(5, 8, 2), [0..2, 2..4, 4..5]);
+        assert_eq!(evenly(100, 8, 4), [0..4, 96..100]);
+        assert_eq!(evenly(100, 12, 4), [0..4, 48..52, 96..100]);
     }
 
     #[test]

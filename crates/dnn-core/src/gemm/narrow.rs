@@ -17,22 +17,18 @@ use crate::simd::arch;
 use pulp::{Simd, WithSimd};
 use std::mem::MaybeUninit;
 
-/// Rows of B that [`combine`] takes at once where they lie close together: with two vectors of each
-/// they fit the first-level cache.
+/// Rows of B that [`combine`] takes at once: with two vectors of each they fit the first-level cache.
 const DEPTH: usize = 256;
 /// Rows of B lie far apart from here, in bytes. Then they are on different pages, and often in the
 /// same sets of the cache, so that they are copied together first.
-const FAR_BYTES: usize = 4096;
-/// Rows that are copied together.
-const DEPTH_FAR: usize = 32;
+const FAR_BYTES: usize = 1024;
 /// Length of the piece of each row that is copied, in bytes.
-const PANEL_BYTES: usize = 2048;
+const PANEL_BYTES: usize = 512;
 /// Distance of the copied rows in bytes: an odd number of cache lines, so that they spread over
 /// all sets of the cache.
 const PACKED_STRIDE_BYTES: usize = PANEL_BYTES + 64;
-/// Rows of a tile of [`combine`], at most. A product of up to as many rows takes the sum of each
-/// element in the same order, whatever their number.
-pub(crate) const MOST_ROWS: usize = 8;
+/// Rows of a tile of [`combine`], at most.
+const MOST_ROWS: usize = 8;
 /// Vectors of a tile of one row, at most.
 const WIDEST: usize = 5;
 /// Length of the piece of each dot product that [`dots`] takes at once, in bytes: what six of them
@@ -69,20 +65,17 @@ impl<F: Real> WithSimd for Combine<'_, F> {
             // SAFETY: the caller's promises.
             return unsafe { combine_one_row(simd, o) };
         }
-        // One row of tiles uses a row of B once: then copying cannot pay.
-        let far = o.m > MOST_ROWS && o.b_rs.unsigned_abs() * size_of::<F>() >= FAR_BYTES;
-        let (panel, depth) =
-            if far { (PANEL_BYTES / size_of::<F>(), DEPTH_FAR) } else { (o.n, DEPTH) };
+        let far = o.b_rs.unsigned_abs() * size_of::<F>() >= FAR_BYTES;
+        let panel = if far { PANEL_BYTES / size_of::<F>() } else { o.n };
         let stride = PACKED_STRIDE_BYTES / size_of::<F>();
         #[allow(clippy::large_stack_arrays)] // a thread has room for it, and the heap is slower
-        let mut packed =
-            [const { MaybeUninit::<u64>::uninit() }; DEPTH_FAR * PACKED_STRIDE_BYTES / 8];
+        let mut packed = [const { MaybeUninit::<u64>::uninit() }; DEPTH * PACKED_STRIDE_BYTES / 8];
         let packed = packed.as_mut_ptr().cast::<F>();
         for col in (0..o.n).step_by(panel) {
             let cols = panel.min(o.n - col);
-            for from in (0..o.k).step_by(depth) {
-                let block = Block { row: 0, col, from, to: o.k.min(from + depth) };
-                // SAFETY: the block lies within the operands. Where rows are copied, `depth` of at
+            for from in (0..o.k).step_by(DEPTH) {
+                let block = Block { row: 0, col, from, to: o.k.min(from + DEPTH) };
+                // SAFETY: the block lies within the operands. Where rows are copied, `DEPTH` of at
                 // most `panel` numbers fit the buffer at this stride, and rows of B are contiguous.
                 unsafe {
                     let rows = if far {
