@@ -142,6 +142,12 @@ pub(crate) struct FilesArgs {
     /// Seed of the drawing of that share [default: 1]
     #[arg(long, value_name = "N")]
     split_seed: Option<u64>,
+}
+
+/// Where decoded images are kept.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Folders of images")]
+pub(crate) struct CacheArgs {
     /// Keep decoded images in this folder, for the next time [default: in the user's cache folder,
     /// when the files are 64 MB or more]
     #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
@@ -182,6 +188,8 @@ pub(crate) struct ShapeArgs {
 pub(crate) struct InputArgs {
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
     /// Bring each channel (of numbers that are no images, each feature) to mean 0 and deviation 1
     #[arg(long, help_heading = "Input")]
     standardize: bool,
@@ -209,7 +217,7 @@ fn read_share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     share(&f64::deserialize(from)?.to_string()).map_err(D::Error::custom)
 }
 
-impl FilesArgs {
+impl CacheArgs {
     /// Where decoded images are kept.
     pub(crate) fn caching(&self) -> Caching {
         match &self.cache {
@@ -218,9 +226,11 @@ impl FilesArgs {
             None => Caching::Usual,
         }
     }
+}
 
+impl FilesArgs {
     fn any(&self) -> bool {
-        let Self { on_bad_image, test_share, split_seed, .. } = self;
+        let Self { on_bad_image, test_share, split_seed } = self;
         on_bad_image.is_some() || test_share.is_some() || split_seed.is_some()
     }
 

@@ -3,7 +3,7 @@
 use crate::args::{DrawArgs, NameArgs};
 use crate::choice::choice;
 use crate::console::{Console, printable};
-use crate::input::FilesArgs;
+use crate::input::{CacheArgs, FilesArgs};
 use crate::source::{Source, Split};
 use anyhow::ensure;
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
@@ -27,6 +27,8 @@ pub(crate) struct LabelledArgs {
     draw: DrawArgs,
     #[command(flatten)]
     files: FilesArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 impl LabelledArgs {
@@ -41,7 +43,7 @@ impl LabelledArgs {
     ) -> anyhow::Result<ImageSet> {
         let mut source = Source::new(&self.data, &self.names, &self.draw)?;
         source.input = self.files.change(None);
-        source.caching = self.files.caching();
+        source.caching = self.cache.caching();
         let splits = source.load_for(Some(contract), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let split = if self.names.x.is_some() { Split::Train } else { self.split };

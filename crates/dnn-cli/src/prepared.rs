@@ -41,7 +41,7 @@ impl<F: Real> Prepared<F> {
         if let Some(limit) = source.memory_limit
             && let Some(streamed) = source.stream(limit, size_of::<F>(), &beside, console)?
         {
-            return Self::streamed(source, streamed, augment.map(|a| (a, seed)), start, console);
+            return Self::streamed(streamed, augment.map(|a| (a, seed)), start);
         }
         let Splits { train, test, validation, .. } = source.load(console)?;
         let Some(train) = train else {
@@ -79,18 +79,13 @@ impl<F: Real> Prepared<F> {
 
     /// Images that stay in their file.
     fn streamed(
-        source: &Source,
         streams: Streams,
         augment: Option<(AugmentConfig, u64)>,
         start: Instant,
-        console: Console,
     ) -> anyhow::Result<Self> {
         let Streams { train, test, validation, standardization } = streams;
         let contract = InputContract { standardization, ..train.contract()? };
         let data_hash = fingerprint(&train)?;
-        let of_set = |set: ImageSet| -> anyhow::Result<Box<dyn Examples<F>>> {
-            Ok(Box::new(set.to_dataset::<F>(&contract)?))
-        };
         let examples = |stream: Stream| -> anyhow::Result<Box<dyn Examples<F>>> {
             ensure!(
                 stream.contract()?.normalization == contract.normalization,
@@ -98,27 +93,14 @@ impl<F: Real> Prepared<F> {
             );
             Ok(Box::new(StreamedExamples::new(stream, &contract)?))
         };
-        let test = match (test, source.load_test(&contract, console)?) {
-            (_, Some(set)) => Some(of_set(set)?),
-            (Some(stream), None) => Some(examples(stream)?),
-            (None, None) => None,
-        };
-        let validation = match (validation, source.load_validation(&contract, console)?) {
-            (_, Some(set)) => Some(of_set(set)?),
-            (Some(stream), None) => Some(examples(stream)?),
-            (None, None) => None,
-        };
+        let test = test.map(examples).transpose()?;
+        let validation = validation.map(examples).transpose()?;
         let train: Box<dyn Examples<F>> = match augment {
             Some((config, seed)) => {
                 Box::new(AugmentedExamples::new(train, &contract, config, seed)?)
             }
             None => examples(train)?,
         };
-        for other in test.iter().chain(&validation) {
-            if other.classes() != train.classes() {
-                bail!("the images to judge by have other classes than those to train on");
-            }
-        }
         Ok(Self { train, test, validation, contract, data_hash, start })
     }
 }

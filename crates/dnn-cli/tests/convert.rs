@@ -57,6 +57,13 @@ fn other_sources_are_converted_too() {
     place.ok(&["train", "t.h5", "--iterations", "2", "--out", "r", "--layers", "2", "--quiet"]);
     let error = place.refused(&["data", "convert", "t.csv", "s.h5", "--label", "kind", "--size=3"]);
     assert!(error.contains("are not resized"), "{error}");
+    // Bytes in a wider type are bytes.
+    let numbers = (0..16_i16).flat_map(|i| (i * 17).to_be_bytes());
+    let header = [0, 0, 11, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2];
+    let images: Vec<u8> = header.into_iter().chain(numbers).collect();
+    fs::write(place.path("w-images-idx3"), images).unwrap();
+    fs::write(place.path("w-labels-idx1"), [0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 0, 1]).unwrap();
+    place.ok(&["data", "convert", "w-images-idx3", "w.h5", "--size", "3"]);
     let error = place.refused(&["data", "convert", "nothing", "s.h5"]);
     assert!(error.contains("nothing"), "{error}");
     fs::create_dir_all(place.path("bad/x")).unwrap();

@@ -55,6 +55,16 @@ fn any_source_can_be_streamed_prepared_and_augmented() {
     let more = ["--standardize", "--augment", "light", "--memory-limit", LIMIT];
     let second = place.json(&[&usual[..], &more].concat());
     assert_eq!(first["costs"], second["costs"]);
+    // How images are prepared is known, whether or not they were prepared again.
+    let contract =
+        |run: &str| place.json(&["inspect", &format!("{run}/model.safetensors")])["input"].clone();
+    train(&place, "e", &[&["--size", "40", "--aspect", "crop"], &limited[..]].concat());
+    train(&place, "f", &["--size", "40", "--aspect", "crop"]);
+    assert_eq!(contract("e")["aspect"], "crop");
+    assert_eq!(contract("e"), contract("f"));
+    // Another file to test on is not in memory either, nor are its classes other ones.
+    let tested = train(&place, "g", &[&["--size", "40", "--test", "e.h5"], &limited[..]].concat());
+    assert_eq!(tested["test"]["total"], 60);
     let plain = train(&place, "c", &[&["--size", "40", "--standardize"], &limited[..]].concat());
     assert_ne!(first["costs"], plain["costs"], "it was augmented");
 }

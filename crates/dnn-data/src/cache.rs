@@ -8,8 +8,9 @@ use crate::convert::{self, convert_with};
 use crate::folder::{self, FolderOptions};
 use crate::hdf5::{self, Factor, FactorValues, Factors};
 use crate::source::{self, Options};
-use crate::{DataError, Rejected, SplitName, Splits, parallel};
+use crate::{DataError, ImageShape, Rejected, SplitName, Splits, parallel};
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,11 @@ impl Cache {
         let asked = convert::Options { level: LEVEL, ..*asked };
         let files = source::files(from, asked.source)?;
         let path = self.folder.join(format!("{}.h5", key(from, &files, &asked)?));
+        let sound = |path: &Path| hdf5::describe(path, &hdf5::Options::default()).is_ok();
+        if path.is_file() && !sound(&path) {
+            // Damaged: it is made anew.
+            fs::remove_file(&path).map_err(crate::file::io(&path, "delete"))?;
+        }
         if path.is_file() {
             // For what was used last to be deleted last. It may lie where nothing may be changed.
             let _ = File::options()
@@ -83,7 +89,6 @@ impl Cache {
         let mut entry = self.entry(from, asked)?;
         let splits = match Self::read(from, &entry.path, asked.source) {
             Err(_) if entry.is_old => {
-                // Damaged: it is made anew.
                 fs::remove_file(&entry.path).map_err(crate::file::io(&entry.path, "delete"))?;
                 entry = self.entry(from, asked)?;
                 Self::read(from, &entry.path, asked.source)?
@@ -98,6 +103,7 @@ impl Cache {
         let hdf5_options = hdf5::Options { limits: options.limits, backend: options.backend };
         let mut splits = hdf5::load_file(entry, &hdf5_options)?;
         let factors = hdf5::load_factors(entry, &hdf5_options)?;
+        let shape = ImageShape::of(&options.folder.contract);
         for (split, files) in folder_files(from, options)? {
             let kept = match factors.of(split).iter().find(|factor| factor.name == FILE) {
                 Some(Factor { values: FactorValues::I64(kept), .. }) => &kept[..],
@@ -111,11 +117,7 @@ impl Cache {
             let file = |&i: &i64| files.get(usize::try_from(i).ok()?).cloned();
             let kept: Option<Vec<PathBuf>> = kept.iter().map(file).collect();
             match (set.take(), kept) {
-                (Some(own), Some(kept)) if kept.len() == own.len() => {
-                    let is_kept: std::collections::HashSet<&PathBuf> = kept.iter().collect();
-                    let bad = files.iter().filter(|file| !is_kept.contains(file));
-                    let bad = bad.filter_map(|file| folder::rejection(file, &options.folder));
-                    splits.rejected.extend(bad);
+                (Some(own), Some(kept)) if kept.len() == own.len() && own.shape() == shape => {
                     *set = Some(own.read_from(kept, options.folder.contract.clone()));
                 }
                 _ => {
@@ -128,10 +130,38 @@ impl Cache {
                 }
             }
         }
+        splits.rejected = Self::rejected(from, entry, options)?;
         let path = |is_there: bool| is_there.then(|| from.to_owned());
         splits.train_path = path(splits.train.is_some());
         splits.test_path = path(splits.test.is_some());
         Ok(splits)
+    }
+
+    /// The image files that an entry leaves out, with what is wrong with each.
+    ///
+    /// # Errors
+    /// When the source or the entry cannot be read.
+    pub fn rejected(
+        from: &Path,
+        entry: &Path,
+        options: &Options,
+    ) -> Result<Vec<Rejected>, DataError> {
+        let splits = folder_files(from, options)?;
+        if splits.is_empty() {
+            return Ok(Vec::new());
+        }
+        let factors = hdf5::load_factors(entry, &hdf5::Options::default())?;
+        let mut rejected = Vec::new();
+        for (split, files) in splits {
+            let kept = match factors.of(split).iter().find(|factor| factor.name == FILE) {
+                Some(Factor { values: FactorValues::I64(kept), .. }) => &kept[..],
+                _ => &[],
+            };
+            let kept: HashSet<i64> = kept.iter().copied().collect();
+            let bad = (0..).zip(&files).filter(|(i, _)| !kept.contains(i));
+            rejected.extend(bad.filter_map(|(_, file)| folder::rejection(file, &options.folder)));
+        }
+        Ok(rejected)
     }
 
     /// What was not used for long. That nothing can be deleted is no reason to stop.
@@ -169,8 +199,7 @@ fn folder_files(
 
 /// Which of a folder's files each image is.
 fn which_files(splits: &[(SplitName, Vec<PathBuf>)], rejected: &[Rejected]) -> Factors {
-    let bad: std::collections::HashSet<&Path> =
-        rejected.iter().map(|rejected| rejected.path.as_path()).collect();
+    let bad: HashSet<&Path> = rejected.iter().map(|rejected| rejected.path.as_path()).collect();
     let mut factors = Factors::default();
     for (split, files) in splits {
         let kept = (0..).zip(files).filter(|(_, file)| !bad.contains(file.as_path()));
@@ -189,7 +218,9 @@ fn key(from: &Path, files: &[PathBuf], asked: &convert::Options<'_>) -> Result<S
     let mut all = Sha256::new();
     all.update(format!("dnn-data cache {VERSION}\n{source:?}\n{:?}\n", asked.contract));
     for (file, hash) in files.iter().zip(hashes) {
-        let name = file.strip_prefix(from).unwrap_or(Path::new(""));
+        // A file's own name says what it is for, and what its classes are.
+        let name = if file == from { file.file_name().map(Path::new) } else { None };
+        let name = name.or(file.strip_prefix(from).ok()).unwrap_or(file);
         // Ends with what no name has.
         all.update(name.as_os_str().as_encoded_bytes());
         all.update([0]);

@@ -2,7 +2,7 @@
 
 use crate::file::{InputFile, files_of, io, listed, says_test};
 use crate::visit::BLOCK_BYTES;
-use crate::{DataError, ImageSet, ImageShape, Limits, SplitName, Splits, Values, Visitor};
+use crate::{DataError, ImageSet, ImageShape, Limits, Part, SplitName, Splits, Values, Visitor};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,10 @@ pub(crate) fn visit(path: &Path, visitor: &mut dyn Visitor) -> Result<Vec<String
         }
         let inputs = files.iter().map(|f| InputFile::open(f)).collect::<Result<Vec<_>, _>>()?;
         let n_bytes: u64 = inputs.iter().map(|input| input.n_bytes).sum();
-        visitor.begin(split, SHAPE, n_bytes as usize / RECORD_BYTES)?;
+        let n = n_bytes as usize / RECORD_BYTES;
+        if !visitor.begin(Part { split, shape: SHAPE, n, contract: None })? {
+            continue;
+        }
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for input in inputs {
             records(input, &classes, |label, planes| {
@@ -100,7 +103,10 @@ pub(crate) fn visit(path: &Path, visitor: &mut dyn Visitor) -> Result<Vec<String
 /// The files that [`load`] reads.
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let Batches { train, test, .. } = Batches::of(path)?;
-    Ok([train, test].concat())
+    let folder = if path.is_dir() { Some(path) } else { path.parent() };
+    let names = folder.unwrap_or(Path::new("")).join(NAMES_FILE);
+    let names = names.is_file().then_some(names);
+    Ok(train.into_iter().chain(test).chain(names).collect())
 }
 
 /// What a folder, or a file, holds.

@@ -4,8 +4,9 @@ use crate::hdf5::{Contents, Factors, Writer};
 use crate::image_set::{not_resized, prepared};
 use crate::preprocess::ContractChange;
 use crate::source::{self, Visited};
-use crate::{DataError, ImageShape, Rejected, SplitName, Splits, Values, Visitor, parallel};
+use crate::{DataError, ImageShape, Part, Rejected, SplitName, Splits, Values, Visitor, parallel};
 use dnn_core::InputContract;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// How data are converted.
@@ -70,7 +71,7 @@ pub fn convert_splits(
 ) -> Result<Converted, DataError> {
     splits.check()?;
     let mut writing = Preparing::new(to, options)?;
-    let mut visited = Visited { classes: Vec::new(), contract: None, rejected: Vec::new() };
+    let mut visited = Visited { classes: Vec::new(), rejected: Vec::new() };
     for (split, set) in [
         (SplitName::Train, &splits.train),
         (SplitName::Validation, &splits.validation),
@@ -88,7 +89,9 @@ struct Preparing<'a> {
     writer: Writer,
     options: &'a Options<'a>,
     split: Option<Split>,
-    labels: Vec<(SplitName, Vec<usize>)>,
+    /// What is known of how the images were prepared.
+    contract: Option<InputContract>,
+    counts: Vec<(SplitName, Vec<usize>)>,
     n_done: usize,
     n_all: usize,
 }
@@ -104,23 +107,22 @@ struct Split {
 impl<'a> Preparing<'a> {
     fn new(to: &Path, options: &'a Options<'a>) -> Result<Self, DataError> {
         let writer = Writer::create(to, options.level)?;
-        Ok(Self { writer, options, split: None, labels: Vec::new(), n_done: 0, n_all: 0 })
+        let (split, contract, counts) = (None, None, Vec::new());
+        Ok(Self { writer, options, split, contract, counts, n_done: 0, n_all: 0 })
     }
 
     fn finish(self, visited: Visited, factors: Factors) -> Result<Converted, DataError> {
-        let Visited { classes, contract, rejected } = visited;
-        let Some(Split { given, shape, contract: own }) = self.split else {
+        let Visited { classes, rejected } = visited;
+        let Some(Split { shape, .. }) = self.split else {
             return Err(DataError::Mismatch {
                 what: "data".into(),
                 expected: "one example at least".into(),
                 got: "none".into(),
             });
         };
-        // Without resizing the images are what the source says they are.
-        let contract = if given == shape { contract } else { Some(own) };
-        let contents = Contents { classes, contract, factors };
+        let contents = Contents { classes, contract: self.contract, factors };
         self.writer.finish(&contents)?;
-        let mut counts = self.labels;
+        let mut counts = self.counts;
         counts.sort_by_key(|(split, _)| *split);
         for (_, counts) in &mut counts {
             counts.resize(contents.classes.len(), 0);
@@ -130,21 +132,26 @@ impl<'a> Preparing<'a> {
 }
 
 impl Visitor for Preparing<'_> {
-    fn begin(&mut self, split: SplitName, given: ImageShape, n: usize) -> Result<(), DataError> {
-        let contract = self.options.contract.apply(given.contract()?);
+    fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+        let Part { split, shape: given, n, contract: own } = part.clone();
+        let is_prepared = own.is_some() || self.options.contract != ContractChange::default();
+        let contract = self.options.contract.apply(own.map_or_else(|| given.contract(), Ok)?);
         contract.check().map_err(crate::image::ImageError::from)?;
         let shape = ImageShape::of(&contract);
         if let Some(before) = self.split.as_ref().filter(|before| before.shape != shape) {
             return Err(DataError::Mismatch {
-                what: "size of the images of another split".into(),
-                expected: before.shape.to_string(),
+                what: format!("size of the images of {split}"),
+                expected: format!("{}, as those before", before.shape),
                 got: shape.to_string(),
             });
         }
+        if is_prepared && self.contract.is_none() {
+            self.contract = Some(contract.clone());
+        }
         self.split = Some(Split { given, contract, shape });
-        self.labels.push((split, Vec::new()));
+        self.counts.push((split, Vec::new()));
         self.n_all += n;
-        self.writer.begin(split, shape, n)
+        self.writer.begin(Part { shape, ..part })
     }
 
     fn examples(&mut self, values: Values<'_>, labels: &[u32]) -> Result<(), DataError> {
@@ -155,13 +162,18 @@ impl Visitor for Preparing<'_> {
         if given == shape {
             self.writer.examples(values, labels)?;
         } else {
-            let Values::Bytes(pixels) = values else { return Err(not_resized(*given, *shape)) };
-            let images: Vec<&[u8]> = pixels.chunks_exact(given.n_bytes()).collect();
+            let bytes = match values {
+                Values::Bytes(bytes) => Cow::Borrowed(bytes),
+                Values::Floats(floats) => {
+                    Cow::Owned(as_bytes(floats).ok_or_else(|| not_resized(*given, *shape))?)
+                }
+            };
+            let images: Vec<&[u8]> = bytes.chunks_exact(given.n_bytes()).collect();
             let images = parallel::map(&images, |image| prepared(image, *given, contract));
             let images = images.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
             self.writer.examples(Values::Bytes(&images), labels)?;
         }
-        if let Some((_, counts)) = self.labels.last_mut() {
+        if let Some((_, counts)) = self.counts.last_mut() {
             for &label in labels {
                 let n_classes = counts.len().max(label as usize + 1);
                 counts.resize(n_classes, 0);
@@ -172,4 +184,10 @@ impl Visitor for Preparing<'_> {
         (self.options.progress)(self.n_done, self.n_all);
         Ok(())
     }
+}
+
+/// Numbers of a wider type that are bytes all the same.
+fn as_bytes(floats: &[f32]) -> Option<Vec<u8>> {
+    let byte = |&v: &f32| ((0.0..=255.0).contains(&v) && v.fract() == 0.0).then_some(v as u8);
+    floats.iter().map(byte).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::file::InputFile;
 use crate::visit::block_rows;
-use crate::{DataError, ImageSet, ImageShape, Limits, SplitName, Splits, Values, Visitor};
+use crate::{DataError, ImageSet, ImageShape, Limits, Part, SplitName, Splits, Values, Visitor};
 use ::csv::{Position, Reader, ReaderBuilder, StringRecord};
 use dnn_core::InputContract;
 use std::collections::BTreeSet;
@@ -60,7 +60,10 @@ pub(crate) fn visit(
     drop(labels);
     let labels = indices;
     let shape = table.shape();
-    visitor.begin(SplitName::Train, shape, labels.len())?;
+    let part = Part { split: SplitName::Train, shape, n: labels.len(), contract: None };
+    if !visitor.begin(part)? {
+        return Ok(classes);
+    }
     let at_once = block_rows(shape.width * size_of::<f32>());
     let mut blocks = labels.chunks(at_once);
     let mut features = Vec::new();

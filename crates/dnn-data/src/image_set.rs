@@ -4,7 +4,7 @@
 use crate::preprocess;
 use crate::preprocess::Features;
 use crate::visit::block_rows;
-use crate::{DataError, SplitName, Values, Visitor};
+use crate::{DataError, Part, SplitName, Values, Visitor};
 use dnn_core::{Dataset, InputContract, Normalization, Real};
 use nalgebra::DMatrix;
 #[cfg(feature = "image")]
@@ -269,7 +269,10 @@ impl ImageSet {
     /// # Errors
     /// What the visitor gives.
     pub fn visit(&self, split: SplitName, visitor: &mut dyn Visitor) -> Result<(), DataError> {
-        visitor.begin(split, self.shape, self.len())?;
+        let contract = self.contract.clone();
+        if !visitor.begin(Part { split, shape: self.shape, n: self.len(), contract })? {
+            return Ok(());
+        }
         let n = self.shape.n_bytes();
         let rows = block_rows(n);
         for (block, labels) in self.labels.chunks(rows).enumerate() {

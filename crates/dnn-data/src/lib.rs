@@ -51,4 +51,4 @@ pub use image_set::{ImageSet, ImageShape};
 pub use limits::Limits;
 pub use names::Names;
 pub use splits::{Rejected, SplitName, Splits};
-pub use visit::{Values, Visitor};
+pub use visit::{Part, Values, Visitor, shared_classes};

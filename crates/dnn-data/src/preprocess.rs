@@ -104,6 +104,18 @@ pub struct ContractChange {
 }
 
 impl ContractChange {
+    /// All that makes images what this contract asks for.
+    pub fn to(contract: &InputContract) -> Self {
+        Self {
+            size: Some((contract.width, contract.height)),
+            channels: Some(contract.channels),
+            resize: Some(contract.resize),
+            aspect: Some(contract.aspect),
+            background: Some(contract.background),
+            exif_orientation: Some(contract.exif_orientation),
+        }
+    }
+
     /// The contract with what is asked.
     #[must_use]
     pub fn apply(&self, base: InputContract) -> InputContract {

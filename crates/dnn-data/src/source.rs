@@ -6,8 +6,7 @@ use crate::ImageSet;
 use crate::content::Text;
 use crate::content::what_it_is;
 use crate::file::InputFile;
-use crate::{DataError, Limits, Names, Rejected, Splits, Visitor};
-use dnn_core::InputContract;
+use crate::{DataError, Limits, Names, Part, Rejected, Splits, Values, Visitor};
 use std::path::{Path, PathBuf};
 
 /// What is asked of a source; each kind of data looks at what concerns it.
@@ -126,8 +125,6 @@ pub fn open_watched(
 pub struct Visited {
     /// Names of the classes, of all splits.
     pub classes: Vec<String>,
-    /// The contract that the images were prepared by, where it is not just their size.
-    pub contract: Option<InputContract>,
     /// The image files that were left out.
     pub rejected: Vec<Rejected>,
 }
@@ -142,15 +139,10 @@ pub fn visit(
     options: &Options,
     visitor: &mut dyn Visitor,
 ) -> Result<Visited, DataError> {
-    let (mut contract, mut rejected) = (None, Vec::new());
+    let mut rejected = Vec::new();
     let classes = match kind(path, options)? {
         #[cfg(feature = "hdf5")]
-        Kind::Hdf5 => {
-            let names = options.names.as_ref();
-            let (classes, own) = crate::hdf5::visit(path, names, &options.hdf5(), visitor)?;
-            contract = own;
-            classes
-        }
+        Kind::Hdf5 => crate::hdf5::visit(path, options.names.as_ref(), &options.hdf5(), visitor)?,
         #[cfg(feature = "idx")]
         Kind::Idx => crate::idx::visit(path, &options.limits, visitor)?,
         #[cfg(feature = "npz")]
@@ -162,12 +154,31 @@ pub fn visit(
         #[cfg(feature = "folder")]
         Kind::Folder => {
             let (classes, bad) = crate::folder::visit(path, &options.folder, visitor)?;
-            contract = Some(options.folder.contract.clone());
             rejected = bad;
             classes
         }
     };
-    Ok(Visited { classes, contract, rejected })
+    Ok(Visited { classes, rejected })
+}
+
+/// What [`open`] would read, without the examples.
+///
+/// # Errors
+/// As [`open`], where it shows without them.
+pub fn parts(path: &Path, options: &Options) -> Result<(Vec<Part>, Vec<String>), DataError> {
+    struct Count(Vec<Part>);
+    impl Visitor for Count {
+        fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+            self.0.push(part);
+            Ok(false)
+        }
+        fn examples(&mut self, _: Values<'_>, _: &[u32]) -> Result<(), DataError> {
+            Ok(())
+        }
+    }
+    let mut count = Count(Vec::new());
+    let Visited { classes, .. } = visit(path, options, &mut count)?;
+    Ok((count.0, classes))
 }
 
 /// Whether what lies behind a path is a folder of images.

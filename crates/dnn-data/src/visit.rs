@@ -1,6 +1,7 @@
 //! Examples as they are read, some at a time: for data that memory does not hold.
 
 use crate::{DataError, ImageShape, SplitName};
+use dnn_core::InputContract;
 
 /// What examples are made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,15 +27,28 @@ impl Values<'_> {
     }
 }
 
+/// One split of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Which one.
+    pub split: SplitName,
+    /// Size of every image.
+    pub shape: ImageShape,
+    /// How many examples it has, at most.
+    pub n: usize,
+    /// The contract that the images were prepared by, where the source says so.
+    pub contract: Option<InputContract>,
+}
+
 /// What takes examples in the order in which a source has them.
 ///
 /// Each split is begun once, and all its examples follow, of one size and one kind of values.
 pub trait Visitor {
-    /// Examples of this split and size follow, `n` of them at most.
+    /// The examples of this split follow; or they do not, when the answer is `false`.
     ///
     /// # Errors
     /// What keeps the visitor from taking them; reading ends then.
-    fn begin(&mut self, split: SplitName, shape: ImageShape, n: usize) -> Result<(), DataError>;
+    fn begin(&mut self, part: Part) -> Result<bool, DataError>;
 
     /// Takes some examples.
     ///
@@ -53,12 +67,12 @@ pub(crate) fn block_rows(row_bytes: usize) -> usize {
     (BLOCK_BYTES / row_bytes.max(1)).max(1)
 }
 
-/// Gives the sets of a source the same classes: those that call theirs by their indices alone take
+/// The classes of sets that were read apart, the same for all: those that call theirs by their indices alone take
 /// the names, and the number, of the others.
 ///
 /// # Errors
 /// [`DataError::Mismatch`] when they have different names.
-pub(crate) fn shared_classes(sets: Vec<Vec<String>>) -> Result<Vec<String>, DataError> {
+pub fn shared_classes(sets: Vec<Vec<String>>) -> Result<Vec<String>, DataError> {
     let is_named =
         |classes: &[String]| classes.iter().enumerate().any(|(i, name)| *name != i.to_string());
     let mut shared: Vec<String> = Vec::new();

@@ -134,7 +134,19 @@ fn npz_cifar_and_hdf5() {
     // And the file once more: it is still known how the images were made.
     convert_with(&once, &twice, &options, ContractChange::default()).expect("converted");
     let again = source::open(&twice, &options).expect("readable");
-    assert_eq!(again.test.expect("a set").contract().expect("one"), contract);
+    assert_eq!(again.test.as_ref().expect("a set").contract().expect("one"), contract);
+    // What is asked is recorded though nothing is resized; what is not asked stays.
+    let cropped =
+        ContractChange { aspect: Some(dnn_core::Aspect::Crop), ..ContractChange::default() };
+    convert_with(&once, &twice, &options, cropped).expect("converted");
+    let wide = ContractChange { size: Some((9, 5)), ..ContractChange::default() };
+    let thrice = folder.path().join("thrice.h5");
+    convert_with(&twice, &thrice, &options, wide).expect("converted");
+    let wide = source::open(&thrice, &options).expect("readable").test.expect("a set");
+    let contract = wide.contract().expect("one");
+    assert_eq!((contract.width, contract.aspect), (9, dnn_core::Aspect::Crop));
+    let direct = again.test.expect("a set");
+    assert!(direct.prepared(&contract).expect("prepared").pixels() == wide.pixels());
 }
 
 #[cfg(feature = "cache")]
@@ -228,7 +240,9 @@ mod folders {
             .expect("copied");
         let (changed, entry) = open(&skip).expect("made");
         assert!(!entry.is_old && changed != direct);
-        // A damaged file is made anew.
+        // One of other images is made anew, and so is a damaged one.
+        fs::copy(open(&other).expect("made").1.path, &entry.path).expect("copied");
+        assert!(open(&skip).expect("made").0 == changed);
         let bytes = fs::read(&entry.path).expect("there");
         fs::write(&entry.path, &bytes[..bytes.len() / 2]).expect("written");
         let (again, entry) = open(&skip).expect("made");

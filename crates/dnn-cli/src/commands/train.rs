@@ -140,7 +140,7 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
         source.test_names = Some(names);
     }
     source.input = args.input.change(source.input);
-    source.caching = args.input.shape.files.caching();
+    source.caching = args.input.cache.caching();
     source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;
     source.absolute(Path::new(""))

@@ -2,7 +2,7 @@
 
 use super::Source;
 use crate::console::{Console, warn};
-use crate::input::{Caching, Input};
+use crate::input::Caching;
 use crate::interrupt;
 use crate::progress::image_bar;
 use anyhow::{Context, bail};
@@ -59,28 +59,33 @@ impl Source {
         }
     }
 
-    /// The images of this source as an HDF5 file of the cache, prepared as asked.
+    /// What lies behind a path as an HDF5 file of the cache, prepared as asked.
     ///
     /// # Errors
     /// What is wrong with the data or the cache, or that there is none.
-    pub(super) fn as_hdf5(&self, console: Console) -> anyhow::Result<PathBuf> {
+    pub(super) fn as_hdf5(
+        &self,
+        path: &Path,
+        options: &Options,
+        contract: ContractChange,
+        console: Console,
+    ) -> anyhow::Result<PathBuf> {
         let Some(folder) = self.cache_folder() else {
             bail!(
                 "{}: with a memory limit its images are kept prepared in a cache: --cache DIR",
-                self.data.display()
+                path.display()
             );
         };
-        let usual = Input::default();
-        let input = self.input.as_ref().unwrap_or(&usual);
-        let options = self.options(self.names.as_ref(), input.folder_options(None));
-        let entry = watched(console, &options, input.contract_change(), |asked| {
-            Cache::new(&folder).entry(&self.data, asked)
-        });
-        let Entry { path, is_old } = entry?;
+        let entry =
+            watched(console, options, contract, |asked| Cache::new(&folder).entry(path, asked));
+        let Entry { path: entry, is_old } = entry?;
+        for rejected in Cache::rejected(path, &entry, options)? {
+            warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
+        }
         if !is_old {
             console.note(format!("Prepared images are kept in {}", folder.display()));
         }
-        Ok(path)
+        Ok(entry)
     }
 
     fn cache_folder(&self) -> Option<PathBuf> {

@@ -11,7 +11,10 @@ use dnn_data::folder::FolderOptions;
 use dnn_data::hdf5::{self, Hdf5Error, Stream};
 use dnn_data::preprocess::ContractChange;
 use dnn_data::source::{self, Options};
-use dnn_data::{DataError, ImageSet, Limits, Names, Splits, convert, synthetic};
+use dnn_data::{
+    DataError, ImageSet, ImageShape, Limits, Names, Part, Splits, convert, shared_classes,
+    synthetic,
+};
 use std::path::Path;
 
 /// Tells how many bytes training takes beside the images, given their features, classes and number.
@@ -96,18 +99,6 @@ impl Source {
         self.judged_by(self.validation.as_deref(), contract, pick, console)
     }
 
-    /// The images of `--test`, when there are some, prepared as those that are trained on.
-    ///
-    /// # Errors
-    /// What is wrong with the file.
-    pub(crate) fn load_test(
-        &self,
-        contract: &InputContract,
-        console: Console,
-    ) -> anyhow::Result<Option<ImageSet>> {
-        self.judged_by(self.test.as_deref(), contract, to_test_on, console)
-    }
-
     fn judged_by(
         &self,
         path: Option<&Path>,
@@ -138,54 +129,48 @@ impl Source {
         if self.is_drawn() {
             bail!("a memory limit is for images in files: drawn ones are in memory");
         }
-        let fits = |m: usize, n_features: usize| {
-            let n = (m as u64).saturating_mul(n_features as u64);
-            n.saturating_mul(feature_bytes as u64) <= limit
-        };
         let usual = Input::default();
         let input = self.input.as_ref().unwrap_or(&usual);
+        let change = input.contract_change();
         let options = self.options(self.names.as_ref(), input.folder_options(None));
-        // Images that lie in one HDF5 file as they are wanted need not be written again.
-        let is_ready =
-            source::is_hdf5(&self.data)? && input.contract_change() == ContractChange::default();
-        let (path, names) = if is_ready {
-            (self.data.clone(), self.names.as_ref().map(DatasetNames::names))
-        } else {
-            if source::is_image_folder(&self.data, &options)? {
-                let n_files = source::files(&self.data, &options)?.len();
-                if fits(n_files, options.folder.contract.n_features()) {
-                    return Ok(None);
-                }
-            }
-            (self.as_hdf5(console)?, None)
-        };
-        let hdf5_options = hdf5::Options::default();
-        let open = |names: &Names| Stream::open(&path, names, &hdf5_options);
-        let train = open(names.as_ref().unwrap_or(&hdf5::of_course("train")))?;
-        if fits(train.labels().len(), train.shape().n_bytes()) {
+        if self.fits(limit, feature_bytes, &options, change, beside)? {
             return Ok(None);
         }
-        let other = |split: &str| match open(&hdf5::of_course(split)) {
-            Ok(stream) => Ok(Some(stream)),
-            Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => Ok(None),
-            Err(error) => Err(error),
+        let train = self.streamed(&self.data, &options, change, &["train"], console)?;
+        let Some(train) = train else {
+            bail!("{}: no training images, only test images", self.data.display());
         };
-        let test = match &self.test_names {
-            Some(names) if self.test.is_none() && is_ready => Some(open(&names.names())?),
-            Some(_) if self.test.is_none() => {
-                bail!("images that are prepared for a memory limit have no --test-x: use --test")
+        let contract = train.contract()?;
+        let beside_train = |splits: &[&str]| match &self.names {
+            Some(_) => Ok(None),
+            None => self.streamed(&self.data, &options, change, splits, console),
+        };
+        let given = |path: &Path, names: Option<&DatasetNames>, splits: &[&str]| {
+            let whole = FolderOptions { test_share: 0.0, ..self.folder_options(Some(&contract)) };
+            let options = self.options(names, whole);
+            let stream =
+                self.streamed(path, &options, ContractChange::to(&contract), splits, console)?;
+            let none = || format!("{}: no images", path.display());
+            stream.with_context(none).map(Some)
+        };
+        let test = match (&self.test, &self.test_names) {
+            (None, None) => beside_train(&["test"])?,
+            (path, names) => {
+                let path = path.as_ref().unwrap_or(&self.data);
+                given(path, names.as_ref(), &["test", "validation", "train"])?
             }
-            _ if self.test.is_some() || names.is_some() => None,
-            _ => other("test")?,
         };
         let validation = match &self.validation {
-            None if names.is_none() => other("validation")?,
-            _ => None,
+            None => beside_train(&["validation"])?,
+            Some(path) => given(path, None, &["validation", "test", "train"])?,
         };
-        let m = [Some(&train), test.as_ref(), validation.as_ref()];
-        let m = m.into_iter().flatten().map(|stream| stream.labels().len()).sum();
+        let all = [Some(&train), test.as_ref(), validation.as_ref()];
+        let all = || all.iter().copied().flatten();
+        let classes = shared_classes(all().map(|stream| stream.classes().to_vec()).collect())
+            .context("the images to judge by are not those of the training")?;
+        let m = all().map(|stream| stream.labels().len()).sum();
         let others = test.iter().chain(&validation).map(Stream::least_memory).sum::<usize>();
-        let beside = beside(train.shape().n_bytes(), train.classes().len(), m)? + others;
+        let beside = beside(train.shape().n_bytes(), classes.len(), m)? + others;
         let memory = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(beside);
         if memory < train.least_memory() {
             let least = (beside + train.least_memory()).div_ceil(1 << 20);
@@ -196,9 +181,72 @@ impl Source {
                 limit >> 20
             );
         }
-        let train = train.with_memory(memory)?;
         let standardization = input.standardizes().then(|| train.standardization()).transpose()?;
-        Ok(Some(Streams { train, test, validation, standardization }))
+        let named = |stream: Stream| stream.with_classes(classes.clone());
+        Ok(Some(Streams {
+            train: named(train.with_memory(memory)?),
+            test: test.map(named),
+            validation: validation.map(named),
+            standardization,
+        }))
+    }
+
+    /// Whether all images, as pixels and as features, are in memory within the limit.
+    fn fits(
+        &self,
+        limit: u64,
+        feature_bytes: usize,
+        options: &Options,
+        change: ContractChange,
+        beside: Beside<'_>,
+    ) -> anyhow::Result<bool> {
+        let (parts, classes) = source::parts(&self.data, options)?;
+        let (mut n_bytes, mut m, mut n_features) = (0_u64, 0, 0);
+        for Part { shape, n, .. } in parts {
+            n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
+            n_bytes += n as u64 * (n_features * (1 + feature_bytes)) as u64;
+            m += n;
+        }
+        // Files to judge by are not looked into: about as large as they lie there, or larger.
+        for path in self.test.iter().chain(&self.validation) {
+            let packed = path.metadata().map_or(0, |metadata| metadata.len());
+            n_bytes = n_bytes.saturating_add(packed.saturating_mul(1 + feature_bytes as u64));
+        }
+        let beside = beside(n_features, classes.len(), m)? as u64;
+        Ok(n_bytes.saturating_add(beside) <= limit)
+    }
+
+    /// The first of these splits that lies behind a path, in its file or in one of the cache.
+    fn streamed(
+        &self,
+        path: &Path,
+        options: &Options,
+        change: ContractChange,
+        splits: &[&str],
+        console: Console,
+    ) -> anyhow::Result<Option<Stream>> {
+        let hdf5_options = hdf5::Options::default();
+        let open = |path: &Path, names: Option<&Names>| -> anyhow::Result<Option<Stream>> {
+            if let Some(names) = names {
+                return Ok(Some(Stream::open(path, names, &hdf5_options)?));
+            }
+            for split in splits {
+                match Stream::open(path, &hdf5::of_course(split), &hdf5_options) {
+                    Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => {}
+                    stream => return Ok(Some(stream?)),
+                }
+            }
+            Ok(None)
+        };
+        // Images that lie in one HDF5 file as they are wanted need not be written again.
+        if source::is_hdf5(path)? {
+            let Some(stream) = open(path, options.names.as_ref())? else { return Ok(None) };
+            let contract = stream.contract()?;
+            if change.apply(contract.clone()) == contract {
+                return Ok(Some(stream));
+            }
+        }
+        open(&self.as_hdf5(path, options, change, console)?, None)
     }
 
     fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {

@@ -209,8 +209,9 @@ unsafe fn one_row_blocks<F: Real, S: Simd, const Q: usize, const P: usize>(
                 for (q, sum) in sums[p].iter_mut().enumerate() {
                     *sum = F::fma(simd, term, F::load::<S>(b[p].add(q * lanes)), *sum);
                 }
-                a[p] = a[p].offset(o.a_cs);
-                b[p] = b[p].offset(o.b_rs);
+                // After the last term they may point anywhere.
+                a[p] = a[p].wrapping_offset(o.a_cs);
+                b[p] = b[p].wrapping_offset(o.b_rs);
             }
         }
         for _ in whole..depth {
@@ -221,8 +222,9 @@ unsafe fn one_row_blocks<F: Real, S: Simd, const Q: usize, const P: usize>(
                     let b = if q + 1 < Q { F::load::<S>(b) } else { partial(simd, b, rest) };
                     *sum = F::fma(simd, term, b, *sum);
                 }
-                a[p] = a[p].offset(o.a_cs);
-                b[p] = b[p].offset(o.b_rs);
+                // After the last term they may point anywhere.
+                a[p] = a[p].wrapping_offset(o.a_cs);
+                b[p] = b[p].wrapping_offset(o.b_rs);
             }
         }
         let alpha = F::broadcast(simd, o.alpha);

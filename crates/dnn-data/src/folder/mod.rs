@@ -22,8 +22,7 @@ pub use error::FolderError;
 pub use layout::is_image_folder;
 
 use crate::image::DecodeLimits;
-use crate::visit::block_rows;
-use crate::{DataError, ImageSet, ImageShape, Rejected, Splits, Values, Visitor};
+use crate::{DataError, ImageSet, ImageShape, Part, Rejected, Splits, Values, Visitor};
 use decode::Decoded;
 use dnn_core::InputContract;
 use layout::Layout;
@@ -82,8 +81,10 @@ impl Default for FolderOptions {
     }
 }
 
-/// How many files are decoded before the threads wait for one another, at least.
+/// How many files are decoded before the threads wait for one another, at most.
 const AT_ONCE: usize = 256;
+/// What they may take; eight of them may take more.
+const AT_ONCE_BYTES: usize = 16 << 20;
 
 /// Reads a folder of images. `progress` is told how many of how many files are done, from any
 /// thread.
@@ -188,12 +189,17 @@ pub(crate) fn visit(
     let Layout { classes, listings } = layout(root, options)?;
     let n_files = listings.iter().map(|(_, listing)| listing.files.len()).sum::<usize>();
     let strict = options.on_bad_image == OnBadImage::Error;
-    let at_once = block_rows(options.contract.n_features()).max(AT_ONCE);
+    let at_once = (AT_ONCE_BYTES / options.contract.n_features()).clamp(8, AT_ONCE);
     let mut all_rejected = Vec::new();
     for (split, listing) in listings {
         let goes_on = |rejected: &[Rejected]| rejected.is_empty() || !strict;
         if goes_on(&all_rejected) {
-            visitor.begin(split, ImageShape::of(&options.contract), listing.files.len())?;
+            let contract = &options.contract;
+            let (shape, n) = (ImageShape::of(contract), listing.files.len());
+            let part = Part { split, shape, n, contract: Some(contract.clone()) };
+            if !visitor.begin(part)? {
+                continue;
+            }
         }
         let mut labels = Vec::new();
         for part in listing.parts(at_once) {

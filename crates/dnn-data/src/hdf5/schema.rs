@@ -5,7 +5,7 @@ use super::checks::{check_range, image_extent, label_extent, read_classes, read_
 use super::file::OpenFile;
 use super::{Backend, Hdf5Error, Limits, Names, Options};
 use crate::visit::{BLOCK_BYTES, shared_classes};
-use crate::{DataError, ImageSet, ImageShape, SplitName, Splits, Visitor, extent};
+use crate::{DataError, ImageSet, ImageShape, Part, SplitName, Splits, Visitor, extent};
 use dnn_core::InputContract;
 use std::path::{Path, PathBuf};
 
@@ -211,8 +211,8 @@ fn read_contract(file: &OpenFile, shape: ImageShape) -> Result<Option<InputContr
     Ok(Some(contract))
 }
 
-/// Passes the images of a file, or of the two files of a folder, on, some at a time; gives the
-/// classes, and the contract they were prepared by.
+/// Passes the images of a file, or of the two files of a folder, on, some at a time; and gives the
+/// classes.
 ///
 /// Always through the pure-Rust library, which reads rows without the rest.
 pub(crate) fn visit(
@@ -220,7 +220,7 @@ pub(crate) fn visit(
     names: Option<&Names>,
     options: &Options,
     visitor: &mut dyn Visitor,
-) -> Result<(Vec<String>, Option<InputContract>), DataError> {
+) -> Result<Vec<String>, DataError> {
     let options = Options { backend: Backend::Pure, ..*options };
     let mut parts = Vec::new();
     if let Some(names) = names {
@@ -248,11 +248,14 @@ pub(crate) fn visit(
         classes.push(names_of(&sets, &options.limits)?);
     }
     let classes = shared_classes(classes)?;
-    let mut contract = None;
     for (split, (set, images, n), file) in parts {
         check_range(&set.file, &set.names.labels, &set.labels, classes.len())?;
         file.check_by_rows(&images)?;
-        visitor.begin(split, set.shape, n as usize)?;
+        let RawSet { shape, contract, .. } = &set;
+        let part = Part { split, shape: *shape, n: n as usize, contract: contract.clone() };
+        if !visitor.begin(part)? {
+            continue;
+        }
         // Whole chunks: each is unpacked once.
         let chunk = images.chunk_rows().unwrap_or(1).max(1);
         let row_bytes = set.shape.n_bytes() as u64 * images.element_bytes;
@@ -268,9 +271,8 @@ pub(crate) fn visit(
                 visitor.examples(crate::Values::Floats(&floats), labels)?;
             }
         }
-        contract = contract.or(set.contract);
     }
-    Ok((classes, contract))
+    Ok(classes)
 }
 
 /// The file itself, or the files of a folder that hold its two sets.

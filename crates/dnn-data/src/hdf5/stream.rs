@@ -176,6 +176,16 @@ impl Stream {
         self.blocks
     }
 
+    /// Takes the classes of a source that this is a split of.
+    ///
+    /// # Panics
+    /// When they are fewer than its own.
+    #[must_use]
+    pub fn with_classes(self, classes: Vec<String>) -> Self {
+        assert!(classes.len() >= self.classes.len(), "a name for each class");
+        Self { classes, ..self }
+    }
+
     /// Names of the classes.
     pub fn classes(&self) -> &[String] {
         &self.classes

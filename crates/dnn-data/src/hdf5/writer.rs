@@ -3,8 +3,8 @@
 use super::schema::{CLASSES, CONTRACT, SPLITS};
 use super::{Factor, FactorValues, Factors, Hdf5Error};
 use crate::atomic::Pending;
-use crate::visit::block_rows;
-use crate::{DataError, ImageShape, SplitName, Values, Visitor, parallel};
+use crate::visit::{BLOCK_BYTES, block_rows};
+use crate::{DataError, ImageShape, Part, SplitName, Values, Visitor, parallel};
 use dnn_core::InputContract;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -19,7 +19,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 const LEVEL: u32 = super::write::DEFLATE_LEVEL;
 /// UTF-8, by HDF5's number for it; ASCII is 0.
 const UTF8: u8 = 1;
-/// So many chunks are packed before they are written, for all cores to have some.
+/// So many chunks are packed before they are written, for all cores to have some; fewer large ones.
 const CHUNKS_AT_ONCE: usize = 32;
 
 /// A file in the course's schema that grows as images come, and has its name when it is whole.
@@ -215,11 +215,11 @@ impl Drop for Writer {
 }
 
 impl Visitor for Writer {
-    fn begin(&mut self, split: SplitName, shape: ImageShape, _: usize) -> Result<(), DataError> {
+    fn begin(&mut self, Part { split, shape, .. }: Part) -> Result<bool, DataError> {
         self.end_split()?;
         let split = if split == SplitName::All { SplitName::Train } else { split };
         self.open = Some(OpenSplit { split, shape, images: None, labels: Vec::new() });
-        Ok(())
+        Ok(true)
     }
 
     fn examples(&mut self, values: Values<'_>, labels: &[u32]) -> Result<(), DataError> {
@@ -256,7 +256,8 @@ impl Visitor for Writer {
                     images.waiting.extend(floats[range].iter().flat_map(|v| v.to_le_bytes()));
                 }
             }
-            if images.waiting.len() >= CHUNKS_AT_ONCE * images.chunk_bytes {
+            let enough = (CHUNKS_AT_ONCE * images.chunk_bytes).min(4 * BLOCK_BYTES);
+            if images.waiting.len() >= enough.max(images.chunk_bytes) {
                 images.pack(*level).map_err(cause(path))?;
             }
         }

@@ -12,7 +12,7 @@ mod stream;
 use crate::array::{self, Array};
 use crate::file::says_test;
 use crate::visit::shared_classes;
-use crate::{DataError, ImageShape, Limits, SplitName, Splits, Visitor};
+use crate::{DataError, ImageShape, Limits, Part, SplitName, Splits, Visitor};
 use std::path::{Path, PathBuf};
 use stream::Stream;
 
@@ -52,11 +52,13 @@ pub(crate) fn visit(
     for (split, pair) in [(SplitName::Train, train), (SplitName::Test, test)] {
         let Some(pair) = pair else { continue };
         let Opened { images, mut image_stream, shape, labels } = pair.open(limits)?;
-        visitor.begin(split, shape, labels.len())?;
+        classes.push(array::indices_as_names(&labels));
+        if !visitor.begin(Part { split, shape, n: labels.len(), contract: None })? {
+            continue;
+        }
         images.visit(shape, &labels, visitor, |bytes| image_stream.fill(bytes))?;
         let width = usize::from(images.element.bytes);
         image_stream.end(labels.len() * shape.n_bytes() * width)?;
-        classes.push(array::indices_as_names(&labels));
     }
     shared_classes(classes)
 }

@@ -10,7 +10,7 @@ mod header;
 
 use crate::array::{self, Array};
 use crate::visit::shared_classes;
-use crate::{DataError, ImageSet, ImageShape, Limits, Names, SplitName, Splits, Visitor};
+use crate::{DataError, ImageSet, ImageShape, Limits, Names, Part, SplitName, Splits, Visitor};
 use archive::{Archive, Entry};
 use std::path::Path;
 
@@ -97,7 +97,20 @@ pub(crate) fn visit(
     for (split, pair) in [(SplitName::Train, train), (SplitName::Test, test)] {
         let Some((x, y)) = pair else { continue };
         let Opened { images, array, shape, labels } = open(&mut archive, x, y, limits)?;
-        visitor.begin(split, shape, labels.len())?;
+        let own = || array::indices_as_names(&labels);
+        let own = named.clone().unwrap_or_else(own);
+        if let Some(label) = labels.iter().find(|label| **label as usize >= own.len()) {
+            return Err(DataError::File {
+                path: path.into(),
+                what: format!("labels in `{y}`"),
+                expected: format!("class indices below {}", own.len()),
+                got: label.to_string(),
+            });
+        }
+        classes.push(own);
+        if !visitor.begin(Part { split, shape, n: labels.len(), contract: None })? {
+            continue;
+        }
         if Archive::in_order(&images) {
             archive.visit(&images, shape, &labels, visitor)?;
         } else {
@@ -110,17 +123,6 @@ pub(crate) fn visit(
                 Ok(())
             })?;
         }
-        let own = || array::indices_as_names(&labels);
-        let own = named.clone().unwrap_or_else(own);
-        if let Some(label) = labels.iter().find(|label| **label as usize >= own.len()) {
-            return Err(DataError::File {
-                path: path.into(),
-                what: format!("labels in `{y}`"),
-                expected: format!("class indices below {}", own.len()),
-                got: label.to_string(),
-            });
-        }
-        classes.push(own);
     }
     shared_classes(classes)
 }

@@ -5,7 +5,7 @@ mod text;
 
 use crate::args::{DrawArgs, NameArgs};
 use crate::console::{Console, warn};
-use crate::input::FilesArgs;
+use crate::input::{CacheArgs, FilesArgs};
 use crate::source::{DRAWN, Source};
 use anyhow::bail;
 use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
@@ -28,6 +28,8 @@ pub(crate) struct Args {
     draw: DrawArgs,
     #[command(flatten)]
     files: FilesArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
     /// Bits of 64 in which the hashes of near duplicates may differ, 0 to look for none
     #[arg(long, value_name = "N", default_value_t = AuditOptions::NEAR_DISTANCE,
           value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
@@ -84,7 +86,7 @@ fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
     let mut source = named_source(args, console)?;
     let input = args.files.change(source.input).unwrap_or_default();
     source.input = Some(input.leaving_out_bad_images());
-    source.caching = args.files.caching();
+    source.caching = args.cache.caching();
     Ok(source)
 }
 
