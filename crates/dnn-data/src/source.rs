@@ -129,6 +129,20 @@ pub struct Visited {
     pub rejected: Vec<Rejected>,
 }
 
+impl Visited {
+    /// Of a source of which nothing was left out.
+    #[cfg(any(
+        feature = "cifar",
+        feature = "csv",
+        feature = "hdf5",
+        feature = "idx",
+        feature = "npz"
+    ))]
+    fn whole(classes: Vec<String>) -> Self {
+        Self { classes, rejected: Vec::new() }
+    }
+}
+
 /// Passes on what [`open`] would read, some examples at a time: neither their number nor the size of
 /// a file is limited by memory.
 ///
@@ -139,26 +153,28 @@ pub fn visit(
     options: &Options,
     visitor: &mut dyn Visitor,
 ) -> Result<Visited, DataError> {
-    let mut rejected = Vec::new();
-    let classes = match kind(path, options)? {
+    // Where no kind of data can be read.
+    let _ = &visitor;
+    match kind(path, options)? {
         #[cfg(feature = "hdf5")]
-        Kind::Hdf5 => crate::hdf5::visit(path, options.names.as_ref(), &options.hdf5(), visitor)?,
-        #[cfg(feature = "idx")]
-        Kind::Idx => crate::idx::visit(path, &options.limits, visitor)?,
-        #[cfg(feature = "npz")]
-        Kind::Npz => crate::npz::visit(path, options.names.as_ref(), &options.limits, visitor)?,
-        #[cfg(feature = "cifar")]
-        Kind::Cifar => crate::cifar::visit(path, visitor)?,
-        #[cfg(feature = "csv")]
-        Kind::Csv => crate::csv::visit(path, options.label.as_deref(), &options.limits, visitor)?,
-        #[cfg(feature = "folder")]
-        Kind::Folder => {
-            let (classes, bad) = crate::folder::visit(path, &options.folder, visitor)?;
-            rejected = bad;
-            classes
+        Kind::Hdf5 => {
+            let names = options.names.as_ref();
+            crate::hdf5::visit(path, names, &options.hdf5(), visitor).map(Visited::whole)
         }
-    };
-    Ok(Visited { classes, rejected })
+        #[cfg(feature = "idx")]
+        Kind::Idx => crate::idx::visit(path, &options.limits, visitor).map(Visited::whole),
+        #[cfg(feature = "npz")]
+        Kind::Npz => crate::npz::visit(path, options.names.as_ref(), &options.limits, visitor)
+            .map(Visited::whole),
+        #[cfg(feature = "cifar")]
+        Kind::Cifar => crate::cifar::visit(path, visitor).map(Visited::whole),
+        #[cfg(feature = "csv")]
+        Kind::Csv => crate::csv::visit(path, options.label.as_deref(), &options.limits, visitor)
+            .map(Visited::whole),
+        #[cfg(feature = "folder")]
+        Kind::Folder => crate::folder::visit(path, &options.folder, visitor)
+            .map(|(classes, rejected)| Visited { classes, rejected }),
+    }
 }
 
 /// What [`open`] would read, without the examples.
