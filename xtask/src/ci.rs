@@ -34,6 +34,8 @@ enum Step {
     DocPaths,
     /// Clippy, warnings denied
     Clippy,
+    /// Each feature of dnn-data alone, warnings denied
+    Features,
     /// Documentation, warnings denied
     Doc,
     /// The data sets of --data-from
@@ -47,6 +49,10 @@ enum Step {
     /// The README's first command in a clean clone
     FirstRun,
 }
+
+/// What users of one kind of data ask for; and none of it.
+const DATA_FEATURES: [&str; 11] =
+    ["", "hdf5", "idx", "npz", "cifar", "csv", "image", "folder", "cache", "augment", "synthetic"];
 
 /// Runs the steps in order; gives the first failure.
 ///
@@ -97,6 +103,12 @@ impl Ci<'_> {
             Step::Msrv => none(&msrv::check(self.root)?),
             Step::DocPaths => none(&doc_paths::check(self.root)?),
             Step::Clippy => self.cargo("clippy --workspace --all-targets -- -D warnings"),
+            Step::Features => DATA_FEATURES.iter().try_for_each(|feature| {
+                let flags = ["--no-default-features", "--features", feature];
+                let mut clippy = self.command("cargo");
+                clippy.args(["clippy", "--package", "dnn-data"]).args(flags);
+                execute(clippy.args(["--", "-D", "warnings"]))
+            }),
             Step::Doc => {
                 let mut doc = self.command("cargo");
                 doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings");
