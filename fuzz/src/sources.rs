@@ -6,11 +6,13 @@ use dnn_core::InputContract;
 use dnn_data::folder::{FolderOptions, OnBadImage};
 use dnn_data::image::DecodeLimits;
 use dnn_data::{
-    DataError, ImageSet, Limits, Names, Splits, cifar as cifar_files, csv as csv_file,
-    folder as image_folder, idx as idx_files, npz as npz_file, source as any_source,
+    DataError, ImageSet, Limits, Names, Part, Splits, Values, Visitor, cifar as cifar_files,
+    csv as csv_file, folder as image_folder, idx as idx_files, npz as npz_file,
+    source as any_source,
 };
 use std::collections::HashSet;
 use std::error::Error;
+use std::path::Path;
 
 /// What these readers may ask for at once: their limit, and beside it an inflater's window, buffers
 /// and an allocator's rounding.
@@ -100,11 +102,39 @@ pub fn source(bytes: &[u8]) -> bool {
     let path = folder.path().join("data");
     std::fs::write(&path, bytes).expect("written");
     let mut options = any_source::Options { limits: LIMITS, ..any_source::Options::default() };
-    let read = [&path, folder.path()].map(|path| any_source::open(path, &options));
+    let read = [&path, folder.path()].map(|path| {
+        let read = any_source::open(path, &options);
+        assert_passed_on(path, &options, read.as_ref().ok());
+        read
+    });
     let names = Names { images: "x_train".into(), labels: "y_train".into(), classes: None };
     options.names = Some(names);
     let [file, folder] = read.map(is_sound);
     is_sound(any_source::open(&path, &options)) | file | folder
+}
+
+/// What is read as a whole is passed on as well, to the last example; and what is not may be.
+fn assert_passed_on(path: &Path, options: &any_source::Options, whole: Option<&Splits>) {
+    struct Count(usize);
+    impl Visitor for Count {
+        fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+            assert!(part.shape.n_bytes() > 0);
+            Ok(true)
+        }
+        fn examples(&mut self, values: Values<'_>, labels: &[u32]) -> Result<(), DataError> {
+            assert!(!labels.is_empty() && values.len().is_multiple_of(labels.len()));
+            self.0 += labels.len();
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    let passed_on = any_source::visit(path, options, &mut count);
+    if let Some(whole) = whole {
+        let sets = [&whole.train, &whole.validation, &whole.test];
+        let n: usize = sets.into_iter().flatten().map(ImageSet::len).sum();
+        assert_eq!(count.0, n, "{passed_on:?}");
+        passed_on.expect("what can be read as a whole");
+    }
 }
 
 /// Files in folders of classes, with and without splits: bad ones are left out, or all is refused.
