@@ -3,6 +3,9 @@
 mod common;
 
 use common::Place;
+use dnn_data::ImageSet;
+use dnn_data::image::write_png;
+use dnn_data::synthetic::{DrawOptions, draw};
 use serde_json::Value;
 use std::fs;
 use std::io::{Cursor, Write};
@@ -144,4 +147,60 @@ fn what_is_no_data_is_said_with_what_was_looked_for() {
     fs::create_dir(place.path("empty")).expect("created");
     let error = place.refused(&["train", "empty"]);
     assert!(error.contains("a folder with no file; looked for HDF5 files"), "{error}");
+}
+
+/// The same images in every format of images; each is predicted from a picture of its own as it was
+/// judged, to the last bit.
+#[test]
+fn an_image_is_predicted_as_it_was_judged_wherever_it_came_from() {
+    let place = Place::new();
+    let options = DrawOptions { n_train: 30, n_test: 25, size: 32, ..DrawOptions::default() };
+    let drawn = draw(&options).expect("drawn");
+    let (train, test) = (&drawn.train, &drawn.test);
+    let labels = |set: &ImageSet| set.labels().iter().map(|&label| label as u8).collect::<Vec<_>>();
+    let shape = |set: &ImageSet| format!("({}, 32, 32, 3)", set.len());
+    let arrays = [
+        ("x_train", npy(&shape(train), train.pixels())),
+        ("y_train", npy(&format!("({},)", train.len()), &labels(train))),
+        ("x_test", npy(&shape(test), test.pixels())),
+        ("y_test", npy(&format!("({},)", test.len()), &labels(test))),
+    ];
+    fs::write(place.path("npz"), npz(&arrays)).expect("written");
+    for folder in ["idx", "cifar"] {
+        fs::create_dir(place.path(folder)).expect("made");
+    }
+    for (name, batch, set) in
+        [("train", "data_batch_1.bin", train), ("t10k", "test_batch.bin", test)]
+    {
+        let n = set.len() as u32;
+        let images = idx(&[n, 32, 32, 3], set.pixels());
+        fs::write(place.path(&format!("idx/{name}-images-idx4-ubyte")), images).expect("written");
+        let labels_file = place.path(&format!("idx/{name}-labels-idx1-ubyte"));
+        fs::write(labels_file, idx(&[n], &labels(set))).expect("written");
+        let record = |i: usize| {
+            let plane = |c: usize| set.image(i).iter().skip(c).step_by(3).copied();
+            let planes = (0..3).flat_map(plane).collect::<Vec<_>>();
+            std::iter::once(set.labels()[i] as u8).chain(planes)
+        };
+        let records: Vec<u8> = (0..set.len()).flat_map(record).collect();
+        fs::write(place.path(&format!("cifar/{batch}")), records).expect("written");
+    }
+    for i in 0..test.len() {
+        write_png(&place.path(&format!("{i}.png")), test.image(i), test.shape()).expect("written");
+    }
+    for (source, size) in [("npz", "32"), ("idx", "20x11"), ("cifar", "9")] {
+        let run = format!("run-{source}");
+        let train = ["train", source, "--size", size, "--iterations", "3", "--layers", "5"];
+        place.ok(&[&train[..], &["--standardize", "--quiet", "--out", &run]].concat());
+        let judged = place.json(&["evaluate", &run, source]);
+        let wrong = judged["mislabeled_details"].as_array().expect("a list");
+        assert!(wrong.len() >= 3, "{source}: enough to compare: {}", wrong.len());
+        for one in wrong {
+            let predicted = place.json(&["predict", &run, &format!("{}.png", one["index"])]);
+            let answer = &predicted["predictions"][0];
+            assert_eq!(answer["class"], one["predicted"], "{source}");
+            let bits = |v: &Value| v.as_f64().expect("a number").to_bits();
+            assert_eq!(bits(&answer["probability"]), bits(&one["probability"]), "{source}");
+        }
+    }
 }
