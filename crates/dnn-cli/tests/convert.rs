@@ -3,25 +3,8 @@
 
 mod common;
 
-use common::{Place, stderr};
-use dnn_data::image::write_png;
-use dnn_data::synthetic::{DrawOptions, draw};
+use common::{Place, draw_folder, stderr};
 use std::fs;
-use std::path::Path;
-
-/// Drawn images as a folder of files.
-fn draw_folder(root: &Path, n_train: usize, n_test: usize) {
-    let options = DrawOptions { n_train, n_test, size: 24, ..DrawOptions::default() };
-    let drawn = draw(&options).unwrap();
-    for (split, set) in [("train", &drawn.train), ("test", &drawn.test)] {
-        for i in 0..set.len() {
-            let class = &set.classes()[set.labels()[i] as usize];
-            let folder = root.join(split).join(class);
-            fs::create_dir_all(&folder).unwrap();
-            write_png(&folder.join(format!("{i:03}.png")), set.image(i), set.shape()).unwrap();
-        }
-    }
-}
 
 fn model(place: &Place, run: &str) -> Vec<u8> {
     fs::read(place.path(run).join("model.safetensors")).unwrap()

@@ -3,28 +3,13 @@
 
 mod common;
 
-use common::{Place, stderr};
+use common::{Place, draw_folder, stderr};
+use dnn_data::image;
 use dnn_data::image::write_png;
 use dnn_data::synthetic::{DrawOptions, draw};
-use dnn_data::{ImageSet, image};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-
-/// Drawn images as a folder of files, and as they were drawn.
-fn draw_folder(root: &Path, n_train: usize, n_test: usize) -> ImageSet {
-    let options = DrawOptions { n_train, n_test, size: 24, ..DrawOptions::default() };
-    let drawn = draw(&options).unwrap();
-    for (split, set) in [("train", &drawn.train), ("test", &drawn.test)] {
-        for i in 0..set.len() {
-            let class = &set.classes()[set.labels()[i] as usize];
-            let folder = root.join(split).join(class);
-            fs::create_dir_all(&folder).unwrap();
-            write_png(&folder.join(format!("{i:03}.png")), set.image(i), set.shape()).unwrap();
-        }
-    }
-    drawn.test
-}
 
 /// The probabilities `evaluate` gave to misclassified files, and those of `predict`, must be equal
 /// to the last bit.

@@ -1,7 +1,8 @@
 //! What is wrong inside a trained network, in words.
 
 use crate::engine::LayerHealth;
-use crate::trainer::{Trainable, examples_at_once, selected};
+use crate::evaluation::{examples_at_once, selected};
+use crate::trainer::Trainable;
 use dnn_core::network::Workspace;
 use dnn_core::{Activation, DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;

@@ -1,12 +1,12 @@
 //! k-fold cross-validation: every example is judged once, by a network that has not seen it.
 
 use crate::config::TrainConfig;
+use crate::evaluation::{evaluate, selected};
 use crate::feed::Subset;
 use crate::observer::Observer;
-use crate::trainer::{End, TrainError, Trainable, Training, evaluate};
+use crate::trainer::{End, TrainError, Trainable, Training};
 use dnn_core::metrics::Score;
 use dnn_core::{Dataset, Examples, split};
-use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 /// What came of one fold.
@@ -96,9 +96,7 @@ fn copied<F: Trainable>(
     examples: &dyn Examples<F>,
     indices: &[usize],
 ) -> Result<Dataset<F>, TrainError> {
-    let mut x = DMatrix::zeros(examples.n_features(), indices.len());
-    examples.read(indices, &mut x)?;
-    let labels = indices.iter().map(|&i| examples.labels()[i]).collect();
+    let (x, labels) = selected(examples, indices)?;
     Ok(Dataset::new(x, labels, examples.classes().to_vec())?)
 }
 
@@ -121,6 +119,7 @@ impl FoldSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nalgebra::DMatrix;
 
     #[test]
     fn every_example_is_judged_once() {

@@ -31,8 +31,10 @@ pub mod checkpoint;
 pub mod config;
 mod diagnosis;
 pub mod engine;
+mod evaluation;
 mod feed;
 mod folds;
+mod memory;
 pub mod observer;
 pub mod optimizer;
 pub mod pool;
@@ -44,9 +46,10 @@ mod trainer;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, Preset, TrainConfig};
 pub use diagnosis::{diagnose, findings};
+pub use evaluation::{Evaluation, evaluate};
 pub use folds::{Fold, FoldSummary, check_folds, cross_validate};
+pub use memory::memory_beside_examples;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
 pub use trainer::{
-    CostPoint, End, Evaluation, TrainError, Trainable, Trained, Training, ValidationPoint,
-    evaluate, memory_beside_examples, train,
+    CostPoint, End, TrainError, Trainable, Trained, Training, ValidationPoint, train,
 };

@@ -4,17 +4,16 @@ use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
 use crate::config::{ShapeError, TrainConfig};
 use crate::diagnosis;
 use crate::engine::{DenseEngine, Engine, EngineKind, EngineOptions, GramEngine, Job, LayerHealth};
-use crate::feed::{self, Subset};
+use crate::evaluation::{self, Evaluation, selected};
+use crate::feed::Subset;
 use crate::observer::Observer;
 use crate::run::Run;
-use dnn_core::metrics::{Prediction, Score, predictions};
+use dnn_core::metrics::Score;
 use dnn_core::rng::{Generator, SeedError};
 use dnn_core::{DatasetError, Examples, Network, NetworkError, Real, split};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Why training could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -330,10 +329,10 @@ pub trait Trainable: Real {
         observers: &mut [&mut dyn Observer],
     ) -> Result<Trained<Self>, TrainError>;
 
-    /// As [`evaluate`].
+    /// As [`evaluate`](crate::evaluate).
     ///
     /// # Errors
-    /// Those of [`evaluate`].
+    /// Those of [`evaluate`](crate::evaluate).
     fn evaluate(
         network: &Network<Self>,
         examples: &dyn Examples<Self>,
@@ -363,7 +362,7 @@ macro_rules! trainable {
                 network: &Network<Self>,
                 examples: &dyn Examples<Self>,
             ) -> Result<Evaluation<Self>, DatasetError> {
-                evaluate_here(network, examples)
+                evaluation::evaluate_here(network, examples)
             }
             fn diagnose(
                 network: &Network<Self>,
@@ -403,142 +402,4 @@ pub(crate) fn matrix<F: Real>(
     }
     let all: Vec<_> = (0..examples.n_examples()).collect();
     Ok(Cow::Owned(selected(examples, &all)?.0))
-}
-
-/// Features and labels of some examples.
-pub(crate) fn selected<F: Real>(
-    examples: &dyn Examples<F>,
-    indices: &[usize],
-) -> Result<(DMatrix<F>, Vec<u32>), DatasetError> {
-    let mut x = DMatrix::zeros(examples.n_features(), indices.len());
-    examples.read(indices, &mut x)?;
-    Ok((x, indices.iter().map(|&i| examples.labels()[i]).collect()))
-}
-
-/// How many examples are read to be judged: bytes enough for their products to be fast, and fewer
-/// when not all are in memory.
-pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
-    let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 4 * JUDGED_BYTES };
-    (bytes / (examples.n_features() * size_of::<F>()) / 8 * 8).clamp(8, 256)
-}
-
-/// Bytes of the examples that a thread judges at a time, when they are streamed.
-const JUDGED_BYTES: usize = 4 << 20;
-
-/// About how many bytes training takes beside the examples, when those are
-/// [streamed](Examples::is_streamed): the program, the weights with their gradients and moments and
-/// what is kept of them, the batches that are read ahead, and what is kept for each example.
-///
-/// # Errors
-/// When the configuration makes no network of data like these.
-pub fn memory_beside_examples<F: Real>(
-    config: &TrainConfig,
-    n_features: usize,
-    n_classes: usize,
-    m: usize,
-) -> Result<usize, ShapeError> {
-    const PROGRAM: usize = 16 << 20;
-    /// Weights, gradients, two moments, the best ones, a checkpoint's three.
-    const COPIES: usize = 8;
-    /// Labels, the order of the epoch, probabilities, predictions; and what reading the labels takes.
-    const EXAMPLE: usize = 64;
-    let architecture = config.architecture(n_features, n_classes)?;
-    let width = size_of::<F>();
-    let batch = if config.batch_size == 0 { m } else { config.batch_size.min(m) };
-    let units: usize = architecture.layer_dims.iter().sum();
-    // A layer has its units' values twice: forward and backward.
-    let batches = (feed::IN_MEMORY * n_features + 2 * units).saturating_mul(batch * width);
-    let judged = config.n_threads() * JUDGED_BYTES.max(8 * n_features * width);
-    Ok(PROGRAM
-        .saturating_add(COPIES * architecture.n_parameters() * width)
-        .saturating_add(batches)
-        .saturating_add(judged)
-        .saturating_add(m * (EXAMPLE + n_classes * width)))
-}
-
-/// The logits of all examples, (n_L, m), some at a time and on all cores. An example's logits do not
-/// depend on what stands beside it, so neither do they on the number of cores.
-fn logits<F: Real>(
-    network: &Network<F>,
-    examples: &dyn Examples<F>,
-) -> Result<DMatrix<F>, DatasetError> {
-    /// Multiplications below which a thread takes longer to start than to do them.
-    const WORTH_A_THREAD: usize = 20_000_000;
-    let m = examples.n_examples();
-    let at_once = examples_at_once(examples);
-    let n_outputs = network.layers().last().expect("a network has layers").n();
-    let all = Mutex::new(DMatrix::zeros(n_outputs, m));
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<(), DatasetError> {
-        let mut x = DMatrix::zeros(0, 0);
-        loop {
-            let from = next.fetch_add(at_once, Ordering::Relaxed);
-            if from >= m {
-                return Ok(());
-            }
-            let n = at_once.min(m - from);
-            if x.ncols() != n {
-                x = DMatrix::zeros(examples.n_features(), n);
-            }
-            match examples.matrix() {
-                Some(all) => x.copy_from(&all.columns(from, n)),
-                None => examples.read(&(from..from + n).collect::<Vec<_>>(), &mut x)?,
-            }
-            let some = network.logits(&x);
-            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-            all.columns_mut(from, n).copy_from(&some);
-        }
-    };
-    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let n_products = m.saturating_mul(network.architecture().n_parameters());
-    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(m.div_ceil(at_once));
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
-        let mine = work();
-        let joined = others.into_iter().map(|other| match other.join() {
-            Ok(done) => done,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.fold(mine, Result::and)
-    })?;
-    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// A network's answers on labelled examples.
-#[derive(Debug, Clone)]
-pub struct Evaluation<F: Real> {
-    /// The probability of every class for every example, (n_classes, m).
-    pub probabilities: DMatrix<F>,
-    /// How many are right.
-    pub score: Score,
-    /// The most probable class of each example.
-    pub predictions: Vec<Prediction>,
-    /// The cost.
-    pub cost: f64,
-}
-
-/// Applies a network to labelled examples.
-///
-/// # Errors
-/// When the examples cannot be read.
-/// # Panics
-/// When they do not have the network's number of features or classes.
-#[doc(alias = "predict")]
-pub fn evaluate<F: Trainable>(
-    network: &Network<F>,
-    examples: &dyn Examples<F>,
-) -> Result<Evaluation<F>, DatasetError> {
-    F::evaluate(network, examples)
-}
-
-fn evaluate_here<F: Real>(
-    network: &Network<F>,
-    examples: &dyn Examples<F>,
-) -> Result<Evaluation<F>, DatasetError> {
-    let logits = logits(network, examples)?;
-    let cost = network.loss().cost(&logits, examples.labels());
-    let probabilities = network.probabilities_of_logits(logits);
-    let predictions = predictions(&probabilities);
-    let score = Score::of(&predictions, examples.labels());
-    Ok(Evaluation { probabilities, score, predictions, cost })
 }

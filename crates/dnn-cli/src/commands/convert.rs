@@ -36,8 +36,14 @@ struct Result<'a> {
     classes: &'a [String],
     splits: Vec<SplitCounts<'a>>,
     shape: dnn_data::ImageShape,
-    rejected: Vec<(&'a Path, &'a str)>,
+    rejected: Vec<LeftOut<'a>>,
     bytes: u64,
+}
+
+#[derive(Serialize)]
+struct LeftOut<'a> {
+    path: &'a Path,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -64,7 +70,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .map(|(split, counts)| SplitCounts { name: split.word(), counts })
             .collect(),
         shape: *shape,
-        rejected: rejected.iter().map(|r| (r.path.as_path(), r.reason.as_str())).collect(),
+        rejected: rejected.iter().map(|r| LeftOut { path: &r.path, reason: &r.reason }).collect(),
         bytes,
     })?;
     for (split, counts) in counts {

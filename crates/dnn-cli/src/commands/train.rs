@@ -53,7 +53,7 @@ pub(crate) struct Args {
     /// Start from a configuration, for example the config.toml of a run; flags change it
     #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
     config: Option<PathBuf>,
-    /// Memory for the images, 512M or 2G: with more of them than that, they stay in their HDF5 file
+    /// Memory for all of it, 512M or 2G: when that is not enough, images stay in their HDF5 file
     /// (others are written to one in the cache first) and are read while training goes on
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory_limit: Option<u64>,

@@ -2,8 +2,11 @@
 #![allow(dead_code)] // each test file uses its own share
 
 use dnn_data::hdf5::Factors;
+use dnn_data::image::write_png;
+use dnn_data::synthetic::{DrawOptions, draw};
 use dnn_data::{ImageSet, ImageShape, Splits};
 use serde_json::Value;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -40,6 +43,22 @@ pub(crate) fn write_colours(path: &Path) {
     };
     let splits = Splits::new(Some(set(60, 1)), Some(set(40, 2))).expect("alike");
     dnn_data::hdf5::write_splits(path, &splits, &Factors::default()).expect("written");
+}
+
+/// Drawn images as a folder of files, and as they were drawn.
+pub(crate) fn draw_folder(root: &Path, n_train: usize, n_test: usize) -> ImageSet {
+    let options = DrawOptions { n_train, n_test, size: 24, ..DrawOptions::default() };
+    let drawn = draw(&options).expect("a place to write to");
+    for (split, set) in [("train", &drawn.train), ("test", &drawn.test)] {
+        for i in 0..set.len() {
+            let class = &set.classes()[set.labels()[i] as usize];
+            let folder = root.join(split).join(class);
+            fs::create_dir_all(&folder).expect("a place to write to");
+            write_png(&folder.join(format!("{i:03}.png")), set.image(i), set.shape())
+                .expect("a place to write to");
+        }
+    }
+    drawn.test
 }
 
 /// An empty folder to work in.

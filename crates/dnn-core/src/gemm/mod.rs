@@ -2,10 +2,11 @@
 //!
 //! Every product of the workspace goes through [`gemm()`]: nalgebra's own transposed products
 //! (`tr_mul`, `gemm_tr`) are 4 to 16 times slower on large layers (clippy.toml refuses them), and one
-//! door means one place to choose a kernel: our own for products with few rows (`narrow.rs`), the
+//! door means one place to choose a kernel: our own for products with few rows (`narrow.rs`, `one_row.rs`), the
 //! `gemm` crate otherwise. Both pick their instruction set at run time.
 
 pub(crate) mod narrow;
+mod one_row;
 
 use crate::Real;
 use nalgebra::{Dim, Matrix, RawStorage, RawStorageMut};

@@ -11,14 +11,14 @@
 //! Tiles leave a few registers free: with all 16 taken, the compiler moves sums between registers
 //! and memory in the innermost loop, at half the speed.
 
-use super::Operands;
+use super::{Operands, one_row};
 use crate::Real;
 use crate::simd::arch;
 use pulp::{Simd, WithSimd};
 use std::mem::MaybeUninit;
 
 /// Rows of B that [`combine`] takes at once: with two vectors of each they fit the first-level cache.
-const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 256;
 /// Rows of B lie far apart from here, in bytes. Then they are on different pages, and often in the
 /// same sets of the cache, so that they are copied together first.
 const FAR_BYTES: usize = 1024;
@@ -29,8 +29,6 @@ const PANEL_BYTES: usize = 512;
 const PACKED_STRIDE_BYTES: usize = PANEL_BYTES + 64;
 /// Rows of a tile of [`combine`], at most.
 const MOST_ROWS: usize = 8;
-/// Vectors of a tile of one row, at most.
-const WIDEST: usize = 5;
 /// Length of the piece of each dot product that [`dots`] takes at once, in bytes: what six of them
 /// need stays in the first-level cache.
 const DOTS_BYTES: usize = 4096;
@@ -63,7 +61,7 @@ impl<F: Real> WithSimd for Combine<'_, F> {
         let o = self.0;
         if o.m == 1 {
             // SAFETY: the caller's promises.
-            return unsafe { combine_one_row(simd, o) };
+            return unsafe { one_row::combine(simd, o) };
         }
         let far = o.b_rs.unsigned_abs() * size_of::<F>() >= FAR_BYTES;
         let panel = if far { PANEL_BYTES / size_of::<F>() } else { o.n };
@@ -126,138 +124,6 @@ unsafe fn combine_columns<F: Real, S: Simd>(
             b = b.add(cols);
         }
         block.col += cols;
-    }
-}
-
-/// C of one row: a vector times a matrix, as for a single image.
-///
-/// The wider a tile, the fewer passes over B. And since few sums would each wait for the one before,
-/// several blocks of [`DEPTH`] terms are summed side by side, then added to C one after the other:
-/// the order of sums is that of more rows.
-#[inline(always)]
-unsafe fn combine_one_row<F: Real, S: Simd>(simd: S, o: &Operands<F>) {
-    let lanes = F::lanes::<S>();
-    let n_vectors = o.n.div_ceil(lanes);
-    let mut at = 0;
-    while at < n_vectors {
-        let vectors = (n_vectors - at).min(WIDEST);
-        let col = at * lanes;
-        let cols = (vectors * lanes).min(o.n - col);
-        // SAFETY: passed on; these columns are those of C.
-        unsafe {
-            match vectors {
-                1 => one_row_columns::<F, S, 1, 8>(simd, o, col, cols),
-                2 => one_row_columns::<F, S, 2, 4>(simd, o, col, cols),
-                3 => one_row_columns::<F, S, 3, 4>(simd, o, col, cols),
-                4 => one_row_columns::<F, S, 4, 2>(simd, o, col, cols),
-                _ => one_row_columns::<F, S, WIDEST, 2>(simd, o, col, cols),
-            }
-        }
-        at += vectors;
-    }
-}
-
-/// `cols` columns of C in `Q` vectors, with the terms in groups of `P` blocks.
-#[inline(always)]
-unsafe fn one_row_columns<F: Real, S: Simd, const Q: usize, const P: usize>(
-    simd: S,
-    o: &Operands<F>,
-    col: usize,
-    cols: usize,
-) {
-    let mut from = 0;
-    while from < o.k {
-        // SAFETY: passed on; the terms are those of the product.
-        unsafe {
-            if from + P * DEPTH <= o.k {
-                one_row_blocks::<F, S, Q, P>(simd, o, (col, cols), from, DEPTH);
-                from += P * DEPTH;
-            } else {
-                let depth = DEPTH.min(o.k - from);
-                one_row_blocks::<F, S, Q, 1>(simd, o, (col, cols), from, depth);
-                from += depth;
-            }
-        }
-    }
-}
-
-/// Adds `P` blocks of `depth` terms each, the first of which is `from`.
-#[inline(always)]
-unsafe fn one_row_blocks<F: Real, S: Simd, const Q: usize, const P: usize>(
-    simd: S,
-    o: &Operands<F>,
-    (col, cols): (usize, usize),
-    from: usize,
-    depth: usize,
-) {
-    let lanes = F::lanes::<S>();
-    // Of the last vector, what is C's.
-    let rest = cols - (Q - 1) * lanes;
-    // Where B is all rows side by side, a whole vector may reach into the next row, if there is one.
-    let reaches = rest == lanes || o.b_rs == o.n as isize && o.n >= lanes;
-    let mut sums = [[F::zeros(simd); Q]; P];
-    // SAFETY: `depth` terms of each block, and `cols` columns, lie within the operands. A vector that
-    // reaches beyond its row ends before the end of the next one.
-    unsafe {
-        let mut a: [*const F; P] = std::array::from_fn(|p| o.a_at(0, from + p * depth));
-        let mut b: [*const F; P] = std::array::from_fn(|p| o.b_at(from + p * depth, col));
-        let whole = if reaches && rest < lanes { depth - 1 } else { depth };
-        let whole = if reaches { whole } else { 0 };
-        for _ in 0..whole {
-            for p in 0..P {
-                let term = F::broadcast(simd, *a[p]);
-                for (q, sum) in sums[p].iter_mut().enumerate() {
-                    *sum = F::fma(simd, term, F::load::<S>(b[p].add(q * lanes)), *sum);
-                }
-                // After the last term they may point anywhere.
-                a[p] = a[p].wrapping_offset(o.a_cs);
-                b[p] = b[p].wrapping_offset(o.b_rs);
-            }
-        }
-        for _ in whole..depth {
-            for p in 0..P {
-                let term = F::broadcast(simd, *a[p]);
-                for (q, sum) in sums[p].iter_mut().enumerate() {
-                    let b = b[p].add(q * lanes);
-                    let b = if q + 1 < Q { F::load::<S>(b) } else { partial(simd, b, rest) };
-                    *sum = F::fma(simd, term, b, *sum);
-                }
-                // After the last term they may point anywhere.
-                a[p] = a[p].wrapping_offset(o.a_cs);
-                b[p] = b[p].wrapping_offset(o.b_rs);
-            }
-        }
-        let alpha = F::broadcast(simd, o.alpha);
-        for (p, sums) in sums.iter().enumerate() {
-            let beta = if from + p == 0 { o.beta } else { F::one() };
-            let c = o.c_at(0, col);
-            for (q, &sum) in sums.iter().enumerate() {
-                let c = c.add(q * lanes);
-                let n = if q + 1 < Q { lanes } else { rest };
-                let mut result = F::product(simd, alpha, sum);
-                if beta != F::zero() {
-                    result = F::fma(simd, F::broadcast(simd, beta), partial(simd, c, n), result);
-                }
-                if n == lanes {
-                    F::store::<S>(c, result);
-                } else {
-                    F::partial_store(simd, std::slice::from_raw_parts_mut(c, n), result);
-                }
-            }
-        }
-    }
-}
-
-/// A vector of `n` numbers, and zeros after them.
-#[inline(always)]
-unsafe fn partial<F: Real, S: Simd>(simd: S, from: *const F, n: usize) -> F::Vector<S> {
-    // SAFETY: the caller's promise that there are as many.
-    unsafe {
-        if n == F::lanes::<S>() {
-            F::load::<S>(from)
-        } else {
-            F::partial_load(simd, std::slice::from_raw_parts(from, n))
-        }
     }
 }
 

@@ -1,0 +1,115 @@
+//! A network's answers on labelled examples.
+
+use crate::trainer::Trainable;
+use dnn_core::metrics::{Prediction, Score, predictions};
+use dnn_core::{DatasetError, Examples, Network, Real};
+use nalgebra::DMatrix;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Features and labels of some examples.
+pub(crate) fn selected<F: Real>(
+    examples: &dyn Examples<F>,
+    indices: &[usize],
+) -> Result<(DMatrix<F>, Vec<u32>), DatasetError> {
+    let mut x = DMatrix::zeros(examples.n_features(), indices.len());
+    examples.read(indices, &mut x)?;
+    Ok((x, indices.iter().map(|&i| examples.labels()[i]).collect()))
+}
+
+/// How many examples are read to be judged: bytes enough for their products to be fast, and fewer
+/// when not all are in memory.
+pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
+    let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 4 * JUDGED_BYTES };
+    (bytes / (examples.n_features() * size_of::<F>()) / 8 * 8).clamp(8, 256)
+}
+
+/// Bytes of the examples that a thread judges at a time, when they are streamed.
+pub(crate) const JUDGED_BYTES: usize = 4 << 20;
+
+/// The logits of all examples, (n_L, m), some at a time and on all cores. An example's logits do not
+/// depend on what stands beside it, so neither do they on the number of cores.
+fn logits<F: Real>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+) -> Result<DMatrix<F>, DatasetError> {
+    /// Multiplications below which a thread takes longer to start than to do them.
+    const WORTH_A_THREAD: usize = 20_000_000;
+    let m = examples.n_examples();
+    let at_once = examples_at_once(examples);
+    let n_outputs = network.layers().last().expect("a network has layers").n();
+    let all = Mutex::new(DMatrix::zeros(n_outputs, m));
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), DatasetError> {
+        let mut x = DMatrix::zeros(0, 0);
+        loop {
+            let from = next.fetch_add(at_once, Ordering::Relaxed);
+            if from >= m {
+                return Ok(());
+            }
+            let n = at_once.min(m - from);
+            if x.ncols() != n {
+                x = DMatrix::zeros(examples.n_features(), n);
+            }
+            match examples.matrix() {
+                Some(all) => x.copy_from(&all.columns(from, n)),
+                None => examples.read(&(from..from + n).collect::<Vec<_>>(), &mut x)?,
+            }
+            let some = network.logits(&x);
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.columns_mut(from, n).copy_from(&some);
+        }
+    };
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_products = m.saturating_mul(network.architecture().n_parameters());
+    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(m.div_ceil(at_once));
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        let joined = others.into_iter().map(|other| match other.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.fold(mine, Result::and)
+    })?;
+    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// A network's answers on labelled examples.
+#[derive(Debug, Clone)]
+pub struct Evaluation<F: Real> {
+    /// The probability of every class for every example, (n_classes, m).
+    pub probabilities: DMatrix<F>,
+    /// How many are right.
+    pub score: Score,
+    /// The most probable class of each example.
+    pub predictions: Vec<Prediction>,
+    /// The cost.
+    pub cost: f64,
+}
+
+/// Applies a network to labelled examples.
+///
+/// # Errors
+/// When the examples cannot be read.
+/// # Panics
+/// When they do not have the network's number of features or classes.
+#[doc(alias = "predict")]
+pub fn evaluate<F: Trainable>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+) -> Result<Evaluation<F>, DatasetError> {
+    F::evaluate(network, examples)
+}
+
+pub(crate) fn evaluate_here<F: Real>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+) -> Result<Evaluation<F>, DatasetError> {
+    let logits = logits(network, examples)?;
+    let cost = network.loss().cost(&logits, examples.labels());
+    let probabilities = network.probabilities_of_logits(logits);
+    let predictions = predictions(&probabilities);
+    let score = Score::of(&predictions, examples.labels());
+    Ok(Evaluation { probabilities, score, predictions, cost })
+}
