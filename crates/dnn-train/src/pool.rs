@@ -1,8 +1,10 @@
 //! A small pool of threads that stay, for work that comes every few microseconds.
 //!
-//! Which thread does which task is fixed, and tasks are cut by the caller without looking at the
-//! number of threads, so results do not depend on it. Waiting threads spin briefly, then park:
-//! spinning alone collapses when the machine is busy with something else.
+//! Each thread has a share of the tasks, the same one in every iteration, whose data its core may
+//! still hold; whoever is done with it takes from the others' shares. Tasks are cut by the caller
+//! without looking at the number of threads, so results do not depend on who does them. Waiting
+//! threads spin briefly, then park: spinning alone collapses when the machine is busy with something
+//! else.
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -30,6 +32,8 @@ struct Shared {
     generation: AtomicUsize,
     /// The present job and its number of tasks. Written by the caller while no worker runs.
     job: UnsafeCell<Option<(*const Job<'static>, usize)>>,
+    /// The next task of each thread's share.
+    next: Vec<Next>,
     /// Workers that have not finished the present job.
     busy: AtomicUsize,
     /// Whether each worker sleeps and must be woken.
@@ -37,6 +41,10 @@ struct Shared {
     panicked: AtomicBool,
     closing: AtomicBool,
 }
+
+/// On a cache line of its own, as others look at theirs all the time.
+#[repr(align(64))]
+struct Next(AtomicUsize);
 
 // SAFETY: `job` is written only by `Pool::run`, which holds the pool exclusively and returns after
 // every worker has finished with it; the generation's release and acquire order the accesses.
@@ -52,6 +60,7 @@ impl Pool {
             n_threads,
             generation: AtomicUsize::new(0),
             job: UnsafeCell::new(None),
+            next: (0..n_threads).map(|_| Next(AtomicUsize::new(0))).collect(),
             busy: AtomicUsize::new(0),
             parked: (1..n_threads).map(|_| AtomicBool::new(false)).collect(),
             panicked: AtomicBool::new(false),
@@ -99,6 +108,9 @@ impl Pool {
         let job = unsafe { std::mem::transmute::<&Job<'_>, &'static Job<'static>>(task) };
         // SAFETY: `&mut self` and the wait below mean that no worker runs now.
         unsafe { *shared.job.get() = Some((std::ptr::from_ref(job), n_tasks)) };
+        for (id, next) in shared.next.iter().enumerate() {
+            next.0.store(shared.share(id, n_tasks).start, Ordering::Relaxed);
+        }
         shared.busy.store(self.workers.len(), Ordering::Relaxed);
         shared.generation.fetch_add(1, Ordering::SeqCst);
         for (worker, parked) in self.workers.iter().zip(&shared.parked) {
@@ -106,7 +118,7 @@ impl Pool {
                 worker.thread().unpark();
             }
         }
-        let own = catch_unwind(AssertUnwindSafe(|| shared.share(0, n_tasks).for_each(task)));
+        let own = catch_unwind(AssertUnwindSafe(|| shared.work(0, n_tasks, task)));
         let mut looked = 0;
         while shared.busy.load(Ordering::Acquire) > 0 {
             looked += 1;
@@ -143,6 +155,22 @@ impl Shared {
         id * n_tasks / self.n_threads..(id + 1) * n_tasks / self.n_threads
     }
 
+    /// Does the tasks of thread `id`, then what is left of the others'.
+    fn work(&self, id: usize, n_tasks: usize, task: &Job<'_>) {
+        for whose in (id..self.n_threads).chain(0..id) {
+            let end = self.share(whose, n_tasks).end;
+            loop {
+                // Only who does a task is decided here; what tasks read and write is ordered by the
+                // job's start and end.
+                let i = self.next[whose].0.fetch_add(1, Ordering::Relaxed);
+                if i >= end {
+                    break;
+                }
+                task(i);
+            }
+        }
+    }
+
     fn serve(&self, id: usize) {
         let mut seen = 0;
         loop {
@@ -156,8 +184,7 @@ impl Shared {
             if let Some((task, n_tasks)) = job {
                 // SAFETY: as above.
                 let task = unsafe { &*task };
-                let done =
-                    catch_unwind(AssertUnwindSafe(|| self.share(id, n_tasks).for_each(task)));
+                let done = catch_unwind(AssertUnwindSafe(|| self.work(id, n_tasks, task)));
                 if done.is_err() {
                     self.panicked.store(true, Ordering::Relaxed);
                 }
@@ -208,6 +235,24 @@ mod tests {
                 assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 50));
             }
         }
+    }
+
+    #[test]
+    fn a_slow_task_does_not_keep_the_others_waiting() {
+        let (left, mut pool) = (AtomicUsize::new(7), Pool::new(2));
+        // All are the first thread's or the second's; whichever has the slow one, the other does
+        // the rest meanwhile.
+        pool.run(8, &|i| {
+            if i == 0 {
+                let start = std::time::Instant::now();
+                while left.load(Ordering::Relaxed) > 0 && start.elapsed().as_secs() < 20 {
+                    thread::yield_now();
+                }
+                assert_eq!(left.load(Ordering::Relaxed), 0, "tasks wait for the slow one");
+            } else {
+                left.fetch_sub(1, Ordering::Relaxed);
+            }
+        });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::parameters::Parameters;
 use super::tasks::weight_parts;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use crate::shared::Part;
+use crate::shared::{Part, SharedMatrix};
 use dnn_core::gemm::{gemm, plain, transposed};
 use dnn_core::{Network, Real};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
@@ -21,8 +21,10 @@ pub type DenseEngine<'d, F> = LayeredEngine<'d, F, DenseInput<'d, F>>;
 pub struct DenseInput<'d, F: Real> {
     /// All examples; none where every batch is fed.
     x: Option<&'d DMatrix<F>>,
-    /// The features of the selected batch, (n₀, at most the largest batch).
-    batch: DMatrix<F>,
+    /// The features of the batch that was fed, (n₀, batch).
+    fed: DMatrix<F>,
+    /// The features of the batch that was gathered, (n₀, at most the largest batch).
+    gathered: SharedMatrix<F>,
     /// W₁ᵀ (n₀, n₁).
     w: Parameters<F>,
     tasks: Vec<Part>,
@@ -43,8 +45,7 @@ impl<'d, F: Real> DenseEngine<'d, F> {
         options: EngineOptions<'_>,
     ) -> Self {
         assert_eq!(x.shape(), (network.n_features(), labels.len()), "features and labels");
-        let batch = DMatrix::zeros(x.nrows(), options.max_batch.min(x.ncols()));
-        Self::of(network, optimizer, Some(x), batch, labels, options)
+        Self::of(network, optimizer, Some(x), labels, options)
     }
 
     /// Takes the network to train on examples that are read batch by batch: before every
@@ -60,26 +61,42 @@ impl<'d, F: Real> DenseEngine<'d, F> {
         labels: &'d [u32],
         options: EngineOptions<'_>,
     ) -> Self {
-        let batch = DMatrix::zeros(network.n_features(), 0);
-        Self::of(network, optimizer, None, batch, labels, options)
+        Self::of(network, optimizer, None, labels, options)
     }
 
     fn of(
         network: &Network<F>,
         optimizer: &dyn Optimizer<F>,
         x: Option<&'d DMatrix<F>>,
-        batch: DMatrix<F>,
         labels: &'d [u32],
         options: EngineOptions<'_>,
     ) -> Self {
         let layer = &network.layers()[0];
+        let n_gathered = x.map_or(0, |x| options.max_batch.min(x.ncols()));
         let input = DenseInput {
             x,
-            batch,
+            fed: DMatrix::zeros(layer.n_prev(), 0),
+            gathered: SharedMatrix::zeros(layer.n_prev(), n_gathered),
             w: Parameters::new(&layer.weights().transpose(), optimizer.n_moments()),
             tasks: weight_parts::<F>(layer.n_prev(), layer.n()).collect(),
         };
         Self::with_input(input, network, optimizer, labels, options)
+    }
+}
+
+impl<F: Real> DenseInput<'_, F> {
+    /// Part of the features of the whole training set, or of the batch.
+    ///
+    /// # Safety
+    /// Nobody may gather these examples meanwhile.
+    unsafe fn features(&self, all: bool, part: &Part) -> DMatrixView<'_, F> {
+        let x = match self.x {
+            Some(x) if all => x,
+            // SAFETY: the caller's promise.
+            Some(_) => return unsafe { self.gathered.part(part) },
+            None => &self.fed,
+        };
+        x.view((part.rows.start, part.cols.start), (part.rows.len(), part.cols.len()))
     }
 }
 
@@ -98,16 +115,18 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
     fn feed(&mut self, x: &mut DMatrix<F>) {
         assert!(self.x.is_none(), "the examples are in memory");
         assert_eq!(x.nrows(), self.w.values.rows(), "features of the batch");
-        std::mem::swap(&mut self.batch, x);
+        std::mem::swap(&mut self.fed, x);
     }
 
-    fn select(&mut self, batch: &[usize]) {
+    unsafe fn gather(&self, batch: &[usize], examples: Range<usize>) {
         let Some(x) = self.x else {
-            assert_eq!(batch.len(), self.batch.ncols(), "the features of this batch were fed");
+            assert_eq!(batch.len(), self.fed.ncols(), "the features of this batch were fed");
             return;
         };
-        for (to, &from) in batch.iter().enumerate() {
-            self.batch.column_mut(to).copy_from(&x.column(from));
+        for to in examples {
+            // SAFETY: the caller's promise.
+            let example = unsafe { self.gathered.slice_mut(0..x.nrows(), to) };
+            example.copy_from_slice(x.column(batch[to]).as_slice());
         }
     }
 
@@ -118,10 +137,15 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         examples: Range<usize>,
         z: &mut DMatrixViewMut<'_, F>,
     ) {
-        let x = source.or(self.x.filter(|_| all)).unwrap_or(&self.batch);
-        let x = x.columns(examples.start, examples.len());
-        // SAFETY: only `step` writes W, and never beside this.
-        let w = unsafe { self.w.values.part(&self.w.values.whole()) };
+        let part = Part { rows: 0..self.w.values.rows(), cols: examples };
+        // SAFETY: only `step` writes W, and only `gather` the batch, neither beside this.
+        let (w, x) = unsafe {
+            let x = match source {
+                Some(source) => source.columns(part.cols.start, part.cols.len()),
+                None => self.features(all, &part),
+            };
+            (self.w.values.part(&self.w.values.whole()), x)
+        };
         gemm(F::one(), transposed(&x), plain(&w), F::zero(), z);
     }
 
@@ -131,11 +155,11 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
 
     unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>) {
         let part = &self.tasks[task];
-        let x = self.x.filter(|_| batch.is_none()).unwrap_or(&self.batch);
-        let x = x.view((part.rows.start, 0), (part.rows.len(), dz.nrows()));
         let dz = dz.columns(part.cols.start, part.cols.len());
+        let features = Part { rows: part.rows.clone(), cols: 0..dz.nrows() };
         // SAFETY: tasks have different parts, and the caller keeps everyone else away.
-        let mut dw = unsafe { self.w.gradient.part_mut(part) };
+        let (x, mut dw) =
+            unsafe { (self.features(batch.is_none(), &features), self.w.gradient.part_mut(part)) };
         gemm(F::one(), plain(&x), plain(&dz), F::zero(), &mut dw);
     }
 

@@ -31,7 +31,7 @@ pub struct GramInput<'d, F: Real> {
     /// Cᵀ (m, n₁).
     c: Parameters<F>,
     train: GramSource<F>,
-    /// The selected batch: its columns of G, (m, batch), and its rows of Pᵀ.
+    /// The gathered batch: its columns of G, (m, batch), and its rows of Pᵀ.
     batch: GramSource<F>,
     /// Units of each task of an update.
     tasks: Vec<Range<usize>>,
@@ -166,13 +166,16 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         panic!("the coordinates are those of examples in memory");
     }
 
-    fn select(&mut self, batch: &[usize]) {
-        let mut p = self.batch.p.all_mut();
-        let mut g = self.batch.g.all_mut();
-        let (all_g, all_p) = (self.train.g.all_mut(), self.train.p.all_mut());
-        for (to, &from) in batch.iter().enumerate() {
-            g.column_mut(to).copy_from(&all_g.column(from));
-            p.row_mut(to).copy_from(&all_p.row(from));
+    unsafe fn gather(&self, batch: &[usize], examples: Range<usize>) {
+        let (g, p) = (&self.train.g, &self.train.p);
+        let rows = |at: usize| Part { rows: at..at + 1, cols: 0..p.cols() };
+        for to in examples {
+            let from = batch[to];
+            // SAFETY: the caller's promise; nobody writes the training set's.
+            unsafe {
+                self.batch.g.slice_mut(0..g.rows(), to).copy_from_slice(g.slice(0..g.rows(), from));
+                self.batch.p.part_mut(&rows(to)).copy_from(&p.part(&rows(from)));
+            }
         }
     }
 

@@ -20,17 +20,20 @@ pub trait Input<F: Real>: Send + Sync {
     /// `x` (n₀, m).
     fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> Self::Source;
 
-    /// Takes the features of the batch that is selected next.
+    /// Takes the features of the batch that is gathered next.
     ///
     /// # Panics
     /// When the first layer was made for examples in memory.
     fn feed(&mut self, x: &mut DMatrix<F>);
 
-    /// Puts the examples `batch` in the place that [`forward`](Input::forward) reads without a
-    /// source.
-    fn select(&mut self, batch: &[usize]);
+    /// Puts the examples `examples` of the batch, which has those numbered `batch`, in the place
+    /// that [`forward`](Input::forward) reads without a source.
+    ///
+    /// # Safety
+    /// No other call may use these examples of the batch meanwhile.
+    unsafe fn gather(&self, batch: &[usize], examples: Range<usize>);
 
-    /// Z₁ᵀ without bias, of the examples `examples` of `source`, or of the batch: the selected
+    /// Z₁ᵀ without bias, of the examples `examples` of `source`, or of the batch: the gathered
     /// one, or with `all` the whole training set.
     ///
     /// # Shapes

@@ -2,8 +2,8 @@
 //!
 //! An iteration has two phases, each cut into tasks that do not depend on each other:
 //!
-//! 1. by examples: forward through all layers, the loss, and dZ back through all layers; the
-//!    examples of a batch never meet here;
+//! 1. by examples: gathering the batch, forward through all layers, the loss, and dZ back through
+//!    all layers; the examples of a batch never meet here;
 //! 2. by parts of W: dW = dZ·A_prevᵀ, and at once, while it is in the cache, the optimizer's step
 //!    with it.
 //!
@@ -149,7 +149,7 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
         if all && batch.is_none() {
             return;
         }
-        let Self { batch: at_hand, labels, class_weights, input, .. } = self;
+        let Self { batch: at_hand, labels, class_weights, .. } = self;
         at_hand.labels.clear();
         match batch {
             None => {
@@ -163,7 +163,6 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
                 indices.clear();
                 indices.extend_from_slice(batch);
                 at_hand.labels.extend(batch.iter().map(|&i| labels[i]));
-                input.select(batch);
             }
         }
         let m = at_hand.labels.len();
@@ -230,21 +229,24 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         self.select(pass.batch);
         let Self { layers, loss, batch, costs, pool, input, .. } = self;
         let last = layers.len() - 1;
-        let (layers, input, all) = (&*layers, &*input, batch.indices.is_none());
+        let (layers, input, indices) = (&*layers, &*input, batch.indices.as_deref());
         pool.run(batch.tasks.len(), &|task| {
             let examples = &batch.tasks[task];
             let rows =
                 |matrix: &SharedMatrix<F>| Part { rows: examples.clone(), cols: 0..matrix.cols() };
-            // SAFETY: a task writes its own rows of A, dZ and costs only, and reads those and the
-            // parameters, which nobody writes in this phase.
+            // SAFETY: a task writes its own rows of the batch, A, dZ and costs only, and reads those
+            // and the parameters, which nobody writes in this phase.
             unsafe {
+                if let Some(indices) = indices {
+                    input.gather(indices, examples.clone());
+                }
                 forward(
                     layers,
                     |l| &layers[l].a,
                     examples,
                     Some(pass.iteration),
                     |z| {
-                        input.forward(None, all, examples.clone(), z);
+                        input.forward(None, indices.is_none(), examples.clone(), z);
                     },
                 );
                 let mut dz = layers[last].dz.part_mut(&rows(&layers[last].dz));

@@ -8,8 +8,10 @@ use std::ops::Range;
 const EXAMPLES_PER_TASK: usize = 64;
 /// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
 const WEIGHTS_PER_TASK: usize = 16_384;
-/// A layer of at least so many units is cut by units, a narrower one by its inputs.
+/// A layer of at least so many units is cut both ways, a narrower one by its inputs alone.
 const WIDE: usize = 64;
+/// Side of a part that is cut both ways, about: general kernels are at their full speed from here.
+const SIDE: usize = 192;
 
 /// `0..n` in `pieces` parts of whole multiples of `unit`, about equal.
 pub(super) fn cut(n: usize, pieces: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
@@ -28,19 +30,11 @@ pub(super) fn example_tasks<F>(m: usize) -> impl Iterator<Item = Range<usize>> {
 
 /// The parts of Wᵀ (n_prev, n) that are tasks of their own.
 pub(super) fn weight_parts<F>(n_prev: usize, n: usize) -> impl Iterator<Item = Part> {
-    let pieces = (n_prev * n).div_ceil(WEIGHTS_PER_TASK);
-    let by_units = n >= WIDE;
-    let ranges: Vec<_> = if by_units {
-        cut(n, pieces, 8).collect()
-    } else {
-        cut(n_prev, pieces, line::<F>()).collect()
-    };
-    ranges.into_iter().map(move |range| {
-        if by_units {
-            Part { rows: 0..n_prev, cols: range }
-        } else {
-            Part { rows: range, cols: 0..n }
-        }
+    let by_units = if n < WIDE { 1 } else { n.div_ceil(SIDE.max(SIDE * SIDE / n_prev.max(1))) };
+    let weights = if n < WIDE { WEIGHTS_PER_TASK } else { SIDE * SIDE };
+    let by_inputs = n_prev.div_ceil((weights * by_units / n.max(1)).max(1));
+    cut(n, by_units, 8).flat_map(move |cols| {
+        cut(n_prev, by_inputs, line::<F>()).map(move |rows| Part { rows, cols: cols.clone() })
     })
 }
 
