@@ -15,8 +15,8 @@ use std::thread::{self, JoinHandle};
 /// How often a waiting thread looks again before it parks: some tens of microseconds.
 const SPINS: usize = 4_000;
 
-/// A task list: called with each task's number.
-type Job<'a> = dyn Fn(usize) + Sync + 'a;
+/// A task list: called with each task's number, and that of the thread.
+type Job<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
 /// Threads that wait for tasks; the calling thread is one of them.
 pub struct Pool {
@@ -93,13 +93,15 @@ impl Pool {
         self.alone = alone;
     }
 
-    /// Calls `task(0)` … `task(n_tasks − 1)`, each once, and returns when all are done.
+    /// Calls `task(0, _)` … `task(n_tasks − 1, _)`, each once, and returns when all are done. The
+    /// second number is the thread's, below [`n_threads`](Self::n_threads): no two calls at the same
+    /// time have the same.
     ///
     /// # Panics
     /// When a task panics.
     pub fn run(&mut self, n_tasks: usize, task: &Job<'_>) {
         if self.alone || self.workers.is_empty() || n_tasks < 2 {
-            (0..n_tasks).for_each(task);
+            (0..n_tasks).for_each(|i| task(i, 0));
             return;
         }
         let shared = &*self.shared;
@@ -166,7 +168,7 @@ impl Shared {
                 if i >= end {
                     break;
                 }
-                task(i);
+                task(i, id);
             }
         }
     }
@@ -228,7 +230,7 @@ mod tests {
             for n_tasks in [0, 1, 2, 5, 64] {
                 let counts: Vec<_> = (0..n_tasks).map(|_| AtomicUsize::new(0)).collect();
                 for _ in 0..50 {
-                    pool.run(n_tasks, &|i| {
+                    pool.run(n_tasks, &|i, _| {
                         counts[i].fetch_add(1, Ordering::Relaxed);
                     });
                 }
@@ -242,7 +244,7 @@ mod tests {
         let (left, mut pool) = (AtomicUsize::new(7), Pool::new(2));
         // All are the first thread's or the second's; whichever has the slow one, the other does
         // the rest meanwhile.
-        pool.run(8, &|i| {
+        pool.run(8, &|i, _| {
             if i == 0 {
                 let start = std::time::Instant::now();
                 while left.load(Ordering::Relaxed) > 0 && start.elapsed().as_secs() < 20 {
@@ -261,7 +263,7 @@ mod tests {
         let count = AtomicUsize::new(0);
         for _ in 0..5 {
             thread::sleep(std::time::Duration::from_millis(20));
-            pool.run(2, &|_| {
+            pool.run(2, &|_, _| {
                 count.fetch_add(1, Ordering::Relaxed);
             });
         }
@@ -273,12 +275,12 @@ mod tests {
         let mut pool = Pool::new(2);
         for bad in [0, 1] {
             let run = catch_unwind(AssertUnwindSafe(|| {
-                pool.run(2, &|i| assert_ne!(i, bad, "meant to fail"));
+                pool.run(2, &|i, _| assert_ne!(i, bad, "meant to fail"));
             }));
             assert!(run.is_err());
         }
         let count = AtomicUsize::new(0);
-        pool.run(2, &|_| {
+        pool.run(2, &|_, _| {
             count.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(count.into_inner(), 2);

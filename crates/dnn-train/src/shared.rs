@@ -13,9 +13,14 @@ pub(crate) const fn line<F>() -> usize {
     LINE_BYTES / size_of::<F>()
 }
 
+/// Distance of columns of `rows` numbers: an odd number of lines.
+pub(crate) const fn stride<F>(rows: usize) -> usize {
+    (rows.div_ceil(line::<F>()) | 1) * line::<F>()
+}
+
 /// Part of a matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub struct Part {
     pub(crate) rows: Range<usize>,
     pub(crate) cols: Range<usize>,
 }
@@ -37,7 +42,7 @@ unsafe impl<F: Send + Sync> Sync for SharedMatrix<F> {}
 
 impl<F: Real> SharedMatrix<F> {
     pub(crate) fn zeros(rows: usize, cols: usize) -> Self {
-        let stride = (rows.div_ceil(line::<F>()) | 1) * line::<F>();
+        let stride = stride::<F>(rows);
         let cells = (0..stride * cols).map(|_| UnsafeCell::new(F::zero())).collect();
         Self { cells, rows, cols, stride }
     }
@@ -80,6 +85,23 @@ impl<F: Real> SharedMatrix<F> {
         let storage = unsafe {
             ViewStorageMut::from_raw_parts(self.pointer(part), shape, (U1, Dyn(self.stride)))
         };
+        DMatrixViewMut::from_data(storage)
+    }
+
+    /// A view of another shape on the same memory, to write; its columns begin where lines do.
+    ///
+    /// # Safety
+    /// As [`part_mut`](Self::part_mut), of all of it.
+    /// # Panics
+    /// When there is less memory than that.
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn shaped_mut(&self, rows: usize, cols: usize) -> DMatrixViewMut<'_, F> {
+        let stride = stride::<F>(rows);
+        assert!(stride * cols <= self.cells.len(), "room for {rows}×{cols}");
+        let shape = (Dyn(rows), Dyn(cols));
+        let pointer = UnsafeCell::raw_get(self.cells.as_ptr());
+        // SAFETY: as above; the shape has room.
+        let storage = unsafe { ViewStorageMut::from_raw_parts(pointer, shape, (U1, Dyn(stride))) };
         DMatrixViewMut::from_data(storage)
     }
 
@@ -143,7 +165,7 @@ mod tests {
     #[test]
     fn tasks_fill_their_parts() {
         let mut matrix = SharedMatrix::<f64>::zeros(20, 6);
-        Pool::new(3).run(10, &|i| {
+        Pool::new(3).run(10, &|i, _| {
             // SAFETY: each task has its own rows.
             unsafe { matrix.part_mut(&Part { rows: 2 * i..2 * i + 2, cols: 1..6 }) }.fill(i as f64);
         });

@@ -11,7 +11,7 @@ use dnn_train::{End, Flow, IterationEvent, TrainConfig, TrainError, train};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 
-const STEP: Step = Step { number: 1, learning_rate: 0.05, l2: 0.0, scale: 1.0 };
+const STEP: Step = Step::new(1, 0.05);
 
 fn case<F: Real>(
     hidden: &[usize],

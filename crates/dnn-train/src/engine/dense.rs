@@ -4,7 +4,7 @@
 
 use super::input::{EngineOptions, Input};
 use super::layered::LayeredEngine;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Scratch};
 use super::tasks::weight_parts;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
@@ -149,23 +149,40 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         gemm(F::one(), transposed(&x), plain(&w), F::zero(), z);
     }
 
-    fn n_tasks(&self) -> usize {
-        self.tasks.len()
+    fn parts(&self) -> &[Part] {
+        &self.tasks
     }
 
-    unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>) {
+    unsafe fn gradient(
+        &self,
+        task: usize,
+        batch: Option<&[usize]>,
+        dz: &DMatrixView<'_, F>,
+        scratch: &Scratch<F>,
+    ) {
         let part = &self.tasks[task];
         let dz = dz.columns(part.cols.start, part.cols.len());
         let features = Part { rows: part.rows.clone(), cols: 0..dz.nrows() };
         // SAFETY: tasks have different parts, and the caller keeps everyone else away.
-        let (x, mut dw) =
-            unsafe { (self.features(batch.is_none(), &features), self.w.gradient.part_mut(part)) };
+        let (x, mut dw) = unsafe {
+            (self.features(batch.is_none(), &features), self.w.gradient_mut(part, scratch))
+        };
         gemm(F::one(), plain(&x), plain(&dz), F::zero(), &mut dw);
     }
 
-    unsafe fn step(&self, task: usize, optimizer: &dyn Optimizer<F>, step: &Step) {
+    unsafe fn step(
+        &self,
+        task: usize,
+        optimizer: &dyn Optimizer<F>,
+        step: &Step,
+        scratch: &Scratch<F>,
+    ) {
         // SAFETY: as above.
-        unsafe { self.w.step(optimizer, step, &self.tasks[task]) }
+        unsafe { self.w.step(optimizer, step, &self.tasks[task], scratch) }
+    }
+
+    fn keep_gradient(&mut self) {
+        self.w.keep_gradient();
     }
 
     fn squared_gradient(&mut self, l2: f64) -> f64 {

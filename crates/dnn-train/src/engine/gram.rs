@@ -2,7 +2,7 @@
 
 use super::input::{EngineOptions, Input};
 use super::layered::LayeredEngine;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Scratch};
 use super::tasks::cut;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
@@ -33,8 +33,8 @@ pub struct GramInput<'d, F: Real> {
     train: GramSource<F>,
     /// The gathered batch: its columns of G, (m, batch), and its rows of Pᵀ.
     batch: GramSource<F>,
-    /// Units of each task of an update.
-    tasks: Vec<Range<usize>>,
+    /// The part of Cᵀ of each task of an update: some of the units.
+    tasks: Vec<Part>,
 }
 
 /// Examples in these coordinates: their inner products with the training set, and W₁⁰·X.
@@ -69,14 +69,16 @@ impl<'d, F: Real> GramEngine<'d, F> {
         let n_moments = optimizer.n_moments();
         let input = GramInput {
             x,
-            s: Parameters::new(&DMatrix::from_element(1, 1, F::one()), n_moments),
+            s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments),
             c: Parameters::new(&DMatrix::zeros(m, n1), n_moments),
             train,
             batch: GramSource {
                 g: SharedMatrix::zeros(m, n_batch),
                 p: SharedMatrix::zeros(n_batch, n1),
             },
-            tasks: cut(n1, (m * n1).div_ceil(COORDINATES_PER_TASK), 1).collect(),
+            tasks: cut(n1, (m * n1).div_ceil(COORDINATES_PER_TASK), 1)
+                .map(|cols| Part { rows: 0..m, cols })
+                .collect(),
             w0,
         };
         drop(pool);
@@ -90,7 +92,7 @@ fn inner_products<F: Real>(x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
     let g = SharedMatrix::zeros(m, m);
     let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), 1).collect();
     let n = blocks.len();
-    pool.run(n, &|task| {
+    pool.run(n, &|task, _| {
         // Long blocks and short ones in turn, so that threads have equal shares.
         let block = &blocks[if task.is_multiple_of(2) { task / 2 } else { n - 1 - task / 2 }];
         let below = Part { rows: block.start..m, cols: block.clone() };
@@ -107,7 +109,7 @@ fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> Shared
     let (m, w) = (x.ncols(), SharedMatrix::of(&w.transpose()));
     let p = SharedMatrix::zeros(m, w.cols());
     let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), line::<F>()).collect();
-    pool.run(blocks.len(), &|task| {
+    pool.run(blocks.len(), &|task, _| {
         let block = &blocks[task];
         let x = x.columns(block.start, block.len());
         // SAFETY: blocks have different rows; nobody writes W.
@@ -150,7 +152,7 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         assert_eq!(x.nrows(), self.x.nrows(), "features of the held-out examples");
         let g = SharedMatrix::zeros(self.x.ncols(), x.ncols());
         let blocks: Vec<_> = cut(x.ncols(), x.ncols().div_ceil(COLUMNS_PER_TASK), 1).collect();
-        pool.run(blocks.len(), &|task| {
+        pool.run(blocks.len(), &|task, _| {
             let block = &blocks[task];
             let columns = x.columns(block.start, block.len());
             // SAFETY: blocks have different columns.
@@ -208,21 +210,27 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         }
     }
 
-    fn n_tasks(&self) -> usize {
-        self.tasks.len()
+    fn parts(&self) -> &[Part] {
+        &self.tasks
     }
 
-    unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>) {
-        for unit in self.tasks[task].clone() {
-            // SAFETY: tasks have different units, and the caller keeps everyone else away.
-            let gradient = unsafe { self.c.gradient.slice_mut(0..self.c.gradient.rows(), unit) };
-            let dz = dz.column(unit);
-            match batch {
-                None => gradient.copy_from_slice(dz.as_slice()),
-                // Examples outside the batch have no gradient; moments and L2 move them all the
-                // same.
-                Some(batch) => {
-                    gradient.fill(F::zero());
+    unsafe fn gradient(
+        &self,
+        task: usize,
+        batch: Option<&[usize]>,
+        dz: &DMatrixView<'_, F>,
+        scratch: &Scratch<F>,
+    ) {
+        let part = &self.tasks[task];
+        let dz = dz.columns(part.cols.start, part.cols.len());
+        // SAFETY: tasks have different parts, and the caller keeps everyone else away.
+        let mut gradient = unsafe { self.c.gradient_mut(part, scratch) };
+        match batch {
+            None => gradient.copy_from(&dz),
+            // Examples outside the batch have no gradient; moments and L2 move them all the same.
+            Some(batch) => {
+                gradient.fill(F::zero());
+                for (mut gradient, dz) in gradient.column_iter_mut().zip(dz.column_iter()) {
                     for (&i, &dz) in batch.iter().zip(dz.as_slice()) {
                         gradient[i] += dz;
                     }
@@ -231,21 +239,29 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         }
     }
 
-    unsafe fn step(&self, task: usize, optimizer: &dyn Optimizer<F>, step: &Step) {
-        let units = &self.tasks[task];
-        let part = Part { rows: 0..self.c.values.rows(), cols: units.clone() };
+    unsafe fn step(
+        &self,
+        task: usize,
+        optimizer: &dyn Optimizer<F>,
+        step: &Step,
+        scratch: &Scratch<F>,
+    ) {
         // SAFETY: as above; s goes with the first task.
         unsafe {
-            self.c.step(optimizer, step, &part);
-            if units.start == 0 {
-                self.s.step(optimizer, step, &self.s.values.whole());
+            self.c.step(optimizer, step, &self.tasks[task], scratch);
+            if task == 0 {
+                self.s.step(optimizer, step, &self.s.values.whole(), scratch);
             }
         }
     }
 
+    fn keep_gradient(&mut self) {
+        self.c.keep_gradient();
+    }
+
     fn squared_gradient(&mut self, l2: f64) -> f64 {
         // dW₁ + λ·W₁ in coordinates: (λ·s, dC + λ·C).
-        let mut c = self.c.gradient.copied();
+        let mut c = self.c.gradient();
         c += self.c.values.all_mut() * F::of(l2);
         self.squared_norm(l2 * self.scale().as_f64(), &c)
     }

@@ -1,7 +1,9 @@
 //! What the loop over the layers asks of the first one, and what an engine is built with.
 
+use super::parameters::Scratch;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
+use crate::shared::Part;
 use dnn_core::Real;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
@@ -46,22 +48,44 @@ pub trait Input<F: Real>: Send + Sync {
         z: &mut DMatrixViewMut<'_, F>,
     );
 
-    /// Independent pieces of [`gradient`](Input::gradient) and [`step`](Input::step).
-    fn n_tasks(&self) -> usize;
+    /// The parts in which [`gradient`](Input::gradient) and [`step`](Input::step) are done, one a
+    /// task.
+    fn parts(&self) -> &[Part];
 
-    /// The gradient's piece `task`. `batch` is `None` for the whole training set.
+    /// The gradient's part `task`, into the gradient if it is kept, otherwise into `scratch`.
+    /// `batch` is `None` for the whole training set.
     ///
     /// # Safety
-    /// No other call for the same task may run meanwhile.
-    unsafe fn gradient(&self, task: usize, batch: Option<&[usize]>, dz: &DMatrixView<'_, F>);
+    /// No other call for the same task, or with the same `scratch`, may run meanwhile.
+    unsafe fn gradient(
+        &self,
+        task: usize,
+        batch: Option<&[usize]>,
+        dz: &DMatrixView<'_, F>,
+        scratch: &Scratch<F>,
+    );
 
-    /// The optimizer's step with the gradient's piece `task`.
+    /// The optimizer's step with the gradient's part `task`, which is where
+    /// [`gradient`](Input::gradient) has put it.
     ///
     /// # Safety
-    /// No other call for the same task, and no `forward`, may run meanwhile.
-    unsafe fn step(&self, task: usize, optimizer: &dyn Optimizer<F>, step: &Step);
+    /// No other call for the same task, or with the same `scratch`, and no `forward`, may run
+    /// meanwhile.
+    unsafe fn step(
+        &self,
+        task: usize,
+        optimizer: &dyn Optimizer<F>,
+        step: &Step,
+        scratch: &Scratch<F>,
+    );
+
+    /// Has all parts of the gradient be kept from now on.
+    fn keep_gradient(&mut self);
 
     /// ‖dW₁ + λ·W₁‖², from the gradient as it stands.
+    ///
+    /// # Panics
+    /// When the gradient is not kept.
     fn squared_gradient(&mut self, l2: f64) -> f64;
 
     /// ‖W₁‖².

@@ -3,7 +3,7 @@
 use super::LayerHealth;
 use super::dropout::Dropout;
 use super::input::Input;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Scratch};
 use crate::optimizer::{Optimizer, Step};
 use crate::shared::{Part, SharedMatrix};
 use dnn_core::{Activation, Real};
@@ -53,18 +53,23 @@ impl<'a, F: Real, I: Input<F>> Piece<'a, F, I> {
     /// The optimizer's step on it.
     ///
     /// # Safety
-    /// Nobody else may use this piece's parameters meanwhile.
-    pub(super) unsafe fn step(&self, optimizer: &dyn Optimizer<F>, step: &Step) {
+    /// Nobody else may use this piece's parameters, or `scratch`, meanwhile.
+    pub(super) unsafe fn step(
+        &self,
+        optimizer: &dyn Optimizer<F>,
+        step: &Step,
+        scratch: &Scratch<F>,
+    ) {
         let layer = &self.layers[self.layer];
         // SAFETY: the caller's promise.
         unsafe {
             match (self.part, &layer.w) {
-                (Some(part), Some(w)) => w.step(optimizer, step, part),
-                _ => self.input.step(self.task, optimizer, step),
+                (Some(part), Some(w)) => w.step(optimizer, step, part, scratch),
+                _ => self.input.step(self.task, optimizer, step, scratch),
             }
             if self.has_bias {
                 let step = Step { l2: 0.0, ..*step };
-                layer.b.step(optimizer, &step, &layer.b.values.whole());
+                layer.b.step(optimizer, &step, &layer.b.values.whole(), scratch);
             }
         }
     }

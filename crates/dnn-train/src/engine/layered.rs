@@ -15,7 +15,7 @@
 use super::dropout::Dropout;
 use super::input::{EngineOptions, Input};
 use super::layer::{Layer, Piece, layer_health};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Scratch};
 use super::tasks::{example_tasks, weight_parts};
 use super::trial::Trial;
 use super::{Engine, LayerHealth, Pass};
@@ -49,6 +49,8 @@ pub struct LayeredEngine<'d, F: Real, I: Input<F>> {
     /// For sums over the examples, (m, 1).
     ones: DMatrix<F>,
     held_out: Vec<HeldOut<F, I::Source>>,
+    /// Of each thread.
+    scratch: Vec<Scratch<F>>,
     pool: Pool,
     trial: Option<Trial>,
 }
@@ -101,7 +103,7 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
             dropout: drops(l)
                 .then(|| Dropout::new(options.dropout, options.seed, l, max_batch, layer.n())),
             w: (l > 0).then(|| Parameters::new(&layer.weights().transpose(), n_moments)),
-            b: Parameters::new(
+            b: Parameters::with_gradient(
                 &DMatrix::from_column_slice(layer.n(), 1, layer.bias().as_slice()),
                 n_moments,
             ),
@@ -121,10 +123,13 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
             .collect::<Vec<_>>();
         let tasks: Vec<_> = example_tasks::<F>(max_batch).collect();
         let n_tasks = tasks.len();
-        let n_parallel = n_tasks.max(weight_tasks.len() + input.n_tasks());
+        let n_parallel = n_tasks.max(weight_tasks.len() + input.parts().len());
+        let pool = Pool::new(n_threads.min(n_parallel));
+        let parts = || input.parts().iter().chain(weight_tasks.iter().map(|(_, part)| part));
         Self {
             costs: SharedMatrix::zeros(n_tasks, 1),
-            pool: Pool::new(n_threads.min(n_parallel)),
+            scratch: (0..pool.n_threads()).map(|_| Scratch::for_parts(parts())).collect(),
+            pool,
             loss: network.loss(),
             ones: DMatrix::from_element(max_batch, 1, F::one()),
             batch: Batch {
@@ -230,7 +235,7 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         let Self { layers, loss, batch, costs, pool, input, .. } = self;
         let last = layers.len() - 1;
         let (layers, input, indices) = (&*layers, &*input, batch.indices.as_deref());
-        pool.run(batch.tasks.len(), &|task| {
+        pool.run(batch.tasks.len(), &|task, _| {
             let examples = &batch.tasks[task];
             let rows =
                 |matrix: &SharedMatrix<F>| Part { rows: examples.clone(), cols: 0..matrix.cols() };
@@ -275,22 +280,22 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
     }
 
     fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step, clip_norm: Option<f64>) {
+        let step = optimizer.prepare(&step);
         let Some(limit) = clip_norm else {
-            self.run(Some(&|piece: Piece<'_, F, I>| {
-                // SAFETY: `run` gives each piece to one task, and nothing else runs.
-                unsafe { piece.step(optimizer, &step) }
-            }));
+            self.gradients(Some((optimizer, &step)));
             return;
         };
-        self.run(None);
+        self.keep_gradients();
+        self.gradients(None);
         let norm = self.squared_gradient(step.l2).sqrt();
         let scale = if norm > limit { step.scale * limit / norm } else { step.scale };
         let step = Step { scale, ..step };
-        let Self { layers, weight_tasks, pool, input, .. } = self;
-        let (layers, input, n_first) = (&*layers, &*input, input.n_tasks());
-        pool.run(n_first + weight_tasks.len(), &|task| {
-            // SAFETY: tasks have different pieces, and nothing else runs.
-            unsafe { Piece::of(task, n_first, weight_tasks, layers, input).step(optimizer, &step) }
+        let Self { layers, weight_tasks, pool, input, scratch, .. } = self;
+        let (layers, input, n_first) = (&*layers, &*input, input.parts().len());
+        pool.run(n_first + weight_tasks.len(), &|task, thread| {
+            let piece = Piece::of(task, n_first, weight_tasks, layers, input);
+            // SAFETY: tasks have different pieces, threads different scratch, and nothing else runs.
+            unsafe { piece.step(optimizer, &step, &scratch[thread]) }
         });
     }
 
@@ -360,7 +365,7 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         let Self { layers, pool, input, held_out, .. } = self;
         let set = &mut held_out[set];
         let (a, source, tasks) = (&set.a, &set.source, &set.tasks);
-        pool.run(tasks.len(), &|task| {
+        pool.run(tasks.len(), &|task, _| {
             let examples = &tasks[task];
             // SAFETY: a task writes its own rows of A, and nobody writes parameters.
             unsafe {
@@ -381,18 +386,19 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
 }
 
 impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
-    /// Every gradient, each piece followed at once by `then`.
-    fn run(&mut self, then: Option<&Then<'_, F, I>>) {
-        let Self { layers, batch, weight_tasks, pool, input, ones, .. } = self;
+    /// Every gradient, each piece followed at once by the optimizer's step with it, if there is one.
+    fn gradients(&mut self, step: Option<(&dyn Optimizer<F>, &Step)>) {
+        let Self { layers, batch, weight_tasks, pool, input, ones, scratch, .. } = self;
         let m = batch.labels.len();
         let (layers, input) = (&*layers, &*input);
         let ones = ones.rows(0, m);
-        let n_first = input.n_tasks();
-        pool.run(n_first + weight_tasks.len(), &|task| {
+        let n_first = input.parts().len();
+        pool.run(n_first + weight_tasks.len(), &|task, thread| {
+            let scratch = &scratch[thread];
             let piece = Piece::of(task, n_first, weight_tasks, layers, input);
             let layer = &layers[piece.layer];
-            // SAFETY: a task writes its own piece of the gradients, and reads A and dZ, which
-            // nobody writes now.
+            // SAFETY: a task writes its own piece of gradients and parameters, and its thread's
+            // scratch, and reads A and dZ, which nobody writes now.
             unsafe {
                 let dz = layer.dz.part(&Part { rows: 0..m, cols: 0..layer.dz.cols() });
                 match (piece.part, &layer.w) {
@@ -400,20 +406,28 @@ impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
                         let before = &layers[piece.layer - 1].a;
                         let a_prev = before.part(&Part { rows: 0..m, cols: part.rows.clone() });
                         let dz = dz.columns(part.cols.start, part.cols.len());
-                        let mut dw = w.gradient.part_mut(part);
+                        let mut dw = w.gradient_mut(part, scratch);
                         gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), &mut dw);
                     }
-                    _ => input.gradient(task, batch.indices.as_deref(), &dz),
+                    _ => input.gradient(task, batch.indices.as_deref(), &dz, scratch),
                 }
                 if piece.has_bias {
-                    let mut db = layer.b.gradient.part_mut(&layer.b.gradient.whole());
+                    let mut db = layer.b.gradient_mut(&layer.b.values.whole(), scratch);
                     gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), &mut db);
                 }
-            }
-            if let Some(then) = then {
-                then(piece);
+                if let Some((optimizer, step)) = step {
+                    piece.step(optimizer, step, scratch);
+                }
             }
         });
+    }
+
+    /// For what needs all gradients before the first step.
+    fn keep_gradients(&mut self) {
+        self.input.keep_gradient();
+        for w in self.layers.iter_mut().filter_map(|layer| layer.w.as_mut()) {
+            w.keep_gradient();
+        }
     }
 
     fn squared_gradient(&mut self, l2: f64) -> f64 {
@@ -428,6 +442,3 @@ impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
         first + later.sum::<f64>()
     }
 }
-
-/// What follows a piece's gradient.
-type Then<'t, F, I> = dyn Fn(Piece<'_, F, I>) + Sync + 't;

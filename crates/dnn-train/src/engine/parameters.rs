@@ -1,37 +1,101 @@
 //! Weights or biases with all that training keeps beside them.
 
 use crate::optimizer::{MAX_MOMENTS, Optimizer, Step};
-use crate::shared::{Part, SharedMatrix};
+use crate::shared::{Part, SharedMatrix, stride};
 use dnn_core::Real;
 use nalgebra::{DMatrix, DMatrixViewMut};
+
+/// Room for the gradient of one part, a thread's own: it stays in the core's cache, where the
+/// gradient of a whole layer would go to memory and come back.
+pub struct Scratch<F>(SharedMatrix<F>);
+
+impl<F: Real> Scratch<F> {
+    /// Room for each of these parts.
+    pub(super) fn for_parts<'p>(parts: impl Iterator<Item = &'p Part>) -> Self {
+        let most = parts.map(|part| stride::<F>(part.rows.len()) * part.cols.len()).max();
+        Self(SharedMatrix::zeros(most.unwrap_or(0), 1))
+    }
+}
 
 /// Values, their gradient, and what the optimizer remembers of them: matrices of one shape.
 pub(super) struct Parameters<F> {
     pub(super) values: SharedMatrix<F>,
-    pub(super) gradient: SharedMatrix<F>,
+    /// Empty unless it is kept.
+    gradient: SharedMatrix<F>,
     moments: [SharedMatrix<F>; MAX_MOMENTS],
     n_moments: usize,
 }
 
 impl<F: Real> Parameters<F> {
-    /// Moments start at zero.
+    /// Moments start at zero; the gradient is not kept.
     pub(super) fn new(values: &DMatrix<F>, n_moments: usize) -> Self {
         let (rows, cols) = values.shape();
         let moment = |i| SharedMatrix::zeros(rows, if i < n_moments { cols } else { 0 });
         Self {
             values: SharedMatrix::of(values),
-            gradient: SharedMatrix::zeros(rows, cols),
+            gradient: SharedMatrix::zeros(0, 0),
             moments: std::array::from_fn(moment),
             n_moments,
         }
     }
 
-    /// The optimizer's step on a part.
+    /// [`new`](Self::new), and the gradient is kept.
+    pub(super) fn with_gradient(values: &DMatrix<F>, n_moments: usize) -> Self {
+        let mut parameters = Self::new(values, n_moments);
+        parameters.keep_gradient();
+        parameters
+    }
+
+    /// Has the gradient be kept from now on, where it was in the threads' scratch.
+    pub(super) fn keep_gradient(&mut self) {
+        if self.gradient.cols() < self.values.cols() {
+            self.gradient = SharedMatrix::zeros(self.values.rows(), self.values.cols());
+        }
+    }
+
+    /// The gradient, all of it.
+    ///
+    /// # Panics
+    /// When it is not kept.
+    pub(super) fn gradient(&mut self) -> DMatrix<F> {
+        assert_eq!(self.gradient.cols(), self.values.cols(), "a gradient that is kept");
+        self.gradient.copied()
+    }
+
+    /// The place of the part's gradient: its own if it is kept, otherwise in `scratch`.
     ///
     /// # Safety
-    /// Nobody else may use this part of any of the matrices meanwhile.
-    pub(super) unsafe fn step(&self, optimizer: &dyn Optimizer<F>, step: &Step, part: &Part) {
-        for col in part.cols.clone() {
+    /// Nobody else may use this part of the gradient, or `scratch`, meanwhile.
+    #[allow(clippy::mut_from_ref)] // the contract takes the place of `&mut self`
+    pub(super) unsafe fn gradient_mut<'s>(
+        &'s self,
+        part: &Part,
+        scratch: &'s Scratch<F>,
+    ) -> DMatrixViewMut<'s, F> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.gradient.cols() == 0 {
+                scratch.0.shaped_mut(part.rows.len(), part.cols.len())
+            } else {
+                self.gradient.part_mut(part)
+            }
+        }
+    }
+
+    /// The optimizer's step on a part, whose gradient is in its place.
+    ///
+    /// # Safety
+    /// Nobody else may use this part of any of the matrices, or `scratch`, meanwhile.
+    pub(super) unsafe fn step(
+        &self,
+        optimizer: &dyn Optimizer<F>,
+        step: &Step,
+        part: &Part,
+        scratch: &Scratch<F>,
+    ) {
+        // SAFETY: the caller's promise.
+        let gradient = unsafe { self.gradient_mut(part, scratch) };
+        for (gradient, col) in gradient.column_iter().zip(part.cols.clone()) {
             let rows = || part.rows.clone();
             // SAFETY: the caller's promise.
             unsafe {
@@ -42,9 +106,8 @@ impl<F: Real> Parameters<F> {
                         &mut []
                     }
                 });
-                let gradient = self.gradient.slice(rows(), col);
                 let values = self.values.slice_mut(rows(), col);
-                optimizer.update(step, values, gradient, &mut moments[..self.n_moments]);
+                optimizer.update(step, values, gradient.as_slice(), &mut moments[..self.n_moments]);
             }
         }
     }
@@ -58,7 +121,10 @@ impl<F: Real> Parameters<F> {
     ///
     /// # Safety
     /// Nobody may write values or gradient meanwhile.
+    /// # Panics
+    /// When the gradient is not kept.
     pub(super) unsafe fn squared_gradient(&self, l2: f64) -> f64 {
+        assert_eq!(self.gradient.cols(), self.values.cols(), "a gradient that is kept");
         let l2 = F::of(l2);
         // SAFETY: the caller's promise.
         let (values, gradient) = unsafe {

@@ -8,10 +8,14 @@ use std::ops::Range;
 const EXAMPLES_PER_TASK: usize = 64;
 /// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
 const WEIGHTS_PER_TASK: usize = 16_384;
-/// A layer of at least so many units is cut both ways, a narrower one by its inputs alone.
+/// A layer of at least so many units has products by a general kernel, which takes larger parts.
 const WIDE: usize = 64;
-/// Side of a part that is cut both ways, about: general kernels are at their full speed from here.
-const SIDE: usize = 192;
+/// Weights of one task of a wide layer, about: few enough that the optimizer's step finds the
+/// gradient in the second-level cache, and so many that the kernel's packing does not count.
+const WEIGHTS_PER_WIDE_TASK: usize = 65_536;
+/// Inputs of one task of a wide layer, at most. The optimizer's step goes along them: it reads from
+/// memory, which is fast where that is long.
+const INPUTS_PER_WIDE_TASK: usize = 1024;
 
 /// `0..n` in `pieces` parts of whole multiples of `unit`, about equal.
 pub(super) fn cut(n: usize, pieces: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
@@ -30,9 +34,12 @@ pub(super) fn example_tasks<F>(m: usize) -> impl Iterator<Item = Range<usize>> {
 
 /// The parts of Wᵀ (n_prev, n) that are tasks of their own.
 pub(super) fn weight_parts<F>(n_prev: usize, n: usize) -> impl Iterator<Item = Part> {
-    let by_units = if n < WIDE { 1 } else { n.div_ceil(SIDE.max(SIDE * SIDE / n_prev.max(1))) };
-    let weights = if n < WIDE { WEIGHTS_PER_TASK } else { SIDE * SIDE };
-    let by_inputs = n_prev.div_ceil((weights * by_units / n.max(1)).max(1));
+    let (by_inputs, by_units) = if n < WIDE {
+        ((n_prev * n).div_ceil(WEIGHTS_PER_TASK), 1)
+    } else {
+        let by_inputs = n_prev.div_ceil(INPUTS_PER_WIDE_TASK);
+        (by_inputs, (n_prev.div_ceil(by_inputs) * n).div_ceil(WEIGHTS_PER_WIDE_TASK))
+    };
     cut(n, by_units, 8).flat_map(move |cols| {
         cut(n_prev, by_inputs, line::<F>()).map(move |rows| Part { rows, cols: cols.clone() })
     })

@@ -16,6 +16,17 @@ pub struct Adam {
 }
 
 impl Adam {
+    /// 1/(1 − β₁ᵗ) and 1/√(1 − β₂ᵗ): powers cost as much as the step on fifty parameters.
+    fn corrections(&self, step: &Step) -> [f64; 2] {
+        let t = step.number as f64;
+        [1.0 / (1.0 - self.beta1.powf(t)), 1.0 / (1.0 - self.beta2.powf(t)).sqrt()]
+    }
+
+    /// See [`Optimizer::prepare`].
+    pub(super) fn prepare(&self, step: &Step) -> Step {
+        Step { corrections: Some(self.corrections(step)), ..*step }
+    }
+
     /// Adam's step after the parameters have been multiplied by `kept`.
     pub(super) fn step<F: Real>(
         &self,
@@ -26,9 +37,8 @@ impl Adam {
         moments: &mut [&mut [F]],
     ) {
         let [mean, square] = moments else { unreachable!("two moments") };
-        let t = step.number as f64;
-        let rate = F::of(step.learning_rate / (1.0 - self.beta1.powf(t)));
-        let correction = F::of(1.0 / (1.0 - self.beta2.powf(t)).sqrt());
+        let [first, second] = step.corrections.unwrap_or_else(|| self.corrections(step));
+        let (rate, correction) = (F::of(step.learning_rate * first), F::of(second));
         let epsilon = F::of(self.epsilon);
         let (kept1, new1) = (F::of(self.beta1), F::of(1.0 - self.beta1));
         let (kept2, new2) = (F::of(self.beta2), F::of(1.0 - self.beta2));
@@ -56,6 +66,10 @@ impl<F: Real> Optimizer<F> for Adam {
 
     fn is_linear(&self) -> bool {
         false
+    }
+
+    fn prepare(&self, step: &Step) -> Step {
+        Self::prepare(self, step)
     }
 
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {

@@ -22,6 +22,10 @@ impl<F: Real> Optimizer<F> for AdamW {
         false
     }
 
+    fn prepare(&self, step: &Step) -> Step {
+        self.adam.prepare(step)
+    }
+
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {
         let kept = 1.0 - step.learning_rate * self.weight_decay;
         self.adam.step(step, kept, parameters, gradients, moments);

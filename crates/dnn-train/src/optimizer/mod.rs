@@ -32,12 +32,14 @@ pub struct Step {
     pub l2: f64,
     /// What gradients are multiplied by, 1 unless they are clipped.
     pub scale: f64,
+    /// What [`Optimizer::prepare`] has worked out; `None` to have it done when it is needed.
+    pub corrections: Option<[f64; MAX_MOMENTS]>,
 }
 
 impl Step {
     /// A step without penalty or clipping.
-    pub fn new(number: u64, learning_rate: f64) -> Self {
-        Self { number, learning_rate, l2: 0.0, scale: 1.0 }
+    pub const fn new(number: u64, learning_rate: f64) -> Self {
+        Self { number, learning_rate, l2: 0.0, scale: 1.0, corrections: None }
     }
 
     /// The gradient the step goes by, from the batch's and the parameter's value.
@@ -59,6 +61,12 @@ pub trait Optimizer<F: Real>: Send + Sync {
     /// Whether each step is a linear function of all gradients so far, with the same coefficients
     /// for every parameter. Then training may work in other coordinates than the weights.
     fn is_linear(&self) -> bool;
+
+    /// The step with all that does not depend on the parameter worked out, for many calls of
+    /// [`update`](Self::update), which does it itself otherwise.
+    fn prepare(&self, step: &Step) -> Step {
+        *step
+    }
 
     /// Updates a piece of the parameters.
     ///
