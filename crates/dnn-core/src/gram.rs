@@ -17,7 +17,7 @@
 //! and 209 examples, and twice that with the dA₀ that the textbook computes as well.
 
 use crate::Real;
-use crate::gemm::{gemm, plain, transposed};
+use crate::gemm::{NARROW, gemm, plain, transposed};
 use nalgebra::{DMatrix, DMatrixViewMut};
 use std::ops::Range;
 
@@ -48,10 +48,35 @@ pub fn weights<F: Real>(
     c_transposed: &DMatrix<F>,
     x: &DMatrix<F>,
 ) -> DMatrix<F> {
-    // As W₁ᵀ, whose columns are as long as those of X: the product that runs fastest.
-    let mut w = w0.transpose();
-    gemm(F::one(), plain(x), plain(c_transposed), s, &mut w);
-    w.transpose()
+    let mut w = w0.clone();
+    add_columns(s, c_transposed, x, 0..x.nrows(), &mut w.as_view_mut());
+    w
+}
+
+/// The columns `features` of W₁ = s·W₁⁰ + C·Xᵀ, in the place of those of W₁⁰.
+///
+/// Columns are independent of each other, so that threads can share them.
+///
+/// # Shapes
+/// `c_transposed` Cᵀ (m, n₁), `x` X (n₀, m), `w` (n₁, features.len()).
+/// # Panics
+/// When the shapes do not fit.
+pub fn add_columns<F: Real>(
+    s: F,
+    c_transposed: &DMatrix<F>,
+    x: &DMatrix<F>,
+    features: Range<usize>,
+    w: &mut DMatrixViewMut<'_, F>,
+) {
+    let x = x.rows(features.start, features.len());
+    if w.nrows() > NARROW {
+        gemm(F::one(), transposed(c_transposed), transposed(&x), s, w);
+        return;
+    }
+    // As W₁ᵀ, whose columns are as long as those of X: few rows have a kernel for that.
+    let mut turned = w.transpose();
+    gemm(F::one(), plain(&x), plain(c_transposed), s, &mut turned);
+    w.tr_copy_from(&turned);
 }
 
 #[cfg(test)]

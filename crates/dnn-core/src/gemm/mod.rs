@@ -146,7 +146,7 @@ pub struct Operands<F> {
 /// Rows of C up to which our own kernels are faster than the `gemm` crate's; see
 /// docs/performance.md. They take the sum of each element in the same order, whatever the number of
 /// rows.
-pub(crate) const NARROW: usize = 32;
+pub const NARROW: usize = 32;
 
 impl<F: Real> Operands<F> {
     /// Address of A's element (i, j).

@@ -198,7 +198,7 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         self.w.state("W1").collect()
     }
 
-    fn weights(&mut self) -> DMatrix<F> {
+    fn weights(&mut self, _: &mut Pool) -> DMatrix<F> {
         self.w.values.all_mut().transpose()
     }
 

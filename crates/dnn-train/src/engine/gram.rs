@@ -7,10 +7,11 @@ use super::tasks::cut;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use crate::shared::{Part, SharedMatrix, line};
-use dnn_core::gemm::{gemm, plain, transposed};
+use dnn_core::gemm::{NARROW, gemm, plain, transposed};
 use dnn_core::{Network, Real, gram};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// The first layer as combinations of the training examples: an iteration's cost does not depend
 /// on the number of features. For optimizers whose steps are linear in the gradients.
@@ -18,6 +19,8 @@ pub type GramEngine<'d, F> = LayeredEngine<'d, F, GramInput<'d, F>>;
 
 /// Columns of G of one task of building it.
 const COLUMNS_PER_TASK: usize = 64;
+/// Columns of W₁ of one task of making it.
+const FEATURES_PER_TASK: usize = 1024;
 /// Coordinates of one task of an update, about.
 const COORDINATES_PER_TASK: usize = 16_384;
 
@@ -106,17 +109,21 @@ fn inner_products<F: Real>(x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
 
 /// (W·X)ᵀ, by examples.
 fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
-    let (m, w) = (x.ncols(), SharedMatrix::of(&w.transpose()));
-    let p = SharedMatrix::zeros(m, w.cols());
+    let (m, n1) = (x.ncols(), w.nrows());
+    let p = SharedMatrix::zeros(m, n1);
+    // Few units have a kernel that wants their weights side by side.
+    let turned = (n1 <= NARROW).then(|| SharedMatrix::of(&w.transpose()));
     let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), line::<F>()).collect();
     pool.run(blocks.len(), &|task, _| {
         let block = &blocks[task];
         let x = x.columns(block.start, block.len());
         // SAFETY: blocks have different rows; nobody writes W.
-        unsafe {
-            let mut p = p.part_mut(&Part { rows: block.clone(), cols: 0..p.cols() });
-            gemm(F::one(), transposed(&x), plain(&w.part(&w.whole())), F::zero(), &mut p);
-        }
+        let (mut p, turned) = unsafe {
+            let p = p.part_mut(&Part { rows: block.clone(), cols: 0..n1 });
+            (p, turned.as_ref().map(|w| w.part(&w.whole())))
+        };
+        let w = turned.as_ref().map_or_else(|| transposed(w), plain);
+        gemm(F::one(), transposed(&x), w, F::zero(), &mut p);
     });
     p
 }
@@ -275,8 +282,21 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         self.c.state("C1").chain(self.s.state("s1")).collect()
     }
 
-    fn weights(&mut self) -> DMatrix<F> {
-        gram::weights(self.scale(), &self.w0, &self.c.values.copied(), self.x)
+    fn weights(&mut self, pool: &mut Pool) -> DMatrix<F> {
+        let (mut w, s, c) = (self.w0.clone(), self.scale(), self.c.values.copied());
+        let n1 = w.nrows();
+        let blocks = w.as_mut_slice().chunks_mut(n1 * FEATURES_PER_TASK).map(Mutex::new);
+        let blocks: Vec<_> = blocks.collect();
+        pool.run(blocks.len(), &|task, _| {
+            let mut block = blocks[task].lock().unwrap_or_else(PoisonError::into_inner);
+            let first = task * FEATURES_PER_TASK;
+            let features = first..first + block.len() / n1;
+            let n_features = features.len();
+            let mut w = DMatrixViewMut::from_slice(&mut block, n1, n_features);
+            gram::add_columns(s, &c, self.x, features, &mut w);
+        });
+        drop(blocks);
+        w
     }
 
     fn flops(&self, m: usize) -> usize {

@@ -95,7 +95,7 @@ pub trait Input<F: Real>: Send + Sync {
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
 
     /// W₁ (n₁, n₀).
-    fn weights(&mut self) -> DMatrix<F>;
+    fn weights(&mut self, pool: &mut Pool) -> DMatrix<F>;
 
     /// Floating-point operations of an iteration on `m` examples.
     fn flops(&self, m: usize) -> usize;

@@ -340,11 +340,11 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
     }
 
     fn network(&mut self) -> Network<F> {
-        let Self { layers, input, .. } = self;
+        let Self { layers, input, pool, .. } = self;
         let layers = layers.iter_mut().map(|layer| {
             let w = match &mut layer.w {
                 Some(w) => w.values.all_mut().transpose(),
-                None => input.weights(),
+                None => input.weights(pool),
             };
             let b = DVector::from_column_slice(layer.b.values.copied().as_slice());
             Dense::new(w, b, layer.activation)
