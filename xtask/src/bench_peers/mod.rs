@@ -12,6 +12,7 @@ mod loading;
 mod machine;
 mod one_image;
 mod plot;
+mod products;
 mod side;
 mod table;
 
@@ -67,6 +68,8 @@ pub(crate) enum Job {
     MlpSgd,
     /// The same with Adam
     MlpAdam,
+    /// The products of an iteration of that network alone, against what the cores can do at most
+    Products,
     /// Latency of one image through 12288-20-7-5-1 in f32
     OneImage,
     /// Time against counted operations
@@ -105,6 +108,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<Vec<String>> {
         let start = Instant::now();
         let outcome = match job {
             Job::OneImage => one_image::run(&bench),
+            Job::Products => products::run(&bench),
             Job::Growth => growth::run(&bench),
             Job::Loading => loading::run(&bench),
             _ => job::run(&bench, job),
