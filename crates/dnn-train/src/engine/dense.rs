@@ -134,17 +134,18 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         &self,
         source: Option<&DMatrix<F>>,
         all: bool,
-        examples: Range<usize>,
+        part: &Part,
         z: &mut DMatrixViewMut<'_, F>,
     ) {
-        let part = Part { rows: 0..self.w.values.rows(), cols: examples };
+        let features = 0..self.w.values.rows();
+        let examples = Part { rows: features.clone(), cols: part.rows.clone() };
         // SAFETY: only `step` writes W, and only `gather` the batch, neither beside this.
         let (w, x) = unsafe {
             let x = match source {
-                Some(source) => source.columns(part.cols.start, part.cols.len()),
-                None => self.features(all, &part),
+                Some(source) => source.columns(part.rows.start, part.rows.len()),
+                None => self.features(all, &examples),
             };
-            (self.w.values.part(&self.w.values.whole()), x)
+            (self.w.values.part(&Part { rows: features, cols: part.cols.clone() }), x)
         };
         gemm(F::one(), transposed(&x), plain(&w), F::zero(), z);
     }

@@ -192,20 +192,22 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         &self,
         source: Option<&GramSource<F>>,
         all: bool,
-        examples: Range<usize>,
+        part: &Part,
         z: &mut DMatrixViewMut<'_, F>,
     ) {
+        let examples = part.rows.clone();
         let source = source.unwrap_or(if all { &self.train } else { &self.batch });
         let s = self.scale();
         // SAFETY: only `step` writes C, and nobody writes a source; never beside this.
         unsafe {
-            for (unit, mut z) in z.column_iter_mut().enumerate() {
+            for (unit, mut z) in part.cols.clone().zip(z.column_iter_mut()) {
                 let p = source.p.slice(examples.clone(), unit);
                 for (z, &p) in z.as_mut_slice().iter_mut().zip(p) {
                     *z = s * p;
                 }
             }
-            let c = self.c.values.part(&self.c.values.whole());
+            let c = Part { rows: 0..self.c.values.rows(), cols: part.cols.clone() };
+            let c = self.c.values.part(&c);
             if all {
                 // G is symmetric: its rows stand for its columns, and are contiguous the right way.
                 let rows = Part { rows: examples, cols: 0..source.g.cols() };

@@ -35,16 +35,16 @@ pub trait Input<F: Real>: Send + Sync {
     /// No other call may use these examples of the batch meanwhile.
     unsafe fn gather(&self, batch: &[usize], examples: Range<usize>);
 
-    /// Z₁ᵀ without bias, of the examples `examples` of `source`, or of the batch: the gathered
-    /// one, or with `all` the whole training set.
+    /// Part of Z₁ᵀ without bias: of examples of `source`, or of the batch: the gathered one, or with
+    /// `all` the whole training set.
     ///
     /// # Shapes
-    /// `z` (examples.len(), n₁).
+    /// `z` as the part.
     fn forward(
         &self,
         source: Option<&Self::Source>,
         all: bool,
-        examples: Range<usize>,
+        part: &Part,
         z: &mut DMatrixViewMut<'_, F>,
     );
 

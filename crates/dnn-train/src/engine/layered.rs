@@ -3,7 +3,8 @@
 //! An iteration has two phases, each cut into tasks that do not depend on each other:
 //!
 //! 1. by examples: gathering the batch, forward through all layers, the loss, and dZ back through
-//!    all layers; the examples of a batch never meet here;
+//!    all layers; the examples of a batch never meet here. Where layers have many weights, all tasks
+//!    are on the same layer instead, and cut by units as well, so that each weight is read once;
 //! 2. by parts of W: dW = dZ·A_prevᵀ, and at once, while it is in the cache, the optimizer's step
 //!    with it.
 //!
@@ -16,7 +17,7 @@ use super::dropout::Dropout;
 use super::input::{EngineOptions, Input};
 use super::layer::{Layer, Piece, layer_health};
 use super::parameters::{Parameters, Scratch};
-use super::tasks::{example_tasks, weight_parts};
+use super::tasks::{Blocks, example_tasks, layer_by_layer, weight_parts};
 use super::trial::Trial;
 use super::{Engine, LayerHealth, Pass};
 use crate::optimizer::{Optimizer, Step};
@@ -38,6 +39,8 @@ const MIN_SURELY_PARALLEL_FLOPS: usize = 20_000_000;
 pub struct LayeredEngine<'d, F: Real, I: Input<F>> {
     input: I,
     layers: Vec<Layer<F>>,
+    /// Whether phase 1 goes through the layers one after the other.
+    layer_by_layer: bool,
     loss: Loss,
     labels: &'d [u32],
     class_weights: Option<Vec<F>>,
@@ -117,6 +120,7 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
         let flops = input.flops(max_batch)
             + 6 * max_batch * weights.clone().map(|w| w.rows() * w.cols()).sum::<usize>();
         let n_threads = if flops < MIN_PARALLEL_FLOPS { 1 } else { options.n_threads };
+        let sizes = network.layers().iter().map(|layer| (layer.n_prev(), layer.n()));
         let weight_tasks = weights
             .enumerate()
             .flat_map(|(l, w)| weight_parts::<F>(w.rows(), w.cols()).map(move |part| (l + 1, part)))
@@ -130,6 +134,7 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
             costs: SharedMatrix::zeros(n_tasks, 1),
             scratch: (0..pool.n_threads()).map(|_| Scratch::for_parts(parts())).collect(),
             pool,
+            layer_by_layer: layer_by_layer(sizes),
             loss: network.loss(),
             ones: DMatrix::from_element(max_batch, 1, F::one()),
             batch: Batch {
@@ -185,37 +190,66 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
     }
 }
 
-/// Forward through all layers but the first one's linear part, for the rows `examples` of each A;
-/// with the dropout masks of iteration `dropout`, or without.
+/// Part of layer `l`'s A, from all of the layer before, whose examples are the same; with the dropout
+/// masks of iteration `dropout`, or without. `first` is the first layer's linear part.
 ///
 /// # Safety
-/// Nobody else may use these rows of the matrices in `a` meanwhile, or write parameters.
+/// Nobody else may use this part of A, or write the parameters or the layer before, meanwhile.
 unsafe fn forward<'a, F: Real>(
     layers: &[Layer<F>],
     a: impl Fn(usize) -> &'a SharedMatrix<F>,
-    examples: &Range<usize>,
+    l: usize,
+    part: &Part,
     dropout: Option<usize>,
-    first: impl FnOnce(&mut DMatrixViewMut<'_, F>),
+    first: impl FnOnce(&Part, &mut DMatrixViewMut<'_, F>),
 ) {
-    let rows = |matrix: &SharedMatrix<F>| Part { rows: examples.clone(), cols: 0..matrix.cols() };
+    let layer = &layers[l];
     // SAFETY: the caller's promise.
     unsafe {
-        let mut z = a(0).part_mut(&rows(a(0)));
-        first(&mut z);
-        for (l, layer) in layers.iter().enumerate() {
-            let mut z = a(l).part_mut(&rows(a(l)));
-            if let Some(w) = &layer.w {
-                let a_prev = a(l - 1).part(&rows(a(l - 1)));
-                let w = w.values.part(&w.values.whole());
+        let mut z = a(l).part_mut(part);
+        match &layer.w {
+            None => first(part, &mut z),
+            Some(w) => {
+                let a_prev = a(l - 1);
+                let a_prev = a_prev.part(&Part { rows: part.rows.clone(), cols: 0..a_prev.cols() });
+                let w = &w.values;
+                let w = w.part(&Part { rows: 0..w.rows(), cols: part.cols.clone() });
                 gemm(F::one(), plain(&a_prev), plain(&w), F::zero(), &mut z);
             }
-            let b = layer.b.values.slice(0..layer.b.values.rows(), 0);
-            layer.activation.add_bias_and_activate_units(b, &mut z);
-            if let (Some(masks), Some(iteration)) = (&layer.dropout, dropout) {
-                masks.forward(iteration, &rows(a(l)), &mut z);
-            }
+        }
+        let b = layer.b.values.slice(part.cols.clone(), 0);
+        layer.activation.add_bias_and_activate_units(b, &mut z);
+        if let (Some(masks), Some(iteration)) = (&layer.dropout, dropout) {
+            masks.forward(iteration, part, &mut z);
         }
     }
+}
+
+/// Part of layer `l`'s dZ, from all of the next layer's, of the same examples.
+///
+/// # Safety
+/// Nobody else may use this part of dZ, or write the parameters, A or the next layer, meanwhile.
+unsafe fn backward<F: Real>(layers: &[Layer<F>], l: usize, part: &Part) {
+    let (layer, next) = (&layers[l], &layers[l + 1]);
+    let Some(w) = next.w.as_ref().map(|w| &w.values) else { return };
+    // SAFETY: the caller's promise.
+    unsafe {
+        let w = w.part(&Part { rows: part.cols.clone(), cols: 0..w.cols() });
+        let dz_next = Part { rows: part.rows.clone(), cols: 0..next.dz.cols() };
+        let dz_next = next.dz.part(&dz_next);
+        let mut da = layer.dz.part_mut(part);
+        gemm(F::one(), plain(&dz_next), transposed(&w), F::zero(), &mut da);
+        let a = layer.a.part(part);
+        match &layer.dropout {
+            Some(masks) => masks.backward(layer.activation, part, &mut da, &a),
+            None => layer.activation.backward_units_in_place(&mut da, &a),
+        }
+    }
+}
+
+/// The examples `examples` of all of the layer's units.
+fn all_units<F: Real>(matrix: &SharedMatrix<F>, examples: &Range<usize>) -> Part {
+    Part { rows: examples.clone(), cols: 0..matrix.cols() }
 }
 
 impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
@@ -232,50 +266,66 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
             trial.tick(&mut self.pool);
         }
         self.select(pass.batch);
-        let Self { layers, loss, batch, costs, pool, input, .. } = self;
+        let Self { layers, loss, batch, costs, pool, input, layer_by_layer, .. } = self;
         let last = layers.len() - 1;
         let (layers, input, indices) = (&*layers, &*input, batch.indices.as_deref());
-        pool.run(batch.tasks.len(), &|task, _| {
-            let examples = &batch.tasks[task];
-            let rows =
-                |matrix: &SharedMatrix<F>| Part { rows: examples.clone(), cols: 0..matrix.cols() };
-            // SAFETY: a task writes its own rows of the batch, A, dZ and costs only, and reads those
-            // and the parameters, which nobody writes in this phase.
+        // In all of these a task writes its own part of the batch, A, dZ and costs only, and reads the
+        // parameters and what was written before: by itself, or in an earlier run.
+        let gather = |examples: &Range<usize>| {
+            if let Some(indices) = indices {
+                // SAFETY: as said.
+                unsafe { input.gather(indices, examples.clone()) };
+            }
+        };
+        let forward = |l: usize, part: &Part| {
+            let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
+                input.forward(None, indices.is_none(), part, z);
+            };
+            // SAFETY: as said.
+            unsafe { forward(layers, |l| &layers[l].a, l, part, Some(pass.iteration), first) };
+        };
+        let judge = |task: usize, examples: &Range<usize>| {
+            let layer = &layers[last];
+            let part = all_units(&layer.a, examples);
+            let (labels, weights) =
+                (&batch.labels[part.rows.clone()], &batch.weights[part.rows.clone()]);
+            // SAFETY: as said.
             unsafe {
-                if let Some(indices) = indices {
-                    input.gather(indices, examples.clone());
-                }
-                forward(
-                    layers,
-                    |l| &layers[l].a,
-                    examples,
-                    Some(pass.iteration),
-                    |z| {
-                        input.forward(None, indices.is_none(), examples.clone(), z);
-                    },
-                );
-                let mut dz = layers[last].dz.part_mut(&rows(&layers[last].dz));
-                dz.copy_from(&layers[last].a.part(&rows(&layers[last].a)));
-                let labels = &batch.labels[examples.clone()];
-                let weights = &batch.weights[examples.clone()];
+                let mut dz = layer.dz.part_mut(&part);
+                dz.copy_from(&layer.a.part(&part));
                 costs.slice_mut(task..task + 1, 0)[0] =
                     loss.weighted_units_in_place(&mut dz, labels, weights);
-                for l in (0..last).rev() {
-                    let (layer, next) = (&layers[l], &layers[l + 1]);
-                    let Some(w) = next.w.as_ref().map(|w| &w.values) else { continue };
-                    let (w, dz_next) = (w.part(&w.whole()), next.dz.part(&rows(&next.dz)));
-                    let mut da = layer.dz.part_mut(&rows(&layer.dz));
-                    gemm(F::one(), plain(&dz_next), transposed(&w), F::zero(), &mut da);
-                    let a = layer.a.part(&rows(&layer.a));
-                    match &layer.dropout {
-                        Some(masks) => {
-                            masks.backward(layer.activation, &rows(&layer.a), &mut da, &a);
-                        }
-                        None => layer.activation.backward_units_in_place(&mut da, &a),
-                    }
-                }
             }
-        });
+        };
+        let backward = |l: usize, part: &Part| {
+            // SAFETY: as said.
+            unsafe { backward(layers, l, part) };
+        };
+        let (tasks, m) = (&batch.tasks, batch.labels.len());
+        if *layer_by_layer {
+            pool.run(tasks.len(), &|task, _| gather(&tasks[task]));
+            for (l, layer) in layers.iter().enumerate() {
+                let blocks = Blocks::of::<F>(m, layer.a.cols());
+                pool.run(blocks.len(), &|task, _| forward(l, &blocks.get(task)));
+            }
+            pool.run(tasks.len(), &|task, _| judge(task, &tasks[task]));
+            for (l, layer) in layers[..last].iter().enumerate().rev() {
+                let blocks = Blocks::of::<F>(m, layer.a.cols());
+                pool.run(blocks.len(), &|task, _| backward(l, &blocks.get(task)));
+            }
+        } else {
+            pool.run(tasks.len(), &|task, _| {
+                let examples = &tasks[task];
+                gather(examples);
+                for (l, layer) in layers.iter().enumerate() {
+                    forward(l, &all_units(&layer.a, examples));
+                }
+                judge(task, examples);
+                for (l, layer) in layers[..last].iter().enumerate().rev() {
+                    backward(l, &all_units(&layer.a, examples));
+                }
+            });
+        }
         costs.all_mut().iter().take(batch.tasks.len()).sum()
     }
 
@@ -366,18 +416,13 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         let set = &mut held_out[set];
         let (a, source, tasks) = (&set.a, &set.source, &set.tasks);
         pool.run(tasks.len(), &|task, _| {
-            let examples = &tasks[task];
-            // SAFETY: a task writes its own rows of A, and nobody writes parameters.
-            unsafe {
-                forward(
-                    layers,
-                    |l| &a[l],
-                    examples,
-                    None,
-                    |z| {
-                        input.forward(Some(source), false, examples.clone(), z);
-                    },
-                );
+            let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
+                input.forward(Some(source), false, part, z);
+            };
+            for (l, layer) in layers.iter().enumerate() {
+                let part = all_units(&layer.a, &tasks[task]);
+                // SAFETY: a task writes its own rows of A, and nobody writes parameters.
+                unsafe { forward(layers, |l| &a[l], l, &part, None, first) };
             }
         });
         let logits = set.a.last_mut().expect("a network has layers");

@@ -17,12 +17,60 @@ const WEIGHTS_PER_WIDE_TASK: usize = 65_536;
 /// memory, which is fast where that is long.
 const INPUTS_PER_WIDE_TASK: usize = 1024;
 
+/// Weights from which on a wide layer is gone through one after the other: each of the tasks by
+/// examples would read all of them again.
+const MANY_WEIGHTS: usize = 131_072;
+/// Examples and units of one task of such a layer, about: its weights stay in the second-level cache.
+const BLOCK: (usize, usize) = (256, 128);
+
 /// `0..n` in `pieces` parts of whole multiples of `unit`, about equal.
 pub(super) fn cut(n: usize, pieces: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
+    let pieces = pieces.clamp(1, n.div_ceil(unit).max(1));
+    (0..pieces).map(move |i| piece(n, pieces, unit, i))
+}
+
+/// The part `i` of `pieces`.
+fn piece(n: usize, pieces: usize, unit: usize, i: usize) -> Range<usize> {
     let units = n.div_ceil(unit);
-    let pieces = pieces.clamp(1, units.max(1));
-    let at = move |i: usize| (i * units / pieces * unit).min(n);
-    (0..pieces).map(move |i| at(i)..at(i + 1))
+    let at = |i: usize| (i * units / pieces * unit).min(n);
+    at(i)..at(i + 1)
+}
+
+/// Whether a network with these layers (n_prev, n) goes through them one after the other, all tasks
+/// on the same layer; otherwise each task takes some examples through all of them.
+pub(super) fn layer_by_layer(layers: impl IntoIterator<Item = (usize, usize)>) -> bool {
+    layers.into_iter().any(|(n_prev, n)| n >= WIDE && n_prev * n >= MANY_WEIGHTS)
+}
+
+/// How a layer's values (m, n) are cut when layers are gone through one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocks {
+    size: (usize, usize),
+    pieces: (usize, usize),
+    line: usize,
+}
+
+impl Blocks {
+    pub(super) fn of<F>(m: usize, n: usize) -> Self {
+        // Narrow layers have their tasks by examples alone.
+        let examples = if n < 2 * BLOCK.1 { EXAMPLES_PER_TASK } else { BLOCK.0 };
+        let pieces = (m.div_ceil(examples).max(1), (n / BLOCK.1).max(1));
+        Self { size: (m, n), pieces, line: line::<F>() }
+    }
+
+    /// Number of blocks.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.0 * self.pieces.1
+    }
+
+    /// The block `i`: those that follow each other have the same units or the same examples, of what
+    /// there are fewer; the weights of those or the values before these are at hand then.
+    pub(super) fn get(&self, i: usize) -> Part {
+        let ((m, n), (by_examples, by_units)) = (self.size, self.pieces);
+        let (row, col) =
+            if m > n { (i / by_units, i % by_units) } else { (i % by_examples, i / by_examples) };
+        Part { rows: piece(m, by_examples, self.line, row), cols: piece(n, by_units, 8, col) }
+    }
 }
 
 /// Few examples in one piece, more in an even number of them, so that cores have equal shares.
@@ -59,6 +107,16 @@ mod tests {
             assert_eq!((starts[0], ends[ends.len() - 1]), (0, m));
             assert_eq!(starts[1..], ends[..ends.len() - 1]);
             assert!(starts.iter().all(|start| start % line::<f64>() == 0), "{tasks:?}");
+        }
+        for (m, n) in [(1, 1), (128, 512), (37, 1000), (1000, 10), (300, 260)] {
+            let blocks = Blocks::of::<f32>(m, n);
+            let mut seen = vec![0; m * n];
+            for block in (0..blocks.len()).map(|i| blocks.get(i)) {
+                for row in block.rows {
+                    block.cols.clone().for_each(|col| seen[row * n + col] += 1);
+                }
+            }
+            assert!(seen.iter().all(|&times| times == 1), "{m}×{n}");
         }
         for (n_prev, n) in [(1, 1), (12_288, 20), (784, 512), (5, 100_000)] {
             let parts: Vec<_> = weight_parts::<f32>(n_prev, n).collect();
