@@ -14,19 +14,20 @@ use proptest::prelude::*;
 const STEP: Step = Step::new(1, 0.05);
 
 fn case<F: Real>(
+    n_features: usize,
     hidden: &[usize],
     n_classes: usize,
     m: usize,
     seed: u64,
 ) -> (Network<F>, DMatrix<F>, Vec<u32>) {
     let loss = if n_classes == 2 { Loss::BinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
-    let mut dims = vec![40];
+    let mut dims = vec![n_features];
     dims.extend(hidden);
     dims.push(loss.n_outputs(n_classes));
     let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
     let shape = Architecture::new(dims, Activation::Tanh, loss);
     let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
-    let x = rng.normal_matrix(40, m);
+    let x = rng.normal_matrix(n_features, m);
     let labels = (0..m).map(|_| (rng.uniform() * n_classes as f64) as u32).collect();
     (network, x, labels)
 }
@@ -59,6 +60,8 @@ proptest! {
 
     #[test]
     fn equals_the_networks_own_backward_pass(
+        // With many features of few units the engine makes part of the next iteration beforehand.
+        n_features in prop_oneof![3 => Just(40_usize), 1 => 800..1_600_usize],
         hidden in prop_oneof![
             3 => prop::collection::vec(1..30_usize, 0..4),
             // So many weights that the engine goes through the layers one after the other.
@@ -68,7 +71,7 @@ proptest! {
         m in 1..300_usize,
         seed in any::<u64>(),
     ) {
-        let (mut network, x, labels) = case::<f64>(&hidden, n_classes, m, seed);
+        let (mut network, x, labels) = case::<f64>(n_features, &hidden, n_classes, m, seed);
         let (costs, got) = trained(&network, &x, &labels, 2);
         let mut workspace = Workspace::new(&network, m);
         let mut gradients = network.zero_gradients();
@@ -85,8 +88,8 @@ proptest! {
 }
 
 /// Large enough that threads are used.
-fn same_on_any_number_of_threads<F: Real>(hidden: &[usize]) {
-    let (network, x, labels) = case::<F>(hidden, 3, 500, 3);
+fn same_on_any_number_of_threads<F: Real>(n_features: usize, hidden: &[usize]) {
+    let (network, x, labels) = case::<F>(n_features, hidden, 3, 500, 3);
     let (costs, first) = trained(&network, &x, &labels, 1);
     for n_threads in [2, 3, 8] {
         let (other_costs, other) = trained(&network, &x, &labels, n_threads);
@@ -97,10 +100,32 @@ fn same_on_any_number_of_threads<F: Real>(hidden: &[usize]) {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    for hidden in [[300, 70], [300, 450]] {
-        same_on_any_number_of_threads::<f32>(&hidden);
-        same_on_any_number_of_threads::<f64>(&hidden);
+    for (n_features, hidden) in [(40, [300, 70]), (40, [300, 450]), (2_000, [20, 7])] {
+        same_on_any_number_of_threads::<f32>(n_features, &hidden);
+        same_on_any_number_of_threads::<f64>(n_features, &hidden);
     }
+}
+
+#[test]
+fn parameters_that_are_written_count_at_once() {
+    let (network, x, labels) = case::<f64>(2_000, &[20, 7], 3, 100, 3);
+    let options = EngineOptions::default();
+    let mut engine = DenseEngine::new(&network, &GradientDescent, &x, &labels, options);
+    let first = engine.cost(Pass::all(0));
+    engine.update(&GradientDescent, STEP, None);
+    assert!(engine.cost(Pass::all(1)) < first);
+    let layers = network.layers().iter().enumerate();
+    let before: Vec<_> = layers
+        .flat_map(|(l, layer)| {
+            let b = DMatrix::from_column_slice(layer.n(), 1, layer.bias().as_slice());
+            [(format!("W{}", l + 1), layer.weights().transpose()), (format!("b{}", l + 1), b)]
+        })
+        .collect();
+    for (name, mut values) in engine.state() {
+        let (_, before) = before.iter().find(|(other, _)| *other == name).unwrap();
+        values.copy_from(before);
+    }
+    assert_eq!(engine.cost(Pass::all(0)), first);
 }
 
 fn two_blobs() -> Dataset<f64> {

@@ -1,6 +1,8 @@
 //! The first layer in full, as the textbook has it: Z₁ = W₁·X, dW₁ = dZ₁·Xᵀ.
 //!
-//! The textbook's dA₀ = W₁ᵀ·dZ₁, which nobody uses, is not computed.
+//! The textbook's dA₀ = W₁ᵀ·dZ₁, which nobody uses, is not computed. With few units and the whole
+//! training set at a time, both products wait for X to come from memory: then the next iteration's Z₁
+//! is summed up part by part, each when its weights have just been stepped and its X is at hand.
 
 use super::input::{EngineOptions, Input};
 use super::layered::LayeredEngine;
@@ -9,7 +11,7 @@ use super::tasks::weight_parts;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use crate::shared::{Part, SharedMatrix};
-use dnn_core::gemm::{gemm, plain, transposed};
+use dnn_core::gemm::{NARROW, gemm, plain, transposed};
 use dnn_core::{Network, Real};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
@@ -28,6 +30,12 @@ pub struct DenseInput<'d, F: Real> {
     /// W₁ᵀ (n₀, n₁).
     w: Parameters<F>,
     tasks: Vec<Part>,
+    /// Of a narrow layer, whose products are quick and wait for X: Z₁ᵀ of each task's features alone,
+    /// (m, n₁). They are made when the step has been made on these, so that X comes from memory once
+    /// an iteration, not twice.
+    ahead: Vec<SharedMatrix<F>>,
+    /// Whether they are those of the present weights.
+    is_ahead: bool,
 }
 
 impl<'d, F: Real> DenseEngine<'d, F> {
@@ -73,12 +81,21 @@ impl<'d, F: Real> DenseEngine<'d, F> {
     ) -> Self {
         let layer = &network.layers()[0];
         let n_gathered = x.map_or(0, |x| options.max_batch.min(x.ncols()));
+        let tasks: Vec<_> = weight_parts::<F>(layer.n_prev(), layer.n()).collect();
+        let ahead = match x {
+            Some(x) if options.max_batch == 0 && layer.n() <= NARROW && tasks.len() > 1 => {
+                tasks.iter().map(|_| SharedMatrix::zeros(x.ncols(), layer.n())).collect()
+            }
+            _ => Vec::new(),
+        };
         let input = DenseInput {
             x,
             fed: DMatrix::zeros(layer.n_prev(), 0),
             gathered: SharedMatrix::zeros(layer.n_prev(), n_gathered),
             w: Parameters::new(&layer.weights().transpose(), optimizer.n_moments()),
-            tasks: weight_parts::<F>(layer.n_prev(), layer.n()).collect(),
+            tasks,
+            ahead,
+            is_ahead: false,
         };
         Self::with_input(input, network, optimizer, labels, options)
     }
@@ -137,6 +154,14 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         part: &Part,
         z: &mut DMatrixViewMut<'_, F>,
     ) {
+        if source.is_none() && all && self.is_ahead {
+            z.fill(F::zero());
+            for ahead in &self.ahead {
+                // SAFETY: only `look_ahead` and `catch_up` write it, never beside this.
+                *z += unsafe { ahead.part(part) };
+            }
+            return;
+        }
         let features = 0..self.w.values.rows();
         let examples = Part { rows: features.clone(), cols: part.rows.clone() };
         // SAFETY: only `step` writes W, and only `gather` the batch, neither beside this.
@@ -182,6 +207,24 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         unsafe { self.w.step(optimizer, step, &self.tasks[task], scratch) }
     }
 
+    fn catch_up(&mut self, pool: &mut Pool) {
+        if !self.is_ahead && !self.ahead.is_empty() {
+            self.is_ahead = true;
+            let this = &*self;
+            // SAFETY: tasks have different parts, and there is nobody else.
+            pool.run(self.tasks.len(), &|task, _| unsafe { this.look_ahead(task) });
+        }
+    }
+
+    unsafe fn look_ahead(&self, task: usize) {
+        let (Some(ahead), Some(x)) = (self.ahead.get(task), self.x) else { return };
+        let part = &self.tasks[task];
+        let x = x.rows(part.rows.start, part.rows.len());
+        // SAFETY: the caller's promise.
+        let (w, mut z) = unsafe { (self.w.values.part(part), ahead.part_mut(&ahead.whole())) };
+        gemm(F::one(), transposed(&x), plain(&w), F::zero(), &mut z);
+    }
+
     fn keep_gradient(&mut self) {
         self.w.keep_gradient();
     }
@@ -196,6 +239,8 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
     }
 
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
+        // They may be written.
+        self.is_ahead = false;
         self.w.state("W1").collect()
     }
 

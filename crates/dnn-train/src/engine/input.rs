@@ -79,6 +79,21 @@ pub trait Input<F: Real>: Send + Sync {
         scratch: &Scratch<F>,
     );
 
+    /// Before an iteration on the whole training set: what [`look_ahead`](Input::look_ahead) has not
+    /// done yet.
+    fn catch_up(&mut self, pool: &mut Pool) {
+        let _ = pool;
+    }
+
+    /// After the step on the part `task`: what the next iteration on the whole training set needs of
+    /// it, while the features are in the cache.
+    ///
+    /// # Safety
+    /// As [`step`](Input::step).
+    unsafe fn look_ahead(&self, task: usize) {
+        let _ = task;
+    }
+
     /// Has all parts of the gradient be kept from now on.
     fn keep_gradient(&mut self);
 

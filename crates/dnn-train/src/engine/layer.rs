@@ -63,9 +63,11 @@ impl<'a, F: Real, I: Input<F>> Piece<'a, F, I> {
         let layer = &self.layers[self.layer];
         // SAFETY: the caller's promise.
         unsafe {
-            match (self.part, &layer.w) {
-                (Some(part), Some(w)) => w.step(optimizer, step, part, scratch),
-                _ => self.input.step(self.task, optimizer, step, scratch),
+            if let (Some(part), Some(w)) = (self.part, &layer.w) {
+                w.step(optimizer, step, part, scratch);
+            } else {
+                self.input.step(self.task, optimizer, step, scratch);
+                self.input.look_ahead(self.task);
             }
             if self.has_bias {
                 let step = Step { l2: 0.0, ..*step };

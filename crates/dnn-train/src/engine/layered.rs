@@ -267,6 +267,9 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         }
         self.select(pass.batch);
         let Self { layers, loss, batch, costs, pool, input, layer_by_layer, .. } = self;
+        if batch.indices.is_none() {
+            input.catch_up(pool);
+        }
         let last = layers.len() - 1;
         let (layers, input, indices) = (&*layers, &*input, batch.indices.as_deref());
         // In all of these a task writes its own part of the batch, A, dZ and costs only, and reads the
