@@ -17,8 +17,8 @@ use std::time::Instant;
 
 const DIMS: [usize; 4] = [768, 512, 512, 10];
 const BATCH: usize = 128;
-/// The engine's cut of a batch of 128 in phase 1.
-const EXAMPLES: usize = 64;
+/// The engine's cut of each layer's values in phase 1: pieces by examples, and by units.
+const BLOCKS: [(usize, usize); 3] = [(1, 4), (1, 4), (2, 1)];
 /// And of the layers' weights in phase 2: columns of Wᵀ, of all inputs.
 const PARTS: [usize; 3] = [6, 4, 1];
 /// Rounds of each, in alternation, and their length.
@@ -31,12 +31,13 @@ fn main() {
         return;
     };
     let mut pool = Pool::new(n_threads);
-    let mut products = Products::new();
+    let mut products = Products::new(n_threads);
     let (mut most, mut made) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        most.push(rate(|| {
-            pool.run(n_threads, &|_, _| Arch::new().dispatch(Chains));
-            (n_threads * Chains::flops()) as f64
+        most.push(std::thread::scope(|scope| {
+            let chains = || rate(|| Arch::new().dispatch(Chains));
+            let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(chains)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum::<f64>()
         }));
         made.push(rate(|| {
             products.run(&mut pool);
@@ -67,25 +68,16 @@ impl Chains {
     /// Sums that do not wait for each other, enough to fill two units of four cycles.
     const SUMS: usize = 12;
     const STEPS: usize = 20_000;
-
-    fn flops() -> usize {
-        struct Lanes;
-        impl WithSimd for Lanes {
-            type Output = usize;
-            fn with_simd<S: Simd>(self, _: S) -> usize {
-                S::F32_LANES
-            }
-        }
-        2 * Arch::new().dispatch(Lanes) * Self::SUMS * Self::STEPS
-    }
 }
 
 impl WithSimd for Chains {
-    type Output = ();
+    /// Operations made.
+    type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let mut sums = [simd.splat_f32s(black_box(1.0)); Self::SUMS];
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        // Each its own, or the compiler might make one of all.
+        let mut sums: [_; Self::SUMS] = std::array::from_fn(|_| simd.splat_f32s(black_box(1.0)));
         let (a, b) = (simd.splat_f32s(black_box(0.999)), simd.splat_f32s(black_box(0.001)));
         for _ in 0..Self::STEPS {
             for sum in &mut sums {
@@ -93,6 +85,7 @@ impl WithSimd for Chains {
             }
         }
         black_box(sums);
+        (2 * S::F32_LANES * Self::SUMS * Self::STEPS) as f64
     }
 }
 
@@ -100,6 +93,15 @@ impl WithSimd for Chains {
 fn matrix(rows: usize, cols: usize) -> DMatrix<f32> {
     let stride = (rows.div_ceil(16) | 1) * 16;
     DMatrix::from_fn(stride, cols, |i, j| ((i * 31 + j * 17) % 23) as f32 / 23.0 - 0.5)
+}
+
+/// Examples, units, and what a task writes.
+type Block = (Range<usize>, Range<usize>, Mutex<DMatrix<f32>>);
+
+/// `0..n` in equal pieces of whole vectors.
+fn cut(n: usize, pieces: usize) -> impl Iterator<Item = Range<usize>> {
+    let at = move |i: usize| if i == pieces { n } else { i * n / 8 / pieces * 8 };
+    (0..pieces).map(move |i| at(i)..at(i + 1))
 }
 
 /// The factors of all products, and room for what each task makes.
@@ -110,29 +112,39 @@ struct Products {
     dz: Vec<DMatrix<f32>>,
     /// Wᵀ (n_prev, n).
     w: Vec<DMatrix<f32>>,
-    /// Of phase 1 a row of layers for each task; of phase 2 a part.
-    forward: Vec<Mutex<Vec<DMatrix<f32>>>>,
-    parts: Vec<(usize, Range<usize>, Mutex<DMatrix<f32>>)>,
+    /// Of each layer in phase 1: examples, units.
+    blocks: Vec<Vec<Block>>,
+    /// Of phase 2: the layer, units.
+    parts: Vec<(usize, Range<usize>)>,
+    /// Where each thread puts a part of dW.
+    rooms: Vec<Mutex<DMatrix<f32>>>,
 }
 
 impl Products {
-    fn new() -> Self {
+    fn new(n_threads: usize) -> Self {
         let of_units = |rows| DIMS[1..].iter().map(|&n| matrix(rows, n)).collect::<Vec<_>>();
-        let parts = PARTS.iter().enumerate().flat_map(|(l, &n)| {
-            let at = move |i: usize| i * DIMS[l + 1] / 8 / n * 8;
-            (0..n).map(move |i| {
-                let cols = at(i)..if i + 1 == n { DIMS[l + 1] } else { at(i + 1) };
-                let room = matrix(DIMS[l], cols.len());
-                (l, cols, Mutex::new(room))
-            })
+        let parts = PARTS
+            .iter()
+            .enumerate()
+            .flat_map(|(l, &n)| cut(DIMS[l + 1], n).map(move |cols| (l, cols)));
+        let blocks = BLOCKS.iter().enumerate().map(|(l, &(by_examples, by_units))| {
+            let units = cut(DIMS[l + 1], by_units);
+            let blocks = units.flat_map(|cols| {
+                cut(BATCH, by_examples).map(move |rows| {
+                    let room = matrix(rows.len(), cols.len());
+                    (rows, cols.clone(), Mutex::new(room))
+                })
+            });
+            blocks.collect()
         });
         Self {
             x: matrix(DIMS[0], BATCH),
             a: of_units(BATCH),
             dz: of_units(BATCH),
             w: DIMS.windows(2).map(|d| matrix(d[0], d[1])).collect(),
-            forward: (0..BATCH / EXAMPLES).map(|_| Mutex::new(of_units(EXAMPLES))).collect(),
+            blocks: blocks.collect(),
             parts: parts.collect(),
+            rooms: (0..n_threads).map(|_| Mutex::new(matrix(DIMS[0], 128))).collect(),
         }
     }
 
@@ -144,30 +156,36 @@ impl Products {
 
     fn run(&mut self, pool: &mut Pool) {
         let this = &*self;
-        let w = |l: usize| this.w[l].rows(0, DIMS[l]);
-        pool.run(this.forward.len(), &|task, _| {
-            let mut room = this.forward[task].lock().expect("no task panics");
-            let rows = task * EXAMPLES;
-            for l in 0..3 {
-                let mut z = room[l].rows_mut(0, EXAMPLES);
+        for (l, blocks) in this.blocks.iter().enumerate() {
+            pool.run(blocks.len(), &|task, _| {
+                let (rows, cols, room) = &blocks[task];
+                let mut room = room.lock().expect("no task panics");
+                let mut z = room.rows_mut(0, rows.len());
+                let w = this.w[l].view((0, cols.start), (DIMS[l], cols.len()));
                 if l == 0 {
-                    let x = this.x.view((0, rows), (DIMS[0], EXAMPLES));
-                    gemm(1.0, transposed(&x), plain(&w(l)), 0.0, &mut z);
+                    let x = this.x.view((0, rows.start), (DIMS[0], rows.len()));
+                    gemm(1.0, transposed(&x), plain(&w), 0.0, &mut z);
                 } else {
-                    let a: DMatrixView<'_, f32> = this.a[l - 1].rows(rows, EXAMPLES);
-                    gemm(1.0, plain(&a), plain(&w(l)), 0.0, &mut z);
+                    let a: DMatrixView<'_, f32> = this.a[l - 1].rows(rows.start, rows.len());
+                    gemm(1.0, plain(&a), plain(&w), 0.0, &mut z);
                 }
-            }
-            for l in [2, 1] {
-                let dz: DMatrixView<'_, f32> = this.dz[l].rows(rows, EXAMPLES);
-                let mut da = room[l - 1].rows_mut(0, EXAMPLES);
-                gemm(1.0, plain(&dz), transposed(&w(l)), 0.0, &mut da);
-            }
-        });
-        pool.run(this.parts.len(), &|task, _| {
-            let (l, cols, room) = &this.parts[task];
-            let mut room = room.lock().expect("no task panics");
-            let mut dw = room.rows_mut(0, DIMS[*l]);
+            });
+        }
+        for l in [1, 0] {
+            let blocks = &this.blocks[l];
+            pool.run(blocks.len(), &|task, _| {
+                let (rows, cols, room) = &blocks[task];
+                let mut room = room.lock().expect("no task panics");
+                let mut da = room.rows_mut(0, rows.len());
+                let w = this.w[l + 1].rows(cols.start, cols.len());
+                let dz: DMatrixView<'_, f32> = this.dz[l + 1].rows(rows.start, rows.len());
+                gemm(1.0, plain(&dz), transposed(&w), 0.0, &mut da);
+            });
+        }
+        pool.run(this.parts.len(), &|task, thread| {
+            let (l, cols) = &this.parts[task];
+            let mut room = this.rooms[thread].lock().expect("no task panics");
+            let mut dw = room.view_mut((0, 0), (DIMS[*l], cols.len()));
             let dz = this.dz[*l].view((0, cols.start), (BATCH, cols.len()));
             if *l == 0 {
                 gemm(1.0, plain(&this.x.rows(0, DIMS[0])), plain(&dz), 0.0, &mut dw);

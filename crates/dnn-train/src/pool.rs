@@ -126,10 +126,11 @@ impl Pool {
             looked += 1;
             if looked < SPINS { std::hint::spin_loop() } else { thread::yield_now() }
         }
+        let others_panicked = shared.panicked.swap(false, Ordering::Relaxed);
         if let Err(panic) = own {
             resume_unwind(panic);
         }
-        assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a task of the pool panicked");
+        assert!(!others_panicked, "a task of the pool panicked");
     }
 }
 

@@ -3,6 +3,7 @@
 use dnn_core::Real;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Bytes of a cache line.
@@ -25,13 +26,18 @@ pub struct Part {
     pub(crate) cols: Range<usize>,
 }
 
+/// Numbers in one cache line, at its beginning: vectors of the machine's width never straddle two.
+#[repr(C, align(64))]
+struct Line(UnsafeCell<[u8; LINE_BYTES]>);
+
 /// A matrix with interior mutability, each column in whole cache lines and padded with zeros.
 ///
 /// Columns lie an odd number of lines apart, so that walking along a row spreads over the sets of
 /// the cache, and vector code needs no special case at a column's end. Different tasks can have
 /// different parts; the caller keeps them apart: that is the contract of the unsafe methods.
 pub(crate) struct SharedMatrix<F> {
-    cells: Box<[UnsafeCell<F>]>,
+    lines: Box<[Line]>,
+    numbers: PhantomData<F>,
     rows: usize,
     cols: usize,
     stride: usize,
@@ -43,8 +49,10 @@ unsafe impl<F: Send + Sync> Sync for SharedMatrix<F> {}
 impl<F: Real> SharedMatrix<F> {
     pub(crate) fn zeros(rows: usize, cols: usize) -> Self {
         let stride = stride::<F>(rows);
-        let cells = (0..stride * cols).map(|_| UnsafeCell::new(F::zero())).collect();
-        Self { cells, rows, cols, stride }
+        // Zero is all bits zero in both number types.
+        let zeros = || Line(UnsafeCell::new([0; LINE_BYTES]));
+        let lines = (0..stride / line::<F>() * cols).map(|_| zeros()).collect();
+        Self { lines, numbers: PhantomData, rows, cols, stride }
     }
 
     /// A copy of `matrix`.
@@ -70,7 +78,12 @@ impl<F: Real> SharedMatrix<F> {
     fn pointer(&self, part: &Part) -> *mut F {
         assert!(part.rows.end <= self.rows && part.cols.end <= self.cols, "a part of the matrix");
         let at = part.cols.start * self.stride + part.rows.start;
-        UnsafeCell::raw_get(self.cells.as_ptr()).wrapping_add(at)
+        self.first().wrapping_add(at)
+    }
+
+    fn first(&self) -> *mut F {
+        // To write through it is allowed as it points into cells.
+        self.lines.as_ptr().cast::<F>().cast_mut()
     }
 
     /// A part, to write.
@@ -97,9 +110,10 @@ impl<F: Real> SharedMatrix<F> {
     #[allow(clippy::mut_from_ref)]
     pub(crate) unsafe fn shaped_mut(&self, rows: usize, cols: usize) -> DMatrixViewMut<'_, F> {
         let stride = stride::<F>(rows);
-        assert!(stride * cols <= self.cells.len(), "room for {rows}×{cols}");
+        let room = self.lines.len() * line::<F>();
+        assert!(stride * cols <= room, "room for {rows}×{cols}");
         let shape = (Dyn(rows), Dyn(cols));
-        let pointer = UnsafeCell::raw_get(self.cells.as_ptr());
+        let pointer = self.first();
         // SAFETY: as above; the shape has room.
         let storage = unsafe { ViewStorageMut::from_raw_parts(pointer, shape, (U1, Dyn(stride))) };
         DMatrixViewMut::from_data(storage)
@@ -179,6 +193,7 @@ mod tests {
             let matrix = SharedMatrix::<f64>::zeros(rows, 2);
             let lines = matrix.stride / line::<f64>();
             assert!(matrix.stride >= rows && lines % 2 == 1, "{rows}: {}", matrix.stride);
+            assert!(matrix.first().cast::<[u8; LINE_BYTES]>().addr().is_multiple_of(LINE_BYTES));
         }
     }
 }

@@ -62,7 +62,8 @@ impl Examples<f64> for Stream {
 
 fn stream(noise: f64) -> Stream {
     let mut rng = Generator::new(RngKind::Modern, 5).unwrap();
-    let x = rng.normal_matrix(30, 50);
+    // More features than are summed up at a time.
+    let x = rng.normal_matrix(1_300, 50);
     let labels = (0..50).map(|i| u32::from(i % 3 == 0)).collect();
     let data = Dataset::new(x, labels, vec!["a".into(), "b".into()]).unwrap();
     Stream { data, noise, breaks: u64::MAX }

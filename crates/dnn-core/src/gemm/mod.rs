@@ -148,6 +148,13 @@ pub struct Operands<F> {
 /// rows.
 pub const NARROW: usize = 32;
 
+/// Terms that a product Aᵀ·B of at most [`NARROW`] rows or columns adds up before they go into C,
+/// where the columns of A and B are contiguous. So the products of so many rows of A and B each, added
+/// in their order, are the whole product to the last bit.
+pub const fn terms_at_once<F>() -> usize {
+    narrow::DOTS_BYTES / size_of::<F>()
+}
+
 impl<F: Real> Operands<F> {
     /// Address of A's element (i, j).
     #[inline(always)]

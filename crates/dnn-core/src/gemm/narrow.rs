@@ -31,7 +31,7 @@ const PACKED_STRIDE_BYTES: usize = PANEL_BYTES + 64;
 const MOST_ROWS: usize = 8;
 /// Length of the piece of each dot product that [`dots`] takes at once, in bytes: what six of them
 /// need stays in the first-level cache.
-const DOTS_BYTES: usize = 4096;
+pub(super) const DOTS_BYTES: usize = 4096;
 
 /// C ← α·A·B + β·C where B's and C's rows are contiguous.
 ///
@@ -289,7 +289,7 @@ impl<F: Real> WithSimd for Dots<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let o = self.0;
-        let depth = DOTS_BYTES / size_of::<F>();
+        let depth = super::terms_at_once::<F>();
         for from in (0..o.k).step_by(depth) {
             let to = o.k.min(from + depth);
             let mut col = 0;

@@ -7,11 +7,11 @@
 use super::input::{EngineOptions, Input};
 use super::layered::LayeredEngine;
 use super::parameters::{Parameters, Scratch};
-use super::tasks::weight_parts;
+use super::tasks::{narrow_parts, weight_parts};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use crate::shared::{Part, SharedMatrix};
-use dnn_core::gemm::{NARROW, gemm, plain, transposed};
+use dnn_core::gemm::{NARROW, gemm, plain, terms_at_once, transposed};
 use dnn_core::{Network, Real};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
@@ -81,7 +81,13 @@ impl<'d, F: Real> DenseEngine<'d, F> {
     ) -> Self {
         let layer = &network.layers()[0];
         let n_gathered = x.map_or(0, |x| options.max_batch.min(x.ncols()));
-        let tasks: Vec<_> = weight_parts::<F>(layer.n_prev(), layer.n()).collect();
+        let tasks: Vec<_> = if layer.n() <= NARROW {
+            // As many features as the product itself sums up at a time: then sums of parts have its
+            // very bits, whether they are made ahead or not.
+            narrow_parts(layer.n_prev(), layer.n(), terms_at_once::<F>()).collect()
+        } else {
+            weight_parts::<F>(layer.n_prev(), layer.n()).collect()
+        };
         let ahead = match x {
             Some(x) if options.max_batch == 0 && layer.n() <= NARROW && tasks.len() > 1 => {
                 tasks.iter().map(|_| SharedMatrix::zeros(x.ncols(), layer.n())).collect()
@@ -209,10 +215,10 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
 
     fn catch_up(&mut self, pool: &mut Pool) {
         if !self.is_ahead && !self.ahead.is_empty() {
-            self.is_ahead = true;
             let this = &*self;
             // SAFETY: tasks have different parts, and there is nobody else.
             pool.run(self.tasks.len(), &|task, _| unsafe { this.look_ahead(task) });
+            self.is_ahead = true;
         }
     }
 

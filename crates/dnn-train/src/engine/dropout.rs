@@ -24,10 +24,10 @@ impl<F: Real> Dropout<F> {
         Self { mask: SharedMatrix::zeros(m, n), keep: 1.0 - rate, seed }
     }
 
-    /// Draws the mask of these rows and applies it to A.
+    /// Draws the mask of this part and applies it to A.
     ///
     /// # Safety
-    /// Nobody else may use these rows of the mask meanwhile.
+    /// Nobody else may use this part of the mask meanwhile.
     pub(super) unsafe fn forward(
         &self,
         iteration: usize,
@@ -51,7 +51,7 @@ impl<F: Real> Dropout<F> {
     /// dA of the values after the mask → dZ.
     ///
     /// # Safety
-    /// Nobody may write these rows of the mask meanwhile.
+    /// Nobody may write this part of the mask meanwhile.
     pub(super) unsafe fn backward(
         &self,
         activation: Activation,

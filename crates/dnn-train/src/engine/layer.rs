@@ -50,7 +50,7 @@ impl<'a, F: Real, I: Input<F>> Piece<'a, F, I> {
         Self { task, layer, layers, input, part: Some(part), has_bias }
     }
 
-    /// The optimizer's step on it.
+    /// The optimizer's step on it, and what the next iteration can have of it at once.
     ///
     /// # Safety
     /// Nobody else may use this piece's parameters, or `scratch`, meanwhile.

@@ -4,7 +4,7 @@
 //!
 //! 1. by examples: gathering the batch, forward through all layers, the loss, and dZ back through
 //!    all layers; the examples of a batch never meet here. Where layers have many weights, all tasks
-//!    are on the same layer instead, and cut by units as well, so that each weight is read once;
+//!    are on the same layer instead, and cut by units as well, so that each weight is read by few;
 //! 2. by parts of W: dW = dZ·A_prevᵀ, and at once, while it is in the cache, the optimizer's step
 //!    with it.
 //!
@@ -120,7 +120,11 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
         let flops = input.flops(max_batch)
             + 6 * max_batch * weights.clone().map(|w| w.rows() * w.cols()).sum::<usize>();
         let n_threads = if flops < MIN_PARALLEL_FLOPS { 1 } else { options.n_threads };
-        let sizes = network.layers().iter().map(|layer| (layer.n_prev(), layer.n()));
+        // The first layer's inputs are features, or the coordinates that stand for them.
+        let n_inputs = input.parts().iter().map(|part| part.rows.end).max().unwrap_or(0);
+        let sizes = network.layers().iter().enumerate();
+        let sizes =
+            sizes.map(|(l, layer)| (if l == 0 { n_inputs } else { layer.n_prev() }, layer.n()));
         let weight_tasks = weights
             .enumerate()
             .flat_map(|(l, w)| weight_parts::<F>(w.rows(), w.cols()).map(move |part| (l + 1, part)))
@@ -306,7 +310,9 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
         };
         let (tasks, m) = (&batch.tasks, batch.labels.len());
         if *layer_by_layer {
-            pool.run(tasks.len(), &|task, _| gather(&tasks[task]));
+            if indices.is_some() {
+                pool.run(tasks.len(), &|task, _| gather(&tasks[task]));
+            }
             for (l, layer) in layers.iter().enumerate() {
                 let blocks = Blocks::of::<F>(m, layer.a.cols());
                 pool.run(blocks.len(), &|task, _| forward(l, &blocks.get(task)));

@@ -8,7 +8,7 @@ use std::ops::Range;
 const EXAMPLES_PER_TASK: usize = 64;
 /// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
 const WEIGHTS_PER_TASK: usize = 8192;
-/// A layer of at least so many units has products by a general kernel, which takes larger parts.
+/// A layer of at least so many units is cut into larger parts, as the general kernel likes them.
 const WIDE: usize = 64;
 /// Weights of one task of a wide layer, about: few enough that the optimizer's step finds the
 /// gradient in the second-level cache, and so many that the kernel's packing does not count.
@@ -39,7 +39,7 @@ fn piece(n: usize, pieces: usize, unit: usize, i: usize) -> Range<usize> {
 /// Whether a network with these layers (n_prev, n) goes through them one after the other, all tasks
 /// on the same layer; otherwise each task takes some examples through all of them.
 pub(super) fn layer_by_layer(layers: impl IntoIterator<Item = (usize, usize)>) -> bool {
-    layers.into_iter().any(|(n_prev, n)| n >= WIDE && n_prev * n >= MANY_WEIGHTS)
+    layers.into_iter().any(|(n_prev, n)| n >= 2 * BLOCK.1 && n_prev * n >= MANY_WEIGHTS)
 }
 
 /// How a layer's values (m, n) are cut when layers are gone through one after the other.
@@ -63,8 +63,8 @@ impl Blocks {
         self.pieces.0 * self.pieces.1
     }
 
-    /// The block `i`: those that follow each other have the same units or the same examples, of what
-    /// there are fewer; the weights of those or the values before these are at hand then.
+    /// The block `i`: those that follow each other have the same examples when there are more of these
+    /// than units, whose values before are at hand then, and otherwise the same units, whose weights are.
     pub(super) fn get(&self, i: usize) -> Part {
         let ((m, n), (by_examples, by_units)) = (self.size, self.pieces);
         let (row, col) =
@@ -91,6 +91,13 @@ pub(super) fn weight_parts<F>(n_prev: usize, n: usize) -> impl Iterator<Item = P
     cut(n, by_units, 8).flat_map(move |cols| {
         cut(n_prev, by_inputs, line::<F>()).map(move |rows| Part { rows, cols: cols.clone() })
     })
+}
+
+/// The parts of Wᵀ (n_prev, n) with `inputs` inputs each.
+pub(super) fn narrow_parts(n_prev: usize, n: usize, inputs: usize) -> impl Iterator<Item = Part> {
+    (0..n_prev)
+        .step_by(inputs)
+        .map(move |from| Part { rows: from..n_prev.min(from + inputs), cols: 0..n })
 }
 
 #[cfg(test)]
