@@ -18,7 +18,7 @@ pub fn memory_beside_examples<F: Real>(
     m: usize,
 ) -> Result<usize, ShapeError> {
     const PROGRAM: usize = 16 << 20;
-    /// Weights, gradients, two moments, the best ones, a checkpoint's three.
+    /// Weights, gradients (where they are clipped), two moments, the best ones, a checkpoint's three.
     const COPIES: usize = 8;
     /// Labels, the order of the epoch, probabilities, predictions; and what reading the labels takes.
     const EXAMPLE: usize = 64;

@@ -9,6 +9,8 @@ use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
 
 /// How the first layer is computed and changed. Its parameters live here, in whatever coordinates.
+///
+/// For the engines of this crate: the parts and the scratch it speaks of are theirs.
 pub trait Input<F: Real>: Send + Sync {
     /// Examples in the form in which the first layer takes them.
     type Source: Send + Sync;
