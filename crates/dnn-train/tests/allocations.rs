@@ -39,13 +39,19 @@ static ALLOCATOR: Counting = Counting;
 
 const M: usize = 300;
 
-fn count(engine: &mut dyn Engine<f64>, optimizer: &dyn Optimizer<f64>, batch: usize) -> usize {
+fn count(
+    engine: &mut dyn Engine<f64>,
+    optimizer: &dyn Optimizer<f64>,
+    batch: usize,
+    clip_norm: Option<f64>,
+) -> usize {
     let order: Vec<_> = (0..M).rev().collect();
     let mut iterate = |i: usize| {
         let start = i * batch % (M - batch);
         let batch = (batch > 0).then_some(&order[start..start + batch]);
         assert!(engine.cost(Pass { batch, iteration: i }).is_finite());
-        engine.update(optimizer, Step::new(i as u64 + 1, 1e-3), None);
+        assert!(engine.squared_weights().is_finite());
+        engine.update(optimizer, Step::new(i as u64 + 1, 1e-3), clip_norm);
     };
     // The matrix crate and the threads make their workspaces at first use, and threads may be tried
     // only after a few iterations.
@@ -67,7 +73,10 @@ fn a_hundred_iterations_allocate_nothing() {
         let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
         for name in OptimizerName::ALL {
             let optimizer = name.usual().build();
-            for (batch, dropout) in [(0, 0.0), (64, 0.0), (64, 0.2)] {
+            let clip = Some(0.1);
+            for (batch, dropout, clip) in
+                [(0, 0.0, None), (64, 0.0, None), (64, 0.2, None), (64, 0.2, clip)]
+            {
                 let options = EngineOptions {
                     n_threads,
                     max_batch: batch,
@@ -75,11 +84,11 @@ fn a_hundred_iterations_allocate_nothing() {
                     ..EngineOptions::default()
                 };
                 let mut dense = DenseEngine::new(&network, &*optimizer, &x, &labels, options);
-                let n = count(&mut dense, &*optimizer, batch);
+                let n = count(&mut dense, &*optimizer, batch, clip);
                 assert_eq!(n, 0, "dense, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads");
                 if optimizer.is_linear() {
                     let mut gram = GramEngine::new(&network, &*optimizer, &x, &labels, options);
-                    let n = count(&mut gram, &*optimizer, batch);
+                    let n = count(&mut gram, &*optimizer, batch, clip);
                     assert_eq!(
                         n, 0,
                         "gram, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads"

@@ -36,8 +36,19 @@ pub struct GramInput<'d, F: Real> {
     train: GramSource<F>,
     /// The gathered batch: its columns of G, (m, batch), and its rows of Pᵀ.
     batch: GramSource<F>,
+    /// Made when the first norm is asked for.
+    norm: Option<Norm<F>>,
     /// The part of Cᵀ of each task of an update: some of the units.
     tasks: Vec<Part>,
+}
+
+/// What norms of weights and gradients are made with.
+struct Norm<F> {
+    /// ‖W₁⁰‖².
+    squares: f64,
+    /// Cᵀ, or its gradient, and C·G: (m, n₁).
+    c: DMatrix<F>,
+    cg: DMatrix<F>,
 }
 
 /// Examples in these coordinates: their inner products with the training set, and W₁⁰·X.
@@ -79,6 +90,7 @@ impl<'d, F: Real> GramEngine<'d, F> {
                 g: SharedMatrix::zeros(m, n_batch),
                 p: SharedMatrix::zeros(n_batch, n1),
             },
+            norm: None,
             tasks: cut(n1, (m * n1).div_ceil(COORDINATES_PER_TASK), 1)
                 .map(|cols| Part { rows: 0..m, cols })
                 .collect(),
@@ -129,17 +141,26 @@ fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> Shared
 }
 
 impl<F: Real> GramInput<'_, F> {
-    /// ‖s·W₁⁰ + C·Xᵀ‖² = s²·‖W₁⁰‖² + 2·s·⟨P, C⟩ + ⟨C·G, C⟩.
-    fn squared_norm(&mut self, s: f64, c: &DMatrix<F>) -> f64 {
-        let mut cg = DMatrix::zeros(c.nrows(), c.ncols());
+    /// ‖s·W₁⁰ + C·Xᵀ‖² = s²·‖W₁⁰‖² + 2·s·⟨P, C⟩ + ⟨C·G, C⟩, of the C in `norm`, which is kept.
+    fn squared_norm(&mut self, s: f64, mut norm: Norm<F>) -> f64 {
+        let Norm { squares, c, cg } = &mut norm;
         let (g, p) = (self.train.g.all_mut(), self.train.p.all_mut());
-        gemm(F::one(), plain(&g), plain(c), F::zero(), &mut cg);
-        let squares: f64 = self.w0.iter().map(|w| w.as_f64().powi(2)).sum();
+        gemm(F::one(), plain(&g), plain(c), F::zero(), cg);
         let with = |a: DMatrixView<'_, F>| -> f64 {
             a.iter().zip(c.iter()).map(|(&a, &c)| a.as_f64() * c.as_f64()).sum()
         };
         // Rounding may leave a sum of squares below 0.
-        (s * s * squares + 2.0 * s * with(p.as_view()) + with(cg.as_view())).max(0.0)
+        let squared = s * s * *squares + 2.0 * s * with(p.as_view()) + with(cg.as_view());
+        self.norm = Some(norm);
+        squared.max(0.0)
+    }
+
+    fn norm(&mut self) -> Norm<F> {
+        self.norm.take().unwrap_or_else(|| {
+            let room = || DMatrix::zeros(self.c.values.rows(), self.c.values.cols());
+            let squares = self.w0.iter().map(|w| w.as_f64().powi(2)).sum();
+            Norm { squares, c: room(), cg: room() }
+        })
     }
 
     fn scale(&self) -> F {
@@ -270,14 +291,16 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
 
     fn squared_gradient(&mut self, l2: f64) -> f64 {
         // dW₁ + λ·W₁ in coordinates: (λ·s, dC + λ·C).
-        let mut c = self.c.gradient();
-        c += self.c.values.all_mut() * F::of(l2);
-        self.squared_norm(l2 * self.scale().as_f64(), &c)
+        let (mut norm, l2) = (self.norm(), F::of(l2));
+        norm.c.copy_from(&self.c.gradient());
+        norm.c.zip_apply(&self.c.values.all_mut(), |gradient, c| *gradient += l2 * c);
+        self.squared_norm((l2 * self.scale()).as_f64(), norm)
     }
 
     fn squared_weights(&mut self) -> f64 {
-        let c = self.c.values.copied();
-        self.squared_norm(self.scale().as_f64(), &c)
+        let mut norm = self.norm();
+        norm.c.copy_from(&self.c.values.all_mut());
+        self.squared_norm(self.scale().as_f64(), norm)
     }
 
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {

@@ -57,9 +57,9 @@ impl<F: Real> Parameters<F> {
     ///
     /// # Panics
     /// When it is not kept.
-    pub(super) fn gradient(&mut self) -> DMatrix<F> {
+    pub(super) fn gradient(&mut self) -> DMatrixViewMut<'_, F> {
         assert_eq!(self.gradient.cols(), self.values.cols(), "a gradient that is kept");
-        self.gradient.copied()
+        self.gradient.all_mut()
     }
 
     /// The place of the part's gradient: its own if it is kept, otherwise in `scratch`.
