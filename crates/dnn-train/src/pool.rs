@@ -280,6 +280,14 @@ mod tests {
             }));
             assert!(run.is_err());
         }
+        // Of two panics one is passed on, and the other is not left for the next job.
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            pool.run(64, &|i, _| {
+                thread::sleep(std::time::Duration::from_millis(1));
+                assert!(i > 64, "meant to fail");
+            });
+        }));
+        assert!(run.is_err());
         let count = AtomicUsize::new(0);
         pool.run(2, &|_, _| {
             count.fetch_add(1, Ordering::Relaxed);

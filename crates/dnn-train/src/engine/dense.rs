@@ -81,7 +81,8 @@ impl<'d, F: Real> DenseEngine<'d, F> {
     ) -> Self {
         let layer = &network.layers()[0];
         let n_gathered = x.map_or(0, |x| options.max_batch.min(x.ncols()));
-        let tasks: Vec<_> = if layer.n() <= NARROW {
+        let is_narrow = layer.n() <= NARROW;
+        let tasks: Vec<_> = if is_narrow {
             // As many features as the product itself sums up at a time: then sums of parts have its
             // very bits, whether they are made ahead or not.
             narrow_parts(layer.n_prev(), layer.n(), terms_at_once::<F>()).collect()
@@ -89,7 +90,7 @@ impl<'d, F: Real> DenseEngine<'d, F> {
             weight_parts::<F>(layer.n_prev(), layer.n()).collect()
         };
         let ahead = match x {
-            Some(x) if options.max_batch == 0 && layer.n() <= NARROW && tasks.len() > 1 => {
+            Some(x) if options.max_batch == 0 && is_narrow && tasks.len() > 1 => {
                 tasks.iter().map(|_| SharedMatrix::zeros(x.ncols(), layer.n())).collect()
             }
             _ => Vec::new(),

@@ -7,7 +7,7 @@ use std::ops::Range;
 /// Examples of one task of phase 1, about.
 const EXAMPLES_PER_TASK: usize = 64;
 /// Weights of one task of phase 2, about: they and their gradients fit the second-level cache.
-const WEIGHTS_PER_TASK: usize = 8192;
+const WEIGHTS_PER_TASK: usize = 16_384;
 /// A layer of at least so many units is cut into larger parts, as the general kernel likes them.
 const WIDE: usize = 64;
 /// Weights of one task of a wide layer, about: few enough that the optimizer's step finds the
