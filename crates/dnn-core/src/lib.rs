@@ -1,6 +1,7 @@
-//! The mathematics of the deep fully-connected network of Andrew Ng's course,
-//! [LINEAR → RELU] × (L−1) → LINEAR → SIGMOID, and nothing else: no paths, no clock, no printing,
-//! no global state, no threads of its own.
+#![doc = include_str!("../README.md")]
+// Beside the crate that links here: whichever of them rustdoc documents first, links work.
+#![doc(html_root_url = "../")]
+//! ## Conventions
 //!
 //! Columns are examples: X (n₀, m) holds one example a column. A layer computes
 //! Z = W·A_prev + b and A = g(Z); the way back computes dZ, dW = dZ·A_prevᵀ/m, db = Σ dZ/m and

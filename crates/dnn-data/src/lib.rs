@@ -1,4 +1,6 @@
-//! Labelled images from files, or drawn, ready for a [`dnn_core`] network.
+#![doc = include_str!("../README.md")]
+// Beside the crate that links here: whichever of them rustdoc documents first, links work.
+#![doc(html_root_url = "../")]
 
 #[cfg(any(feature = "idx", feature = "npz"))]
 mod array;
