@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from driver import environment, growth, kernels, loading, report_progress, table, training
-from driver.processes import ROOT, Bench, ProcessFailed
+from driver.processes import ROOT, Bench, ProcessFailed, cargo
 
 # In the order of the table.
 JOBS = {
@@ -67,7 +67,7 @@ def measure(args):
     machine = environment.describe(args.threads, versions)
     bench = Bench(python, work, args.threads, args.repeat or (1 if args.quick else 3), args.quick,
                   may_write=not args.dry_run)
-    bench.build()
+    cargo("build", "--release", "--package", "dnn-cli")
     names = [name for name in JOBS if name in (args.jobs or JOBS)]
     disagreements, failures = [], []
     for i, name in enumerate(names, start=1):

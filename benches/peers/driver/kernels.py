@@ -3,9 +3,9 @@
 import json
 
 from . import report_progress
-from .compare import Difference, Pairs, differs, show_seconds, verdict
+from .compare import Pairs, differs, show_seconds
 from .processes import ProcessFailed, cargo
-from .table import Outcome, Row
+from .table import Outcome, judge_fastest
 
 ONE_IMAGE_BENCH = "network/f32/one image/12288-20-7-5-1x1"
 ONE_IMAGE_BACKENDS = {"onnxruntime": "onnxruntime", "torch": "PyTorch", "numpy": "NumPy"}
@@ -23,14 +23,14 @@ def measure_one_image(bench):
     model, png = bench.run_folder / "model.safetensors", bench.work / "one-image.png"
     args = ["--model", model, "--data", images.test, "--png", png, "--threads", bench.threads,
             "--seconds", 1 if bench.quick else 3, "--backend"]
-    outcome, fastest = Outcome(), None
+    outcome, candidates = Outcome(), []
     for backend, name in ONE_IMAGE_BACKENDS.items():
         bench.reset_disturbance()
         pairs, probability, failure = Pairs(), None, None
         for _ in range(bench.repeat):
             ours = our_latency(bench)
             try:
-                printed, _ = bench.peer("one_image.py", *args, backend)
+                printed, _ = bench.launch([*bench.peer("one_image.py"), *args, backend])
             except ProcessFailed as error:
                 failure = error
                 break
@@ -40,21 +40,15 @@ def measure_one_image(bench):
             outcome.failed(name, failure)
             continue
         # The peer has written the picture.
-        predictions, _ = bench.dnn("predict", model, png)
+        predictions, _ = bench.launch([*bench.dnn, "predict", model, png])
         our_probability = predictions["predictions"][0]["probabilities"][1]
         if differs(our_probability - probability, 1e-4):
-            outcome.disagreed(name, Difference(
-                f"probability: ours {our_probability}, theirs {probability}"))
+            outcome.disagreed(name, f"probability: ours {our_probability}, theirs {probability}")
             continue
         report_progress(f"{name}: equal: probability {our_probability:.6f} and {probability:.6f}")
-        row = Row.of_pairs(name, pairs, show_seconds, None, bench.describe_runs())
-        outcome.rows.append(row)
-        if fastest is None or pairs.their_median() < fastest[1].their_median():
-            fastest = (row, pairs)
-    if fastest:
-        row, pairs = fastest
-        row.target = f"≥ {ONE_IMAGE_TARGET:g}× (the best)"
-        row.verdict = verdict(pairs.ratio(), ONE_IMAGE_TARGET)
+        outcome.add(name, pairs, show_seconds, None, bench.describe_runs())
+        candidates.append((outcome.rows[-1], pairs))
+    judge_fastest(candidates, ONE_IMAGE_TARGET, "the best")
     return outcome
 
 
@@ -76,11 +70,11 @@ def measure_products(bench):
     """Our program measures both in alternation: what the cores can do at most stands as `theirs`."""
     program = bench.build_bench("dnn-train", "products_once")
     bench.reset_disturbance()
-    pairs = Pairs()
+    outcome, pairs = Outcome(), Pairs()
     for _ in range(bench.repeat):
         printed, _ = bench.launch([program, bench.threads])
         # Seconds of an operation, as ratios are of times.
         pairs.add(1 / printed["products"], 1 / printed["ceiling"])
-    return Outcome([Row.of_pairs(
-        f"measured ceiling of {bench.threads} threads, f32", pairs,
-        lambda seconds: f"{1e-9 / seconds:.0f} GFLOP/s", PRODUCTS_TARGET, bench.describe_runs())])
+    outcome.add(f"measured ceiling of {bench.threads} threads, f32", pairs,
+                lambda seconds: f"{1e-9 / seconds:.0f} GFLOP/s", PRODUCTS_TARGET, bench.describe_runs())
+    return outcome

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from . import report_progress
 from .compare import Difference, Pairs, compare_pixels, digits
 from .processes import ProcessFailed
-from .table import Outcome, Row
+from .table import Outcome
 
 SCRIPT = "loading.py"
 # Bytes of an image as both sides write it: 64×64 RGB.
@@ -98,7 +98,7 @@ def make_files(bench, program):
     if not files.exists():
         shutil.rmtree(unfinished, ignore_errors=True)
         bench.launch_once([program, "make", unfinished])
-        bench.launch_once(bench.peer_command(SCRIPT, "make", unfinished))
+        bench.launch_once([*bench.peer(SCRIPT), "make", unfinished])
         os.rename(unfinished, files)
     return files
 
@@ -117,7 +117,7 @@ def run_comparisons(bench, program, comparisons, within, outcome):
             way.seconds.append(printed["seconds"])
         for way in theirs:
             try:
-                printed, _ = bench.peer(SCRIPT, *way.args, "--out", way.out(bench))
+                printed, _ = bench.launch([*bench.peer(SCRIPT), *way.args, "--out", way.out(bench)])
                 way.seconds.append(printed["seconds"])
             except ProcessFailed as error:
                 way.failure = error
@@ -134,7 +134,6 @@ def run_comparisons(bench, program, comparisons, within, outcome):
             continue
         report_progress(f"{against}: equal: {how}")
         n_images = len(loaded) // IMAGE_BYTES
-        outcome.rows.append(Row.of_pairs(
-            against, Pairs(ours.seconds, theirs.seconds),
-            lambda seconds: f"{digits(n_images / seconds)} images/s", comparison.target,
-            bench.describe_runs()))
+        outcome.add(against, Pairs(ours.seconds, theirs.seconds),
+                    lambda seconds: f"{digits(n_images / seconds)} images/s", comparison.target,
+                    bench.describe_runs())

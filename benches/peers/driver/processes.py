@@ -107,7 +107,8 @@ class Bench:
         self.python, self.work, self.may_write = python, work, may_write
         self.threads, self.repeat, self.quick = threads, repeat, quick
         self.target = work.parent
-        self.dnn_program = self.target / "release" / ("dnn.exe" if os.name == "nt" else "dnn")
+        program = "dnn.exe" if os.name == "nt" else "dnn"
+        self.dnn = [self.target / "release" / program, "--json", "--quiet"]
         # Where `dnn train` leaves its model.
         self.run_folder = work / "run"
         self.others_cores = 0.0
@@ -121,9 +122,6 @@ class Bench:
         return (f"{self.repeat} run{'s' if self.repeat > 1 else ''}"
                 + (", quick" if self.quick else "")
                 + (", busy machine" if self.others_cores > QUIET_CORES else ""))
-
-    def build(self):
-        cargo("build", "--release", "--package", "dnn-cli")
 
     def build_bench(self, package, bench):
         """Builds a bench of a package and returns its program."""
@@ -142,22 +140,16 @@ class Bench:
         """Drawn images of this number and size, kept for the next run."""
         path = self.work / f"drawn-{n_train}x{size}.h5"
         if not path.exists():
-            self.launch_once([*self.dnn_command("data", "draw", "--train", n_train,
-                                                "--size", size, "--out", path)])
+            self.launch_once([*self.dnn, "data", "draw", "--train", n_train, "--size", size,
+                              "--out", path])
         return Images(path, path)
-
-    def dnn_command(self, *args):
-        return [self.dnn_program, *args, "--json", "--quiet"]
-
-    def dnn(self, *args):
-        return self.launch(self.dnn_command(*args))
 
     def train(self, images, *flags):
         """One run of `dnn train` with the job's threads, into `run_folder`."""
         args = ["train", images.train, "--threads", self.threads, "--out", self.run_folder, "--force"]
         if images.test != images.train:
             args += ["--test", images.test]
-        printed, measured = self.dnn(*args, *flags)
+        printed, measured = self.launch([*self.dnn, *args, *flags])
         test = printed.get("test") or {}
         try:
             return Run(train_s=printed["seconds"]["train"], wall_s=measured.wall_s,
@@ -167,15 +159,12 @@ class Bench:
         except KeyError as error:
             raise ProcessFailed(f"`dnn train` printed no {error}") from error
 
-    def peer_command(self, script, *args):
-        return [self.python, PEERS / script, *args]
-
-    def peer(self, script, *args):
-        return self.launch(self.peer_command(script, *args))
+    def peer(self, script):
+        return [self.python, PEERS / script]
 
     def train_peer(self, script, *args):
         """One run of a training peer."""
-        printed, measured = self.peer(script, *args)
+        printed, measured = self.launch([*self.peer(script), *args])
         if "train_seconds" not in printed:
             raise ProcessFailed(f"{script}: printed no train_seconds")
         return Run(train_s=printed["train_seconds"], step_s=printed.get("step_seconds"),

@@ -45,6 +45,9 @@ class Outcome:
     rows: list[Row] = field(default_factory=list)
     disagreements: list[str] = field(default_factory=list)
 
+    def add(self, against, pairs, show, target, runs):
+        self.rows.append(Row.of_pairs(against, pairs, show, target, runs))
+
     def failed(self, against, error):
         report_progress(f"{against}: {error}")
         self.rows.append(Row(against=against, ratio="could not be run"))
@@ -52,6 +55,13 @@ class Outcome:
     def disagreed(self, against, difference):
         self.disagreements.append(f"{against}: {difference}")
         self.rows.append(Row(against=against, ratio="results differ"))
+
+
+def judge_fastest(candidates, target, whose):
+    """The target counts against the fastest of the peers: `candidates` are rows and their pairs."""
+    if candidates:
+        row, pairs = min(candidates, key=lambda candidate: candidate[1].their_median())
+        row.target, row.verdict = f"≥ {target:g}× ({whose})", verdict(pairs.ratio(), target)
 
 
 def render(rows):

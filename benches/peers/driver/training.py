@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from . import report_progress
 from .compare import (EXACT, OTHER_ORDER, SINGLE, Difference, Equality, Pairs, compare_curves, differs,
-                      show_seconds, verdict)
+                      show_seconds)
 from .processes import Images, ProcessFailed
-from .table import Outcome, Row
+from .table import Outcome, Row, judge_fastest
 
 # Updates of the course's training.
 ITERATIONS = 2500
@@ -113,7 +113,7 @@ def noise(bench):
     """Noise images of 16×16×3 in ten classes, made once."""
     path = bench.work / f"noise-{MLP_IMAGES}x16.h5"
     if not path.exists():
-        bench.launch_once(bench.peer_command("draw_noise.py", "--out", path, "--train", MLP_IMAGES))
+        bench.launch_once([*bench.peer("draw_noise.py"), "--out", path, "--train", MLP_IMAGES])
     return Images(path, path)
 
 
@@ -136,7 +136,7 @@ def has_cxx():
 
 def measure(bench, job):
     """Ours and each peer in turn. A peer that cannot be run gets a row that says so."""
-    task, outcome, fastest = task_of(bench, job), Outcome(), None
+    task, outcome, candidates = task_of(bench, job), Outcome(), []
     for peer in job.peers:
         if peer.variant == "compiled" and not has_cxx():
             outcome.rows.append(Row(against="PyTorch, compiled", ratio="no C++ compiler here"))
@@ -165,15 +165,11 @@ def measure(bench, job):
         for ours, theirs in runs:
             pairs.add(task.seconds(job, ours, False), task.seconds(job, theirs, True))
             memory.add(ours.peak_rss_bytes, theirs.peak_rss_bytes)
-        row = Row.of_pairs(against, pairs, task.show, peer.target, bench.describe_runs())
-        outcome.rows.append(row)
-        if peer.script == TORCH and (fastest is None or pairs.their_median() < fastest[1].their_median()):
-            fastest = (row, pairs)
+        outcome.add(against, pairs, task.show, peer.target, bench.describe_runs())
+        if job.optimizer and peer.script == TORCH:
+            candidates.append((outcome.rows[-1], pairs))
         if job.whole_process:
-            outcome.rows.append(Row.of_pairs(
-                f"{against}: peak memory", memory, lambda n: f"{n / 2**20:.0f} MiB", MEMORY_TARGET,
-                bench.describe_runs()))
-    if job.optimizer and fastest:
-        row, pairs = fastest
-        row.target, row.verdict = f"≥ {MLP_TARGET}× (PyTorch's best)", verdict(pairs.ratio(), MLP_TARGET)
+            outcome.add(f"{against}: peak memory", memory, lambda n: f"{n / 2**20:.0f} MiB",
+                        MEMORY_TARGET, bench.describe_runs())
+    judge_fastest(candidates, MLP_TARGET, "PyTorch's best")
     return outcome
