@@ -76,6 +76,21 @@ pub enum TrainError {
         /// The learning rate at the time.
         learning_rate: f64,
     },
+    /// The cost on the validation set is no number any more.
+    #[error(
+        "the cost on the validation set is {cost} after {iteration} iterations: training has \
+         diverged, first seen in layer {layer}; a smaller learning rate, another initialisation, \
+         or clip_norm may help"
+    )]
+    ValidationDiverged {
+        /// Updates made before.
+        iteration: usize,
+        /// What the cost was: NaN or infinite.
+        cost: f64,
+        /// The first layer with a number that is not finite, from 1; the last one when only the
+        /// loss is not.
+        layer: usize,
+    },
 }
 
 /// The cost at one iteration.
@@ -128,7 +143,7 @@ pub struct Trained<F: Real> {
     pub end: End,
     /// Name of the engine that did the work.
     pub engine: &'static str,
-    /// How the hidden layers fared at the last logged iteration of this run.
+    /// How the hidden layers fared at the last logged iteration.
     pub health: Vec<LayerHealth>,
 }
 
@@ -274,7 +289,9 @@ impl<'a, F: Real> Training<'a, F> {
                 false
             }
             // The tensors of a checkpoint are in its engine's coordinates.
-            (EngineKind::Auto, Some(checkpoint)) => checkpoint.progress().engine == "gram",
+            (EngineKind::Auto, Some(checkpoint)) => {
+                optimizer.is_linear() && checkpoint.progress().engine == "gram"
+            }
             (EngineKind::Auto, None) => optimizer.is_linear() && job.gram_is_cheaper(),
             (kind, _) => kind == EngineKind::Gram,
         };
