@@ -47,7 +47,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, Preset, TrainConfig};
 pub use diagnosis::{diagnose, findings};
 pub use evaluation::{Evaluation, evaluate};
-pub use folds::{Fold, FoldSummary, check_folds, cross_validate};
+pub use folds::{Fold, FoldSummary, Folds, check_folds, cross_validate};
 pub use memory::memory_beside_examples;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
 pub use trainer::{
