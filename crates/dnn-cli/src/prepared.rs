@@ -129,7 +129,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// SHA-256 of what is trained on and judged by, as hexadecimal digits.
-fn hash<'a>(sets: impl Iterator<Item = &'a ImageSet>) -> String {
+pub(crate) fn hash<'a>(sets: impl IntoIterator<Item = &'a ImageSet>) -> String {
     let mut hash = Sha256::new();
     for set in sets {
         hash.update(format!("{:?} {:?}\n", set.shape(), set.classes()));

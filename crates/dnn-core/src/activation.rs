@@ -470,8 +470,7 @@ mod tests {
                 let mut without = z.clone();
                 activation.forward(bias, &mut without.as_view_mut(), None);
                 let mut rows = z.transpose();
-                let by_rows =
-                    if let Bias::Columns(b) = bias { Bias::Rows(b) } else { Bias::None };
+                let by_rows = if let Bias::Columns(b) = bias { Bias::Rows(b) } else { Bias::None };
                 activation.forward(by_rows, &mut rows.as_view_mut(), None);
                 assert!(a == without && a == rows.transpose(), "{activation}");
                 let mut dz = DMatrix::from_element(13, 3, 2.0);

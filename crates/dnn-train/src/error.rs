@@ -79,4 +79,19 @@ pub enum TrainError {
         /// The learning rate at the time.
         learning_rate: f64,
     },
+    /// The cost on the validation set is no number any more.
+    #[error(
+        "the cost on the validation set is {cost} after {iteration} iterations: training has \
+         diverged, first seen in layer {layer}; a smaller learning rate, another initialisation, \
+         or clip_norm may help"
+    )]
+    ValidationDiverged {
+        /// Updates made before.
+        iteration: usize,
+        /// What the cost was: NaN or infinite.
+        cost: f64,
+        /// The first layer with a number that is not finite, from 1; the last one when only the
+        /// cost is not.
+        layer: usize,
+    },
 }

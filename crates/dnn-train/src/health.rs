@@ -12,8 +12,15 @@ pub struct LayerHealth {
     pub dead: usize,
     /// Share of the values of a sigmoid or tanh that are within 1 % of its limits.
     pub saturated: f64,
-    /// Root mean square of dZ, not divided by the number of examples.
+    /// Root mean square of dZ, not divided by the number of examples. Not finite when the squares
+    /// overflow; JSON has null for it then.
+    #[serde(deserialize_with = "null_is_nan")]
     pub gradient_rms: f64,
+}
+
+/// serde_json writes numbers that are not finite as null, and does not read them back.
+fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(<Option<f64> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl LayerHealth {

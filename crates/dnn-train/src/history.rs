@@ -55,6 +55,6 @@ pub struct Trained<F: Real> {
     pub end: End,
     /// Name of the engine that did the work.
     pub engine: &'static str,
-    /// How the hidden layers fared at the last logged iteration of this run.
+    /// How the hidden layers fared at the last logged iteration.
     pub health: Vec<LayerHealth>,
 }

@@ -32,12 +32,10 @@ pub use diagnosis::findings;
 pub use dnn_core;
 pub use error::TrainError;
 pub use evaluation::Evaluation;
-pub use folds::{Fold, FoldSummary, check_folds, cross_validate};
+pub use folds::{Fold, FoldSummary, Folds, check_folds, cross_validate};
 pub use history::{CostPoint, End, Trained, ValidationPoint};
 pub use memory::memory_beside_examples;
 pub use nalgebra;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
-pub use trainable::{
-    Trainable, dense_engine, diagnose, evaluate, fed_engine, gram_engine, train,
-};
+pub use trainable::{Trainable, dense_engine, diagnose, evaluate, fed_engine, gram_engine, train};
 pub use trainer::Training;

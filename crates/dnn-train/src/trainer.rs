@@ -111,7 +111,10 @@ impl<'a, F: Real> Training<'a, F> {
     }
 
     /// See [`run`](Self::run).
-    pub(crate) fn run_with(self, observers: &mut [&mut dyn Observer]) -> Result<Trained<F>, TrainError> {
+    pub(crate) fn run_with(
+        self,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Trained<F>, TrainError> {
         self.check()?;
         let Self { config, examples, validation, checkpoint, data, optimizer, cost } = self;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
@@ -180,7 +183,9 @@ impl<'a, F: Real> Training<'a, F> {
                 false
             }
             // The tensors of a checkpoint are in its engine's coordinates.
-            (EngineKind::Auto, Some(checkpoint)) => checkpoint.progress().engine == "gram",
+            (EngineKind::Auto, Some(checkpoint)) => {
+                optimizer.is_linear() && checkpoint.progress().engine == "gram"
+            }
             (EngineKind::Auto, None) => optimizer.is_linear() && job.gram_is_cheaper(),
             (kind, _) => kind == EngineKind::Gram,
         };
@@ -196,7 +201,8 @@ impl<'a, F: Real> Training<'a, F> {
         let held_out = judged.as_ref().map(|(x, labels)| (engine.hold_out(x), &labels[..]));
         let progress = Progress::start(config.clone(), data, engine.name().into());
         let m = labels.len();
-        let mut run = Run::new(config, network, &mut *engine, optimizer, cost, m, held_out, progress);
+        let mut run =
+            Run::new(config, network, &mut *engine, optimizer, cost, m, held_out, progress);
         if let Some(checkpoint) = checkpoint {
             run.restore(checkpoint)?;
         }

@@ -8,15 +8,13 @@ use crate::input::InputArgs;
 use crate::interrupt;
 use crate::prepared::Prepared;
 use crate::progress::Progress;
-use crate::run::{
-    self, CheckpointStore, Every, Machine, MetricsLog, RunConfig, RunFolder, Seconds, Summary,
-};
+use crate::run::{self, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
 use crate::source::{DRAWN, DatasetNames, Source};
 use crate::spec::augmentation;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
-use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
+use dnn_train::{Checkpoint, End, Observer, Preset, TrainConfig, Trainable, Training};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -65,10 +63,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K", conflicts_with_all = ["resume", "validation", "validation_data",
           "checkpoint_every"])]
     folds: Option<usize>,
-    /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds); the last two, and the best
-    #[arg(long, value_name = "N|Nepochs|Ns")]
+    /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds), and at the end; the last two,
+    /// and the best; or `never` [default: 60s]
+    #[arg(long, value_name = "N|Nepochs|Ns|never")]
     checkpoint_every: Option<Every>,
-    /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted
+    /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted. With
+    /// more --iterations or --epochs, go on with a finished one; with a folder of --folds, train
+    /// those that are missing
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "out"])]
     resume: Option<PathBuf>,
     /// With --resume: from the checkpoint before the last one
@@ -88,16 +89,31 @@ pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
         source: Some(Source::usual(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
-    train(&config, &Place::Numbered(Preset::CourseDeep.name()), console)
+    train(&config, Place::Numbered(Preset::CourseDeep.name()), console)
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    if let Some(run) = &args.resume {
+        return resume(args, run, console);
+    }
     let preset = args.training.preset.unwrap_or(Preset::CourseDeep);
-    let (base, name) = match (&args.config, &args.resume) {
-        (Some(path), _) => (RunConfig::read(path)?, "run"),
-        (_, Some(run)) => (RunConfig::read(&RunFolder::open(run)?.file(run::CONFIG))?, "run"),
-        _ => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
+    let (base, name) = match &args.config {
+        Some(path) => (RunConfig::read(path)?, "run"),
+        None => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
     };
+    let config = configured(args, base, console)?;
+    let place = match &args.out {
+        Some(path) => Place::Folder { path, force: args.force },
+        None => Place::Numbered(name),
+    };
+    if let Some(k) = args.folds {
+        return folds::run(&config, place, k, console);
+    }
+    train(&config, place, console)
+}
+
+/// The configuration with what the flags ask for.
+fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<RunConfig> {
     let mut source = source_of(args, base.source, console)?;
     if let Some(path) = &args.validation_data {
         source = source.with_validation(path)?;
@@ -106,16 +122,71 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         apply(base.training, &args.training).context("these settings make no training")?;
     let checkpoint_every = args.checkpoint_every.or(base.checkpoint_every);
     let augment = args.augment.or(base.augment);
-    let config = RunConfig { checkpoint_every, source: Some(source), augment, training };
-    let place = match (&args.resume, &args.out) {
-        (Some(path), _) => Place::Resume { path, previous: args.previous },
-        (None, Some(path)) => Place::Folder { path, force: args.force },
-        (None, None) => Place::Numbered(name),
-    };
-    if let Some(k) = args.folds {
-        return folds::run(&config, &place, k, console);
+    Ok(RunConfig { checkpoint_every, source: Some(source), augment, training })
+}
+
+/// Goes on with the run in `path`. Nothing is written before all that can be refused was.
+fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode> {
+    ensure!(
+        !path.join(run::SWEEP).exists(),
+        "{path} is the folder of a sweep: {} sweep --resume {path}",
+        program(),
+        path = path.display()
+    );
+    let folder = RunFolder::open(path)?;
+    let recorded = RunConfig::read(&folder.file(run::CONFIG))?;
+    let checkpoint = run::read_checkpoint(path, args.previous)?;
+    // What the run was begun with is what its checkpoint says, whatever became of the file.
+    let training = checkpoint
+        .as_ref()
+        .map_or_else(|| recorded.training.clone(), |c| c.progress().config.clone());
+    let begun = RunConfig { training, ..recorded.clone() };
+    let config = configured(args, recorded, console)?;
+    run::refuse_changes(&begun, &config, path)?;
+    if folder.file(run::FOLDS).exists() {
+        return folds::resume(&config, folder, console);
     }
-    train(&config, &place, console)
+    if let Some(summary) = Summary::read(path)?
+        && !args.previous
+        && summary.is_final(checkpoint.as_ref())
+        && folder.file(run::MODEL).exists()
+    {
+        let length = |config: &TrainConfig| (config.iterations, config.epochs);
+        if length(&config.training) == length(&summary.config) || summary.end == End::Early {
+            return say_finished(&summary, &config, console);
+        }
+        ensure!(
+            checkpoint.is_some(),
+            "{path} is finished, and kept no checkpoint to go on from; to train anew, for longer: \
+             {} train --config {} --iterations N",
+            program(),
+            argument(&folder.file(run::CONFIG)),
+            path = path.display()
+        );
+    }
+    train(&config, Place::Resume { folder, checkpoint }, console)
+}
+
+/// Tells of a run that has nothing left to do; it stays as it is.
+fn say_finished(
+    summary: &Summary,
+    config: &RunConfig,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    let (run, n) = (summary.run.display(), summary.iterations);
+    console.say(if summary.end == End::Early {
+        format!("{run} stopped early, after {n} iterations: more of them would change nothing")
+    } else {
+        format!(
+            "{run} is finished, after {n} iterations. To go on with it: {} train --resume {} \
+             --iterations N, with N above {n}",
+            program(),
+            argument(&summary.run)
+        )
+    })?;
+    let source = config.source.as_ref().context("no data given")?;
+    report(summary, source, console)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The source of the configuration, changed by the flags.
@@ -199,23 +270,31 @@ fn set<T: Copy>(value: &mut T, flag: Option<T>) {
 
 /// Where a run goes.
 pub(super) enum Place<'a> {
-    Folder { path: &'a Path, force: bool },
+    Folder {
+        path: &'a Path,
+        force: bool,
+    },
     Numbered(&'a str),
-    Resume { path: &'a Path, previous: bool },
+    /// That of a run which goes on, from its checkpoint or, when it made none, from the start.
+    Resume {
+        folder: RunFolder,
+        checkpoint: Option<Checkpoint>,
+    },
 }
 
 impl Place<'_> {
-    pub(super) fn open(&self) -> anyhow::Result<RunFolder> {
-        match *self {
-            Self::Folder { path, force } => RunFolder::create(path, force),
-            Self::Numbered(name) => RunFolder::create_numbered(name),
-            Self::Resume { path, .. } => RunFolder::open(path),
-        }
+    /// The folder, made and locked, and the checkpoint to go on from.
+    pub(super) fn open(self) -> anyhow::Result<(RunFolder, Option<Checkpoint>)> {
+        Ok(match self {
+            Self::Folder { path, force } => (RunFolder::create(path, force)?, None),
+            Self::Numbered(name) => (RunFolder::create_numbered(name)?, None),
+            Self::Resume { folder, checkpoint } => (folder, checkpoint),
+        })
     }
 }
 
 /// Trains as configured.
-fn train(config: &RunConfig, place: &Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
+fn train(config: &RunConfig, place: Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     match config.training.precision {
         Precision::F32 => train_in::<f32>(config, place, console),
@@ -241,7 +320,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 /// mistake leaves nothing behind.
 fn train_in<F: Trainable>(
     config: &RunConfig,
-    place: &Place<'_>,
+    place: Place<'_>,
     console: Console,
 ) -> anyhow::Result<ExitCode>
 where
@@ -255,30 +334,29 @@ where
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();
 
-    let folder = place.open()?;
-    let _lock = run::lock(folder.path())?;
-    let checkpoint = match *place {
-        Place::Resume { path, previous } => run::read_checkpoint(path, previous)?,
-        _ => None,
-    };
-    let mut log = if let Place::Resume { .. } = place {
-        let iteration = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
-        console.say(format!("Going on after iteration {iteration}"))?;
-        MetricsLog::resume(&folder.file(run::METRICS), iteration)?
-    } else {
-        MetricsLog::create(&folder.file(run::METRICS))?
-    };
-    folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
+    let n_iterations = config.training.n_iterations(train.n_examples());
+    let going_on = matches!(place, Place::Resume { .. });
+    let (folder, checkpoint) = place.open()?;
+    if going_on {
+        let made = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
+        ensure!(
+            made <= n_iterations,
+            "{} has made {made} iterations; expected at least so many, got {n_iterations}",
+            folder.path().display()
+        );
+        console.say(format!("Going on after iteration {made}"))?;
+    }
 
     let start = Instant::now();
-    let n_iterations = config.training.n_iterations(train.n_examples());
     let mut progress = Progress::new(console, n_iterations);
-    let mut store = CheckpointStore::new(folder.path(), config.checkpoint_every);
+    let mut recorder = Recorder::new(&folder, config, checkpoint.as_ref())?;
     let observers: &mut [&mut dyn Observer] =
-        &mut [&mut log, &mut progress, &mut store, &mut interrupt::ends_training];
-    let trained =
-        training.identified_by(&data_hash).resume_from(checkpoint.as_ref()).run(observers);
+        &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
+    // The same images prepared in another way are other data.
+    let data = format!("{data_hash}, as {contract}");
+    let trained = training.identified_by(data).resume_from(checkpoint.as_ref()).run(observers);
     progress.finish();
+    recorder.finish()?;
     let trained = trained
         .with_context(|| format!("training in {} came to no end", folder.path().display()))?;
     let trained_s = start.elapsed().as_secs_f64();
@@ -333,6 +411,7 @@ fn keep<F: Real>(
 where
     Network<F>: Into<AnyNetwork>,
 {
+    folder.verify()?;
     let mut bytes = Vec::new();
     Model::new(network, summary.classes.clone(), contract)?.write(&mut bytes)?;
     folder.write(run::MODEL, &bytes)?;

@@ -13,7 +13,7 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunConfig {
-    /// How often a checkpoint is made; without it only when training is interrupted.
+    /// How often a checkpoint is made; once a minute when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) checkpoint_every: Option<Every>,
     /// The images; may be left to the command line.

@@ -30,9 +30,9 @@ const fn shown(path: &'static str, text: &'static str, example: &'static str) ->
 pub(crate) const KEYS: &[Key] = &[
     shown(
         "checkpoint_every",
-        "How often a checkpoint is kept to go on from: iterations (\"100\"), epochs (\"1epochs\") or \
-         seconds (\"30s\"); without it only when training is interrupted.",
-        "\"100\"",
+        "How often a checkpoint is kept to go on from: iterations (\"100\"), epochs (\"1epochs\"), \
+         seconds (\"30s\") or \"never\", which is only when training is interrupted.",
+        "\"60s\"",
     ),
     key("training", "The network and how it is trained."),
     key(

@@ -4,12 +4,12 @@
 //! training set at a time, both products wait for X to come from memory: then the next iteration's Z₁
 //! is summed up part by part, each when its weights have just been stepped and its X is at hand.
 
-use super::{Engine, EngineOptions};
 use super::first_layer::FirstLayer;
 use super::layered::LayeredEngine;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
 use super::tasks::{narrow_parts, weight_parts};
+use super::{Engine, EngineOptions};
 use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;

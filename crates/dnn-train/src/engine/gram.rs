@@ -1,11 +1,11 @@
 //! The first layer in the coordinates of the training set; [`dnn_core::gram`] has the algebra.
 
-use super::{Engine, EngineOptions};
 use super::first_layer::FirstLayer;
 use super::layered::LayeredEngine;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix, line};
 use super::tasks::cut;
+use super::{Engine, EngineOptions};
 use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;

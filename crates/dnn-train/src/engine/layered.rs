@@ -265,8 +265,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
     fn squared_gradient(&mut self, l2: f64) -> f64 {
         let first = self.first.squared_gradient(l2);
         let later = self.layers.iter_mut().map(|layer| {
-            layer.b.squared_gradient(0.0)
-                + layer.w.as_mut().map_or(0.0, |w| w.squared_gradient(l2))
+            layer.b.squared_gradient(0.0) + layer.w.as_mut().map_or(0.0, |w| w.squared_gradient(l2))
         });
         first + later.sum::<f64>()
     }
