@@ -109,8 +109,10 @@ pub fn model_backward<F: Real>(
     let (last, hidden) = network.layers().split_last().expect("a network has layers");
     let dz = match network.output() {
         OutputActivation::Sigmoid => {
-            let (mut dz, al) = (cost_gradient(al, y), al.as_view());
-            Activation::Sigmoid.backward(&mut dz.as_view_mut(), &al, &al);
+            let (mut dz, z) = (cost_gradient(al, y), &caches[hidden.len()].z);
+            let mut a = z.clone();
+            network.output().forward(&mut a);
+            Activation::Sigmoid.backward(&mut dz.as_view_mut(), &z.as_view(), &a.as_view());
             dz
         }
         OutputActivation::Softmax => al - y,

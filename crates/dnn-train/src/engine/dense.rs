@@ -4,13 +4,11 @@
 //! training set at a time, both products wait for X to come from memory: then the next iteration's Z₁
 //! is summed up part by part, each when its weights have just been stepped and its X is at hand.
 
+use super::EngineOptions;
 use super::first_layer::FirstLayer;
-use super::layered::LayeredEngine;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
 use super::tasks::{narrow_parts, weight_parts};
-use super::{Engine, EngineOptions};
-use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use dnn_core::gemm::{NARROW, gemm, plain, terms_at_once, transposed};
@@ -37,49 +35,46 @@ pub(super) struct DenseLayer<'d, F: Real> {
     is_ahead: bool,
 }
 
-/// Takes the network to train on `x`, or on examples that are fed batch by batch.
-///
-/// # Shapes
-/// `x` (n₀, m), `labels` (m).
-/// # Panics
-/// When `x` or `labels` do not fit the network.
-pub(crate) fn dense<'d, F: Real>(
-    network: &Network<F>,
-    cost: &'d dyn Cost<F>,
-    optimizer: &dyn Optimizer<F>,
-    x: Option<&'d DMatrix<F>>,
-    labels: &'d [u32],
-    options: EngineOptions<'_>,
-) -> Box<dyn Engine<F> + 'd> {
-    if let Some(x) = x {
-        assert_eq!(x.shape(), (network.n_features(), labels.len()), "features and labels");
-    }
-    let layer = &network.layers()[0];
-    let n_gathered = x.map_or(0, |x| options.max_batch.min(x.ncols()));
-    let is_narrow = layer.n() <= NARROW;
-    let tasks: Vec<_> = if is_narrow {
-        // As many features as the product itself sums up at a time: then sums of parts have its
-        // very bits, whether they are made ahead or not.
-        narrow_parts(layer.n_prev(), layer.n(), terms_at_once::<F>()).collect()
-    } else {
-        weight_parts::<F>(layer.n_prev(), layer.n()).collect()
-    };
-    let ahead = match x {
-        Some(x) if options.max_batch == 0 && is_narrow && tasks.len() > 1 => {
-            tasks.iter().map(|_| SharedMatrix::zeros(x.ncols(), layer.n())).collect()
+impl<'d, F: Real> DenseLayer<'d, F> {
+    /// The first layer of `network`, to train on `x` or on examples that are fed batch by batch.
+    ///
+    /// # Panics
+    /// When `x` does not have n₀ rows.
+    pub(super) fn new(
+        network: &Network<F>,
+        optimizer: &dyn Optimizer<F>,
+        x: Option<&'d DMatrix<F>>,
+        options: EngineOptions<'_>,
+    ) -> Self {
+        if let Some(x) = x {
+            assert_eq!(x.nrows(), network.n_features(), "features of the network");
         }
-        _ => Vec::new(),
-    };
-    let first = DenseLayer {
-        x,
-        fed: DMatrix::zeros(layer.n_prev(), 0),
-        gathered: SharedMatrix::zeros(layer.n_prev(), n_gathered),
-        w: Parameters::new(&layer.weights().transpose(), optimizer.n_moments()),
-        tasks,
-        ahead,
-        is_ahead: false,
-    };
-    Box::new(LayeredEngine::with_first_layer(first, network, cost, optimizer, labels, options))
+        let layer = &network.layers()[0];
+        let n_gathered = x.map_or(0, |x| options.max_batch.min(x.ncols()));
+        let is_narrow = layer.n() <= NARROW;
+        let tasks: Vec<_> = if is_narrow {
+            // As many features as the product itself sums up at a time: then sums of parts have its
+            // very bits, whether they are made ahead or not.
+            narrow_parts(layer.n_prev(), layer.n(), terms_at_once::<F>()).collect()
+        } else {
+            weight_parts::<F>(layer.n_prev(), layer.n()).collect()
+        };
+        let ahead = match x {
+            Some(x) if options.max_batch == 0 && is_narrow && tasks.len() > 1 => {
+                tasks.iter().map(|_| SharedMatrix::zeros(x.ncols(), layer.n())).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self {
+            x,
+            fed: DMatrix::zeros(layer.n_prev(), 0),
+            gathered: SharedMatrix::zeros(layer.n_prev(), n_gathered),
+            w: Parameters::new(&layer.weights().transpose(), optimizer.n_moments()),
+            tasks,
+            ahead,
+            is_ahead: false,
+        }
+    }
 }
 
 impl<F: Real> DenseLayer<'_, F> {

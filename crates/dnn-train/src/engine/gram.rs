@@ -1,12 +1,10 @@
 //! The first layer in the coordinates of the training set; [`dnn_core::gram`] has the algebra.
 
+use super::EngineOptions;
 use super::first_layer::FirstLayer;
-use super::layered::LayeredEngine;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix, line};
 use super::tasks::cut;
-use super::{Engine, EngineOptions};
-use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use dnn_core::gemm::{NARROW, gemm, plain, transposed};
@@ -58,45 +56,41 @@ pub(super) struct GramSource<F> {
     p: SharedMatrix<F>,
 }
 
-/// Takes the network to train on `x`; builds G = XᵀX and P = W₁·X on all threads.
-///
-/// # Shapes
-/// `x` (n₀, m), `labels` (m).
-/// # Panics
-/// When `x` or `labels` do not fit the network, or the optimizer is not linear.
-pub(crate) fn gram<'d, F: Real>(
-    network: &Network<F>,
-    cost: &'d dyn Cost<F>,
-    optimizer: &dyn Optimizer<F>,
-    x: &'d DMatrix<F>,
-    labels: &'d [u32],
-    options: EngineOptions<'_>,
-) -> Box<dyn Engine<F> + 'd> {
-    assert_eq!(x.shape(), (network.n_features(), labels.len()), "features and labels");
-    assert!(optimizer.is_linear(), "an optimizer whose steps are linear in the gradients");
-    let (m, w0) = (x.ncols(), network.layers()[0].weights().clone());
-    let mut pool = Pool::new(options.n_threads.min(m.div_ceil(COLUMNS_PER_TASK)));
-    let train = GramSource { g: inner_products(x, &mut pool), p: projected(&w0, x, &mut pool) };
-    let n_batch = options.max_batch.min(m);
-    let n1 = w0.nrows();
-    let n_moments = optimizer.n_moments();
-    let first = GramLayer {
-        x,
-        s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments),
-        c: Parameters::new(&DMatrix::zeros(m, n1), n_moments),
-        train,
-        batch: GramSource {
-            g: SharedMatrix::zeros(m, n_batch),
-            p: SharedMatrix::zeros(n_batch, n1),
-        },
-        norm: None,
-        tasks: cut(n1, (m * n1).div_ceil(COORDINATES_PER_TASK), 1)
-            .map(|cols| Part { rows: 0..m, cols })
-            .collect(),
-        w0,
-    };
-    drop(pool);
-    Box::new(LayeredEngine::with_first_layer(first, network, cost, optimizer, labels, options))
+impl<'d, F: Real> GramLayer<'d, F> {
+    /// The first layer of `network`, to train on `x`; builds G = XᵀX and P = W₁·X on all threads.
+    ///
+    /// # Panics
+    /// When `x` does not have n₀ rows, or the optimizer is not linear.
+    pub(super) fn new(
+        network: &Network<F>,
+        optimizer: &dyn Optimizer<F>,
+        x: &'d DMatrix<F>,
+        options: EngineOptions<'_>,
+    ) -> Self {
+        assert_eq!(x.nrows(), network.n_features(), "features of the network");
+        assert!(optimizer.is_linear(), "an optimizer whose steps are linear in the gradients");
+        let (m, w0) = (x.ncols(), network.layers()[0].weights().clone());
+        let mut pool = Pool::new(options.n_threads.min(m.div_ceil(COLUMNS_PER_TASK)));
+        let train = GramSource { g: inner_products(x, &mut pool), p: projected(&w0, x, &mut pool) };
+        let n_batch = options.max_batch.min(m);
+        let n1 = w0.nrows();
+        let n_moments = optimizer.n_moments();
+        Self {
+            x,
+            s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments),
+            c: Parameters::new(&DMatrix::zeros(m, n1), n_moments),
+            train,
+            batch: GramSource {
+                g: SharedMatrix::zeros(m, n_batch),
+                p: SharedMatrix::zeros(n_batch, n1),
+            },
+            norm: None,
+            tasks: cut(n1, (m * n1).div_ceil(COORDINATES_PER_TASK), 1)
+                .map(|cols| Part { rows: 0..m, cols })
+                .collect(),
+            w0,
+        }
+    }
 }
 
 /// G = XᵀX: the lower half in blocks of columns, the upper half mirrored.

@@ -118,8 +118,8 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
     /// Takes the network to train, with its first layer in `first`.
     ///
     /// # Panics
-    /// When a label is not one of the network's classes, or class weights are not one a class.
-    pub(super) fn with_first_layer(
+    /// When a label is not one of the network's classes, or class weights are not one for each class.
+    pub(super) fn new(
         first: L,
         network: &Network<F>,
         cost: &'d dyn Cost<F>,
@@ -672,5 +672,64 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
             }
         });
         a.last_mut().expect("a network has layers").all_mut().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dense::DenseLayer;
+    use super::super::gram::GramLayer;
+    use super::*;
+    use crate::cost::CrossEntropy;
+    use crate::engine::EngineKind;
+    use crate::gradcheck::{EngineGradients, Options, Outcome, compare};
+    use crate::optimizer::GradientDescent;
+    use dnn_core::rng::{Generator, RngKind};
+    use dnn_core::{Architecture, Init};
+
+    const COST: CrossEntropy = CrossEntropy::new(OutputActivation::Softmax);
+    const HIDDEN: Activation = Activation::Gelu;
+
+    /// Which gradients differ from central differences when the engine goes back through layer
+    /// `spoiled` with the slopes of another activation.
+    fn wrong<L: FirstLayer<f64>>(
+        mut engine: LayeredEngine<'_, f64, L>,
+        (network, x, labels): (&Network<f64>, &DMatrix<f64>, &[u32]),
+        spoiled: Option<usize>,
+    ) -> Vec<String> {
+        let cost = engine.cost(Pass::all(0));
+        if let Some(l) = spoiled {
+            engine.layers[l].activation = Activation::Silu;
+        }
+        let (work, pool) = engine.work();
+        work.backward_layer_by_layer(pool);
+        let layers = engine.gradients();
+        let of = EngineGradients { engine: EngineKind::Auto, cost, layers };
+        let checks = compare(network, x, labels, &COST, &[of], &Options::default());
+        let wrong = checks.into_iter().filter(|c| c.outcome(2e-7) == Outcome::Differs);
+        wrong.map(|check| check.name).collect()
+    }
+
+    #[test]
+    fn the_gradient_check_finds_a_spoiled_slope_in_either_engine() {
+        let shape = Architecture::new(vec![6, 5, 4, 3], HIDDEN, OutputActivation::Softmax);
+        let mut rng = Generator::new(RngKind::Modern, 3).unwrap();
+        let network = Network::initialize(&shape, Init::He, &mut rng).unwrap();
+        let (x, labels) = (rng.normal_matrix(6, 9), [0, 1, 2, 0, 2, 1, 1, 0, 2]);
+        let (options, step) = (EngineOptions::default(), &GradientDescent);
+        let case = (&network, &x, &labels[..]);
+        // A slope counts for the gradients of its layer and of those before.
+        for (spoiled, expected) in [
+            (None, &[][..]),
+            (Some(0), &["W1", "b1"]),
+            (Some(1), &["W1", "b1", "W2", "b2"]),
+        ] {
+            let dense = DenseLayer::new(&network, step, Some(&x), options);
+            let dense = LayeredEngine::new(dense, &network, &COST, step, &labels, options);
+            assert_eq!(wrong(dense, case, spoiled), expected, "dense");
+            let gram = GramLayer::new(&network, step, &x, options);
+            let gram = LayeredEngine::new(gram, &network, &COST, step, &labels, options);
+            assert_eq!(wrong(gram, case, spoiled), expected, "gram");
+        }
     }
 }

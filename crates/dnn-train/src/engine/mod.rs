@@ -15,10 +15,12 @@ mod shared;
 mod tasks;
 
 pub use crate::health::LayerHealth;
-pub(crate) use dense::dense;
-pub(crate) use gram::gram;
 
+use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
+use dense::DenseLayer;
+use gram::GramLayer;
+use layered::LayeredEngine;
 use dnn_core::linear::Gradients;
 use dnn_core::{Network, Real};
 use nalgebra::{DMatrix, DMatrixViewMut};
@@ -105,6 +107,34 @@ pub trait Engine<F: Real> {
 
     /// The first layer, from 1, in which a number is not finite.
     fn first_not_finite(&mut self) -> Option<usize>;
+}
+
+/// See [`dense_engine`](crate::dense_engine()) and [`fed_engine`](crate::fed_engine()).
+pub(crate) fn dense<'d, F: Real>(
+    network: &Network<F>,
+    cost: &'d dyn Cost<F>,
+    optimizer: &dyn Optimizer<F>,
+    x: Option<&'d DMatrix<F>>,
+    labels: &'d [u32],
+    options: EngineOptions<'_>,
+) -> Box<dyn Engine<F> + 'd> {
+    assert!(x.is_none_or(|x| x.ncols() == labels.len()), "a label for each example");
+    let first = DenseLayer::new(network, optimizer, x, options);
+    Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
+}
+
+/// See [`gram_engine`](crate::gram_engine()).
+pub(crate) fn gram<'d, F: Real>(
+    network: &Network<F>,
+    cost: &'d dyn Cost<F>,
+    optimizer: &dyn Optimizer<F>,
+    x: &'d DMatrix<F>,
+    labels: &'d [u32],
+    options: EngineOptions<'_>,
+) -> Box<dyn Engine<F> + 'd> {
+    assert_eq!(x.ncols(), labels.len(), "a label for each example");
+    let first = GramLayer::new(network, optimizer, x, options);
+    Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
 }
 
 /// What an engine is built with.
