@@ -6,7 +6,7 @@ pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{
-    Activation, Architecture, Dataset, Init, InputContract, Loss, Model, Network, Precision,
+    Activation, Architecture, Dataset, Init, InputContract, Model, Network, OutputActivation, Precision,
     Standardization,
 };
 use dnn_data::augment::{AugmentConfig, Fill, Padding, Strength};
@@ -56,8 +56,8 @@ pub fn model() -> Seeds {
     };
     let classes = |n: usize| ["a", "b", "c"].iter().take(n).map(|&c| c.into()).collect::<Vec<_>>();
     let mut rng = Generator::new(RngKind::Numpy, 1).expect("a small seed");
-    let binary = Architecture::new(vec![6, 2, 1], Activation::Relu, Loss::BinaryCrossEntropy);
-    let many = Architecture::new(vec![6, 3], Activation::Tanh, Loss::SoftmaxCrossEntropy);
+    let binary = Architecture::new(vec![6, 2, 1], Activation::Relu, OutputActivation::Sigmoid);
+    let many = Architecture::new(vec![6, 3], Activation::Tanh, OutputActivation::Softmax);
     let f64 = Network::<f64>::initialize(&binary, Init::Lecun, &mut rng).expect("a network");
     let f32 = Network::<f32>::initialize(&many, Init::He, &mut rng).expect("a network");
     let models =

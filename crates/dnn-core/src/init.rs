@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
-    /// What suits the layer's activation: He for ReLU and leaky ReLU, Glorot for tanh, the sigmoid
-    /// and the output layer.
+    /// What suits the layer's activation: He for ReLU and its relatives, which
+    /// [rectify](Activation::rectifies), Glorot for tanh, the sigmoid and the output layer.
     Auto,
     /// 0.01·N(0, 1): the course's two-layer network.
     #[doc(alias = "initialize_parameters")]
@@ -37,7 +37,7 @@ impl Init {
     #[must_use]
     pub fn of_layer(self, activation: Activation) -> Self {
         match (self, activation) {
-            (Self::Auto, Activation::Relu | Activation::LeakyRelu) => Self::He,
+            (Self::Auto, activation) if activation.rectifies() => Self::He,
             (Self::Auto, _) => Self::Glorot,
             (init, _) => init,
         }

@@ -10,36 +10,26 @@
 //!
 //! | to | look at |
 //! |---|---|
-//! | see each formula by itself | [`linear`], [`activation`], [`layer`], [`textbook`] |
-//! | make, apply and differentiate a network | [`Network`], [`Architecture`], [`init`] |
-//! | minimise something | [`Loss`] |
-//! | check a gradient | [`gradcheck`] |
+//! | see each formula of a layer by itself | [`linear`], [`activation`], [`layer`] |
+//! | make and apply a network | [`Network`], [`Architecture`], [`init`] |
 //! | draw the course's random numbers | [`rng`] |
 //! | judge predictions | [`metrics`] |
 //! | keep a network | [`Model`] |
 //!
+//! The cost, the whole network's way back and training are in the crate `dnn-train`.
+//!
 //! ```
-//! use dnn_core::init::Init;
-//! use dnn_core::network::Workspace;
+//! use dnn_core::nalgebra::DMatrix;
 //! use dnn_core::rng::{Generator, RngKind};
-//! use dnn_core::{Activation, Architecture, Loss, Network};
-//! use nalgebra::DMatrix;
+//! use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 //!
-//! // XOR: 2-4-1, the examples in columns.
-//! let x = DMatrix::<f64>::from_row_slice(2, 4, &[0., 0., 1., 1., 0., 1., 0., 1.]);
-//! let labels = [0, 1, 1, 0];
-//! let shape = Architecture::new(vec![2, 4, 1], Activation::Tanh, Loss::BinaryCrossEntropy);
+//! let shape = Architecture::new(vec![2, 4, 1], Activation::Relu, OutputActivation::Sigmoid);
 //! let mut rng = Generator::new(RngKind::Numpy, 1)?;
-//! let mut network = Network::initialize(&shape, Init::Glorot, &mut rng)?;
-//!
-//! let mut workspace = Workspace::new(&network, x.ncols());
-//! let mut gradients = network.zero_gradients();
-//! for _ in 0..2000 {
-//!     network.cost_and_gradients(&x, &labels, &mut workspace, &mut gradients);
-//!     network.update(&gradients, 0.5);
-//! }
-//! let predicted = dnn_core::metrics::predictions(&network.probabilities(&x));
-//! assert!(predicted.iter().zip(labels).all(|(p, label)| p.class == label));
+//! let network = Network::<f64>::initialize(&shape, Init::He, &mut rng)?;
+//! // Two features, three examples in columns.
+//! let x = DMatrix::from_row_slice(2, 3, &[0.0, 1.0, 2.0, 0.5, -0.5, 0.0]);
+//! let probabilities = network.probabilities(&x);
+//! assert_eq!(probabilities.shape(), (2, 3)); // of both classes
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -48,30 +38,30 @@ mod contract;
 mod dataset;
 mod elementary;
 pub mod gemm;
-pub mod gradcheck;
 pub mod gram;
 pub mod init;
 mod kernels;
 pub mod layer;
 pub mod linear;
-pub mod loss;
 pub mod metrics;
 pub mod model_file;
 pub mod network;
+mod output;
 pub mod rng;
 mod scalar;
 mod simd;
 pub mod split;
-pub mod textbook;
 
-pub use activation::Activation;
+pub use activation::{Activation, Bias};
 pub use contract::{
     Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization,
 };
 pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks};
 pub use init::Init;
-pub use loss::Loss;
 pub use model_file::{AnyNetwork, Model, ModelError};
 pub use network::{Architecture, Network, NetworkError};
+pub use output::OutputActivation;
 pub use scalar::{Precision, Real};
-pub use simd::vectorized;
+pub use simd::{Vectorized, vectorize, vectorized};
+
+pub use nalgebra;

@@ -326,5 +326,5 @@ fn network<F: Real>(
             got: format!("{} tensors", file.len()),
         });
     }
-    Ok(Network::new(layers, architecture.loss)?)
+    Ok(Network::new(layers, architecture.output)?)
 }

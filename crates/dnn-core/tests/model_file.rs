@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, InputContract, Loss, Model, ModelError, Network};
+use dnn_core::{Activation, Architecture, Init, InputContract, Model, ModelError, Network, OutputActivation};
 
 fn model() -> Model {
     let input = InputContract::rgb(2, 2).unwrap();
-    let shape = Architecture::new(vec![12, 3, 1], Activation::Relu, Loss::BinaryCrossEntropy);
+    let shape = Architecture::new(vec![12, 3, 1], Activation::Relu, OutputActivation::Sigmoid);
     let mut rng = Generator::new(RngKind::Numpy, 1).unwrap();
     let network = Network::<f64>::initialize(&shape, Init::Lecun, &mut rng).unwrap();
     Model::new(network, vec!["non-cat".into(), "cat".into()], input).unwrap()

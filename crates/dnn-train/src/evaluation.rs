@@ -1,6 +1,6 @@
 //! A network's answers on labelled examples.
 
-use crate::trainer::Trainable;
+use crate::cost::{CrossEntropy, mean_cost};
 use dnn_core::metrics::{Prediction, Score, predictions};
 use dnn_core::{DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;
@@ -84,30 +84,17 @@ pub struct Evaluation<F: Real> {
     pub score: Score,
     /// The most probable class of each example.
     pub predictions: Vec<Prediction>,
-    /// The cost.
+    /// The cost: the mean cross-entropy, all classes alike.
     pub cost: f64,
 }
 
-/// Applies a network to labelled examples.
-///
-/// # Errors
-/// When the examples cannot be read.
-/// # Panics
-/// When they do not have the network's number of features or classes.
-#[doc(alias = "predict")]
-pub fn evaluate<F: Trainable>(
-    network: &Network<F>,
-    examples: &dyn Examples<F>,
-) -> Result<Evaluation<F>, DatasetError> {
-    F::evaluate(network, examples)
-}
-
-pub(crate) fn evaluate_here<F: Real>(
+/// See [`evaluate`](crate::evaluate()).
+pub(crate) fn evaluate<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<Evaluation<F>, DatasetError> {
     let logits = logits(network, examples)?;
-    let cost = network.loss().cost(&logits, examples.labels());
+    let cost = mean_cost(&CrossEntropy::new(network.output()), &logits, examples.labels());
     let probabilities = network.probabilities_of_logits(logits);
     let predictions = predictions(&probabilities);
     let score = Score::of(&predictions, examples.labels());

@@ -1,15 +1,18 @@
 //! k-fold cross-validation: every example is judged once, by a network that has not seen it.
 
 use crate::config::TrainConfig;
-use crate::evaluation::{evaluate, selected};
+use crate::error::TrainError;
+use crate::evaluation::selected;
 use crate::feed::Subset;
+use crate::history::End;
 use crate::observer::Observer;
-use crate::trainer::{End, TrainError, Trainable, Training};
+use crate::trainable::{Trainable, evaluate};
+use crate::trainer::Training;
 use dnn_core::metrics::Score;
 use dnn_core::{Dataset, Examples, split};
 use serde::{Deserialize, Serialize};
 
-/// What came of one fold.
+/// The result of one fold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
     /// Number of the fold, from 1.

@@ -5,27 +5,39 @@
 mod batches;
 pub mod checkpoint;
 pub mod config;
+mod cost;
 mod diagnosis;
 pub mod engine;
+mod error;
 mod evaluation;
 mod feed;
 mod folds;
+pub mod gradcheck;
+mod health;
+mod history;
 mod memory;
 pub mod observer;
 pub mod optimizer;
 pub mod pool;
 mod run;
 pub mod schedule;
-mod shared;
+pub mod textbook;
+mod trainable;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, Preset, TrainConfig};
-pub use diagnosis::{diagnose, findings};
-pub use evaluation::{Evaluation, evaluate};
+pub use cost::{Cost, CrossEntropy, mean_cost};
+pub use diagnosis::findings;
+pub use dnn_core;
+pub use error::TrainError;
+pub use evaluation::Evaluation;
 pub use folds::{Fold, FoldSummary, check_folds, cross_validate};
+pub use history::{CostPoint, End, Trained, ValidationPoint};
 pub use memory::memory_beside_examples;
+pub use nalgebra;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
-pub use trainer::{
-    CostPoint, End, TrainError, Trainable, Trained, Training, ValidationPoint, train,
+pub use trainable::{
+    Trainable, dense_engine, diagnose, evaluate, fed_engine, gram_engine, train,
 };
+pub use trainer::Training;

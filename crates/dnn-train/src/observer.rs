@@ -1,8 +1,8 @@
 //! Progress, logs, early stopping and the like attach to training here.
 
 use crate::checkpoint::Checkpoint;
-use crate::engine::LayerHealth;
-use crate::trainer::ValidationPoint;
+use crate::health::LayerHealth;
+use crate::history::ValidationPoint;
 
 /// What has just been computed.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,24 +3,28 @@
 use crate::batches::Batches;
 use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
 use crate::config::{Monitor, TrainConfig};
-use crate::engine::{Engine, LayerHealth, Pass};
+use crate::cost::{Cost, mean_cost};
+use crate::engine::{Engine, Pass};
+use crate::error::TrainError;
 use crate::feed::Feed;
+use crate::health::LayerHealth;
+use crate::history::{CostPoint, End, Trained, ValidationPoint};
 use crate::observer::{Flow, IterationEvent, Moment, Observer};
 use crate::optimizer::{Optimizer, Step};
 use crate::schedule::{Position, Schedule};
-use crate::trainer::{CostPoint, End, TrainError, Trained, ValidationPoint};
+
 use dnn_core::layer::Dense;
 use dnn_core::metrics::{Score, predictions};
-use dnn_core::{Examples, Loss, Network, Real};
+use dnn_core::{Examples, Network, Real};
 use nalgebra::DVector;
 use std::thread::Scope;
 
 /// A training run under way.
 pub(crate) struct Run<'a, F: Real> {
     config: &'a TrainConfig,
-    loss: Loss,
     engine: &'a mut dyn Engine<F>,
     optimizer: &'a dyn Optimizer<F>,
+    cost: &'a dyn Cost<F>,
     batches: Batches,
     n_iterations: usize,
     validate_every: usize,
@@ -42,15 +46,16 @@ impl<'a, F: Real> Run<'a, F> {
         drawn: Network<F>,
         engine: &'a mut dyn Engine<F>,
         optimizer: &'a dyn Optimizer<F>,
+        cost: &'a dyn Cost<F>,
         m: usize,
         held_out: Option<(usize, &'a [u32])>,
         progress: Progress,
     ) -> Self {
         Self {
             config,
-            loss: drawn.loss(),
             engine,
             optimizer,
+            cost,
             batches: Batches::new(m, config.batch_size, config.rng, config.seed),
             n_iterations: config.n_iterations(m),
             validate_every: config.validation_interval(m),
@@ -197,7 +202,7 @@ impl<'a, F: Real> Run<'a, F> {
         let Some((set, labels)) = self.held_out else { return false };
         let logits = self.engine.held_out_logits(set);
         let iteration = self.progress.iteration;
-        let cost = self.loss.cost(&logits, labels);
+        let cost = mean_cost(self.cost, &logits, labels);
         let probabilities = self.drawn.probabilities_of_logits(logits);
         let score = Score::of(&predictions(&probabilities), labels);
         let point = ValidationPoint { iteration, cost, score };
@@ -300,14 +305,14 @@ impl<'a, F: Real> Run<'a, F> {
                 Ok(Dense::new(w, b, layer.activation())?)
             });
             let layers = layers.collect::<Result<Vec<_>, TrainError>>()?;
-            self.best_network = Some(Network::new(layers, self.loss)?);
+            self.best_network = Some(Network::new(layers, self.drawn.output())?);
         }
         self.progress = Progress { config: self.config.clone(), ..then.clone() };
         self.judged_at = then.validations.last().map(|last| last.iteration);
         Ok(())
     }
 
-    /// What it leaves behind.
+    /// The result of the run: its last network, or the best one where that was asked for.
     pub(crate) fn finish(self, end: End) -> Result<Trained<F>, TrainError> {
         let Self { engine, best_network, progress, config, health, .. } = self;
         let iteration = progress.iteration;

@@ -219,7 +219,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
 
 fn activations(architecture: &Architecture) -> String {
     let hidden = architecture.activations.iter().map(ToString::to_string);
-    hidden.chain([architecture.loss.to_string()]).collect::<Vec<_>>().join(", ")
+    hidden.chain([format!("{} cross-entropy", architecture.output)]).collect::<Vec<_>>().join(", ")
 }
 
 fn write_summary(out: &mut String, summary: &Summary) -> std::fmt::Result {

@@ -1,17 +1,15 @@
-//! What the loop over the layers asks of the first one, and what an engine is built with.
+//! What the loop over the layers asks of the first one.
 
 use super::parameters::Scratch;
+use super::shared::Part;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use crate::shared::Part;
 use dnn_core::Real;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
 
 /// How the first layer is computed and changed. Its parameters live here, in whatever coordinates.
-///
-/// For the engines of this crate: the parts and the scratch it speaks of are theirs.
-pub trait Input<F: Real>: Send + Sync {
+pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// Examples in the form in which the first layer takes them.
     type Source: Send + Sync;
 
@@ -31,10 +29,10 @@ pub trait Input<F: Real>: Send + Sync {
     fn feed(&mut self, x: &mut DMatrix<F>);
 
     /// Puts the examples `examples` of the batch, which has those numbered `batch`, in the place
-    /// that [`forward`](Input::forward) reads without a source.
+    /// that [`forward`](Self::forward) reads without a source.
     ///
     /// # Safety
-    /// No other call may use these examples of the batch meanwhile.
+    /// The promise, for these examples of the batch.
     unsafe fn gather(&self, batch: &[usize], examples: Range<usize>);
 
     /// Part of Z₁ᵀ without bias: of examples of `source`, or of the batch: the gathered one, or with
@@ -50,7 +48,7 @@ pub trait Input<F: Real>: Send + Sync {
         z: &mut DMatrixViewMut<'_, F>,
     );
 
-    /// The parts in which [`gradient`](Input::gradient) and [`step`](Input::step) are done, one a
+    /// The parts in which [`gradient`](Self::gradient) and [`step`](Self::step) are done, one a
     /// task.
     fn parts(&self) -> &[Part];
 
@@ -58,7 +56,7 @@ pub trait Input<F: Real>: Send + Sync {
     /// `batch` is `None` for the whole training set.
     ///
     /// # Safety
-    /// No other call for the same task, or with the same `scratch`, may run meanwhile.
+    /// The promise, for this part of the gradient and `scratch`.
     unsafe fn gradient(
         &self,
         task: usize,
@@ -68,11 +66,10 @@ pub trait Input<F: Real>: Send + Sync {
     );
 
     /// The optimizer's step with the gradient's part `task`, which is where
-    /// [`gradient`](Input::gradient) has put it.
+    /// [`gradient`](Self::gradient) has put it.
     ///
     /// # Safety
-    /// No other call for the same task, or with the same `scratch`, and no `forward`, may run
-    /// meanwhile.
+    /// The promise, for this part of the parameters and `scratch`.
     unsafe fn step(
         &self,
         task: usize,
@@ -81,7 +78,7 @@ pub trait Input<F: Real>: Send + Sync {
         scratch: &Scratch<F>,
     );
 
-    /// Before an iteration on the whole training set: what [`look_ahead`](Input::look_ahead) has not
+    /// Before an iteration on the whole training set: what [`look_ahead`](Self::look_ahead) has not
     /// done yet.
     fn catch_up(&mut self, pool: &mut Pool) {
         let _ = pool;
@@ -91,13 +88,19 @@ pub trait Input<F: Real>: Send + Sync {
     /// it, while the features are in the cache.
     ///
     /// # Safety
-    /// As [`step`](Input::step).
+    /// As [`step`](Self::step).
     unsafe fn look_ahead(&self, task: usize) {
         let _ = task;
     }
 
     /// Has all parts of the gradient be kept from now on.
     fn keep_gradient(&mut self);
+
+    /// dW₁ (n₁, n₀), from the gradient as it stands.
+    ///
+    /// # Panics
+    /// When the gradient is not kept.
+    fn weight_gradient(&mut self) -> DMatrix<F>;
 
     /// ‖dW₁ + λ·W₁‖², from the gradient as it stands.
     ///
@@ -116,26 +119,4 @@ pub trait Input<F: Real>: Send + Sync {
 
     /// Floating-point operations of an iteration on `m` examples.
     fn flops(&self, m: usize) -> usize;
-}
-
-/// What an engine is built with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EngineOptions<'a> {
-    /// Threads at most; fewer are used where more do not help. Results do not depend on it.
-    pub n_threads: usize,
-    /// The largest batch that will be asked for; 0: only whole training sets.
-    pub max_batch: usize,
-    /// Weight of each class in the cost, or 1 for all.
-    pub class_weights: Option<&'a [f64]>,
-    /// Share of the hidden layers' values that is dropped in training, 0 to 1.
-    pub dropout: f64,
-    /// Seed of the dropout masks.
-    pub seed: u64,
-}
-
-impl Default for EngineOptions<'_> {
-    /// One thread, whole training sets, all classes alike, no dropout.
-    fn default() -> Self {
-        Self { n_threads: 1, max_batch: 0, class_weights: None, dropout: 0.0, seed: 0 }
-    }
 }

@@ -1,4 +1,12 @@
 //! A matrix of which the tasks of a pool may write different parts at the same time.
+//!
+//! # The promise
+//! The unsafe methods of [`SharedMatrix`], and every unsafe function of the engines, rest on one
+//! promise: **what a task writes, no other task of the same run of the pool reads or writes.** Runs
+//! follow each other, so a task may read all that earlier runs have written. Which parts a task
+//! writes is said where the task is: some examples of A and dZ in the forward and the backward step,
+//! a piece of the parameters, with their gradient and moments, in the update, and its own thread's
+//! scratch anywhere. A `# Safety` section that says "the promise" means this, for the part given.
 
 use dnn_core::Real;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
@@ -10,20 +18,20 @@ use std::ops::Range;
 const LINE_BYTES: usize = 64;
 
 /// Numbers of type F in a cache line.
-pub(crate) const fn line<F>() -> usize {
+pub(super) const fn line<F>() -> usize {
     LINE_BYTES / size_of::<F>()
 }
 
 /// Distance of columns of `rows` numbers: an odd number of lines.
-pub(crate) const fn stride<F>(rows: usize) -> usize {
+pub(super) const fn stride<F>(rows: usize) -> usize {
     (rows.div_ceil(line::<F>()) | 1) * line::<F>()
 }
 
 /// Part of a matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    pub(crate) rows: Range<usize>,
-    pub(crate) cols: Range<usize>,
+pub(super) struct Part {
+    pub(super) rows: Range<usize>,
+    pub(super) cols: Range<usize>,
 }
 
 /// Numbers in one cache line, at its beginning: vectors of the machine's width never straddle two.
@@ -33,9 +41,8 @@ struct Line(UnsafeCell<[u8; LINE_BYTES]>);
 /// A matrix with interior mutability, each column in whole cache lines and padded with zeros.
 ///
 /// Columns lie an odd number of lines apart, so that walking along a row spreads over the sets of
-/// the cache, and vector code needs no special case at a column's end. Different tasks can have
-/// different parts; the caller keeps them apart: that is the contract of the unsafe methods.
-pub(crate) struct SharedMatrix<F> {
+/// the cache, and vector code needs no special case at a column's end.
+pub(super) struct SharedMatrix<F> {
     lines: Box<[Line]>,
     numbers: PhantomData<F>,
     rows: usize,
@@ -43,11 +50,11 @@ pub(crate) struct SharedMatrix<F> {
     stride: usize,
 }
 
-// SAFETY: access through `&self` is unsafe, and its contract excludes a writer beside anyone else.
+// SAFETY: access through `&self` is unsafe, and the promise excludes a writer beside anyone else.
 unsafe impl<F: Send + Sync> Sync for SharedMatrix<F> {}
 
 impl<F: Real> SharedMatrix<F> {
-    pub(crate) fn zeros(rows: usize, cols: usize) -> Self {
+    pub(super) fn zeros(rows: usize, cols: usize) -> Self {
         let stride = stride::<F>(rows);
         // Zero is all bits zero in both number types.
         let zeros = || Line(UnsafeCell::new([0; LINE_BYTES]));
@@ -56,22 +63,22 @@ impl<F: Real> SharedMatrix<F> {
     }
 
     /// A copy of `matrix`.
-    pub(crate) fn of(matrix: &DMatrix<F>) -> Self {
+    pub(super) fn of(matrix: &DMatrix<F>) -> Self {
         let mut copy = Self::zeros(matrix.nrows(), matrix.ncols());
         copy.all_mut().copy_from(matrix);
         copy
     }
 
-    pub(crate) fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    pub(crate) fn cols(&self) -> usize {
+    pub(super) fn cols(&self) -> usize {
         self.cols
     }
 
     /// All of it.
-    pub(crate) fn whole(&self) -> Part {
+    pub(super) fn whole(&self) -> Part {
         Part { rows: 0..self.rows, cols: 0..self.cols }
     }
 
@@ -89,12 +96,12 @@ impl<F: Real> SharedMatrix<F> {
     /// A part, to write.
     ///
     /// # Safety
-    /// While the view lives, nobody else may read or write this part.
-    #[allow(clippy::mut_from_ref)] // the contract takes the place of `&mut self`
-    pub(crate) unsafe fn part_mut(&self, part: &Part) -> DMatrixViewMut<'_, F> {
+    /// The promise: while the view lives, nobody else reads or writes this part.
+    #[allow(clippy::mut_from_ref)] // the promise takes the place of `&mut self`
+    pub(super) unsafe fn part_mut(&self, part: &Part) -> DMatrixViewMut<'_, F> {
         let shape = (Dyn(part.rows.len()), Dyn(part.cols.len()));
         // SAFETY: the part lies within the cells, as `pointer` checked, and nobody else looks, by
-        // the caller's promise.
+        // the promise.
         let storage = unsafe {
             ViewStorageMut::from_raw_parts(self.pointer(part), shape, (U1, Dyn(self.stride)))
         };
@@ -108,7 +115,7 @@ impl<F: Real> SharedMatrix<F> {
     /// # Panics
     /// When there is less memory than that.
     #[allow(clippy::mut_from_ref)]
-    pub(crate) unsafe fn shaped_mut(&self, rows: usize, cols: usize) -> DMatrixViewMut<'_, F> {
+    pub(super) unsafe fn shaped_mut(&self, rows: usize, cols: usize) -> DMatrixViewMut<'_, F> {
         let stride = stride::<F>(rows);
         let room = self.lines.len() * line::<F>();
         assert!(stride * cols <= room, "room for {rows}×{cols}");
@@ -122,8 +129,8 @@ impl<F: Real> SharedMatrix<F> {
     /// A part, to read.
     ///
     /// # Safety
-    /// While the view lives, nobody may write this part.
-    pub(crate) unsafe fn part(&self, part: &Part) -> DMatrixView<'_, F> {
+    /// The promise: while the view lives, nobody writes this part.
+    pub(super) unsafe fn part(&self, part: &Part) -> DMatrixView<'_, F> {
         let shape = (Dyn(part.rows.len()), Dyn(part.cols.len()));
         // SAFETY: as above; nobody writes.
         let storage = unsafe {
@@ -141,7 +148,7 @@ impl<F: Real> SharedMatrix<F> {
     /// # Safety
     /// As [`part_mut`](Self::part_mut).
     #[allow(clippy::mut_from_ref)]
-    pub(crate) unsafe fn slice_mut(&self, rows: Range<usize>, col: usize) -> &mut [F] {
+    pub(super) unsafe fn slice_mut(&self, rows: Range<usize>, col: usize) -> &mut [F] {
         let n = rows.len();
         // SAFETY: as above; a column's rows are contiguous.
         unsafe {
@@ -153,20 +160,20 @@ impl<F: Real> SharedMatrix<F> {
     ///
     /// # Safety
     /// As [`part`](Self::part).
-    pub(crate) unsafe fn slice(&self, rows: Range<usize>, col: usize) -> &[F] {
+    pub(super) unsafe fn slice(&self, rows: Range<usize>, col: usize) -> &[F] {
         let n = rows.len();
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts(self.pointer(&Part { rows, cols: col..col + 1 }), n) }
     }
 
     /// All of it, to write; exclusive, and therefore safe.
-    pub(crate) fn all_mut(&mut self) -> DMatrixViewMut<'_, F> {
+    pub(super) fn all_mut(&mut self) -> DMatrixViewMut<'_, F> {
         // SAFETY: `&mut self` excludes everyone else.
         unsafe { self.part_mut(&self.whole()) }
     }
 
     /// A copy as an ordinary matrix.
-    pub(crate) fn copied(&mut self) -> DMatrix<F> {
+    pub(super) fn copied(&mut self) -> DMatrix<F> {
         self.all_mut().clone_owned()
     }
 }
