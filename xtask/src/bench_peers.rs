@@ -22,8 +22,10 @@ pub(crate) struct Args {
 /// When there is no Python.
 pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let status = python(root)?
-        .arg("benches/peers/run.py")
+        .arg(root.join("benches/peers/run.py"))
         .args(&args.arguments)
+        // A relative path among the arguments is meant from here.
+        .current_dir(std::env::current_dir()?)
         .status()
         .context("Python did not start")?;
     // Without a code when a signal ended it.

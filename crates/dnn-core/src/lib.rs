@@ -17,21 +17,6 @@
 //! | keep a network | [`Model`] |
 //!
 //! The cost, the whole network's way back and training are in the crate `dnn-train`.
-//!
-//! ```
-//! use dnn_core::nalgebra::DMatrix;
-//! use dnn_core::rng::{Generator, RngKind};
-//! use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
-//!
-//! let shape = Architecture::new(vec![2, 4, 1], Activation::Relu, OutputActivation::Sigmoid);
-//! let mut rng = Generator::new(RngKind::Numpy, 1)?;
-//! let network = Network::<f64>::initialize(&shape, Init::He, &mut rng)?;
-//! // Two features, three examples in columns.
-//! let x = DMatrix::from_row_slice(2, 3, &[0.0, 1.0, 2.0, 0.5, -0.5, 0.0]);
-//! let probabilities = network.probabilities(&x);
-//! assert_eq!(probabilities.shape(), (2, 3)); // of both classes
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 pub mod activation;
 mod contract;
