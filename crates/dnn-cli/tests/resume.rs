@@ -4,6 +4,7 @@
 mod common;
 
 use common::{DATA, Place, names, quick, stderr};
+use dnn_train::Checkpoint;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,6 +32,13 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     all
+}
+
+/// Runs it; it must fail with 2. Gives standard error.
+fn run_error(place: &Place, args: &[&str]) -> String {
+    let output = place.run(args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}");
+    stderr(&output)
 }
 
 /// What came of a run, without what may differ between two runs of the same training.
@@ -314,7 +322,9 @@ mod killed {
         place.ok(&args);
         let checkpoints = place.path("r/checkpoints");
         // Killed before its end.
-        fs::remove_file(place.path("r/summary.json")).unwrap();
+        for name in ["summary.json", MODEL] {
+            fs::remove_file(place.path("r").join(name)).unwrap();
+        }
         // A file where the folder should be: as good as a full disk, also for root.
         fs::remove_dir_all(&checkpoints).unwrap();
         fs::write(&checkpoints, "in the way").unwrap();
@@ -353,18 +363,32 @@ fn a_finished_run_can_be_given_more_iterations() {
     let longer: Vec<_> =
         quick_args.iter().map(|&arg| if arg == "40" { "63" } else { arg }).collect();
     let judged = ["--validation", "0.2", "--validate-every", "7"];
+    let mut expected = Vec::new();
     // Whatever is kept on the way: the state at the end is, unless that is turned off.
     for (i, every) in [&[][..], &["--checkpoint-every", "15"]].iter().enumerate() {
         let run = format!("r{i}");
         let place = if i == 0 { &place } else { &Place::new() };
-        let expected = whole(place, &[&longer[..], &judged, every].concat());
+        expected = whole(place, &[&longer[..], &judged, every].concat());
         place.ok(&[&quick()[..], &judged, every, &["--out", &run]].concat());
         place.ok(&["train", "--resume", &run, "--iterations", "63"]);
         assert!(fs::read(place.path(&run).join(MODEL)).unwrap() == expected);
         assert_eq!(outcome(place, &run), outcome(place, "whole"));
         let log = |run: &str| fs::read(place.path(run).join("metrics.jsonl")).unwrap();
         assert!(log(&run) == log("whole"));
+        let best = fs::read(place.path(&run).join("checkpoints/best.safetensors")).unwrap();
+        let best = Checkpoint::from_bytes(&best).unwrap();
+        let validations = &best.progress().validations;
+        assert_eq!(validations.last().unwrap().iteration, best.progress().iteration);
+        assert_eq!(best.progress().best, Some(validations.len() - 1), "improved there");
     }
+    // Killed before the model was written, the run comes to the same end without training.
+    for name in [MODEL, "summary.json", "cost.png"] {
+        fs::remove_file(place.path("r0").join(name)).unwrap();
+    }
+    let said = place.ok(&["train", "--resume", "r0"]);
+    assert!(said.contains("Going on after iteration 63") && !said.contains("Cost after"), "{said}");
+    assert!(fs::read(place.path("r0").join(MODEL)).unwrap() == expected);
+    assert_eq!(outcome(&place, "r0"), outcome(&place, "whole"));
     let before = files(&place.path("r0"));
     let error = place.refused(&["train", "--resume", "r0", "--iterations", "62"]);
     assert!(error.contains("has made 63 iterations; expected at least so many, got 62"), "{error}");
@@ -383,7 +407,13 @@ fn a_finished_run_is_not_trained_anew() {
     let said = place.ok(&["train", "--resume", "r"]);
     assert!(said.contains("r is finished, after 40 iterations"), "{said}");
     let error = place.refused(&["train", "--resume", "r", "--iterations", "50"]);
-    assert!(error.contains("is finished, and kept no checkpoint to go on from"), "{error}");
+    assert!(error.contains("r has a model, and no checkpoint to go on from"), "{error}");
+    assert!(files(&place.path("r")) == before);
+    // A summary that cannot be read is no reason to train over the model.
+    fs::write(place.path("r/summary.json"), "{").unwrap();
+    let before = files(&place.path("r"));
+    let error = run_error(&place, &["train", "--resume", "r"]);
+    assert!(error.contains("cannot understand") && error.contains("has a model, and"), "{error}");
     assert!(files(&place.path("r")) == before);
     // Early stopping is an end as well.
     let early = ["--validation", "0.3", "--validate-every", "1", "--patience", "1", "--lr", "2"];

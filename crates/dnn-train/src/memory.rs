@@ -18,9 +18,8 @@ pub fn memory_beside_examples<F: Real>(
     m: usize,
 ) -> Result<usize, ShapeError> {
     const PROGRAM: usize = 16 << 20;
-    /// Weights, gradients (where they are clipped), two moments, the best ones, and the three of each
-    /// of two checkpoints with the best ones: the last, and the best, which waits to be written.
-    const COPIES: usize = 13;
+    /// Weights, gradients (where they are clipped), two moments, the best ones, a checkpoint's three.
+    const COPIES: usize = 8;
     /// Labels, the order of the epoch, probabilities, predictions; and what reading the labels takes.
     const EXAMPLE: usize = 64;
     let architecture = config.architecture(n_features, n_classes)?;

@@ -105,7 +105,7 @@ pub(super) fn run(
 /// Trains the folds that are missing in a folder.
 pub(super) fn resume(
     config: &RunConfig,
-    folder: RunFolder,
+    folder: &RunFolder,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
@@ -117,7 +117,7 @@ pub(super) fn resume(
         "{}: the folds are of other data: their hash was {then}, and is {now}",
         folder.path().display()
     );
-    train_missing(config, &folder, &train, report, console)
+    train_missing(config, folder, &train, report, console)
 }
 
 fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
@@ -135,6 +135,7 @@ fn train_missing(
     mut report: Report,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
+    folder.remove_stale()?;
     // In this order: killed between the two, the folder is not taken for a training in one go.
     report.write(folder)?;
     folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;

@@ -225,6 +225,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         folder.write(run::SWEEP, toml::to_string(&sweep)?.as_bytes())?;
         folder.write(run::CONFIG, base.to_toml()?.as_bytes())?;
     }
+    folder.remove_stale()?;
     let mut log = JsonLines::open(&folder.file(run::ROWS))?;
     if rows.iter().all(Option::is_none) {
         log.append(&Line::Data { data_hash });

@@ -2,7 +2,7 @@
 
 use super::folds;
 use crate::args::{DrawArgs, NameArgs, TrainingArgs};
-use crate::console::{Console, argument, interval, of_how_many, program};
+use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
 use crate::figure::cost_plot::{CostPlot, SIZE, Series};
 use crate::input::InputArgs;
 use crate::interrupt;
@@ -135,7 +135,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
     );
     let folder = RunFolder::open(path)?;
     let recorded = RunConfig::read(&folder.file(run::CONFIG))?;
-    let checkpoint = run::read_checkpoint(path, args.previous)?;
+    let checkpoint = run::read_checkpoint(path, args.previous)?.map(Box::new);
     // What the run was begun with is what its checkpoint says, whatever became of the file.
     let training = checkpoint
         .as_ref()
@@ -144,24 +144,28 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
     let config = configured(args, recorded, console)?;
     run::refuse_changes(&begun, &config, path)?;
     if folder.file(run::FOLDS).exists() {
-        return folds::resume(&config, folder, console);
+        return folds::resume(&config, &folder, console);
     }
-    if let Some(summary) = Summary::read(path)?
-        && !args.previous
-        && summary.is_final(checkpoint.as_ref())
-        && folder.file(run::MODEL).exists()
-    {
+    if folder.file(run::MODEL).exists() {
+        let summary = Summary::read(path).unwrap_or_else(|error| {
+            warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
+            None
+        });
         let length = |config: &TrainConfig| (config.iterations, config.epochs);
-        if length(&config.training) == length(&summary.config) || summary.end == End::Early {
-            return say_finished(&summary, &config, console);
+        if let Some(summary) = summary
+            && !args.previous
+            && summary.is_final(checkpoint.as_deref())
+            && (summary.end == End::Early || length(&config.training) == length(&summary.config))
+        {
+            let (model, run) = (folder.file(run::MODEL), path.to_owned());
+            return say_finished(&Summary { model, run, ..summary }, &config, console);
         }
         ensure!(
             checkpoint.is_some(),
-            "{path} is finished, and kept no checkpoint to go on from; to train anew, for longer: \
-             {} train --config {} --iterations N",
+            "{} has a model, and no checkpoint to go on from; to train a new one: {} train --config {}",
+            path.display(),
             program(),
             argument(&folder.file(run::CONFIG)),
-            path = path.display()
         );
     }
     train(&config, Place::Resume { folder, checkpoint }, console)
@@ -278,13 +282,13 @@ pub(super) enum Place<'a> {
     /// That of a run which goes on, from its checkpoint or, when it made none, from the start.
     Resume {
         folder: RunFolder,
-        checkpoint: Option<Checkpoint>,
+        checkpoint: Option<Box<Checkpoint>>,
     },
 }
 
 impl Place<'_> {
     /// The folder, made and locked, and the checkpoint to go on from.
-    pub(super) fn open(self) -> anyhow::Result<(RunFolder, Option<Checkpoint>)> {
+    pub(super) fn open(self) -> anyhow::Result<(RunFolder, Option<Box<Checkpoint>>)> {
         Ok(match self {
             Self::Folder { path, force } => (RunFolder::create(path, force)?, None),
             Self::Numbered(name) => (RunFolder::create_numbered(name)?, None),
@@ -349,12 +353,12 @@ where
 
     let start = Instant::now();
     let mut progress = Progress::new(console, n_iterations);
-    let mut recorder = Recorder::new(&folder, config, checkpoint.as_ref())?;
+    let mut recorder = Recorder::new(&folder, config, checkpoint.as_deref())?;
     let observers: &mut [&mut dyn Observer] =
         &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
     // The same images prepared in another way are other data.
     let data = format!("{data_hash}, as {contract}");
-    let trained = training.identified_by(data).resume_from(checkpoint.as_ref()).run(observers);
+    let trained = training.identified_by(data).resume_from(checkpoint.as_deref()).run(observers);
     progress.finish();
     recorder.finish()?;
     let trained = trained

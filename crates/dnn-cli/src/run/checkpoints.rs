@@ -82,15 +82,18 @@ impl From<Every> for String {
 pub(crate) struct CheckpointStore {
     every: Every,
     written: Instant,
+    /// Whether the best one may wait in memory.
+    holds_best: bool,
     /// The best one, until it is time to write: validations may improve a thousand times a second.
     best: Option<Checkpoint>,
     warned: bool,
 }
 
 impl CheckpointStore {
-    /// Makes checkpoints so often.
-    pub(super) fn new(every: Every) -> Self {
-        Self { every, written: Instant::now(), best: None, warned: false }
+    /// Makes checkpoints so often. Where memory is limited, the best one does not wait in it until
+    /// the next is due.
+    pub(super) fn new(every: Every, holds_best: bool) -> Self {
+        Self { every, written: Instant::now(), holds_best, best: None, warned: false }
     }
 
     /// Whether checkpoints are to be written at this moment.
@@ -98,7 +101,7 @@ impl CheckpointStore {
         match self.every {
             _ if moment.last && interrupt::asked() => true,
             Every::Never => false,
-            _ if moment.last => true,
+            _ if moment.last || (moment.improved && !self.holds_best) => true,
             Every::Iterations(n) => moment.iteration.is_multiple_of(n),
             Every::Epochs(n) => moment.ends_epoch && moment.epoch.is_multiple_of(n),
             Every::Seconds(n) => self.written.elapsed() >= Duration::from_secs(n),
@@ -118,37 +121,43 @@ impl CheckpointStore {
         folder: &RunFolder,
         log: Option<&MetricsLog>,
     ) {
-        if moment.improved {
-            self.best = Some(checkpoint.clone());
-        }
         if !self.is_due(moment) {
+            self.best = Some(checkpoint.clone());
             return;
         }
         self.written = Instant::now();
         // What is logged before a checkpoint is not logged again by a run that goes on from it.
         let logged = log.map_or(Ok(()), MetricsLog::sync);
-        match logged.and_then(|()| self.write(checkpoint, folder)) {
-            Ok(()) => self.warned = false,
-            Err(error) if !self.warned => {
+        match logged.and_then(|()| self.write(checkpoint, moment.improved, folder)) {
+            Ok(()) => (self.best, self.warned) = (None, false),
+            Err(error) => {
+                if moment.improved && self.holds_best {
+                    self.best = Some(checkpoint.clone());
+                }
+                if !self.warned {
+                    warn(format!(
+                        "warning: no checkpoint after {} iterations: {error:#}; training goes on, \
+                         and the older checkpoint stays",
+                        moment.iteration
+                    ));
+                }
                 self.warned = true;
-                warn(format!(
-                    "warning: no checkpoint after {} iterations: {error:#}; training goes on, and \
-                     the older checkpoint stays",
-                    moment.iteration
-                ));
             }
-            Err(_) => {}
         }
     }
 
-    fn write(&mut self, checkpoint: &Checkpoint, folder: &RunFolder) -> anyhow::Result<()> {
+    fn write(
+        &self,
+        checkpoint: &Checkpoint,
+        is_best: bool,
+        folder: &RunFolder,
+    ) -> anyhow::Result<()> {
         let name = |name: &str| format!("{CHECKPOINTS}/{name}");
         folder.verify()?;
         make_folders(&folder.file(CHECKPOINTS))?;
         // The best one first: whoever goes on from `last` does not come by its best one again.
-        if let Some(best) = &self.best {
+        if let Some(best) = if is_best { Some(checkpoint) } else { self.best.as_ref() } {
             folder.write(&name(BEST), &best.to_bytes()?)?;
-            self.best = None;
         }
         folder.write(&name(NEXT), &checkpoint.to_bytes()?)?;
         // From here on only names change. Killed between the two, the run goes on from `previous`.

@@ -35,6 +35,8 @@ pub(super) const NEXT: &str = "next.safetensors";
 
 /// Where runs go that are not told where.
 const RUNS: &str = "runs";
+/// What is locked in place of the folder where folders cannot be opened.
+const LOCK: &str = "run.lock";
 /// How the configuration of a run begins, and that of no other file.
 const HEADER: &[u8] = b"# Written by dnn ";
 
@@ -195,10 +197,10 @@ impl RunFolder {
         Ok(())
     }
 
-    /// The names in the folder, without those of files that are being written.
+    /// The names in the folder, without those of files that are being written, or locked.
     fn other_names(&self) -> anyhow::Result<Vec<String>> {
         let mut names = names(&self.path)?;
-        names.retain(|name| !is_temporary(name));
+        names.retain(|name| !is_temporary(name) && (cfg!(unix) || name != LOCK));
         Ok(names)
     }
 
@@ -254,7 +256,7 @@ fn to_lock(path: &Path) -> io::Result<File> {
 
 #[cfg(not(unix))]
 fn to_lock(path: &Path) -> io::Result<File> {
-    let lock = path.join("run.lock");
+    let lock = path.join(LOCK);
     fs::OpenOptions::new().create(true).truncate(false).write(true).open(lock)
 }
 
@@ -308,7 +310,7 @@ fn remove_file(path: &Path) -> anyhow::Result<()> {
 
 /// As the names of files that are not written to their end yet.
 fn is_temporary(name: &str) -> bool {
-    name.starts_with(".dnn-") && name.ends_with(".tmp")
+    name.strip_prefix(".dnn-").and_then(|name| name.strip_suffix(".tmp")).is_some()
 }
 
 /// The names in a folder, sorted.

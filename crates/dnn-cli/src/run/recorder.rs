@@ -29,7 +29,9 @@ impl<'a> Recorder<'a> {
         config: &RunConfig,
         resumed: Option<&'a Checkpoint>,
     ) -> anyhow::Result<Self> {
-        let checkpoints = CheckpointStore::new(config.checkpoint_every.unwrap_or_default());
+        let every = config.checkpoint_every.unwrap_or_default();
+        let is_memory_limited = config.source.as_ref().is_some_and(|s| s.memory_limit.is_some());
+        let checkpoints = CheckpointStore::new(every, !is_memory_limited);
         let config = config.to_toml()?;
         Ok(Self { folder, config, resumed, log: None, checkpoints, failed: None })
     }
