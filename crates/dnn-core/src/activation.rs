@@ -7,7 +7,9 @@ use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// What a layer applies to Z, element by element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// g(z) = max(0, z).
@@ -20,6 +22,7 @@ pub enum Activation {
     /// g(z) = z where z > 0, otherwise 0.01·z.
     LeakyRelu,
     /// g(z) = z: the output layer, whose activation belongs to the loss.
+    #[schemars(skip)] // no choice for hidden layers: without an activation they are one layer
     Identity,
 }
 

@@ -59,6 +59,7 @@ pub mod model_file;
 pub mod network;
 pub mod rng;
 mod scalar;
+pub mod settings;
 mod simd;
 pub mod split;
 pub mod textbook;

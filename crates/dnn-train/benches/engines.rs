@@ -8,9 +8,9 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Loss, Network, Real};
-use dnn_train::config::OptimizerName;
+use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine, Pass};
-use dnn_train::optimizer::{Optimizer, Step};
+use dnn_train::optimizer::{Adam, GradientDescent, Optimizer, Step};
 use nalgebra::DMatrix;
 
 /// Layers, examples, and how many of them a batch has; 0 for all.
@@ -61,9 +61,9 @@ fn engines<F: Real>(c: &mut Criterion) {
         let shape: Vec<String> = dims.iter().map(usize::to_string).collect();
         let size = format!("{}x{at_once}", shape.join("-"));
         let options = EngineOptions { n_threads: 2, max_batch: batch, ..EngineOptions::default() };
-        for name in [OptimizerName::GradientDescent, OptimizerName::Adam] {
-            let optimizer = name.usual().build();
-            let id = (&*format!("{name:?}"), &*size, flops);
+        for named in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
+            let optimizer = named.build();
+            let id = (named.name(), &*size, flops);
             let mut dense = DenseEngine::new(&network, &*optimizer, &x, &labels, options);
             iterate(c, id, &mut dense, &*optimizer, &batches);
             if optimizer.is_linear() && batch == 0 {

@@ -4,7 +4,7 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Loss, Network};
-use dnn_train::config::OptimizerName;
+use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine, Pass};
 use dnn_train::optimizer::{Optimizer, Step};
 use nalgebra::DMatrix;
@@ -71,8 +71,8 @@ fn a_hundred_iterations_allocate_nothing() {
         let dims = [vec![500], hidden.clone(), vec![3]].concat();
         let shape = Architecture::new(dims, Activation::Tanh, Loss::SoftmaxCrossEntropy);
         let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
-        for name in OptimizerName::ALL {
-            let optimizer = name.usual().build();
+        for named in OptimizerConfig::all() {
+            let (name, optimizer) = (named.name(), named.build());
             let clip = Some(0.1);
             for (batch, dropout, clip) in
                 [(0, 0.0, None), (64, 0.0, None), (64, 0.2, None), (64, 0.2, clip)]
@@ -85,13 +85,13 @@ fn a_hundred_iterations_allocate_nothing() {
                 };
                 let mut dense = DenseEngine::new(&network, &*optimizer, &x, &labels, options);
                 let n = count(&mut dense, &*optimizer, batch, clip);
-                assert_eq!(n, 0, "dense, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads");
+                assert_eq!(n, 0, "dense, {hidden:?}, {name}, batch {batch}, {n_threads} threads");
                 if optimizer.is_linear() {
                     let mut gram = GramEngine::new(&network, &*optimizer, &x, &labels, options);
                     let n = count(&mut gram, &*optimizer, batch, clip);
                     assert_eq!(
                         n, 0,
-                        "gram, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads"
+                        "gram, {hidden:?}, {name}, batch {batch}, {n_threads} threads"
                     );
                 }
             }

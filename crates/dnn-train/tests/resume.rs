@@ -4,8 +4,9 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Dataset};
-use dnn_train::config::{ClassWeights, NamedWeights, OptimizerName};
+use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
+use dnn_train::optimizer::{Adam, GradientDescent, Momentum, Nesterov};
 use dnn_train::schedule::Schedule;
 use dnn_train::{
     Checkpoint, End, Flow, IterationEvent, Moment, Observer, TrainConfig, TrainError, Trained,
@@ -39,11 +40,15 @@ fn data() -> Dataset<f64> {
     Dataset::new(x, labels, classes).unwrap()
 }
 
-fn config(optimizer: OptimizerName, batch_size: usize, engine: EngineKind) -> TrainConfig {
+fn config(
+    optimizer: impl Into<OptimizerConfig>,
+    batch_size: usize,
+    engine: EngineKind,
+) -> TrainConfig {
     let config = TrainConfig::course_deep().with(|c| {
         c.hidden = vec![12, 7];
         c.activations = vec![Activation::Tanh, Activation::Relu];
-        c.optimizer = optimizer.usual();
+        c.optimizer = optimizer.into();
         c.engine = engine;
         c.learning_rate = 0.02;
         c.batch_size = batch_size;
@@ -91,14 +96,14 @@ fn same_from_every_checkpoint(config: &TrainConfig) {
 
 #[test]
 fn every_optimizer_with_mini_batches_and_dropout() {
-    for optimizer in OptimizerName::ALL {
+    for optimizer in OptimizerConfig::all() {
         same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Dense));
     }
 }
 
 #[test]
 fn whole_sets_without_clipping() {
-    for optimizer in [OptimizerName::GradientDescent, OptimizerName::Adam] {
+    for optimizer in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
         let config = config(optimizer, 0, EngineKind::Dense).with(|c| c.clip_norm = 0.0).unwrap();
         same_from_every_checkpoint(&config);
     }
@@ -106,16 +111,16 @@ fn whole_sets_without_clipping() {
 
 #[test]
 fn whole_sets_and_the_gram_engine() {
-    for optimizer in [OptimizerName::GradientDescent, OptimizerName::Nesterov] {
+    for optimizer in [OptimizerConfig::from(GradientDescent), Nesterov::default().into()] {
         same_from_every_checkpoint(&config(optimizer, 0, EngineKind::Gram));
         same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Gram));
     }
-    same_from_every_checkpoint(&config(OptimizerName::Adam, 0, EngineKind::Dense));
+    same_from_every_checkpoint(&config(Adam::default(), 0, EngineKind::Dense));
 }
 
 #[test]
 fn a_stop_from_outside_leaves_a_checkpoint_to_go_on_from() {
-    let config = config(OptimizerName::Adam, 10, EngineKind::Dense);
+    let config = config(Adam::default(), 10, EngineKind::Dense);
     let whole = run(&config, None, &mut []).unwrap();
     for at in [0, 1, 8, 22] {
         let mut keep = Keep::default();
@@ -132,7 +137,7 @@ fn a_stop_from_outside_leaves_a_checkpoint_to_go_on_from() {
 
 #[test]
 fn another_run_is_refused() {
-    let config = config(OptimizerName::Momentum, 10, EngineKind::Dense);
+    let config = config(Momentum::default(), 10, EngineKind::Dense);
     let mut keep = Keep::default();
     run(&config, None, &mut [&mut keep]).unwrap();
     let checkpoint = Checkpoint::from_bytes(&keep.0[3]).unwrap();
@@ -146,7 +151,7 @@ fn another_run_is_refused() {
     assert_eq!(error, "it is of another run: the data was data, and is other data");
     let wider = config.clone().with(|c| c.hidden = vec![13, 7]).unwrap();
     assert_eq!(message(&wider, "data"), "tensor W1: expected 600×13 f64, got 600×12 f64");
-    let adam = config.clone().with(|c| c.optimizer = OptimizerName::Adam.usual()).unwrap();
+    let adam = config.clone().with(|c| c.optimizer = Adam::default().into()).unwrap();
     assert!(message(&adam, "data").contains("moment2: expected 600×12 f64, got no such tensor"));
     let gram = config.with(|c| c.engine = EngineKind::Gram).unwrap();
     assert_eq!(message(&gram, "data"), "it is of another run: the engine was dense, and is gram");
@@ -155,7 +160,7 @@ fn another_run_is_refused() {
 /// The program may be killed between its last checkpoint and the model.
 #[test]
 fn a_run_that_had_stopped_early_stays_stopped() {
-    let patient = config(OptimizerName::Adam, 10, EngineKind::Dense);
+    let patient = config(Adam::default(), 10, EngineKind::Dense);
     let config =
         patient.with(|c| (c.patience, c.iterations, c.learning_rate) = (2, 300, 0.1)).unwrap();
     let mut keep = Keep::default();

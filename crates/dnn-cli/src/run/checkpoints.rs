@@ -22,8 +22,9 @@ const PREVIOUS: &str = "previous.safetensors";
 const BEST: &str = "best.safetensors";
 
 /// How often a checkpoint is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub(crate) enum Every {
     Iterations(usize),
     Epochs(usize),

@@ -6,14 +6,12 @@
 mod checkpoints;
 mod config;
 mod folder;
-mod keys;
 mod metrics;
-mod shape;
 mod summary;
 mod template;
 
 pub(crate) use checkpoints::{CheckpointStore, Every, lock, read as read_checkpoint};
-pub(crate) use config::{RunConfig, with_hint};
+pub(crate) use config::RunConfig;
 pub(crate) use folder::RunFolder;
 pub(crate) use metrics::MetricsLog;
 pub(crate) use summary::{Machine, Seconds, Summary};

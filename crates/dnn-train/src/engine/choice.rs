@@ -3,21 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 /// Which engine trains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineKind {
     /// The one that needs fewer operations, by count.
     #[default]
     Auto,
-    /// In the coordinates of the training set: [`GramEngine`](super::GramEngine).
+    /// The first layer in the coordinates of the training set.
     Gram,
-    /// In full: [`DenseEngine`](super::DenseEngine).
+    /// Every product in full.
     Dense,
-}
-
-impl EngineKind {
-    /// All of them, for lists and tests.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Gram, Self::Dense];
 }
 
 /// What the counts depend on.
