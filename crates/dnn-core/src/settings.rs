@@ -159,13 +159,11 @@ fn check_table(key: &str, table: &toml::Table, schema: &Json) -> Result<(), Sett
     let properties = properties(schema).unwrap_or(&empty);
     for (name, value) in table {
         let key = inside(key, name);
-        match properties.get(name) {
-            Some(schema) => check_value(&key, value, schema)?,
-            None => {
-                let names = properties.keys().cloned().collect();
-                return Err(SettingError::Unknown { key, names });
-            }
-        }
+        let Some(schema) = properties.get(name) else {
+            let names = properties.keys().cloned().collect();
+            return Err(SettingError::Unknown { key, names });
+        };
+        check_value(&key, value, schema)?;
     }
     let required = schema.get("required").and_then(Json::as_array);
     for name in required.into_iter().flatten().filter_map(Json::as_str) {

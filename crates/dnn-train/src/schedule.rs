@@ -22,8 +22,8 @@ pub enum Schedule {
     },
     /// α = α₀·factor^e.
     Exponential {
-        /// What α is multiplied by in each epoch.
-        #[schemars(extend("exclusiveMinimum" = 0, "x-example" = 0.95))]
+        /// What α is multiplied by.
+        #[schemars(extend("exclusiveMinimum" = 0, "x-example" = 0.5))]
         factor: f64,
     },
     /// α = α₀ / (1 + decay·e): the course's decay.
@@ -50,7 +50,7 @@ pub enum Schedule {
         /// Iterations of the rise.
         #[serde(default)]
         warmup: usize,
-        /// α at the end.
+        /// The lowest α.
         #[schemars(extend("minimum" = 0))]
         #[serde(default)]
         minimum: f64,

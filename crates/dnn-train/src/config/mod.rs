@@ -127,7 +127,7 @@ pub struct RawTrainConfig {
     pub threads: usize,
     /// How gradients become steps.
     pub optimizer: OptimizerConfig,
-    /// How the learning rate changes; e is the number of epochs done, which are iterations when an
+    /// How the learning rate changes with e, the epochs done; an epoch is an iteration when an
     /// update takes all examples.
     pub schedule: Schedule,
 }

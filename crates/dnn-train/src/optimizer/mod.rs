@@ -58,6 +58,7 @@ optimizers! {
     rmsprop::RmsProp = "rmsprop";
     adam::Adam = "adam";
     adamw::AdamW = "adamw";
+    lion::Lion = "lion";
 }
 
 impl Default for OptimizerConfig {
