@@ -10,8 +10,9 @@ use dnn_core::{
     Precision, Standardization,
 };
 use dnn_data::augment::{AugmentConfig, Fill, Padding, Strength};
-use dnn_train::config::{ClassWeights, NamedWeights, OptimizerName};
+use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
+use dnn_train::optimizer::Adam;
 use dnn_train::schedule::Schedule;
 use dnn_train::{
     Checkpoint, Flow, IterationEvent, Moment, Observer, Preset, TrainConfig, Training,
@@ -85,7 +86,7 @@ pub fn training() -> (TrainConfig, Dataset<f64>) {
         c.patience = 3;
         c.restore_best = true;
         c.engine = EngineKind::Dense;
-        c.optimizer = OptimizerName::Adam.usual();
+        c.optimizer = Adam::default().into();
         c.schedule = Schedule::Plateau { factor: 0.5, patience: 1, minimum: 0.0 };
         c.threads = 1;
     });
@@ -134,9 +135,9 @@ pub fn train_config() -> Seeds {
         Schedule::Cosine { warmup: 1, minimum: 0.0 },
         Schedule::Plateau { factor: 0.5, patience: 1, minimum: 0.0 },
     ];
-    for (optimizer, schedule) in OptimizerName::ALL.into_iter().zip(schedules) {
+    for (optimizer, schedule) in OptimizerConfig::all().into_iter().zip(schedules) {
         let config = TrainConfig::course_deep().with(|c| {
-            (c.optimizer, c.schedule) = (optimizer.usual(), schedule);
+            (c.optimizer, c.schedule) = (optimizer, schedule);
             c.activations = vec![Activation::Tanh, Activation::Relu, Activation::Sigmoid];
             c.precision = Precision::F32;
             c.class_weights = ClassWeights::Given(vec![1.0, 2.0]);

@@ -14,11 +14,10 @@ where
     T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
     let name = |value: &T| match serde_json::to_value(value) {
-        // Leaked once per flag and process: clap keeps names for as long as the program runs.
-        Ok(serde_json::Value::String(name)) => &*name.leak(),
+        Ok(serde_json::Value::String(name)) => name,
         _ => panic!("a value without a name"),
     };
-    let names: Vec<&'static str> = values.iter().map(name).collect();
+    let names: Vec<String> = values.iter().map(name).collect();
     PossibleValuesParser::new(names).map(|text| {
         let text = StrDeserializer::<Error>::new(&text);
         T::deserialize(text).expect("a name from the list above")
@@ -29,20 +28,21 @@ where
 mod tests {
     use super::*;
     use clap::{Arg, Command};
-    use dnn_core::{Activation, Init};
+    use dnn_core::Activation;
+    use dnn_core::rng::RngKind;
 
     #[test]
     fn every_name_is_understood_and_a_wrong_one_gets_the_nearest() {
         let command = || {
-            let init = Arg::new("init").long("init").value_parser(choice(&Init::ALL));
-            Command::new("x").no_binary_name(true).arg(init)
+            let rng = Arg::new("rng").long("rng").value_parser(choice(&RngKind::ALL));
+            Command::new("x").no_binary_name(true).arg(rng)
         };
-        for init in Init::ALL {
-            let matches = command().try_get_matches_from(["--init", &init.to_string()]);
-            assert_eq!(matches.expect("its own name").get_one::<Init>("init"), Some(&init));
+        for rng in RngKind::ALL {
+            let matches = command().try_get_matches_from(["--rng", &rng.to_string()]);
+            assert_eq!(matches.expect("its own name").get_one::<RngKind>("rng"), Some(&rng));
         }
-        let error = command().try_get_matches_from(["--init", "glorott"]).expect_err("no such one");
-        assert!(error.to_string().contains("'glorot'"), "{error}");
+        let error = command().try_get_matches_from(["--rng", "nunpy"]).expect_err("no such one");
+        assert!(error.to_string().contains("'numpy'"), "{error}");
     }
 
     #[test]

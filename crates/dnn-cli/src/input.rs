@@ -7,8 +7,8 @@ use dnn_core::{Aspect, InputContract, ResizeFilter};
 use dnn_data::folder::{FolderOptions, OnBadImage};
 use dnn_data::preprocess::{self, ContractChange};
 use dnn_data::{ImageSet, Splits};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ const FILTERS: [ResizeFilter; 4] =
     [ResizeFilter::Nearest, ResizeFilter::Bilinear, ResizeFilter::Bicubic, ResizeFilter::Lanczos3];
 
 /// Colours of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Colors {
     Rgb,
@@ -25,7 +25,7 @@ pub(crate) enum Colors {
 }
 
 /// What to do about an image file that cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BadImage {
     #[default]
@@ -34,8 +34,9 @@ pub(crate) enum BadImage {
 }
 
 /// Width and height, "64" or "64x48".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub(crate) struct Size(u32, u32);
 
 impl TryFrom<String> for Size {
@@ -59,8 +60,9 @@ impl From<Size> for String {
 }
 
 /// A colour, "#ffffff".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub(crate) struct Background([u8; 3]);
 
 impl TryFrom<String> for Background {
@@ -91,23 +93,34 @@ fn parse<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
 }
 
 /// How images are prepared and which are taken, as a run's configuration has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Input {
-    /// Of the network's input; the data's own, or 64 for files of any size.
+    /// Pixels of the network's input, "64" or "64x48"; as the data when left out, 64 for files.
+    #[schemars(extend("x-example" = "64"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<Size>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// Colours of the input, as the data when left out.
+    #[schemars(extend("x-example" = "rgb"))]
     colors: Option<Colors>,
+    /// The filter images are resized with.
     resize: ResizeFilter,
+    /// Images of another aspect ratio: stretched, fitted in with margins, or cropped.
     aspect: Aspect,
+    /// What shows through transparency and in margins, "#rrggbb".
     background: Background,
+    /// Whether photos are turned as their EXIF data say.
     exif_orientation: bool,
+    /// Whether each channel (of numbers that are no images, each feature) comes to mean 0 and
+    /// deviation 1.
     standardize: bool,
+    /// Image files that cannot be used: an error that lists them all, or left out.
     on_bad_image: BadImage,
-    /// Of each class in a folder without `test`.
-    #[serde(deserialize_with = "read_share")]
+    /// Of a folder without train and test, the share of each class to test on.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1, "x-what" = "a share"))]
     test_share: f64,
+    /// Seed of the drawing of that share.
     split_seed: u64,
 }
 
@@ -210,11 +223,6 @@ pub(crate) enum Caching {
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
     share.ok_or_else(|| format!("expected a share from 0 up to but not including 1, got {text}"))
-}
-
-/// As [`share`], from a configuration.
-fn read_share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    share(&f64::deserialize(from)?.to_string()).map_err(D::Error::custom)
 }
 
 impl CacheArgs {

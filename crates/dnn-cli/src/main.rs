@@ -1,11 +1,13 @@
 //! The `dnn` program: trains, judges and applies a deep fully-connected image classifier.
 //!
-//! Glue only: `args` says what can be asked for, `commands` has a file for each subcommand, which
+//! Glue only: `cli` says what can be asked for, `commands` has a file for each subcommand, which
 //! parses, calls the libraries and prints. Results go to standard output, everything else to
 //! standard error; the exit code is 0, 1 (a requirement was not met) or 2 (an error).
 
 mod args;
+mod augmentation;
 mod choice;
+mod cli;
 mod commands;
 mod console;
 #[cfg(test)]
@@ -19,8 +21,8 @@ mod prepared;
 mod progress;
 mod quality;
 mod run;
+mod settings;
 mod source;
-mod spec;
 
 use clap::Parser;
 use std::io;
@@ -30,8 +32,8 @@ use std::process::ExitCode;
 const ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
-    match commands::run(&cli) {
+    let cli = cli::Cli::parse();
+    match cli::run(&cli) {
         Ok(code) => code,
         // Who reads our output has seen enough: `dnn inspect x | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -83,7 +83,11 @@ fn check_says_sound_or_what_is_wrong_and_where() {
         ("\"relu\"", "\"rely\"", &["line ", "did you mean `relu`?"]),
         ("[training", "[trianing", &["line ", "did you mean `training`?"]),
         ("0.0075", "-1.0", &["line ", "learning_rate is -1: expected a finite number above 0"]),
-        ("seed = 1\n", "seed = \"x\"\n", &["line ", "expected u64"]),
+        (
+            "seed = 1\n",
+            "seed = \"x\"\n",
+            &["line ", "seed is \"x\": expected a whole number, at least 0"],
+        ),
         ("\"drawn\"", "\"x.h5\"", &["x.h5 is not drawn"]),
     ] {
         assert!(sound.contains(from), "{sound}");

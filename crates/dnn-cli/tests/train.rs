@@ -100,10 +100,10 @@ fn wrong_settings_are_named_and_leave_nothing() {
     for (args, says) in [
         (vec!["--lr", "0"], "learning_rate is 0"),
         (vec!["--lr", "-1"], "learning_rate is -1"),
-        (vec!["--layers", "20,0"], "hidden layer 2 has 0 units"),
-        (vec!["--layers", "20;7"], "`20;7` is not a number of units"),
+        (vec!["--layers", "20,0"], "number 2 of hidden is 0: expected a whole number, 1 to"),
+        (vec!["--layers", "20;7"], "hidden is \"20;7\": expected a whole number"),
         (vec!["--seed", "4294967296"], "seed 4294967296"),
-        (vec!["--init", "glorott"], "'glorot'"),
+        (vec!["--init", "glorott"], "did you mean `glorot`?"),
         (vec!["--rng", "nump"], "'numpy'"),
         (vec!["--precision", "f46"], "[possible values: f32, f64]"),
         (vec!["--preset", "course-dep"], "'course-deep'"),
@@ -228,7 +228,7 @@ fn flags_of_breadth_train_and_stay_in_the_configuration() {
     for (flags, expected) in [
         (["--optimizer", "adma"], "did you mean `adam`?"),
         (["--schedule", "cosin"], "did you mean `cosine`?"),
-        (["--dropout", "1"], "dropout is 1: expected at least 0 and below 1"),
+        (["--dropout", "1"], "dropout is 1: expected a finite number, at least 0 and below 1"),
         (["--patience", "3"], "patience and restore_best need a validation set"),
         (["--class-weights", "1,2,3"], "3 class weights for 2 classes"),
         (["--validation", "0.001"], "this share of the training set is no example"),

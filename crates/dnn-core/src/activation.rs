@@ -58,7 +58,10 @@ macro_rules! activations {
         }
     )*) => {
         /// What a layer applies to Z, element by element.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize,
+            schemars::JsonSchema,
+        )]
         #[serde(rename_all = "kebab-case")]
         pub enum Activation {
             $($(#[$attribute])* $variant,)*
@@ -171,6 +174,7 @@ activations! {
         rectifies: true,
     }
     /// g(z) = z: the output layer, whose activation the network applies itself.
+    #[schemars(skip)] // no choice for hidden layers: without an activation they are one layer
     Identity("identity") {
         value: |z| z,
         slope: |_, _| F::one(),

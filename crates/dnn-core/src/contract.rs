@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// How pixels outside the grid are weighted when an image is resized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ResizeFilter {
     /// The nearest pixel: blocky, but nothing is invented.
@@ -18,7 +20,9 @@ pub enum ResizeFilter {
 }
 
 /// How an image of another aspect ratio comes to the contract's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Aspect {
     /// Stretched: all of the image, out of proportion. As the course does.

@@ -3,15 +3,26 @@
 use crate::rng::Generator;
 use crate::{Activation, Real};
 use nalgebra::DMatrix;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the weights W (n, n_prev) of a layer are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Init {
     /// What suits the layer's activation: He for ReLU and its relatives, which
     /// [rectify](Activation::rectifies), Glorot for tanh, the sigmoid and the output layer.
     Auto,
+    /// 0: every unit of a layer stays like every other, as the course's second part shows.
+    #[doc(alias = "initialize_parameters_zeros")]
+    Zeros,
+    /// scale·N(0, 1): with a scale of 10 the large initialisation of the course's second part.
+    #[doc(alias = "initialize_parameters_random")]
+    Normal {
+        /// Standard deviation of the weights.
+        #[schemars(extend("exclusiveMinimum" = 0, "x-example" = 10.0))]
+        scale: f64,
+    },
     /// 0.01·N(0, 1): the course's two-layer network.
     #[doc(alias = "initialize_parameters")]
     SmallNormal,
@@ -29,10 +40,6 @@ pub enum Init {
 }
 
 impl Init {
-    /// All of them, for lists and tests.
-    pub const ALL: [Self; 6] =
-        [Self::Auto, Self::SmallNormal, Self::StandardNormal, Self::Lecun, Self::He, Self::Glorot];
-
     /// The initialisation of a layer with this activation: itself, or what `Auto` stands for.
     #[must_use]
     pub fn of_layer(self, activation: Activation) -> Self {
@@ -51,6 +58,8 @@ impl Init {
         let (fan_out, fan_in) = (n as f64, n_prev as f64);
         // Multiplied or divided as the course does: the last bit depends on it.
         let scale: &dyn Fn(f64) -> f64 = match self {
+            Self::Zeros => &|_| 0.0,
+            Self::Normal { scale } => &move |x| x * scale,
             Self::SmallNormal => &|x| x * 0.01,
             Self::StandardNormal => &|x| x,
             Self::Lecun => &|x| x / fan_in.sqrt(),
@@ -62,15 +71,19 @@ impl Init {
     }
 }
 
-impl std::fmt::Display for Init {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::SmallNormal => "small-normal",
-            Self::StandardNormal => "standard-normal",
-            Self::Lecun => "lecun",
-            Self::He => "he",
-            Self::Glorot => "glorot",
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::RngKind;
+
+    #[test]
+    fn zeros_and_a_normal_of_any_scale() {
+        let draw = |init: Init| -> DMatrix<f64> {
+            init.weights(3, 4, &mut Generator::new(RngKind::Numpy, 3).expect("a seed"))
+        };
+        assert_eq!(draw(Init::Zeros), DMatrix::zeros(3, 4));
+        // np.random.seed(3); np.random.randn(3, 4)[0, 0] * 10, as the course prints it.
+        assert!((draw(Init::Normal { scale: 10.0 })[(0, 0)] - 17.886_284_73).abs() < 1e-8);
+        assert_eq!(draw(Init::Normal { scale: 0.01 }), draw(Init::SmallNormal));
     }
 }

@@ -34,6 +34,7 @@ pub mod network;
 mod output;
 pub mod rng;
 mod scalar;
+pub mod settings;
 mod simd;
 pub mod split;
 

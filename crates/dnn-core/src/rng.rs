@@ -8,7 +8,9 @@ use rand_mt::Mt;
 use serde::{Deserialize, Serialize};
 
 /// Which stream of random numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum RngKind {
     /// `numpy.random.RandomState`: the stream behind the course's published numbers.

@@ -6,7 +6,7 @@ use nalgebra::RealField;
 use serde::{Deserialize, Serialize};
 
 /// The two precisions a network can be computed and stored in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// IEEE 754 single precision, 4 bytes a number.

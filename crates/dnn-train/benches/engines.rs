@@ -8,9 +8,9 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
-use dnn_train::config::OptimizerName;
+use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::{Engine, EngineOptions, Pass};
-use dnn_train::optimizer::{Optimizer, Step};
+use dnn_train::optimizer::{Adam, GradientDescent, Optimizer, Step};
 use dnn_train::{CrossEntropy, Trainable, dense_engine, gram_engine};
 use nalgebra::DMatrix;
 
@@ -63,9 +63,9 @@ fn engines<F: Trainable>(c: &mut Criterion) {
         let shape: Vec<String> = dims.iter().map(usize::to_string).collect();
         let size = format!("{}x{at_once}", shape.join("-"));
         let options = EngineOptions { n_threads: 2, max_batch: batch, ..EngineOptions::default() };
-        for name in [OptimizerName::GradientDescent, OptimizerName::Adam] {
-            let optimizer = name.usual().build();
-            let id = (&*format!("{name:?}"), &*size, flops);
+        for named in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
+            let optimizer = named.build();
+            let id = (named.name(), &*size, flops);
             let mut dense = dense_engine(&network, &cost, &*optimizer, &x, &labels, options);
             iterate(c, id, &mut *dense, &*optimizer, &batches);
             if optimizer.is_linear() && batch == 0 {

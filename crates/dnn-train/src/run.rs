@@ -54,7 +54,12 @@ impl<'a, F: Real> Run<'a, F> {
             engine,
             optimizer,
             cost,
-            batches: Batches::new(m, config.batch_size, config.rng, config.seed),
+            batches: Batches::new(
+                m,
+                config.batch_size,
+                config.rng,
+                config.shuffle_seed.unwrap_or(config.seed),
+            ),
             n_iterations: config.n_iterations(m),
             validate_every: config.validation_interval(m),
             held_out,

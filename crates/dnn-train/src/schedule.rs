@@ -1,10 +1,11 @@
 //! How the learning rate changes during training.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A learning-rate schedule. α₀ is the configured learning rate, e the number of epochs done, a
 /// whole number; with whole-set training an epoch is an iteration.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
     /// α = α₀.
@@ -13,19 +14,34 @@ pub enum Schedule {
     /// α = α₀·factor^⌊e / every⌋.
     Step {
         /// Epochs between two changes.
+        #[schemars(range(min = 1), extend("x-example" = 10))]
         every: usize,
-        /// What α is multiplied by, above 0.
+        /// What α is multiplied by.
+        #[schemars(extend("exclusiveMinimum" = 0, "x-example" = 0.5))]
         factor: f64,
     },
     /// α = α₀·factor^e.
     Exponential {
-        /// What α is multiplied by in each epoch, above 0.
+        /// What α is multiplied by.
+        #[schemars(extend("exclusiveMinimum" = 0, "x-example" = 0.5))]
         factor: f64,
     },
     /// α = α₀ / (1 + decay·e): the course's decay.
     #[doc(alias = "decay_rate")]
     InverseTime {
-        /// The decay rate, at least 0.
+        /// The decay rate.
+        #[schemars(extend("minimum" = 0, "x-example" = 1.0))]
+        decay: f64,
+    },
+    /// α = α₀ / (1 + decay·⌊e / every⌋): the course's decay at fixed intervals.
+    #[doc(alias = "schedule_lr_decay")]
+    #[doc(alias = "time_interval")]
+    InverseTimeSteps {
+        /// Epochs between two changes.
+        #[schemars(range(min = 1), extend("x-example" = 1000))]
+        every: usize,
+        /// The decay rate.
+        #[schemars(extend("minimum" = 0, "x-example" = 1.0))]
         decay: f64,
     },
     /// α rises in a straight line to α₀, then falls to `minimum` on half a cosine, iteration by
@@ -34,18 +50,22 @@ pub enum Schedule {
         /// Iterations of the rise.
         #[serde(default)]
         warmup: usize,
-        /// α at the end, at least 0.
+        /// The lowest α.
+        #[schemars(extend("minimum" = 0))]
         #[serde(default)]
         minimum: f64,
     },
     /// α is multiplied by `factor` whenever the validation cost has not fallen in `patience`
     /// validations, down to `minimum`.
     Plateau {
-        /// What α is multiplied by, between 0 and 1.
+        /// What α is multiplied by.
+        #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1, "x-example" = 0.5))]
         factor: f64,
         /// Validations to wait.
+        #[schemars(range(min = 1), extend("x-example" = 10))]
         patience: usize,
-        /// α at the least, at least 0.
+        /// The lowest α.
+        #[schemars(extend("minimum" = 0))]
         #[serde(default)]
         minimum: f64,
     },
@@ -79,6 +99,9 @@ impl Schedule {
             Self::Step { every, factor } => base * factor.powf((at.epoch / every.max(1)) as f64),
             Self::Exponential { factor } => base * factor.powf(epoch),
             Self::InverseTime { decay } => base / (1.0 + decay * epoch),
+            Self::InverseTimeSteps { every, decay } => {
+                base / (1.0 + decay * (at.epoch / every.max(1)) as f64)
+            }
             Self::Cosine { warmup, .. } if at.iteration < warmup => {
                 base * (at.iteration + 1) as f64 / warmup as f64
             }
@@ -89,33 +112,6 @@ impl Schedule {
             }
             Self::Plateau { factor, minimum, .. } => {
                 (base * factor.powi(at.plateaus as i32)).max(minimum)
-            }
-        }
-    }
-
-    /// What is wrong with its numbers.
-    pub(crate) fn fault(&self) -> Option<String> {
-        let above_0 = |name: &str, x: f64| {
-            (!(x.is_finite() && x > 0.0))
-                .then(|| format!("{name} is {x}: expected a finite number above 0"))
-        };
-        let at_least_0 = |name: &str, x: f64| {
-            (!(x.is_finite() && x >= 0.0))
-                .then(|| format!("{name} is {x}: expected a finite number, at least 0"))
-        };
-        match *self {
-            Self::Constant => None,
-            Self::Step { every: 0, .. } => Some("every is 0: expected at least 1 epoch".into()),
-            Self::Step { factor, .. } | Self::Exponential { factor } => above_0("factor", factor),
-            Self::InverseTime { decay } => at_least_0("decay", decay),
-            Self::Plateau { factor, .. } if !(factor > 0.0 && factor < 1.0) => {
-                Some(format!("factor is {factor}: expected a number between 0 and 1"))
-            }
-            Self::Plateau { patience: 0, .. } => {
-                Some("patience is 0: expected at least 1 validation".into())
-            }
-            Self::Cosine { minimum, .. } | Self::Plateau { minimum, .. } => {
-                at_least_0("minimum", minimum)
             }
         }
     }
@@ -137,6 +133,11 @@ mod tests {
         assert!((exponential.learning_rate(1.0, &at(0, 2)) - 0.81).abs() < 1e-15);
         let inverse = Schedule::InverseTime { decay: 0.5 };
         assert_eq!(inverse.learning_rate(0.2, &at(0, 2)), 0.1);
+        // The course's schedule_lr_decay(0.5, e, decay_rate = 0.3, time_interval = 100), which
+        // prints 0.5, 0.3846153846153846 and 0.3125 for e = 0, 100 and 200.
+        let steps = Schedule::InverseTimeSteps { every: 100, decay: 0.3 };
+        let rates = [0, 99, 100, 200].map(|e| steps.learning_rate(0.5, &at(0, e)));
+        assert_eq!(rates, [0.5, 0.5, 0.384_615_384_615_384_6, 0.3125]);
         assert_eq!(Schedule::Constant.learning_rate(0.3, &at(7, 7)), 0.3);
     }
 

@@ -4,7 +4,7 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
-use dnn_train::config::OptimizerName;
+use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::{Engine, EngineOptions, Pass};
 use dnn_train::optimizer::{Optimizer, Step};
 use dnn_train::{CrossEntropy, dense_engine, gram_engine};
@@ -75,8 +75,8 @@ fn a_hundred_iterations_allocate_nothing() {
         let dims = [vec![500], hidden.clone(), vec![3]].concat();
         let shape = Architecture::new(dims, activation, OutputActivation::Softmax);
         let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
-        for name in OptimizerName::ALL {
-            let optimizer = name.usual().build();
+        for named in OptimizerConfig::all() {
+            let (name, optimizer) = (named.name(), named.build());
             let clip = Some(0.1);
             for (batch, dropout, clip) in
                 [(0, 0.0, None), (64, 0.0, None), (64, 0.2, None), (64, 0.2, clip)]
@@ -89,13 +89,13 @@ fn a_hundred_iterations_allocate_nothing() {
                 };
                 let mut dense = dense_engine(&network, &cost, &*optimizer, &x, &labels, options);
                 let n = count(&mut *dense, &*optimizer, batch, clip);
-                assert_eq!(n, 0, "dense, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads");
+                assert_eq!(n, 0, "dense, {hidden:?}, {name}, batch {batch}, {n_threads} threads");
                 if optimizer.is_linear() {
                     let mut gram = gram_engine(&network, &cost, &*optimizer, &x, &labels, options);
                     let n = count(&mut *gram, &*optimizer, batch, clip);
                     assert_eq!(
                         n, 0,
-                        "gram, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads"
+                        "gram, {hidden:?}, {name}, batch {batch}, {n_threads} threads"
                     );
                 }
             }

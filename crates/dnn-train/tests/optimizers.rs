@@ -95,5 +95,5 @@ fn rmsprop() {
 #[test]
 fn adam_and_adamw() {
     check("adam", &ADAM, 0.01, 0.0);
-    check("adamw", &AdamW { adam: ADAM, weight_decay: 0.1 }, 0.01, 0.0);
+    check("adamw", &AdamW { weight_decay: 0.1, ..AdamW::default() }, 0.01, 0.0);
 }

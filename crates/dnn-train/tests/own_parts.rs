@@ -4,7 +4,7 @@
 use dnn_core::nalgebra::DMatrixViewMut;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Dataset, Real};
-use dnn_train::config::OptimizerConfig;
+
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::{Momentum, Optimizer, Step};
 use dnn_train::{
@@ -61,7 +61,7 @@ fn config(engine: EngineKind, learning_rate: f64, momentum: bool) -> TrainConfig
         (c.engine, c.learning_rate, c.iterations) = (engine, learning_rate, 40);
         (c.validation, c.batch_size, c.log_every) = (0.2, 16, 10);
         if momentum {
-            c.optimizer = OptimizerConfig::Momentum { momentum: 0.9 };
+            c.optimizer = Momentum { momentum: 0.9 }.into();
         }
     });
     config.unwrap()

@@ -4,8 +4,9 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Dataset, Examples};
-use dnn_train::config::{ClassWeights, NamedWeights, OptimizerName};
+use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
+use dnn_train::optimizer::{Adam, GradientDescent, Momentum, Nesterov};
 use dnn_train::schedule::Schedule;
 use dnn_train::{
     Checkpoint, End, Flow, IterationEvent, Moment, Observer, TrainConfig, TrainError, Trained,
@@ -40,11 +41,15 @@ fn data() -> Dataset<f64> {
     Dataset::new(x, labels, classes).unwrap()
 }
 
-fn config(optimizer: OptimizerName, batch_size: usize, engine: EngineKind) -> TrainConfig {
+fn config(
+    optimizer: impl Into<OptimizerConfig>,
+    batch_size: usize,
+    engine: EngineKind,
+) -> TrainConfig {
     let config = TrainConfig::course_deep().with(|c| {
         c.hidden = vec![12, 7];
         c.activations = vec![Activation::Tanh, Activation::Relu];
-        c.optimizer = optimizer.usual();
+        c.optimizer = optimizer.into();
         c.engine = engine;
         c.learning_rate = 0.02;
         c.batch_size = batch_size;
@@ -95,9 +100,10 @@ fn same_from_every_checkpoint(config: &TrainConfig) {
 /// was asked for all of them at once, also when its last validation was made only for the end.
 #[test]
 fn a_finished_run_goes_on_as_if_it_had_been_longer() {
-    for (engine, optimizer) in
-        [(EngineKind::Dense, OptimizerName::Adam), (EngineKind::Gram, OptimizerName::Momentum)]
-    {
+    for (engine, optimizer) in [
+        (EngineKind::Dense, OptimizerConfig::from(Adam::default())),
+        (EngineKind::Gram, Momentum::default().into()),
+    ] {
         let short = config(optimizer, 10, engine);
         let long = short.clone().with(|c| c.iterations = 61).unwrap();
         let mut keep = Keep::default();
@@ -121,7 +127,7 @@ fn a_validation_cost_that_is_no_number_ends_training() {
     let mut x = DMatrix::from_fn(600, 2, |i, j| data.x()[(i, j)]);
     x.column_mut(1).fill(f64::MAX);
     let validation = Dataset::new(x, vec![0, 1], data.classes().to_vec()).unwrap();
-    let config = config(OptimizerName::Adam, 10, EngineKind::Dense)
+    let config = config(Adam::default(), 10, EngineKind::Dense)
         .with(|c| (c.validation, c.activation) = (0.0, Activation::Relu))
         .unwrap();
     let mut keep = Keep::default();
@@ -139,7 +145,7 @@ fn a_validation_cost_that_is_no_number_ends_training() {
 /// Weights that overflow in the last update before a checkpoint are not kept.
 #[test]
 fn parameters_that_are_not_finite_are_not_offered_as_a_checkpoint() {
-    let config = config(OptimizerName::GradientDescent, 0, EngineKind::Dense)
+    let config = config(GradientDescent, 0, EngineKind::Dense)
         .with(|c| {
             c.learning_rate = 1e300;
             (c.clip_norm, c.schedule, c.dropout) = (0.0, Schedule::Constant, 0.0);
@@ -169,7 +175,7 @@ fn nothing_starts_until_the_checkpoint_fits() {
             Flow::Continue
         }
     }
-    let linear = config(OptimizerName::Momentum, 10, EngineKind::Auto);
+    let linear = config(Momentum::default(), 10, EngineKind::Auto);
     let mut keep = Keep::default();
     let mut started = Started::default();
     run(&linear, None, &mut [&mut keep, &mut started]).unwrap();
@@ -177,7 +183,7 @@ fn nothing_starts_until_the_checkpoint_fits() {
     let checkpoint = Checkpoint::from_bytes(&keep.0[3]).unwrap();
     assert_eq!(checkpoint.progress().engine, "gram", "the test needs the other engine");
     // An optimizer that this engine cannot take is an error, not a panic.
-    let adam = linear.clone().with(|c| c.optimizer = OptimizerName::Adam.usual()).unwrap();
+    let adam = linear.clone().with(|c| c.optimizer = Adam::default().into()).unwrap();
     let error = run(&adam, Some(&checkpoint), &mut [&mut started]).unwrap_err();
     let error = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(error, "it is of another run: the engine was gram, and is dense");
@@ -188,14 +194,14 @@ fn nothing_starts_until_the_checkpoint_fits() {
 
 #[test]
 fn every_optimizer_with_mini_batches_and_dropout() {
-    for optimizer in OptimizerName::ALL {
+    for optimizer in OptimizerConfig::all() {
         same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Dense));
     }
 }
 
 #[test]
 fn whole_sets_without_clipping() {
-    for optimizer in [OptimizerName::GradientDescent, OptimizerName::Adam] {
+    for optimizer in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
         let config = config(optimizer, 0, EngineKind::Dense).with(|c| c.clip_norm = 0.0).unwrap();
         same_from_every_checkpoint(&config);
     }
@@ -203,16 +209,16 @@ fn whole_sets_without_clipping() {
 
 #[test]
 fn whole_sets_and_the_gram_engine() {
-    for optimizer in [OptimizerName::GradientDescent, OptimizerName::Nesterov] {
+    for optimizer in [OptimizerConfig::from(GradientDescent), Nesterov::default().into()] {
         same_from_every_checkpoint(&config(optimizer, 0, EngineKind::Gram));
         same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Gram));
     }
-    same_from_every_checkpoint(&config(OptimizerName::Adam, 0, EngineKind::Dense));
+    same_from_every_checkpoint(&config(Adam::default(), 0, EngineKind::Dense));
 }
 
 #[test]
 fn a_stop_from_outside_leaves_a_checkpoint_to_go_on_from() {
-    let config = config(OptimizerName::Adam, 10, EngineKind::Dense);
+    let config = config(Adam::default(), 10, EngineKind::Dense);
     let whole = run(&config, None, &mut []).unwrap();
     for at in [0, 1, 8, 22] {
         let mut keep = Keep::default();
@@ -229,7 +235,7 @@ fn a_stop_from_outside_leaves_a_checkpoint_to_go_on_from() {
 
 #[test]
 fn another_run_is_refused() {
-    let config = config(OptimizerName::Momentum, 10, EngineKind::Dense);
+    let config = config(Momentum::default(), 10, EngineKind::Dense);
     let mut keep = Keep::default();
     run(&config, None, &mut [&mut keep]).unwrap();
     let checkpoint = Checkpoint::from_bytes(&keep.0[3]).unwrap();
@@ -243,7 +249,7 @@ fn another_run_is_refused() {
     assert_eq!(error, "it is of another run: the data was data, and is other data");
     let wider = config.clone().with(|c| c.hidden = vec![13, 7]).unwrap();
     assert_eq!(message(&wider, "data"), "tensor W1: expected 600×13 f64, got 600×12 f64");
-    let adam = config.clone().with(|c| c.optimizer = OptimizerName::Adam.usual()).unwrap();
+    let adam = config.clone().with(|c| c.optimizer = Adam::default().into()).unwrap();
     assert!(message(&adam, "data").contains("moment2: expected 600×12 f64, got no such tensor"));
     let gram = config.with(|c| c.engine = EngineKind::Gram).unwrap();
     assert_eq!(message(&gram, "data"), "it is of another run: the engine was dense, and is gram");
@@ -252,7 +258,7 @@ fn another_run_is_refused() {
 /// The program may be killed between its last checkpoint and the model.
 #[test]
 fn a_run_that_had_stopped_early_stays_stopped() {
-    let patient = config(OptimizerName::Adam, 10, EngineKind::Dense);
+    let patient = config(Adam::default(), 10, EngineKind::Dense);
     let config =
         patient.with(|c| (c.patience, c.iterations, c.learning_rate) = (2, 300, 0.1)).unwrap();
     let mut keep = Keep::default();

@@ -4,9 +4,9 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Dataset, DatasetError, Examples};
-use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::observer::{Flow, Moment};
+use dnn_train::optimizer::Momentum;
 use dnn_train::{
     Checkpoint, IterationEvent, Observer, TrainConfig, TrainError, Trained, Training, train,
 };
@@ -76,7 +76,7 @@ fn config(batch_size: usize, validation: f64) -> TrainConfig {
             c.batch_size = batch_size;
             c.iterations = 60;
             c.learning_rate = 0.01;
-            c.optimizer = OptimizerConfig::Momentum { momentum: 0.9 };
+            c.optimizer = Momentum { momentum: 0.9 }.into();
             c.l2 = 0.1;
             c.dropout = 0.2;
             c.validation = validation;

@@ -1,7 +1,6 @@
 //! `dnn completions`.
 
-use crate::args::Cli;
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,9 +12,9 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Args, mut program: Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "dnn", &mut script);
+    clap_complete::generate(args.shell, &mut program, "dnn", &mut script);
     io::stdout().lock().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,11 @@
 //! `dnn data preview`.
 
 use crate::args::{DrawArgs, NameArgs};
+use crate::augmentation::augmentation;
 use crate::choice::choice;
 use crate::console::{Console, printable};
 use crate::figure::image_sheet::{ImageSheet, Tile};
 use crate::source::{Source, Split};
-use crate::spec::augmentation;
 use anyhow::ensure;
 use dnn_data::ImageSet;
 use dnn_data::augment::{AugmentConfig, Augmenter, Strength};

@@ -6,16 +6,21 @@ use crate::interrupt;
 use crate::prepared::hash;
 use crate::progress;
 use crate::run::lines::{self, JsonLines};
-use crate::run::{self, RunConfig, RunFolder, with_hint};
+use crate::run::{self, RunConfig, RunFolder};
+use crate::settings::{change, check_text, in_words};
 use crate::source::Source;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
+use dnn_core::settings;
 use dnn_core::{Dataset, Precision};
 use dnn_data::Splits;
+use dnn_train::config::RawTrainConfig;
 use dnn_train::{
     End, Observer, Preset, TrainConfig, Trainable, Training, ValidationPoint, evaluate,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -52,16 +57,32 @@ pub(crate) struct Args {
     resume: Option<PathBuf>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// What to train, as a file says it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SweepFile {
+    /// The configuration that the grid changes.
+    #[schemars(with = "Option<String>")]
     preset: Option<Preset>,
+    /// The file of that configuration, in place of a preset.
     config: Option<PathBuf>,
+    /// For each key of the training, the values to try.
+    #[schemars(schema_with = "grid_schema")]
     grid: Grid,
 }
 
-/// For each key, the values to try.
 type Grid = BTreeMap<String, Vec<toml::Value>>;
+
+/// Lists of what the settings of a training may be.
+fn grid_schema(_: &mut SchemaGenerator) -> Schema {
+    let schema = settings::schema::<RawTrainConfig>();
+    let lists = settings::properties(&schema)
+        .into_iter()
+        .flatten()
+        .map(|(key, setting)| (key.clone(), json!({ "type": "array", "items": setting })));
+    let lists: serde_json::Map<_, _> = lists.collect();
+    json_schema!({ "type": "object", "properties": lists })
+}
 
 /// One combination of the grid's values.
 type Setting = BTreeMap<String, toml::Value>;
@@ -296,8 +317,7 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
 fn parse(text: &str) -> anyhow::Result<SweepFile> {
     /// Far more than anybody waits for; a few keys with a few values each are soon beyond memory.
     const MAX_COMBINATIONS: usize = 10_000;
-    let file: SweepFile =
-        toml::from_str(text).map_err(|error| with_hint(&error.to_string(), &error))?;
+    let file = SweepFile::deserialize(check_text::<SweepFile>(text)?)?;
     if file.preset.is_some() && file.config.is_some() {
         bail!("preset and config: expected one of them");
     }
@@ -328,14 +348,14 @@ fn combinations(grid: &Grid) -> Vec<Setting> {
 
 /// The base with these values.
 fn configured(base: &TrainConfig, setting: &Setting) -> anyhow::Result<TrainConfig> {
+    let schema = settings::schema::<RawTrainConfig>();
     let mut table = toml::Table::try_from(base).context("the configuration is no table")?;
     // Runs are side by side; each has a thread.
     table.insert("threads".into(), 1.into());
-    for (key, value) in setting {
-        table.insert(key.clone(), value.clone());
-    }
-    TrainConfig::deserialize(table)
-        .map_err(|error: toml::de::Error| with_hint(error.message(), &error))
+    change(&mut table, &setting.clone().into_iter().collect(), &schema);
+    settings::check_value("", &toml::Value::Table(table.clone()), &schema)
+        .map_err(|error| anyhow!("{}", in_words(&error)))?;
+    Ok(RawTrainConfig::deserialize(table)?.try_into()?)
 }
 
 /// "hidden = [20, 7, 5], seed = 1"
@@ -618,13 +638,28 @@ mod tests {
 
     #[test]
     fn a_grid_beyond_memory_is_refused() {
-        let key = |i| format!("k{i} = [1, 2, 3, 4]\n");
-        let error = parse(&(0..7).fold("[grid]\n".into(), |text: String, i| text + &key(i)));
+        const KEYS: [&str; 9] = [
+            "batch_size",
+            "epochs",
+            "iterations",
+            "log_every",
+            "patience",
+            "seed",
+            "shuffle_seed",
+            "threads",
+            "validate_every",
+        ];
+        let grid = |n_keys: usize, n_values: usize| {
+            let values: Vec<_> = (1..=n_values).collect();
+            let keys = KEYS[..n_keys].iter().map(|key| format!("{key} = {values:?}\n"));
+            parse(&format!("[grid]\n{}", keys.collect::<String>()))
+        };
+        let error = grid(7, 4);
         assert_eq!(
             error.unwrap_err().to_string(),
             "grid: expected at most 10000 combinations, got 16384"
         );
-        let error = parse(&(0..40).fold("[grid]\n".into(), |text: String, i| text + &key(i)));
+        let error = grid(9, 256);
         assert!(error.unwrap_err().to_string().ends_with("got 2⁶⁴ or more"));
     }
 

@@ -1,7 +1,9 @@
 //! `dnn train`, and `dnn` alone.
 
 use super::folds;
-use crate::args::{DrawArgs, NameArgs, TrainingArgs};
+use crate::args::{DrawArgs, NameArgs};
+use crate::augmentation::augmentation;
+use crate::choice::choice;
 use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
 use crate::figure::cost_plot::{CostPlot, SIZE, Series};
 use crate::input::InputArgs;
@@ -9,12 +11,14 @@ use crate::interrupt;
 use crate::prepared::Prepared;
 use crate::progress::Progress;
 use crate::run::{self, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
+use crate::settings::{FlagGroup, Flags};
 use crate::source::{DRAWN, DatasetNames, Source};
-use crate::spec::augmentation;
 use anyhow::{Context, bail, ensure};
 use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
+use dnn_train::config::RawTrainConfig;
 use dnn_train::{Checkpoint, End, Observer, Preset, TrainConfig, Trainable, Training};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -46,8 +50,12 @@ pub(crate) struct Args {
     /// as flip=0.5,rotation=15 (`dnn data preview` shows them)
     #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation)]
     augment: Option<AugmentConfig>,
+    /// Start from this configuration [default: course-deep]
+    #[arg(long, value_name = "PRESET", value_parser = choice(&Preset::ALL),
+          help_heading = "Training")]
+    preset: Option<Preset>,
     #[command(flatten)]
-    training: TrainingArgs,
+    training: Flags<TrainingFlags>,
     /// Start from a configuration, for example the config.toml of a run; flags change it
     #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
     config: Option<PathBuf>,
@@ -83,6 +91,15 @@ pub(crate) struct Args {
     force: bool,
 }
 
+/// The flags of the table `training`.
+#[derive(Debug, Clone)]
+struct TrainingFlags;
+
+impl FlagGroup for TrainingFlags {
+    type Settings = RawTrainConfig;
+    const HEADING: &'static str = "Training";
+}
+
 /// `dnn` without a subcommand: the course's deep network, on what images there are.
 pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig {
@@ -96,7 +113,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(run) = &args.resume {
         return resume(args, run, console);
     }
-    let preset = args.training.preset.unwrap_or(Preset::CourseDeep);
+    let preset = args.preset.unwrap_or(Preset::CourseDeep);
     let (base, name) = match &args.config {
         Some(path) => (RunConfig::read(path)?, "run"),
         None => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
@@ -118,8 +135,9 @@ fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<
     if let Some(path) = &args.validation_data {
         source = source.with_validation(path)?;
     }
-    let training =
-        apply(base.training, &args.training).context("these settings make no training")?;
+    let training = args.training.on(&base.training)?;
+    let training = RawTrainConfig::deserialize(training)?;
+    let training = TrainConfig::try_from(training).context("these settings make no training")?;
     let checkpoint_every = args.checkpoint_every.or(base.checkpoint_every);
     let augment = args.augment.or(base.augment);
     Ok(RunConfig { checkpoint_every, source: Some(source), augment, training })
@@ -219,57 +237,6 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
     source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;
     source.absolute(Path::new(""))
-}
-
-/// The configuration with what the flags ask for.
-fn apply(base: TrainConfig, args: &TrainingArgs) -> Result<TrainConfig, dnn_train::ConfigError> {
-    base.with(|config| {
-        if let Some(layers) = &args.layers {
-            config.hidden.clone_from(&layers.0);
-        }
-        match args.activation.as_deref() {
-            None => {}
-            Some(&[all]) => {
-                config.activation = all;
-                config.activations.clear();
-            }
-            Some(each) => config.activations = each.to_vec(),
-        }
-        set(&mut config.loss, args.loss);
-        set(&mut config.init, args.init);
-        set(&mut config.seed, args.seed);
-        set(&mut config.rng, args.rng);
-        set(&mut config.learning_rate, args.lr);
-        set(&mut config.schedule, args.schedule);
-        set(&mut config.optimizer, args.optimizer);
-        if args.iterations.is_some() {
-            config.epochs = 0;
-        }
-        set(&mut config.iterations, args.iterations);
-        set(&mut config.epochs, args.epochs);
-        set(&mut config.batch_size, args.batch_size);
-        set(&mut config.l2, args.l2);
-        set(&mut config.dropout, args.dropout);
-        set(&mut config.clip_norm, args.clip_norm);
-        if let Some(weights) = &args.class_weights {
-            config.class_weights.clone_from(weights);
-        }
-        set(&mut config.validation, args.validation);
-        set(&mut config.validate_every, args.validate_every);
-        set(&mut config.patience, args.patience);
-        set(&mut config.monitor, args.monitor);
-        config.restore_best |= args.restore_best;
-        set(&mut config.log_every, args.log_every);
-        set(&mut config.precision, args.precision);
-        set(&mut config.engine, args.engine);
-        set(&mut config.threads, args.threads);
-    })
-}
-
-fn set<T: Copy>(value: &mut T, flag: Option<T>) {
-    if let Some(flag) = flag {
-        *value = flag;
-    }
 }
 
 /// Where a run goes.

@@ -20,8 +20,9 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// How often a checkpoint is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub(crate) enum Every {
     Iterations(usize),
     Epochs(usize),

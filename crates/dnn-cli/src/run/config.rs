@@ -1,28 +1,36 @@
 //! `config.toml`: all that is needed to repeat a run.
 
 use super::Every;
+use crate::settings::{at_line, check_text};
 use crate::source::Source;
 use crate::{console, file};
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use dnn_data::augment::AugmentConfig;
 use dnn_train::TrainConfig;
+use dnn_train::config::RawTrainConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// What a run is made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunConfig {
-    /// How often a checkpoint is made; once a minute when it is left out.
+    /// How often a checkpoint is kept to go on from: iterations ("100"), epochs ("1epochs"), seconds
+    /// ("30s") or "never", which is only when training is interrupted; once a minute when it is left
+    /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-example" = "100", "x-resume" = true))]
     pub(crate) checkpoint_every: Option<Every>,
-    /// The images; may be left to the command line.
+    /// Where the images come from. Without this table the command line says it, or data/ is taken
+    /// when the cat images are there, and drawn ones when not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<Source>,
-    /// How the training images are changed at random in every epoch.
+    /// How the training images are changed at random in every epoch; `dnn data preview` shows it.
+    /// Without this table they stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) augment: Option<AugmentConfig>,
-    /// The training.
+    /// The network and how it is trained.
     pub(crate) training: TrainConfig,
 }
 
@@ -53,7 +61,15 @@ impl RunConfig {
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        toml::from_str(text).map_err(|error| with_hint(&error.to_string(), &error))
+        let table = check_text::<Self>(text)?;
+        if let Some(training) = table.get("training").cloned() {
+            let training = RawTrainConfig::deserialize(training)?;
+            if let Err(error) = TrainConfig::try_from(training) {
+                let key = format!("training.{}", error.key());
+                bail!("{}", at_line(text, &key, &error.to_string()));
+            }
+        }
+        toml::from_str(text).map_err(|error| anyhow!("{}", error.to_string().trim_end()))
     }
 
     /// The text of `config.toml`.
@@ -68,32 +84,6 @@ impl RunConfig {
             console::program()
         ))
     }
-}
-
-/// `text`, which tells of `error`, and the valid name that was meant, when one is near.
-pub(crate) fn with_hint(text: &str, error: &toml::de::Error) -> anyhow::Error {
-    let text = text.trim_end();
-    match nearest(error.message()) {
-        Some(name) => anyhow::anyhow!("{text}\ndid you mean `{name}`?"),
-        None => anyhow::anyhow!("{text}"),
-    }
-}
-
-/// Of the names that serde would have taken, the one most like what it got.
-fn nearest(message: &str) -> Option<String> {
-    if !message.starts_with("unknown ") {
-        return None;
-    }
-    let mut names = quoted(message);
-    let got = names.next()?;
-    let like = |name: &str| strsim::jaro_winkler(got, name);
-    let best = names.max_by(|a, b| like(a).total_cmp(&like(b)))?;
-    (like(best) > 0.7).then(|| best.to_owned())
-}
-
-/// What stands between backticks: the names in an error of serde.
-pub(super) fn quoted(message: &str) -> impl Iterator<Item = &str> {
-    message.split('`').skip(1).step_by(2)
 }
 
 #[cfg(test)]
@@ -147,7 +137,7 @@ split_seed = 2
         for share in ["nan", "1.0", "-0.1"] {
             let text = texts()[2].replace("test_share = 0.25", &format!("test_share = {share}"));
             let error = RunConfig::parse(&text).unwrap_err().to_string();
-            assert!(error.contains("expected a share from 0 up to"), "{error}");
+            assert!(error.contains("expected a share, at least 0 and below 1"), "{error}");
         }
     }
 

@@ -7,17 +7,15 @@
 mod checkpoints;
 mod config;
 mod folder;
-mod keys;
 pub(crate) mod lines;
 mod metrics;
 mod recorder;
 mod resume;
-mod shape;
 mod summary;
 mod template;
 
 pub(crate) use checkpoints::{Every, read as read_checkpoint};
-pub(crate) use config::{RunConfig, with_hint};
+pub(crate) use config::RunConfig;
 pub(crate) use folder::{
     CONFIG, COST_PNG, COST_SVG, FOLDS, MODEL, ROWS, RunFolder, SUMMARY, SWEEP, SWEEP_CSV,
     SWEEP_JSON,

@@ -3,18 +3,11 @@
 use super::config::RunConfig;
 use crate::console::{argument, program};
 use anyhow::{Context, ensure};
+use dnn_core::settings;
+use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use toml::{Table, Value};
-
-/// What may change when a run goes on: how long, with how many threads, and what is kept of it.
-const MAY_CHANGE: [&str; 5] = [
-    "checkpoint_every",
-    "training.iterations",
-    "training.epochs",
-    "training.threads",
-    "training.log_every",
-];
 
 /// Refuses a configuration `asked` for the rest of the run in `run` that is another than the one it
 /// was `begun` with.
@@ -27,15 +20,18 @@ pub(crate) fn refuse_changes(
     run: &Path,
 ) -> anyhow::Result<()> {
     let table = |config| Table::try_from(config).context("a path that is not Unicode");
+    let schema = settings::schema::<RunConfig>();
     let mut changes = Vec::new();
-    collect_changes("", &table(begun)?, &table(asked)?, &mut changes);
+    collect_changes("", &table(begun)?, &table(asked)?, &schema, &mut changes);
+    let mut allowed = Vec::new();
+    collect_allowed(&schema, &mut allowed);
     ensure!(
         changes.is_empty(),
         "{}: {}; a run that goes on may change {} and nothing else, and stays as it was. To start a \
          new run with other settings: {} train --config {} and the flags that change them",
         run.display(),
         changes.join(", "),
-        MAY_CHANGE.map(|key| key.trim_start_matches("training.")).join(", "),
+        allowed.join(", "),
         program(),
         argument(&run.join(super::CONFIG))
     );
@@ -43,16 +39,23 @@ pub(crate) fn refuse_changes(
 }
 
 /// Adds a sentence for each key that differs, by its full name.
-fn collect_changes(path: &str, begun: &Table, asked: &Table, changes: &mut Vec<String>) {
+fn collect_changes(
+    path: &str,
+    begun: &Table,
+    asked: &Table,
+    schema: &Json,
+    changes: &mut Vec<String>,
+) {
     let keys: BTreeSet<_> = begun.keys().chain(asked.keys()).collect();
     for key in keys {
         let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        if MAY_CHANGE.contains(&name.as_str()) {
+        let setting = settings::properties(schema).and_then(|p| p.get(key)).unwrap_or(&Json::Null);
+        if may_change(setting) {
             continue;
         }
         match (begun.get(key), asked.get(key)) {
             (Some(Value::Table(begun)), Some(Value::Table(asked))) => {
-                collect_changes(&name, begun, asked, changes);
+                collect_changes(&name, begun, asked, setting, changes);
             }
             (begun, asked) if begun != asked => {
                 let shown = |value: Option<&Value>| {
@@ -62,6 +65,21 @@ fn collect_changes(path: &str, begun: &Table, asked: &Table, changes: &mut Vec<S
             }
             _ => {}
         }
+    }
+}
+
+/// Whether a run that goes on may change a setting.
+fn may_change(setting: &Json) -> bool {
+    setting.get("x-resume") == Some(&Json::Bool(true))
+}
+
+/// Adds the names of all settings that may change.
+fn collect_allowed<'s>(schema: &'s Json, allowed: &mut Vec<&'s str>) {
+    for (name, setting) in settings::properties(schema).into_iter().flatten() {
+        if may_change(setting) {
+            allowed.push(name);
+        }
+        collect_allowed(setting, allowed);
     }
 }
 

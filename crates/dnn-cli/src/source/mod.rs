@@ -12,6 +12,7 @@ use crate::input::{Caching, Input};
 use anyhow::{Context, bail};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{ImageSet, Names, Splits};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -54,33 +55,39 @@ impl std::fmt::Display for Split {
 }
 
 /// A source of images, as a run's configuration has it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Source {
-    /// A folder, a file, or `drawn`.
+    /// A folder or file of labelled images or numbers, or "drawn". A relative path starts from the
+    /// folder of this file.
     pub(crate) data: PathBuf,
-    /// Another file or folder with the test images.
+    /// A file or folder with the test images, when they are elsewhere.
+    #[schemars(extend("x-example" = "test.h5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) test: Option<PathBuf>,
-    /// A file or folder with the images to judge by while training.
+    /// A file or folder with images to judge by while training.
+    #[schemars(extend("x-example" = "validation.h5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) validation: Option<PathBuf>,
-    /// Datasets of the training images in `data`.
+    /// Datasets (HDF5) or arrays (.npz) of the training images, when they do not have usual names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) names: Option<DatasetNames>,
-    /// Datasets of the test images in `test`, or in `data` when there is none.
+    /// Datasets of the test images, in `test` or else in `data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) test_names: Option<DatasetNames>,
-    /// The column of the labels, when the data is a table.
+    /// The column of the labels in a table (CSV), by its name or its number from 1.
+    #[schemars(extend("x-example" = "species"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
-    /// Which images to draw, when `data` is `drawn`.
+    /// Which images are drawn, when `data` is "drawn".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drawn: Option<Drawing>,
-    /// How the images are prepared, where it is not as they are.
+    /// How the images are prepared, where it is not as the data have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<Input>,
-    /// Bytes for the images in memory; with more of them they stay in their file.
+    /// Bytes for the images in memory; with more of them they stay in their HDF5 file and are read
+    /// while training goes on.
+    #[schemars(range(min = 1), extend("x-example" = 536_870_912))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory_limit: Option<u64>,
     /// Where decoded images are kept; changes nothing but the time it takes.
@@ -89,22 +96,32 @@ pub(crate) struct Source {
 }
 
 /// Datasets of an HDF5 file, or arrays of an .npz.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatasetNames {
+    /// Images, (m, height, width, channels).
+    #[schemars(extend("x-example" = "images"))]
     x: String,
+    /// Labels, (m), from 0.
+    #[schemars(extend("x-example" = "labels"))]
     y: String,
+    /// Names of the classes.
+    #[schemars(extend("x-example" = "class_names"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     classes: Option<String>,
 }
 
 /// Which images to draw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Drawing {
+    /// Training images, a number.
     pub(crate) train: usize,
+    /// Test images, a number.
     pub(crate) test: usize,
+    /// Another seed, other images.
     pub(crate) seed: u64,
+    /// Pixels a side.
     pub(crate) size: usize,
 }
 

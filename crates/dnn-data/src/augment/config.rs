@@ -1,5 +1,7 @@
 //! What is changed, and by how much: invalid values cannot load.
 
+use dnn_core::settings::{self, SettingError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What augmentation does to images; by default nothing.
@@ -13,50 +15,60 @@ use serde::{Deserialize, Serialize};
 /// assert!(toml::from_str::<AugmentConfig>("flip = 1.5").is_err());
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawAugmentConfig", into = "RawAugmentConfig")]
 pub struct AugmentConfig(RawAugmentConfig);
 
 /// The values as they stand in a file; an [`AugmentConfig`] is one that has been checked.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RawAugmentConfig {
     /// Probability of a horizontal flip, left for right.
     #[doc(alias = "hflip")]
+    #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a probability"))]
     pub flip: f64,
     /// Shift at most, as a fraction of each side; by whole pixels.
     #[doc(alias = "translate")]
+    #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub shift: f64,
     /// Rotation about the middle at most, in degrees, either way.
+    #[schemars(extend("minimum" = 0, "maximum" = 180, "x-what" = "degrees"))]
     pub rotation: f64,
     /// Zoom at most: 0.1 scales by 0.9 to 1.1.
     #[doc(alias = "scale")]
+    #[schemars(extend("minimum" = 0, "maximum" = 0.9, "x-what" = "a fraction"))]
     pub zoom: f64,
     /// What shows where a shifted, rotated or shrunk image ends.
     pub padding: Padding,
     /// Brightness at most: 0.2 multiplies the colours by 0.8 to 1.2.
+    #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub brightness: f64,
     /// Contrast at most: 0.2 makes the distance from the image's mean grey 0.8 to 1.2 times as
     /// large.
+    #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub contrast: f64,
     /// Saturation at most: 0.2 makes the distance from grey 0.8 to 1.2 times as large. Grey images
     /// have none.
+    #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub saturation: f64,
     /// Hue at most, as a fraction of the colour circle: 0.5 is halfway round, either way. Grey
     /// images have none.
+    #[schemars(extend("minimum" = 0, "maximum" = 0.5, "x-what" = "a fraction of the colour circle"))]
     pub hue: f64,
     /// Standard deviation of Gaussian noise in each channel, as a fraction of 255.
+    #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub noise: f64,
     /// Probability that a rectangle of 2 to 20 % of the image is erased.
     #[doc(alias = "cutout")]
+    #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a probability"))]
     pub erasing: f64,
     /// What an erased rectangle shows.
     pub erasing_fill: Fill,
 }
 
 /// What shows where an image ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {
     /// The image in a mirror: `c b | a b c | b a`.
@@ -75,7 +87,7 @@ impl Padding {
 }
 
 /// What an erased rectangle shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
     /// The image's mean colour.
@@ -120,16 +132,9 @@ impl Strength {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AugmentError {
-    /// A setting is outside its range.
-    #[error("{setting} is {got}: expected {expected}")]
-    Range {
-        /// The setting.
-        setting: &'static str,
-        /// Its value.
-        got: f64,
-        /// Its range, in words.
-        expected: &'static str,
-    },
+    /// A value is not one that its setting may have.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// No picture has this size.
     #[error(
         "augmentation of {shape} images: expected 1 to {max} pixels a side and 1 or 3 channels",
@@ -145,25 +150,7 @@ impl TryFrom<RawAugmentConfig> for AugmentConfig {
     type Error = AugmentError;
 
     fn try_from(raw: RawAugmentConfig) -> Result<Self, AugmentError> {
-        let RawAugmentConfig { flip, erasing, shift, brightness, contrast, saturation, .. } = raw;
-        let RawAugmentConfig { noise, hue, rotation, zoom, .. } = raw;
-        let share = "a fraction, 0 to 1";
-        for (setting, got, most, expected) in [
-            ("flip", flip, 1.0, "a probability, 0 to 1"),
-            ("shift", shift, 1.0, share),
-            ("rotation", rotation, 180.0, "degrees, 0 to 180"),
-            ("zoom", zoom, 0.9, "a fraction, 0 to 0.9"),
-            ("brightness", brightness, 1.0, share),
-            ("contrast", contrast, 1.0, share),
-            ("saturation", saturation, 1.0, share),
-            ("hue", hue, 0.5, "a fraction of the colour circle, 0 to 0.5"),
-            ("noise", noise, 1.0, share),
-            ("erasing", erasing, 1.0, "a probability, 0 to 1"),
-        ] {
-            if !(0.0..=most).contains(&got) {
-                return Err(AugmentError::Range { setting, got, expected });
-            }
-        }
+        settings::check(&raw)?;
         Ok(Self(raw))
     }
 }
@@ -220,7 +207,7 @@ impl AugmentConfig {
     /// This configuration with some values changed, checked again.
     ///
     /// # Errors
-    /// [`AugmentError::Range`], naming the first value at fault.
+    /// [`AugmentError::Setting`], naming the first value at fault.
     pub fn with(self, change: impl FnOnce(&mut RawAugmentConfig)) -> Result<Self, AugmentError> {
         let mut raw = self.0;
         change(&mut raw);
@@ -248,33 +235,7 @@ impl std::fmt::Display for AugmentConfig {
         if self.is_off() {
             return f.write_str("none");
         }
-        let numbers = [
-            ("flip", self.flip),
-            ("shift", self.shift),
-            ("rotation", self.rotation),
-            ("zoom", self.zoom),
-            ("brightness", self.brightness),
-            ("contrast", self.contrast),
-            ("saturation", self.saturation),
-            ("hue", self.hue),
-            ("noise", self.noise),
-            ("erasing", self.erasing),
-        ];
-        let words = [
-            match self.padding {
-                Padding::Reflect => None,
-                Padding::Edge => Some("padding=edge"),
-                Padding::Constant => Some("padding=constant"),
-            },
-            match self.erasing_fill {
-                Fill::Mean => None,
-                Fill::Noise => Some("erasing_fill=noise"),
-            },
-        ];
-        let numbers = numbers.iter().filter(|(_, most)| *most > 0.0);
-        let numbers = numbers.map(|(name, most)| format!("{name}={most}"));
-        let parts: Vec<_> = numbers.chain(words.into_iter().flatten().map(str::to_owned)).collect();
-        f.write_str(&parts.join(","))
+        f.write_str(&settings::changed(&self.0).join(","))
     }
 }
 

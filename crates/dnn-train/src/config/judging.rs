@@ -1,9 +1,10 @@
 //! How training is judged while it goes on, and what its examples weigh.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The number that early stopping goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Monitor {
     /// The cost on the validation set: the smaller, the better.
@@ -13,19 +14,14 @@ pub enum Monitor {
     ValidationAccuracy,
 }
 
-impl Monitor {
-    /// Both, for lists and tests.
-    pub const ALL: [Self; 2] = [Self::ValidationCost, Self::ValidationAccuracy];
-}
-
 /// How much the examples of each class count in the cost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected \"none\", \"balanced\" or a list of numbers")]
 pub enum ClassWeights {
     /// All the same, or each class as much as any other.
     Named(NamedWeights),
     /// A weight for each class, in their order.
-    Given(Vec<f64>),
+    Given(#[schemars(inner(range(min = 0)))] Vec<f64>),
 }
 
 impl Default for ClassWeights {
@@ -55,7 +51,7 @@ impl ClassWeights {
 }
 
 /// Class weights that have a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NamedWeights {
     /// Every example counts 1.
@@ -65,7 +61,7 @@ pub enum NamedWeights {
 }
 
 /// The output layer and its loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossChoice {
     /// The sigmoid for two classes, the softmax for more.
@@ -75,11 +71,6 @@ pub enum LossChoice {
     Sigmoid,
     /// A softmax over one output a class.
     Softmax,
-}
-
-impl LossChoice {
-    /// All of them, for lists and tests.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Sigmoid, Self::Softmax];
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! The training configuration: invalid values cannot load.
 
 mod judging;
-mod optimizer;
 
+pub use crate::optimizer::OptimizerConfig;
 pub use judging::{ClassWeights, LossChoice, Monitor, NamedWeights};
-pub use optimizer::{OptimizerConfig, OptimizerName};
 
 use crate::engine::EngineKind;
 use crate::schedule::Schedule;
 use dnn_core::init::Init;
 use dnn_core::rng::RngKind;
+use dnn_core::settings::{self, SettingError};
 use dnn_core::{Activation, Architecture, NetworkError, OutputActivation, Precision};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Named configurations.
@@ -37,124 +38,143 @@ impl Preset {
 }
 
 /// Everything that decides the course of training, apart from the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawTrainConfig", into = "RawTrainConfig")]
 pub struct TrainConfig(RawTrainConfig);
 
-/// The values as they stand in a file; a [`TrainConfig`] is one that has been checked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The values as they stand in a file; a [`TrainConfig`] is one that has been checked. What a file
+/// leaves out is as in the course's deep network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RawTrainConfig {
-    /// Units of each hidden layer; the input's size and the classes come with the data.
+    /// Units of each hidden layer, first to last; none is logistic regression. The sizes of input
+    /// and output come with the data.
+    #[schemars(
+        inner(range(min = 1, max = TrainConfig::MAX_UNITS)),
+        extend("x-flag" = "layers", "x-value" = "N,N,…")
+    )]
     pub hidden: Vec<usize>,
     /// Activation of the hidden layers.
-    #[serde(default)]
+    #[schemars(extend("x-clears" = "activations", "x-list" = "activations", "x-value" = "NAME,…"))]
     pub activation: Activation,
-    /// Activation of each hidden layer, where they differ; empty: all as `activation`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Activation of each hidden layer, where they differ; as many as there are hidden layers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-flag" = false, "x-example" = ["relu", "relu", "tanh"]))]
     pub activations: Vec<Activation>,
-    /// The output layer and its loss.
-    #[serde(default)]
+    /// The output layer and its cross-entropy.
     pub loss: LossChoice,
-    /// How the weights are drawn.
+    /// How the weights are drawn; biases start at 0.
     pub init: Init,
-    /// Which generator draws them.
-    #[serde(default)]
+    /// Generator of all random numbers.
     pub rng: RngKind,
-    /// Seed of the generator.
+    /// Where the generator starts; numpy takes 32 bits.
     pub seed: u64,
-    /// Learning rate α, above 0.
+    /// Where the generator of the batches' orders starts, when not at `seed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-example" = 1))]
+    pub shuffle_seed: Option<u64>,
+    /// Learning rate α, the length of a step.
+    #[schemars(extend("exclusiveMinimum" = 0, "x-flag" = "lr", "x-alias" = "learning-rate"))]
     pub learning_rate: f64,
-    /// Parameter updates to make; not counted when `epochs` are.
+    /// Updates of the parameters to make; not counted when `epochs` are.
+    #[schemars(extend("x-clears" = "epochs", "x-resume" = true))]
     pub iterations: usize,
-    /// Passes over the training set to make, or 0 to count `iterations`.
-    #[serde(default)]
+    /// Passes over the training set to make, in place of `iterations`; 0 counts `iterations`.
+    #[schemars(extend("x-resume" = true))]
     pub epochs: usize,
-    /// Examples of an update; 0, or as many as there are: all of them.
+    /// Examples of an update; 0, or as many as there are, takes all of them.
     #[doc(alias = "mini_batch_size")]
-    #[serde(default)]
     pub batch_size: usize,
-    /// λ of the L2 penalty λ/2m·Σ‖W‖² that the cost includes, m the batch's examples, as in the
-    /// course; 0: none. For the decay that the optimizer does by itself see
-    /// [`OptimizerConfig::AdamW`].
+    /// λ of the penalty λ/2m·Σ‖W‖² in the cost, m the examples of the batch, as in the course.
     #[doc(alias = "lambd")]
-    #[serde(default)]
+    #[schemars(extend("minimum" = 0, "x-alias" = "lambda"))]
     pub l2: f64,
-    /// Share of the hidden layers' values that is dropped in training; the course's `keep_prob` is
-    /// 1 less this.
+    /// Share of the hidden layers' values that is dropped in training; the course's keep_prob is 1
+    /// less this.
     #[doc(alias = "keep_prob")]
-    #[serde(default)]
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub dropout: f64,
-    /// The gradients' norm at most; 0: no limit.
-    #[serde(default)]
+    /// Norm of all gradients together at most; 0 for no limit.
+    #[schemars(extend("minimum" = 0))]
     pub clip_norm: f64,
-    /// How much the examples of each class count in the cost.
-    #[serde(default)]
+    /// What the examples of each class count in the cost, or a number for each class.
+    #[schemars(extend("x-value" = "NAME|F,F,…"))]
     pub class_weights: ClassWeights,
-    /// Share of the training set, of each class alike, that is kept from training to judge it by;
-    /// 0: none. A validation set that comes with the data goes before.
-    #[serde(default)]
+    /// Share of the training set, of each class alike, that is kept from training to judge by. Not
+    /// used when the data have a validation set.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub validation: f64,
-    /// Updates between two validations; 0: an epoch, or with whole sets `log_every`.
-    #[serde(default)]
+    /// Updates between two validations; 0 for an epoch, or `log_every` when an update takes all
+    /// examples.
     pub validate_every: usize,
-    /// Validations without improvement after which training stops; 0: never.
-    #[serde(default)]
+    /// Validations without improvement until training stops; 0 for never.
     pub patience: usize,
-    /// What counts as improvement.
-    #[serde(default)]
+    /// What has to improve for `patience` and `restore_best`.
     pub monitor: Monitor,
     /// Whether training ends with the parameters of the best validation instead of the last ones.
-    #[serde(default)]
     pub restore_best: bool,
-    /// The cost is logged every so many iterations, from 0.
-    #[serde(default = "default_log_every")]
+    /// Iterations between two costs that are logged, from iteration 0 on.
+    #[schemars(range(min = 1), extend("x-resume" = true))]
     pub log_every: usize,
-    /// Precision of all numbers.
-    #[serde(default = "default_precision")]
+    /// Precision of all numbers, in training and in the model file.
     pub precision: Precision,
-    /// Which engine trains: a matter of speed, the weights are the same apart from rounding.
-    #[serde(default)]
+    /// How the first layer is computed; a matter of speed, the weights are the same apart from
+    /// rounding.
     pub engine: EngineKind,
-    /// Threads at most; 0 means as many as the machine has. Results do not depend on it.
-    #[serde(default)]
+    /// Threads at most, 0 for as many as there are cores; results do not depend on it.
+    #[schemars(range(max = TrainConfig::MAX_THREADS), extend("x-resume" = true))]
     pub threads: usize,
-    /// The optimizer and its settings.
-    #[serde(default)]
+    /// How gradients become steps.
     pub optimizer: OptimizerConfig,
-    /// How the learning rate changes.
-    #[serde(default)]
+    /// How the learning rate changes with e, the epochs done; an epoch is an iteration when an
+    /// update takes all examples.
     pub schedule: Schedule,
 }
 
-fn default_log_every() -> usize {
-    100
-}
-
-fn default_precision() -> Precision {
-    Precision::F64
+/// 20-7-5 hidden units, α = 0.0075, 2500 iterations, seed 1, N(0, 1)/√n_prev from NumPy's stream,
+/// f64: what the course publishes as its four-layer network.
+impl Default for RawTrainConfig {
+    fn default() -> Self {
+        Self {
+            hidden: vec![20, 7, 5],
+            activation: Activation::Relu,
+            activations: Vec::new(),
+            loss: LossChoice::Auto,
+            init: Init::Lecun,
+            rng: RngKind::Numpy,
+            seed: 1,
+            shuffle_seed: None,
+            learning_rate: 0.0075,
+            iterations: 2500,
+            epochs: 0,
+            batch_size: 0,
+            l2: 0.0,
+            dropout: 0.0,
+            clip_norm: 0.0,
+            class_weights: ClassWeights::default(),
+            validation: 0.0,
+            validate_every: 0,
+            patience: 0,
+            monitor: Monitor::ValidationCost,
+            restore_best: false,
+            log_every: 100,
+            precision: Precision::F64,
+            engine: EngineKind::Auto,
+            threads: 0,
+            optimizer: OptimizerConfig::default(),
+            schedule: Schedule::Constant,
+        }
+    }
 }
 
 /// Why a configuration cannot be trained with.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The learning rate is not a step size.
-    #[error("learning_rate is {0}: expected a finite number above 0")]
-    LearningRate(f64),
-    /// A hidden layer has no units.
-    #[error("hidden layer {layer} has 0 units: expected at least 1")]
-    HiddenLayer {
-        /// Which one, from 1.
-        layer: usize,
-    },
-    /// The network would be too large to hold.
-    #[error("a layer of {units} units: at most {max} are supported", max = TrainConfig::MAX_UNITS)]
-    TooWide {
-        /// Units asked for.
-        units: usize,
-    },
+    /// A value is not one that its setting may have.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A list of activations does not fit the hidden layers.
     #[error("{got} activations for {expected} hidden layers")]
     Activations {
@@ -163,15 +183,20 @@ pub enum ConfigError {
         /// Activations given.
         got: usize,
     },
-    /// A number is outside its range.
-    #[error("{0}")]
-    Range(String),
+    /// No example would count.
+    #[error("class_weights are all 0: expected one above 0 at least")]
+    NoWeight,
     /// The engine cannot train with this optimizer.
     #[error(
-        "engine gram with optimizer {0}: it takes optimizers whose steps are linear in the \
-         gradients, gradient-descent, momentum or nesterov"
+        "engine gram with optimizer {optimizer}: it takes optimizers whose steps are linear in the \
+         gradients, {linear}"
     )]
-    NotLinear(&'static str),
+    NotLinear {
+        /// The configured optimizer's name.
+        optimizer: &'static str,
+        /// The names of the optimizers it takes.
+        linear: String,
+    },
     /// The labels' number of classes and the configuration disagree.
     #[error("{what} for {n_classes} classes")]
     Classes {
@@ -180,18 +205,22 @@ pub enum ConfigError {
         /// Classes of the data.
         n_classes: usize,
     },
-    /// Nothing would ever be logged.
-    #[error("log_every is 0: expected at least 1")]
-    LogEvery,
-    /// A hidden layer that does nothing.
-    #[error("activation identity: hidden layers without an activation are one linear layer")]
-    Activation,
-    /// More threads than any machine has.
-    #[error("threads is {0}: at most {max} are supported", max = TrainConfig::MAX_THREADS)]
-    Threads(usize),
     /// NumPy's generator takes 32 bits.
     #[error(transparent)]
     Seed(#[from] dnn_core::rng::SeedError),
+}
+
+impl ConfigError {
+    /// Returns the key of the setting at fault.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Setting(error) => error.key(),
+            Self::Activations { .. } => "activations",
+            Self::NoWeight | Self::Classes { .. } => "class_weights",
+            Self::NotLinear { .. } => "engine",
+            Self::Seed(_) => "seed",
+        }
+    }
 }
 
 /// Why data and configuration make no network.
@@ -210,67 +239,27 @@ impl TryFrom<RawTrainConfig> for TrainConfig {
     type Error = ConfigError;
 
     fn try_from(raw: RawTrainConfig) -> Result<Self, ConfigError> {
-        if !(raw.learning_rate.is_finite() && raw.learning_rate > 0.0) {
-            return Err(ConfigError::LearningRate(raw.learning_rate));
-        }
-        if let Some(i) = raw.hidden.iter().position(|&n| n == 0) {
-            return Err(ConfigError::HiddenLayer { layer: i + 1 });
-        }
-        if let Some(&units) = raw.hidden.iter().find(|&&n| n > Self::MAX_UNITS) {
-            return Err(ConfigError::TooWide { units });
-        }
-        if raw.log_every == 0 {
-            return Err(ConfigError::LogEvery);
-        }
-        if std::iter::once(&raw.activation)
-            .chain(&raw.activations)
-            .any(|&a| a == Activation::Identity)
-        {
-            return Err(ConfigError::Activation);
-        }
+        settings::check(&raw)?;
         if !raw.activations.is_empty() && raw.activations.len() != raw.hidden.len() {
             let (expected, got) = (raw.hidden.len(), raw.activations.len());
             return Err(ConfigError::Activations { expected, got });
         }
-        raw.check_ranges()?;
-        if raw.threads > Self::MAX_THREADS {
-            return Err(ConfigError::Threads(raw.threads));
+        if let ClassWeights::Given(weights) = &raw.class_weights
+            && !weights.iter().any(|&weight| weight > 0.0)
+        {
+            return Err(ConfigError::NoWeight);
         }
-        dnn_core::rng::Generator::new(raw.rng, raw.seed)?;
+        let is_linear = |optimizer: &OptimizerConfig| optimizer.build::<f64>().is_linear();
+        if raw.engine == EngineKind::Gram && !is_linear(&raw.optimizer) {
+            let linear = OptimizerConfig::all().into_iter().filter(is_linear);
+            let linear: Vec<_> = linear.map(|optimizer| optimizer.name()).collect();
+            let optimizer = raw.optimizer.name();
+            return Err(ConfigError::NotLinear { optimizer, linear: linear.join(", ") });
+        }
+        for seed in [raw.seed].into_iter().chain(raw.shuffle_seed) {
+            dnn_core::rng::Generator::new(raw.rng, seed)?;
+        }
         Ok(Self(raw))
-    }
-}
-
-impl RawTrainConfig {
-    fn check_ranges(&self) -> Result<(), ConfigError> {
-        let at_least_0 = [("l2", self.l2), ("clip_norm", self.clip_norm)];
-        if let Some((name, x)) = at_least_0.iter().find(|(_, x)| !(x.is_finite() && *x >= 0.0)) {
-            let message = format!("{name} is {x}: expected a finite number, at least 0");
-            return Err(ConfigError::Range(message));
-        }
-        let shares = [("dropout", self.dropout), ("validation", self.validation)];
-        if let Some((name, x)) = shares.iter().find(|(_, x)| !(0.0..1.0).contains(x)) {
-            let message = format!("{name} is {x}: expected at least 0 and below 1");
-            return Err(ConfigError::Range(message));
-        }
-        if let ClassWeights::Given(weights) = &self.class_weights {
-            let sound = |w: &f64| w.is_finite() && *w >= 0.0;
-            if !weights.iter().all(sound) || !weights.iter().any(|&w| w > 0.0) {
-                let message =
-                    "class_weights: expected finite numbers, at least 0, not all of them 0";
-                return Err(ConfigError::Range(message.into()));
-            }
-        }
-        if let Some(fault) = self.optimizer.fault() {
-            return Err(ConfigError::Range(format!("optimizer: {fault}")));
-        }
-        if let Some(fault) = self.schedule.fault() {
-            return Err(ConfigError::Range(format!("schedule: {fault}")));
-        }
-        if self.engine == EngineKind::Gram && !self.optimizer.build::<f64>().is_linear() {
-            return Err(ConfigError::NotLinear(self.optimizer.name()));
-        }
-        Ok(())
     }
 }
 
@@ -298,34 +287,7 @@ impl TrainConfig {
     /// stream, f64: what the course publishes as its four-layer network.
     #[doc(alias = "L_layer_model")]
     pub fn course_deep() -> Self {
-        Self(RawTrainConfig {
-            hidden: vec![20, 7, 5],
-            activation: Activation::Relu,
-            activations: Vec::new(),
-            loss: LossChoice::Auto,
-            init: Init::Lecun,
-            rng: RngKind::Numpy,
-            seed: 1,
-            learning_rate: 0.0075,
-            iterations: 2500,
-            epochs: 0,
-            batch_size: 0,
-            l2: 0.0,
-            dropout: 0.0,
-            clip_norm: 0.0,
-            class_weights: ClassWeights::default(),
-            validation: 0.0,
-            validate_every: 0,
-            patience: 0,
-            monitor: Monitor::ValidationCost,
-            restore_best: false,
-            log_every: default_log_every(),
-            precision: default_precision(),
-            engine: EngineKind::Auto,
-            threads: 0,
-            optimizer: OptimizerConfig::GradientDescent,
-            schedule: Schedule::Constant,
-        })
+        Self(RawTrainConfig::default())
     }
 
     /// 7 hidden units, 0.01·N(0, 1), otherwise as [`course_deep`](Self::course_deep): what the
@@ -447,11 +409,19 @@ mod tests {
         for (from, to, message) in [
             ("0.0075", "0.0", "learning_rate is 0: expected a finite number above 0"),
             ("0.0075", "nan", "learning_rate is NaN: expected"),
-            ("[20, 7, 5]", "[20, 0]", "hidden layer 2 has 0 units"),
+            (
+                "[20, 7, 5]",
+                "[20, 0]",
+                "number 2 of hidden is 0: expected a whole number, 1 to 1048576",
+            ),
             ("log_every = 100", "log_every = 0", "log_every is 0"),
             ("seed = 1", "seed = 4294967296", "seed 4294967296 for NumPy's generator"),
             ("seed = 1", "sede = 1", "unknown field `sede`"),
-            ("\"relu\"", "\"identity\"", "activation identity"),
+            (
+                "\"relu\"",
+                "\"identity\"",
+                "activation is \"identity\": expected one of relu, sigmoid, tanh or leaky-relu",
+            ),
             ("threads = 0", "threads = 99999", "threads is 99999"),
         ] {
             assert!(text.contains(from), "{text}");

@@ -719,11 +719,9 @@ mod tests {
         let (options, step) = (EngineOptions::default(), &GradientDescent);
         let case = (&network, &x, &labels[..]);
         // A slope counts for the gradients of its layer and of those before.
-        for (spoiled, expected) in [
-            (None, &[][..]),
-            (Some(0), &["W1", "b1"]),
-            (Some(1), &["W1", "b1", "W2", "b2"]),
-        ] {
+        for (spoiled, expected) in
+            [(None, &[][..]), (Some(0), &["W1", "b1"]), (Some(1), &["W1", "b1", "W2", "b2"])]
+        {
             let dense = DenseLayer::new(&network, step, Some(&x), options);
             let dense = LayeredEngine::new(dense, &network, &COST, step, &labels, options);
             assert_eq!(wrong(dense, case, spoiled), expected, "dense");

@@ -19,10 +19,10 @@ pub use crate::health::LayerHealth;
 use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
 use dense::DenseLayer;
-use gram::GramLayer;
-use layered::LayeredEngine;
 use dnn_core::linear::Gradients;
 use dnn_core::{Network, Real};
+use gram::GramLayer;
+use layered::LayeredEngine;
 use nalgebra::{DMatrix, DMatrixViewMut};
 use serde::{Deserialize, Serialize};
 
@@ -160,15 +160,17 @@ impl Default for EngineOptions<'_> {
 }
 
 /// Which engine trains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineKind {
     /// The one that needs fewer operations, by count.
     #[default]
     Auto,
-    /// The first layer in the coordinates of the training set: [`gram_engine`](crate::gram_engine()).
+    /// The first layer in the coordinates of the training set.
     Gram,
-    /// Every product in full: [`dense_engine`](crate::dense_engine()).
+    /// Every product in full.
     Dense,
 }
 

@@ -1,18 +1,30 @@
-//! m ← β₁·m + (1 − β₁)·g, s ← β₂·s + (1 − β₂)·g², θ ← θ − α·m̂/(√ŝ + ε).
+//! The optimizer [`Adam`]: its settings and its step.
 
 use super::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Adam (Kingma and Ba 2015): momentum and RMSprop together, both corrected for having started at
-/// zero: m̂ = m/(1 − β₁ᵗ), ŝ = s/(1 − β₂ᵗ) in step t.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Adam (Kingma and Ba 2015): m ← β₁·m + (1 − β₁)·g, s ← β₂·s + (1 − β₂)·g²,
+/// θ ← θ − α·m̂/(√ŝ + ε), with m̂ = m/(1 − β₁ᵗ) and ŝ = s/(1 − β₂ᵗ) in step t.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Adam {
-    /// Share β₁ of the running mean that is kept, 0 to 1.
+    /// Share β₁ of the running mean m that is kept in a step.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub beta1: f64,
-    /// Share β₂ of the running mean square that is kept, 0 to 1.
+    /// Share β₂ of the running mean square s that is kept in a step.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub beta2: f64,
-    /// Keeps the quotient finite where gradients vanish.
+    /// The ε that keeps the quotient finite where gradients vanish.
+    #[schemars(extend("minimum" = 0))]
     pub epsilon: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+    }
 }
 
 impl Adam {

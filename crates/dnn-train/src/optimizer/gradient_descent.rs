@@ -1,10 +1,12 @@
-//! θ ← θ − α·g.
+//! The optimizer [`GradientDescent`]: its settings and its step.
 
 use super::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Gradient descent, as the course starts with: `W ← W − α·dW`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Gradient descent, what the course starts with: θ ← θ − α·g.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[doc(alias = "update_parameters")]
 #[doc(alias = "SGD")]
 pub struct GradientDescent;

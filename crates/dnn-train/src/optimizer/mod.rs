@@ -2,21 +2,70 @@
 //!
 //! θ is a parameter, g its gradient, α the learning rate.
 
-mod adam;
-mod adamw;
-mod gradient_descent;
-mod momentum;
-mod nesterov;
-mod rmsprop;
-
-pub use adam::Adam;
-pub use adamw::AdamW;
-pub use gradient_descent::GradientDescent;
-pub use momentum::Momentum;
-pub use nesterov::Nesterov;
-pub use rmsprop::RmsProp;
-
 use dnn_core::Real;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Makes the optimizers known by the names that a configuration has for them.
+macro_rules! optimizers {
+    ($($module:ident::$Type:ident = $name:literal;)*) => {
+        $(
+            mod $module;
+            pub use $module::$Type;
+
+            impl From<$Type> for OptimizerConfig {
+                fn from(settings: $Type) -> Self {
+                    Self::$Type(settings)
+                }
+            }
+        )*
+
+        /// An optimizer and its settings, as a configuration has it.
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "name")]
+        #[allow(missing_docs)] // the optimizers' own docs, which the schema takes as well
+        pub enum OptimizerConfig {
+            $(#[serde(rename = $name)] $Type($Type),)*
+        }
+
+        impl OptimizerConfig {
+            /// Returns every optimizer with its default settings.
+            pub fn all() -> Vec<Self> {
+                vec![$($Type::default().into()),*]
+            }
+
+            /// Returns the optimizer's name, as a configuration has it.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$Type(_) => $name,)*
+                }
+            }
+
+            /// Makes the optimizer.
+            pub fn build<F: Real>(&self) -> Box<dyn Optimizer<F>> {
+                match *self {
+                    $(Self::$Type(optimizer) => Box::new(optimizer),)*
+                }
+            }
+        }
+    };
+}
+
+optimizers! {
+    gradient_descent::GradientDescent = "gradient-descent";
+    momentum::Momentum = "momentum";
+    nesterov::Nesterov = "nesterov";
+    rmsprop::RmsProp = "rmsprop";
+    adam::Adam = "adam";
+    adamw::AdamW = "adamw";
+    lion::Lion = "lion";
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        GradientDescent.into()
+    }
+}
 
 /// The most numbers an optimizer remembers for each parameter.
 pub const MAX_MOMENTS: usize = 2;

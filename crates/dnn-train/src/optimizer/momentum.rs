@@ -1,14 +1,23 @@
-//! v ← μ·v + g, θ ← θ − α·v.
+//! The optimizer [`Momentum`]: its settings and its step.
 
 use super::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Gradient descent with momentum (Polyak 1964): the gradients' running sum, each step's share
-/// fading by μ.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Gradient descent with momentum (Polyak 1964): v ← μ·v + g, θ ← θ − α·v.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Momentum {
-    /// Share μ of the last step's sum that is kept, 0 to 1.
+    /// Share μ of the running sum v that is kept in a step.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub momentum: f64,
+}
+
+impl Default for Momentum {
+    fn default() -> Self {
+        Self { momentum: 0.9 }
+    }
 }
 
 impl<F: Real> Optimizer<F> for Momentum {

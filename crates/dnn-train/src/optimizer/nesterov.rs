@@ -1,14 +1,24 @@
-//! v ← μ·v + g, θ ← θ − α·(g + μ·v).
+//! The optimizer [`Nesterov`]: its settings and its step.
 
 use super::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Nesterov's momentum (Nesterov 1983, in the form of Sutskever et al. 2013): the step looks ahead
-/// by what the momentum will do next.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Nesterov's momentum (Nesterov 1983, in the form of Sutskever et al. 2013): v ← μ·v + g,
+/// θ ← θ − α·(g + μ·v).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Nesterov {
-    /// Share μ of the last step's sum that is kept, 0 to 1.
+    /// Share μ of the running sum v that is kept in a step.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub momentum: f64,
+}
+
+impl Default for Nesterov {
+    fn default() -> Self {
+        Self { momentum: 0.9 }
+    }
 }
 
 impl<F: Real> Optimizer<F> for Nesterov {

@@ -1,16 +1,26 @@
-//! s ← ρ·s + (1 − ρ)·g², θ ← θ − α·g/(√s + ε).
+//! The optimizer [`RmsProp`]: its settings and its step.
 
 use super::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// RMSprop (Tieleman and Hinton 2012): each parameter's step is divided by the running root mean
-/// square of its gradient.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// RMSprop (Tieleman and Hinton 2012): s ← ρ·s + (1 − ρ)·g², θ ← θ − α·g/(√s + ε).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct RmsProp {
-    /// Share ρ of the running mean square that is kept, 0 to 1.
+    /// Share ρ of the running mean square s that is kept in a step.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub decay: f64,
-    /// Keeps the quotient finite where gradients vanish.
+    /// The ε that keeps the quotient finite where gradients vanish.
+    #[schemars(extend("minimum" = 0))]
     pub epsilon: f64,
+}
+
+impl Default for RmsProp {
+    fn default() -> Self {
+        Self { decay: 0.99, epsilon: 1e-8 }
+    }
 }
 
 impl<F: Real> Optimizer<F> for RmsProp {

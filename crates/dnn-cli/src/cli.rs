@@ -1,0 +1,107 @@
+//! The command line, and which subcommand does what it asks for.
+
+use crate::commands::{
+    audit, compare, completions, config, convert, draw, evaluate, gradcheck, inspect, predict,
+    preview, sweep, train,
+};
+use crate::console::Console;
+use clap::{CommandFactory, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Train, judge and apply a deep fully-connected image classifier.
+///
+/// Without a subcommand: trains the course's deep network on the cat images in data/, or on drawn
+/// ones when those are not there.
+#[derive(Debug, Parser)]
+#[command(name = "dnn", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print the result only: no progress, no hints
+    #[arg(long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(Box<train::Args>),
+    Sweep(sweep::Args),
+    Evaluate(evaluate::Args),
+    Compare(compare::Args),
+    Predict(predict::Args),
+    Inspect(inspect::Args),
+    Gradcheck(gradcheck::Args),
+    /// Make data, look at it, or for what is wrong with it
+    Data {
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+    /// Write or check a training configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    Completions(completions::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    Init(config::InitArgs),
+    Check(config::CheckArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    Draw(draw::Args),
+    Convert(Box<convert::Args>),
+    Audit(Box<audit::Args>),
+    Preview(Box<preview::Args>),
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// Whatever keeps the subcommand from its work; the exit code is then 2.
+pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let console = Console { json: cli.json, quiet: cli.quiet };
+    match &cli.command {
+        None => train::main_job(console),
+        Some(Command::Train(args)) => train::run(args, console),
+        Some(Command::Sweep(args)) => sweep::run(args, console),
+        Some(Command::Evaluate(args)) => evaluate::run(args, console),
+        Some(Command::Compare(args)) => compare::run(args, console),
+        Some(Command::Predict(args)) => predict::run(args, console),
+        Some(Command::Inspect(args)) => inspect::run(args, console),
+        Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
+        Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
+        Some(Command::Data { command: DataCommand::Convert(args) }) => convert::run(args, console),
+        Some(Command::Data { command: DataCommand::Audit(args) }) => audit::run(args, console),
+        Some(Command::Data { command: DataCommand::Preview(args) }) => preview::run(args, console),
+        Some(Command::Config { command: ConfigCommand::Init(args) }) => config::init(args, console),
+        Some(Command::Config { command: ConfigCommand::Check(args) }) => {
+            config::check(args, console)
+        }
+        Some(Command::Completions(args)) => completions::run(args, Cli::command()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_flag_is_answered_with_the_nearest() {
+        let error = Cli::try_parse_from(["dnn", "train", "--iteratons", "5"]).unwrap_err();
+        assert!(error.to_string().contains("--iterations"), "{error}");
+        let error = Cli::try_parse_from(["dnn", "trian"]).unwrap_err();
+        assert!(error.to_string().contains("'train'"), "{error}");
+    }
+}
