@@ -3,7 +3,7 @@
 use super::folds;
 use crate::args::{DrawArgs, NameArgs, TrainingArgs};
 use crate::console::{Console, argument, interval, of_how_many, program};
-use crate::figure::cost_plot::{CostPlot, SIZE, Series};
+use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt;
 use crate::prepared::Prepared;
@@ -16,6 +16,7 @@ use crate::spec::augmentation;
 use anyhow::{Context, bail};
 use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
+use dnn_report::{Series, cost_plot};
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -339,14 +340,10 @@ where
     let points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
     let title = format!("Learning rate = {learning_rate}");
     let architecture = summary.architecture.to_string();
-    let plot = CostPlot {
-        title: &title,
-        subtitle: &architecture,
-        series: &[Series { name: "cost", points: &points }],
-        size: SIZE,
-    };
-    plot.write_svg(&folder.file(run::COST_SVG))?;
-    plot.write_png(&folder.file(run::COST_PNG))?;
+    let series = [Series { name: "cost", points: &points }];
+    let chart = cost_plot(&title, &architecture, &series);
+    write_chart(&folder.file(run::COST_SVG), &chart)?;
+    write_chart(&folder.file(run::COST_PNG), &chart)?;
     let mut json = serde_json::to_vec_pretty(summary).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SUMMARY, &json)
