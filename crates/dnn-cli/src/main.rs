@@ -12,7 +12,6 @@ mod commands;
 mod console;
 #[cfg(test)]
 mod edited;
-mod figure;
 mod file;
 mod input;
 mod interrupt;

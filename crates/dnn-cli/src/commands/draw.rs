@@ -1,11 +1,12 @@
 //! `dnn data draw`.
 
 use crate::console::{Console, argument, printable, program};
-use crate::figure::image_sheet::{ImageSheet, Tile};
+use crate::file::{picture_name, write_chart};
 use crate::source::Drawing;
 use dnn_data::hdf5::{Factor, FactorValues, Factors, write_splits};
 use dnn_data::synthetic::{self, Cause};
 use dnn_data::{ImageSet, Splits};
+use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.h5", group = "output")]
     out: Option<PathBuf>,
     /// Write a picture of all images
-    #[arg(long, value_name = "FILE.png", group = "output")]
+    #[arg(long, value_name = "FILE.png", group = "output", value_parser = picture_name)]
     contact_sheet: Option<PathBuf>,
     /// Training images
     #[arg(long, value_name = "N", default_value_t = Drawing::default().train)]
@@ -66,14 +67,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .flat_map(|(set, captions)| {
                 captions.iter().enumerate().map(move |(i, caption)| Tile {
                     pixels: set.image(i),
-                    width: set.shape().width,
-                    height: set.shape().height,
+                    shape: set.shape(),
                     caption,
                 })
             })
             .collect();
         let title = format!("{train} training and {test} test images drawn with seed {seed}");
-        ImageSheet { title: &title, tiles: &tiles }.write_png(path)?;
+        write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?)?;
     }
     let factors = Factors {
         train: factors(&drawn.train_factors),

@@ -1,8 +1,8 @@
 //! `dnn evaluate`.
 
 use crate::args::ModelArg;
-use crate::console::{Console, interval, of_how_many, printable};
-use crate::figure::image_sheet::{ImageSheet, Tile};
+use crate::console::{Console, interval, of_how_many, printable, shown, warn};
+use crate::file::{picture_name, write_chart};
 use crate::judge::{Answers, LabelledArgs};
 use crate::quality::Quality;
 use crate::run;
@@ -10,6 +10,7 @@ use crate::source::Split;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
 use dnn_data::ImageSet;
+use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     labelled: LabelledArgs,
     /// Write a picture of every misclassified image
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", value_parser = picture_name)]
     mislabeled: Option<PathBuf>,
     /// Exit with 1 when the accuracy is below this share, for example 0.75
     #[arg(long, value_name = "F")]
@@ -50,7 +51,7 @@ struct Result<'a> {
     quality: Quality<'a>,
     confusion: ConfusionTable<'a>,
     classes: Vec<ClassRow<'a>>,
-    mislabeled: Vec<usize>,
+    mislabeled: &'a [usize],
     mislabeled_details: Vec<Mislabeled<'a>>,
 }
 
@@ -97,9 +98,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let quality = Quality::of(&answers, &confusion, set.labels(), classes);
     let mislabeled: Vec<usize> =
         (0..set.len()).filter(|&i| predictions[i].class != set.labels()[i]).collect();
-    if let Some(path) = &args.mislabeled {
-        draw_mislabeled(path, &set, classes, predictions, &mislabeled, *split)?;
-    }
     let name = |class: u32| classes[class as usize].as_str();
     let (low, high) = score.wilson_interval();
     let rows: Vec<_> = (0..classes.len())
@@ -109,9 +107,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if !console.json {
         console.text(describe(&args.labelled, &answers, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
-        if let Some(path) = &args.mislabeled {
-            console.text(format!("Written: {}", path.display()))?;
-        }
     }
     console.json(&Result {
         model: &model_path,
@@ -140,16 +135,18 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
                 probability: predictions[index].probability,
             })
             .collect(),
-        mislabeled,
+        mislabeled: &mislabeled,
     })?;
     if let (false, Some(floor)) = (met, args.require) {
-        crate::console::warn(format!(
-            "the accuracy {:.4} is below the required {floor}",
-            score.accuracy()
-        ));
-        return Ok(ExitCode::from(NOT_MET));
+        warn(format!("the accuracy {:.4} is below the required {floor}", score.accuracy()));
     }
-    Ok(ExitCode::SUCCESS)
+    // Last, because the judgement stands whatever becomes of its picture.
+    if let Some(path) = &args.mislabeled {
+        draw_mislabeled(path, &set, classes, predictions, &mislabeled, *split)
+            .context("the evaluation is complete, but not its picture")?;
+        console.text(format!("Written: {}", shown(path)))?;
+    }
+    Ok(if met { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) })
 }
 
 /// The result as text.
@@ -239,12 +236,7 @@ fn draw_mislabeled(
     let tiles: Vec<_> = mislabeled
         .iter()
         .zip(&captions)
-        .map(|(&i, caption)| Tile {
-            pixels: set.image(i),
-            width: set.shape().width,
-            height: set.shape().height,
-            caption,
-        })
+        .map(|(&i, caption)| Tile { pixels: set.image(i), shape: set.shape(), caption })
         .collect();
     let title = format!(
         "{} of {} {} images are misclassified",
@@ -255,5 +247,5 @@ fn draw_mislabeled(
             Split::Test => "test",
         }
     );
-    ImageSheet { title: &title, tiles: &tiles }.write_png(path)
+    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?)
 }

@@ -5,7 +5,7 @@ use crate::args::{DrawArgs, NameArgs};
 use crate::augmentation::augmentation;
 use crate::choice::choice;
 use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
-use crate::figure::cost_plot::{CostPlot, SIZE, Series};
+use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt;
 use crate::prepared::Prepared;
@@ -16,6 +16,7 @@ use crate::source::{DRAWN, DatasetNames, Source};
 use anyhow::{Context, bail, ensure};
 use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
+use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{Checkpoint, End, Observer, Preset, TrainConfig, Trainable, Training};
 use serde::Deserialize;
@@ -389,14 +390,10 @@ where
     let points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
     let title = format!("Learning rate = {learning_rate}");
     let architecture = summary.architecture.to_string();
-    let plot = CostPlot {
-        title: &title,
-        subtitle: &architecture,
-        series: &[Series { name: "cost", points: &points }],
-        size: SIZE,
-    };
-    plot.write_svg(&folder.file(run::COST_SVG))?;
-    plot.write_png(&folder.file(run::COST_PNG))?;
+    let series = [Series { name: "cost", points: &points }];
+    let chart = cost_plot(&title, &architecture, &series);
+    write_chart(&folder.file(run::COST_SVG), &chart)?;
+    write_chart(&folder.file(run::COST_PNG), &chart)?;
     let mut json = serde_json::to_vec_pretty(summary).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SUMMARY, &json)

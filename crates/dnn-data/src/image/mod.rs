@@ -29,7 +29,7 @@ mod write;
 
 pub use error::{DecodeError, ImageError, ImageFormat};
 pub use pixels::RgbImage;
-pub use write::write_png;
+pub use write::{encode_png, write_png};
 
 use crate::preprocess::{self, Features};
 use dnn_core::{ContractError, InputContract, Normalization, Real};

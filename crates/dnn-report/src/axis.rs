@@ -1,18 +1,17 @@
 //! Ranges and ticks of the axes of a plot.
 
-use super::thousands;
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use crate::chart::thousands;
 use std::ops::Range;
 
 /// Costs beyond this are drawn like infinite ones, costs below its inverse like 0: the arithmetic
 /// of ranges then stays finite.
 const HUGE: f64 = 1e300;
 
-/// Range, ticks and how the ticks are written.
+/// The range of an axis, its ticks and how they are written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Axis {
-    pub(super) range: Range<f64>,
-    pub(super) ticks: Vec<f64>,
+pub(crate) struct Axis {
+    pub(crate) range: Range<f64>,
+    pub(crate) ticks: Vec<f64>,
     style: Style,
 }
 
@@ -25,8 +24,8 @@ enum Style {
     Scientific(usize),
 }
 
-/// The cost as it can be drawn; nothing for what has no place on an axis.
-pub(super) fn drawable(cost: f64) -> Option<f64> {
+/// Returns the cost as it can be drawn; nothing for what has no place on an axis.
+pub(crate) fn drawable(cost: f64) -> Option<f64> {
     match cost.abs() {
         size if size < 1.0 / HUGE => Some(0.0),
         size if size <= HUGE => Some(cost),
@@ -36,7 +35,7 @@ pub(super) fn drawable(cost: f64) -> Option<f64> {
 
 impl Axis {
     /// An axis of whole numbers, from 0 unless all lie far from it.
-    pub(super) fn of_iterations(iterations: impl Iterator<Item = usize>, max_ticks: usize) -> Self {
+    pub(crate) fn of_iterations(iterations: impl Iterator<Item = usize>, max_ticks: usize) -> Self {
         let (low, high) = bounds(iterations.map(|i| i as f64)).unwrap_or((0.0, 1.0));
         let low = if low > 0.0 && low >= high / 2.0 && low < high { low } else { 0.0 };
         let span = (high - low).max(1.0);
@@ -48,7 +47,7 @@ impl Axis {
 
     /// An axis of [`drawable`] costs: with 0 where that does not squeeze the curve, otherwise
     /// with a little room on both sides.
-    pub(super) fn of_costs(costs: impl Iterator<Item = f64>, max_ticks: usize) -> Self {
+    pub(crate) fn of_costs(costs: impl Iterator<Item = f64>, max_ticks: usize) -> Self {
         let (low, high) = bounds(costs).unwrap_or((0.0, 1.0));
         let (span, size) = (high - low, low.abs().max(high.abs()));
         let room = 0.05 * span;
@@ -72,8 +71,8 @@ impl Axis {
         Self { ticks: multiples(&range, step), range, style }
     }
 
-    /// How a tick is written.
-    pub(super) fn label(&self, tick: f64) -> String {
+    /// Returns a tick as it is written.
+    pub(crate) fn label(&self, tick: f64) -> String {
         match self.style {
             // "2500" as the course writes it; from five digits on, groups are easier to read.
             Style::Whole if tick >= 10_000.0 => thousands(tick as u64),
@@ -83,30 +82,11 @@ impl Axis {
             Style::Scientific(digits) => format!("{tick:.digits$e}"),
         }
     }
-}
 
-/// What plotters asks of an axis: it has its own ticks, whatever number plotters would like.
-impl Ranged for Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, (first, last): (i32, i32)) -> i32 {
+    /// Returns where between `first` and `last`, the ends of the axis in the picture, a value lies.
+    pub(crate) fn place(&self, value: f64, first: f32, last: f32) -> f32 {
         let along = (value - self.range.start) / (self.range.end - self.range.start);
-        (f64::from(first) + along * (f64::from(last) - f64::from(first))).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
-        self.ticks.clone()
-    }
-
-    fn range(&self) -> Range<f64> {
-        self.range.clone()
-    }
-}
-
-impl ValueFormatter<f64> for Axis {
-    fn format_ext(&self, tick: &f64) -> String {
-        self.label(*tick)
+        first + along as f32 * (last - first)
     }
 }
 

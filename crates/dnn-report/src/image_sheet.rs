@@ -1,9 +1,10 @@
 //! Sheets of captioned images: those a model gets wrong, or all of a data set.
 
-use super::{colour, fill, text, thousands};
-use anyhow::ensure;
-use image::{Rgb, RgbImage, imageops};
-use std::path::Path;
+use crate::chart::{Anchor, Chart, Drawing, ReportError, colour, thousands};
+use crate::fonts;
+use dnn_data::ImageShape;
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{PixelType, Resizer};
 
 const TITLE_EM: f32 = 20.0;
 const TEXT_EM: f32 = 13.0;
@@ -24,7 +25,7 @@ const ASPECT: f32 = 1.8;
 const MAX_WIDTH: u32 = 2400;
 /// A title widens a narrow sheet to this at most.
 const MAX_TITLE: u32 = 900;
-/// All cells together have at most this many pixels (three bytes each, in memory).
+/// All cells together have at most this many pixels, of four bytes each while the PNG is drawn.
 const MAX_PIXELS: u64 = 100_000_000;
 
 /// Between the two images of a pair, and more than [`GAP`] between two pairs.
@@ -32,100 +33,76 @@ const PAIR_GAPS: (u32, u32) = (6, 24);
 
 /// An image of a sheet.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tile<'a> {
-    /// `height` rows of `width` pixels of red, green, blue.
-    pub(crate) pixels: &'a [u8],
-    pub(crate) width: usize,
-    pub(crate) height: usize,
+pub struct Tile<'a> {
+    /// The bytes of the image, row by row.
+    pub pixels: &'a [u8],
+    /// Height, width and channels of the image. One or two channels show the first as grey, more than
+    /// two the first three as red, green and blue.
+    pub shape: ImageShape,
     /// Lines below the image, each shortened to its cell.
-    pub(crate) caption: &'a [String],
+    pub caption: &'a [String],
 }
 
-/// Images with captions, in rows, under a title.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ImageSheet<'a> {
-    pub(crate) title: &'a str,
-    /// Without any, the sheet says "none".
-    pub(crate) tiles: &'a [Tile<'a>],
+/// How the images of a sheet are arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrangement {
+    /// In rows that come near to the shape of a screen.
+    Grid,
+    /// In pairs: the first and the second image stand close together, the third and the fourth, and
+    /// so on.
+    Pairs,
+    /// In rows of this many images.
+    Columns(u32),
 }
 
-impl ImageSheet<'_> {
-    /// Draws the sheet into a PNG file. Where there are more images than a picture can hold
-    /// (thousands), it shows the first ones and says so.
-    ///
-    /// # Errors
-    /// A tile whose bytes do not match its size; when the file cannot be written. An older file is
-    /// then as it was.
-    pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
-        self.write(path, 1, None)
-    }
-
-    /// The same for pairs: the first and the second image stand close together, the third and the
-    /// fourth, and so on.
-    ///
-    /// # Errors
-    /// As [`write_png`](Self::write_png).
-    pub(crate) fn write_pairs_png(&self, path: &Path) -> anyhow::Result<()> {
-        self.write(path, 2, None)
-    }
-
-    /// As [`write_png`](Self::write_png), with so many images to a row.
-    ///
-    /// # Errors
-    /// As there.
-    pub(crate) fn write_png_in_rows(&self, path: &Path, n_columns: u32) -> anyhow::Result<()> {
-        self.write(path, 1, Some(n_columns))
-    }
-
-    fn write(&self, path: &Path, together: u32, n_columns: Option<u32>) -> anyhow::Result<()> {
-        for (i, tile) in self.tiles.iter().enumerate() {
-            let (width, height, got) = (tile.width, tile.height, tile.pixels.len());
-            let expected = width.checked_mul(height).and_then(|n| n.checked_mul(3));
-            ensure!(
-                got > 0 && expected == Some(got),
-                "cannot write {}: image {i} has {got} bytes, which are not {height} rows of \
-                 {width} RGB pixels",
-                path.display()
-            );
+/// Draws images with captions under a title. Where there are more images than a picture can hold
+/// (thousands), it shows the first ones and says so; where there are none, it says "none".
+///
+/// # Errors
+/// [`ReportError::Image`] for a tile whose bytes do not match its shape.
+pub fn image_sheet(
+    title: &str,
+    tiles: &[Tile<'_>],
+    arrangement: Arrangement,
+) -> Result<Chart, ReportError> {
+    for (index, Tile { pixels, shape, .. }) in tiles.iter().enumerate() {
+        let ImageShape { height, width, channels } = *shape;
+        let expected = height.checked_mul(width).and_then(|n| n.checked_mul(channels));
+        if pixels.is_empty() || expected != Some(pixels.len()) {
+            return Err(ReportError::Image { index, shape: *shape, got: pixels.len() });
         }
-        let layout = Layout::of(self.tiles, together);
-        let n_columns = n_columns.unwrap_or(layout.n_columns).max(1);
-        crate::file::write_png(path, &self.image(&Layout { n_columns, ..layout }))
     }
+    let layout = Layout::of(tiles, arrangement);
+    let shown = &tiles[..layout.n_shown];
+    let note = note(shown.len(), tiles.len());
 
-    fn image(&self, layout: &Layout) -> RgbImage {
-        let shown = &self.tiles[..layout.n_shown];
-        let note = note(shown.len(), self.tiles.len());
-
-        let title = text::printable(self.title);
-        let title_width = (text::width(&title, TITLE_EM).ceil() as u32).min(MAX_TITLE);
-        let (grid_width, grid_height) = layout.size();
-        let width = grid_width.max(title_width).max(2 * MAX_CAPTION) + 2 * MARGIN;
-        let mut top = MARGIN;
-        let mut heading = Vec::new();
-        for (line, em, ink) in [(title, TITLE_EM, colour::INK), (note, TEXT_EM, colour::SOFT)] {
-            if !line.trim().is_empty() {
-                heading.push((line, em, ink, top + em as u32));
-                top += (1.5 * em) as u32;
-            }
+    let (grid_width, grid_height) = layout.size();
+    let title_width = (fonts::width(title, TITLE_EM).ceil() as u32).min(MAX_TITLE);
+    let width = grid_width.max(title_width).max(2 * MAX_CAPTION) + 2 * MARGIN;
+    let mut top = MARGIN;
+    let mut heading = Vec::new();
+    for (line, em, ink) in [(title, TITLE_EM, colour::INK), (&note, TEXT_EM, colour::SOFT)] {
+        let line = fonts::shorten(line, em, (width - 2 * MARGIN) as f32);
+        if !line.trim().is_empty() {
+            heading.push((line, em, ink, top as f32 + em));
+            top += (1.5 * em) as u32;
         }
-        if !heading.is_empty() && !shown.is_empty() {
-            top += GAP.1 / 2;
-        }
-        let mut image = RgbImage::from_pixel(width, top + grid_height + MARGIN, colour::PAPER);
-        for (line, em, ink, baseline) in heading {
-            draw_centred(&mut image, &line, em, (MARGIN, width - 2 * MARGIN), baseline, ink);
-        }
-
-        let left = (width - grid_width) / 2;
-        for (i, tile) in shown.iter().enumerate() {
-            let (column, row) = (i as u32 % layout.n_columns, i as u32 / layout.n_columns);
-            let x = left + layout.x(column);
-            let y = top + row * (layout.cell.1 + GAP.1);
-            draw_tile(&mut image, tile, (x, y), layout);
-        }
-        image
     }
+    if !heading.is_empty() && !shown.is_empty() {
+        top += GAP.1 / 2;
+    }
+    let mut drawing = Drawing::new(width, top + grid_height + MARGIN);
+    for (line, em, ink, baseline) in heading {
+        drawing.text(&line, (width as f32 / 2.0, baseline), Anchor::Middle, em, ink);
+    }
+    let left = (width - grid_width) / 2;
+    for (i, tile) in shown.iter().enumerate() {
+        let (column, row) = (i as u32 % layout.n_columns, i as u32 / layout.n_columns);
+        let place = (left + layout.x(column), top + row * (layout.cell.1 + GAP.1));
+        draw_tile(&mut drawing, tile, place, &layout)?;
+    }
+    let captions: Vec<_> = shown.iter().map(|tile| tile.caption.join(", ")).collect();
+    Ok(drawing.finish(title, &format!("{} images. {}", tiles.len(), captions.join("; "))))
 }
 
 /// What the title does not say about the number of images.
@@ -148,17 +125,18 @@ struct Layout {
     image_height: u32,
     n_columns: u32,
     n_shown: usize,
-    /// Images that stand close together: 1, or 2 of a pair.
+    /// How many images stand close together: 1, or 2 of a pair.
     together: u32,
 }
 
 impl Layout {
-    fn of(tiles: &[Tile<'_>], together: u32) -> Self {
-        let sizes = tiles.iter().map(|tile| shown_size(tile.width, tile.height));
+    fn of(tiles: &[Tile<'_>], arrangement: Arrangement) -> Self {
+        let together = if arrangement == Arrangement::Pairs { 2 } else { 1 };
+        let sizes = tiles.iter().map(|tile| shown_size(tile.shape));
         let (image_width, image_height) =
             sizes.fold((0, 0), |most, size| (most.0.max(size.0), most.1.max(size.1)));
         let lines = tiles.iter().flat_map(|tile| tile.caption);
-        let widest = lines.map(|line| text::width(&text::printable(line), TEXT_EM).ceil() as u32);
+        let widest = lines.map(|line| fonts::width(line, TEXT_EM).ceil() as u32);
         let width = widest.max().unwrap_or(0).min(MAX_CAPTION).max(image_width);
         let n_lines = tiles.iter().map(|tile| tile.caption.len()).max().unwrap_or(0);
         let caption_height = if n_lines == 0 { 0 } else { 4 + LINE * n_lines as u32 };
@@ -169,7 +147,10 @@ impl Layout {
         // A pair is laid out like an image of its width.
         let group = (together * (cell.0 + GAP.0) - GAP.0, cell.1);
         let n_groups = (n_shown as u32).div_ceil(together);
-        let n_columns = together * n_columns(n_groups, group);
+        let n_columns = match arrangement {
+            Arrangement::Columns(n) => n.max(1),
+            _ => together * n_columns(n_groups, group),
+        };
         Self { cell, image_height, n_columns, n_shown, together }
     }
 
@@ -205,7 +186,7 @@ fn n_columns(n: u32, cell: (u32, u32)) -> u32 {
 }
 
 /// The size in which an image is shown: a whole multiple of its own, or reduced to [`MAX_SIDE`].
-fn shown_size(width: usize, height: usize) -> (u32, u32) {
+fn shown_size(ImageShape { width, height, .. }: ImageShape) -> (u32, u32) {
     let side = width.max(height).max(1);
     if side > MAX_SIDE as usize {
         let scale = f64::from(MAX_SIDE) / side as f64;
@@ -216,56 +197,70 @@ fn shown_size(width: usize, height: usize) -> (u32, u32) {
 }
 
 /// Draws an image, in the middle of its cell and standing on its caption.
-fn draw_tile(sheet: &mut RgbImage, tile: &Tile<'_>, (x, y): (u32, u32), layout: &Layout) {
-    let Some(image) =
-        RgbImage::from_raw(tile.width as u32, tile.height as u32, tile.pixels.to_vec())
-    else {
-        return; // `write_png` has checked the sizes.
-    };
-    let (width, height) = shown_size(tile.width, tile.height);
-    let image = if width > image.width() {
-        let factor = width / image.width();
-        RgbImage::from_fn(width, height, |x, y| *image.get_pixel(x / factor, y / factor))
-    } else {
-        imageops::thumbnail(&image, width, height)
-    };
+fn draw_tile(
+    drawing: &mut Drawing,
+    tile: &Tile<'_>,
+    (x, y): (u32, u32),
+    layout: &Layout,
+) -> Result<(), ReportError> {
+    let (width, height) = shown_size(tile.shape);
     let (left, top) = (x + (layout.cell.0 - width) / 2, y + layout.image_height - height);
     // A thin edge, so that white images have one on the white paper.
-    let corner = |x: u32, y: u32, out: i32| (x as i32 + out, y as i32 + out);
-    fill(sheet, corner(left, top, -1), corner(left + width, top + height, 1), colour::GRID, 1.0);
-    imageops::replace(sheet, &image, i64::from(left), i64::from(top));
-    for (i, line) in tile.caption.iter().enumerate() {
-        let baseline = y + layout.image_height + LINE * (i as u32 + 1);
+    let edge = ((left - 1) as f32, (top - 1) as f32);
+    drawing.rect(edge, ((width + 2) as f32, (height + 2) as f32), colour::GRID);
+    let mut shape = ImageShape { channels: 3, ..tile.shape };
+    let mut pixels = rgb(tile);
+    if shape.width > width as usize || shape.height > height as usize {
+        pixels = reduced(&pixels, shape, (width, height));
+        shape = ImageShape { height: height as usize, width: width as usize, channels: 3 };
+    }
+    drawing.image(pixels, shape, (left, top), width / shape.width as u32)?;
+    let middle = x as f32 + layout.cell.0 as f32 / 2.0;
+    for (i, line) in (0..).zip(tile.caption) {
+        let line = fonts::shorten(line, TEXT_EM, layout.cell.0 as f32);
+        let baseline = y + layout.image_height + LINE * (i + 1);
         let ink = if i == 0 { colour::INK } else { colour::SOFT };
-        draw_centred(sheet, line, TEXT_EM, (x, layout.cell.0), baseline, ink);
+        drawing.text(&line, (middle, baseline as f32), Anchor::Middle, TEXT_EM, ink);
+    }
+    Ok(())
+}
+
+/// The image as red, green and blue.
+fn rgb(tile: &Tile<'_>) -> Vec<u8> {
+    match tile.shape.channels {
+        3 => tile.pixels.to_vec(),
+        n @ ..3 => tile.pixels.chunks(n).flat_map(|pixel| [pixel[0]; 3]).collect(),
+        n => tile.pixels.chunks(n).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
     }
 }
 
-/// Draws a line of text in the middle of (left, width), shortened to it.
-fn draw_centred(
-    image: &mut RgbImage,
-    line: &str,
-    em: f32,
-    (left, width): (u32, u32),
-    baseline: u32,
-    ink: Rgb<u8>,
-) {
-    let line = text::shorten(line, em, width as f32);
-    let x = left as f32 + (width as f32 - text::width(&line, em)) / 2.0;
-    text::draw(image, &line, em, (x, baseline as f32), ink, 1.0);
+/// Red, green and blue in fewer pixels.
+fn reduced(rgb: &[u8], shape: ImageShape, (width, height): (u32, u32)) -> Vec<u8> {
+    let (full_width, full_height) = (shape.width as u32, shape.height as u32);
+    let from = ImageRef::new(full_width, full_height, rgb, PixelType::U8x3);
+    let mut to = Image::new(width, height, PixelType::U8x3);
+    let resized = from.map(|from| Resizer::new().resize(&from, &mut to, None));
+    debug_assert!(matches!(resized, Ok(Ok(()))), "sizes were checked: {resized:?}");
+    to.into_vec()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::decoded;
+    use image::RgbImage;
     use std::collections::HashMap;
 
     fn solid(colour: [u8; 3], width: usize, height: usize) -> Vec<u8> {
         colour.repeat(width * height)
     }
 
-    fn drawn(title: &str, tiles: &[Tile<'_>]) -> RgbImage {
-        ImageSheet { title, tiles }.image(&Layout::of(tiles, 1))
+    fn shape(height: usize, width: usize) -> ImageShape {
+        ImageShape { height, width, channels: 3 }
+    }
+
+    fn drawn(title: &str, tiles: &[Tile<'_>], arrangement: Arrangement) -> RgbImage {
+        decoded(&image_sheet(title, tiles, arrangement).expect("drawn"), 1)
     }
 
     fn count(image: &RgbImage, colour: [u8; 3]) -> usize {
@@ -298,9 +293,9 @@ mod tests {
         let colours: Vec<[u8; 3]> = (0..10).map(|i| [10 * i, 255, 0]).collect();
         let pixels: Vec<_> = colours.iter().map(|colour| solid(*colour, 64, 64)).collect();
         let caption = ["index 5", "true cat", "predicted non-cat 0.31"].map(String::from);
-        let tile = |pixels| Tile { pixels, width: 64, height: 64, caption: &caption };
+        let tile = |pixels| Tile { pixels, shape: shape(64, 64), caption: &caption };
         let tiles: Vec<_> = pixels.iter().map(|pixels| tile(pixels)).collect();
-        let image = drawn("10 of 50 misclassified", &tiles);
+        let image = drawn("10 of 50 misclassified", &tiles, Arrangement::Grid);
         let places: Vec<_> = colours.iter().map(|colour| bounds(&image, *colour)).collect();
         for (colour, (left, top, right, bottom)) in colours.iter().zip(&places) {
             assert_eq!(count(&image, *colour), 128 * 128);
@@ -326,10 +321,9 @@ mod tests {
             let colours: Vec<[u8; 3]> = (0..2 * n_pairs).map(|i| [2 * i, 255, 0]).collect();
             let pixels: Vec<_> = colours.iter().map(|colour| solid(*colour, 64, 64)).collect();
             let tiles: Vec<_> = (pixels.iter())
-                .map(|pixels| Tile { pixels, width: 64, height: 64, caption: &[] })
+                .map(|pixels| Tile { pixels, shape: shape(64, 64), caption: &[] })
                 .collect();
-            let sheet = ImageSheet { title: "", tiles: &tiles };
-            let image = sheet.image(&Layout::of(&tiles, 2));
+            let image = drawn("", &tiles, Arrangement::Pairs);
             let bounds = all_bounds(&image);
             let places: Vec<_> = colours.iter().map(|colour| bounds[colour]).collect();
             for (i, pair) in places.chunks(2).enumerate() {
@@ -346,8 +340,8 @@ mod tests {
     fn pixels_become_squares() {
         let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]];
         let pixels = colours.concat();
-        let tile = Tile { pixels: &pixels, width: 2, height: 2, caption: &[] };
-        let image = drawn("", &[tile]);
+        let tile = Tile { pixels: &pixels, shape: shape(2, 2), caption: &[] };
+        let image = drawn("", &[tile], Arrangement::Grid);
         let (left, top, ..) = bounds(&image, colours[0]);
         for (i, colour) in (0..).zip(colours) {
             let (x, y) = (left + i % 2 * 64, top + i / 2 * 64);
@@ -358,15 +352,15 @@ mod tests {
 
     #[test]
     fn images_of_any_size_keep_their_shape_and_a_sensible_size() {
-        assert_eq!(shown_size(64, 64), (128, 128));
-        assert_eq!(shown_size(28, 28), (140, 140));
-        assert_eq!(shown_size(1, 1), (128, 128));
-        assert_eq!(shown_size(200, 100), (200, 100));
-        assert_eq!(shown_size(4000, 3000), (256, 192));
-        assert_eq!(shown_size(1_000_000, 1), (256, 1));
+        assert_eq!(shown_size(shape(64, 64)), (128, 128));
+        assert_eq!(shown_size(shape(28, 28)), (140, 140));
+        assert_eq!(shown_size(shape(1, 1)), (128, 128));
+        assert_eq!(shown_size(shape(100, 200)), (200, 100));
+        assert_eq!(shown_size(shape(3000, 4000)), (256, 192));
+        assert_eq!(shown_size(shape(1, 1_000_000)), (256, 1));
         let large = solid([1, 2, 3], 700, 300);
-        let tile = Tile { pixels: &large, width: 700, height: 300, caption: &[] };
-        let image = drawn("", &[tile]);
+        let tile = Tile { pixels: &large, shape: shape(300, 700), caption: &[] };
+        let image = drawn("", &[tile], Arrangement::Grid);
         assert_eq!(count(&image, [1, 2, 3]), 256 * 109);
     }
 
@@ -385,14 +379,10 @@ mod tests {
 
     #[test]
     fn rows_are_as_long_as_they_are_asked_to_be() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("sheet.png");
         let (first, other) = (solid([0, 255, 0], 8, 8), solid([0, 0, 255], 8, 8));
-        let tile = |pixels| Tile { pixels, width: 8, height: 8, caption: &[] };
+        let tile = |pixels| Tile { pixels, shape: shape(8, 8), caption: &[] };
         let tiles = [tile(&first), tile(&other), tile(&first), tile(&other)];
-        let sheet = ImageSheet { title: "", tiles: &tiles };
-        sheet.write_png_in_rows(&path, 2).expect("written");
-        let image = image::open(&path).expect("a PNG").into_rgb8();
+        let image = drawn("", &tiles, Arrangement::Columns(2));
         let (left, _, right, _) = bounds(&image, [0, 255, 0]);
         assert_eq!((right - left, count(&image, [0, 255, 0])), (127, 2 * 128 * 128));
     }
@@ -401,39 +391,48 @@ mod tests {
     fn a_long_caption_stays_in_its_cell() {
         let pixels = solid([0, 255, 0], 8, 8);
         let caption = [format!("true {}", "a-long-class-name".repeat(9)), "second".into()];
-        let tile = Tile { pixels: &pixels, width: 8, height: 8, caption: &caption };
-        let image = drawn("", &[tile, tile, tile]);
-        let layout = Layout::of(&[tile, tile, tile], 1);
+        let tile = Tile { pixels: &pixels, shape: shape(8, 8), caption: &caption };
+        let image = drawn("", &[tile, tile, tile], Arrangement::Grid);
+        let layout = Layout::of(&[tile, tile, tile], Arrangement::Grid);
         assert_eq!((layout.cell.0, layout.n_columns), (MAX_CAPTION, 3));
         for gap in 0..2 {
             let left = MARGIN + (gap + 1) * MAX_CAPTION + gap * GAP.0;
             for x in left..left + GAP.0 {
-                assert!((0..image.height()).all(|y| *image.get_pixel(x, y) == colour::PAPER));
+                assert!((0..image.height()).all(|y| image.get_pixel(x, y).0 == [255; 3]));
             }
         }
         let line = MARGIN + layout.image_height + LINE - 4;
         let mut columns = MARGIN..MARGIN + MAX_CAPTION;
-        assert!(columns.any(|x| *image.get_pixel(x, line) != colour::PAPER), "no caption");
+        assert!(columns.any(|x| image.get_pixel(x, line).0 != [255; 3]), "no caption");
     }
 
     #[test]
     fn no_images_give_a_picture_that_says_so() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("sheet.png");
-        let sheet = ImageSheet { title: "0 of 50 misclassified", tiles: &[] };
-        sheet.write_png(&path).expect("written");
-        assert_eq!(note(0, 0), "none");
-        let image = image::open(&path).expect("a PNG").into_rgb8();
+        let sheet = image_sheet("0 of 50 misclassified", &[], Arrangement::Grid).expect("drawn");
+        assert!(sheet.svg().contains(">none</text>"), "{}", sheet.svg());
         let title_end = MARGIN + (1.5 * TITLE_EM) as u32;
-        let noted = |(_, y, pixel): (u32, u32, &Rgb<u8>)| y > title_end && *pixel != colour::PAPER;
-        assert!(image.enumerate_pixels().any(noted));
+        let image = decoded(&sheet, 1);
+        assert!(image.enumerate_pixels().any(|(_, y, pixel)| y > title_end && pixel.0 != [255; 3]));
+    }
+
+    #[test]
+    fn images_of_any_number_of_channels_are_shown() {
+        for (channels, shown) in
+            [(1, [10; 3]), (2, [10; 3]), (3, [10, 90, 200]), (5, [10, 90, 200])]
+        {
+            let pixels = [10, 90, 200, 0, 0][..channels].repeat(16);
+            let shape = ImageShape { height: 4, width: 4, channels };
+            let image =
+                drawn("", &[Tile { pixels: &pixels, shape, caption: &[] }], Arrangement::Grid);
+            assert_eq!(count(&image, shown), 128 * 128, "{channels} channels");
+        }
     }
 
     #[test]
     fn what_a_picture_cannot_hold_is_left_out_and_said() {
         let pixels = solid([0; 3], 64, 64);
-        let tiles = vec![Tile { pixels: &pixels, width: 64, height: 64, caption: &[] }; 10_000];
-        let layout = Layout::of(&tiles, 1);
+        let tiles = vec![Tile { pixels: &pixels, shape: shape(64, 64), caption: &[] }; 10_000];
+        let layout = Layout::of(&tiles, Arrangement::Grid);
         let (width, height) = layout.size();
         assert!(u64::from(width) * u64::from(height) <= MAX_PIXELS);
         assert!((4000..10_000).contains(&layout.n_shown), "{layout:?}");
@@ -442,22 +441,17 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_image_is_named_and_leaves_no_file() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("sheet.png");
+    fn a_wrong_image_is_named() {
         let pixels = [0; 12];
-        let good = Tile { pixels: &pixels, width: 2, height: 2, caption: &[] };
+        let good = Tile { pixels: &pixels, shape: shape(2, 2), caption: &[] };
         let wrong = [
-            Tile { height: 3, ..good },
-            Tile { pixels: &[], width: 0, ..good },
-            Tile { width: usize::MAX, ..good },
+            Tile { shape: shape(3, 2), ..good },
+            Tile { pixels: &[], shape: shape(2, 0), ..good },
+            Tile { shape: shape(2, usize::MAX), ..good },
         ];
         for bad in wrong {
-            let sheet = ImageSheet { title: "", tiles: &[good, bad] };
-            let error = format!("{:#}", sheet.write_png(&path).expect_err("wrong size"));
-            assert!(error.contains("sheet.png") && error.contains("image 1"), "{error}");
-            let mut left = std::fs::read_dir(folder.path()).expect("the folder was just made");
-            assert!(left.next().is_none());
+            let error = image_sheet("", &[good, bad], Arrangement::Grid).expect_err("wrong size");
+            assert!(error.to_string().starts_with("image 1 has "), "{error}");
         }
     }
 }
