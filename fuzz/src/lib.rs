@@ -18,10 +18,10 @@ pub use numbers::{mutate, other_number};
 pub use seeds::root;
 pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
-use dnn_core::{AnyNetwork, InputContract, Model};
 use dnn_data::augment::{AugmentConfig, Augmenter};
 use dnn_data::image::{DecodeLimits, Rendering, decode_bytes};
 use dnn_data::preprocess::{Features, prepare};
+use dnn_data::{AnyNetwork, InputContract, Model};
 use dnn_data::{ImageShape, hdf5 as hdf5_file};
 use dnn_train::{Checkpoint, TrainConfig, Training};
 use nalgebra::DMatrix;

@@ -5,11 +5,9 @@ mod sources;
 pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{
-    Activation, Architecture, Dataset, Init, InputContract, Loss, Model, Network, Precision,
-    Standardization,
-};
+use dnn_core::{Activation, Architecture, Dataset, Init, Loss, Network, Precision};
 use dnn_data::augment::{AugmentConfig, Fill, Padding, Strength};
+use dnn_data::{InputContract, Model, Standardization};
 use dnn_train::config::{ClassWeights, NamedWeights, OptimizerName};
 use dnn_train::engine::EngineKind;
 use dnn_train::schedule::Schedule;

@@ -2,7 +2,7 @@
 
 use super::files::{folder, packed, parts, write};
 use super::written;
-use dnn_core::InputContract;
+use dnn_data::InputContract;
 use dnn_data::folder::{FolderOptions, OnBadImage};
 use dnn_data::image::DecodeLimits;
 use dnn_data::{

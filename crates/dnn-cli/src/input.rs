@@ -3,9 +3,9 @@
 use crate::choice::choice;
 use anyhow::Context;
 use clap::Args;
-use dnn_core::{Aspect, InputContract, ResizeFilter};
 use dnn_data::folder::{FolderOptions, OnBadImage};
 use dnn_data::preprocess::{self, ContractChange};
+use dnn_data::{Aspect, InputContract, ResizeFilter};
 use dnn_data::{ImageSet, Splits};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};

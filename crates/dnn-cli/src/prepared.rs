@@ -3,7 +3,8 @@
 use crate::console::Console;
 use crate::source::{Source, Streams};
 use anyhow::{bail, ensure};
-use dnn_core::{Examples, InputContract, Real};
+use dnn_core::{Examples, Real};
+use dnn_data::InputContract;
 use dnn_data::augment::{AugmentConfig, AugmentedExamples};
 use dnn_data::hdf5::{Stream, StreamedExamples};
 use dnn_data::{ImageSet, Limits, Splits, Values};

@@ -15,7 +15,6 @@
 //! | check a gradient | [`gradcheck`] |
 //! | draw the course's random numbers | [`rng`] |
 //! | judge predictions | [`metrics`] |
-//! | keep a network | [`Model`] |
 //!
 //! ```
 //! use dnn_core::init::Init;
@@ -43,7 +42,6 @@
 //! ```
 
 pub mod activation;
-mod contract;
 mod dataset;
 mod elementary;
 pub mod gemm;
@@ -55,7 +53,6 @@ pub mod layer;
 pub mod linear;
 pub mod loss;
 pub mod metrics;
-pub mod model_file;
 pub mod network;
 pub mod rng;
 mod scalar;
@@ -64,13 +61,9 @@ pub mod split;
 pub mod textbook;
 
 pub use activation::Activation;
-pub use contract::{
-    Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization,
-};
 pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks};
 pub use init::Init;
 pub use loss::Loss;
-pub use model_file::{AnyNetwork, Model, ModelError};
 pub use network::{Architecture, Network, NetworkError};
 pub use scalar::{Precision, Real};
 pub use simd::vectorized;

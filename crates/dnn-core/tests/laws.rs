@@ -1,12 +1,12 @@
-//! Laws that hold for every network: backward is the gradient of the cost, the textbook's way and
-//! the stable one agree, a model survives its file.
+//! Laws that hold for every network: backward is the gradient of the cost, and the textbook's way
+//! and the stable one agree.
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::gradcheck::{Options, Outcome};
 use dnn_core::layer::Dense;
 use dnn_core::network::Workspace;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, InputContract, Loss, Model, Network, Real};
+use dnn_core::{Activation, Architecture, Init, Loss, Network, Real};
 use dnn_core::{gradcheck, textbook};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
@@ -96,35 +96,6 @@ proptest! {
         prop_assume!(squares > 1e-6);
         network.update(&gradients, 1e-5);
         prop_assert!(network.cost(&x, &labels) < before);
-    }
-
-    #[test]
-    fn a_model_survives_its_file(
-        (height, width) in (1..4_u32, 1..4_u32), hidden in hidden(), seed in any::<u64>(), single in any::<bool>(),
-    ) {
-        let input = InputContract::rgb(width, height).unwrap();
-        let architecture = Architecture {
-            layer_dims: std::iter::once(input.n_features())
-                .chain(hidden.iter().map(|(n, _)| *n))
-                .chain([3])
-                .collect(),
-            activations: hidden.iter().map(|(_, activation)| *activation).collect(),
-            loss: Loss::SoftmaxCrossEntropy,
-        };
-        let classes = vec!["a".to_owned(), "ü".into(), String::new()];
-        let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
-        let model = if single {
-            let network = Network::<f32>::initialize(&architecture, Init::He, &mut rng).unwrap();
-            Model::new(network, classes, input).unwrap()
-        } else {
-            let network = Network::<f64>::initialize(&architecture, Init::He, &mut rng).unwrap();
-            Model::new(network, classes, input).unwrap()
-        };
-        let (mut first, mut second) = (Vec::new(), Vec::new());
-        model.write(&mut first).unwrap();
-        model.write(&mut second).unwrap();
-        prop_assert_eq!(&first, &second);
-        prop_assert_eq!(Model::read(&first[..]).unwrap(), model);
     }
 }
 

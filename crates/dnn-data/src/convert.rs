@@ -1,11 +1,11 @@
 //! Any source as one HDF5 file in the course's schema, without holding it in memory.
 
+use crate::InputContract;
 use crate::hdf5::{Contents, Factors, Writer};
 use crate::image_set::{not_resized, prepared};
 use crate::preprocess::ContractChange;
 use crate::source::{self, Visited};
 use crate::{DataError, ImageShape, Part, Rejected, SplitName, Splits, Values, Visitor, parallel};
-use dnn_core::InputContract;
 use std::borrow::Cow;
 use std::path::Path;
 

@@ -1,10 +1,10 @@
 //! Tables as text: a row is an example, a column a feature, one column the labels.
 
+use crate::InputContract;
 use crate::file::InputFile;
 use crate::visit::block_rows;
 use crate::{DataError, ImageSet, ImageShape, Limits, Part, SplitName, Splits, Values, Visitor};
 use ::csv::{Position, Reader, ReaderBuilder, StringRecord};
-use dnn_core::InputContract;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,7 +1,7 @@
 //! What shape an array must have, whatever the format that it lies in.
 
 use crate::ImageShape;
-use dnn_core::InputContract;
+use crate::InputContract;
 
 /// Number and size of the images of an array.
 ///

@@ -5,7 +5,8 @@ use crate::preprocess;
 use crate::preprocess::Features;
 use crate::visit::block_rows;
 use crate::{DataError, Part, SplitName, Values, Visitor};
-use dnn_core::{Dataset, InputContract, Normalization, Real};
+use crate::{InputContract, Normalization};
+use dnn_core::{Dataset, Real};
 use nalgebra::DMatrix;
 #[cfg(feature = "image")]
 use std::borrow::Cow;

@@ -14,6 +14,7 @@ mod chance;
 #[cfg(feature = "cifar")]
 pub mod cifar;
 mod content;
+mod contract;
 #[cfg(all(feature = "hdf5", feature = "image"))]
 pub mod convert;
 #[cfg(feature = "csv")]
@@ -34,6 +35,7 @@ pub mod idx;
 pub mod image;
 mod image_set;
 mod limits;
+pub mod model_file;
 mod names;
 #[cfg(feature = "npz")]
 pub mod npz;
@@ -46,9 +48,13 @@ mod splits;
 pub mod synthetic;
 mod visit;
 
+pub use contract::{
+    Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization,
+};
 pub use error::DataError;
 pub use image_set::{ImageSet, ImageShape};
 pub use limits::Limits;
+pub use model_file::{AnyNetwork, Model, ModelError};
 pub use names::Names;
 pub use splits::{Rejected, SplitName, Splits};
 pub use visit::{Part, Values, Visitor, shared_classes};

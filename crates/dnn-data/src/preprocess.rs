@@ -4,22 +4,21 @@
 //! differently from the pictures it was trained on.
 
 use crate::ImageSet;
-use dnn_core::{
-    Aspect, ContractError, InputContract, Normalization, Real, ResizeFilter, Standardization,
-};
+use crate::{Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization};
+use dnn_core::Real;
 #[cfg(feature = "image")]
 pub use resize::prepare;
 
 /// How bytes and numbers become features by a contract: normalized, then standardised.
 ///
 /// ```
-/// use dnn_core::InputContract;
+/// use dnn_data::InputContract;
 /// use dnn_data::preprocess::Features;
 /// let features = Features::<f64>::new(&InputContract::rgb(1, 1)?)?;
 /// let mut x = [0.0; 3];
 /// features.of_bytes(&[0, 51, 255], &mut x);
 /// assert_eq!(x, [0.0, 51.0 / 255.0, 1.0]);
-/// # Ok::<(), dnn_core::ContractError>(())
+/// # Ok::<(), dnn_data::ContractError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Features<F: Real> {
@@ -214,7 +213,7 @@ fn standardize<F: Real>(x: &mut [F], mean: &[f64], std: &[f64]) {
 #[cfg(feature = "image")]
 mod resize {
     use crate::image::RgbImage;
-    use dnn_core::{Aspect, ContractError, InputContract, ResizeFilter};
+    use crate::{Aspect, ContractError, InputContract, ResizeFilter};
     use fast_image_resize::images::TypedImage;
     use fast_image_resize::pixels::U8x3;
     use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
@@ -426,7 +425,7 @@ mod tests {
 mod image_tests {
     use super::*;
     use crate::image::RgbImage;
-    use dnn_core::{Aspect, ContractError, InputContract, ResizeFilter};
+    use crate::{Aspect, ContractError, InputContract, ResizeFilter};
 
     fn picture() -> RgbImage {
         let pixels = (0..5 * 4 * 3).map(|i| (i * 37 % 256) as u8).collect();

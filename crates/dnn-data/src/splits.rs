@@ -1,7 +1,7 @@
 //! A training set and a test set that belong together.
 
+use crate::Normalization;
 use crate::{DataError, ImageSet, Limits};
-use dnn_core::Normalization;
 use std::path::PathBuf;
 
 /// What a source of data holds: a training set, a test set, or both, and where each came from.

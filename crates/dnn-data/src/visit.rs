@@ -1,7 +1,7 @@
 //! Examples as they are read, some at a time: for data that memory does not hold.
 
+use crate::InputContract;
 use crate::{DataError, ImageShape, SplitName};
-use dnn_core::InputContract;
 
 /// What examples are made of.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -137,14 +137,14 @@ fn npz_cifar_and_hdf5() {
     assert_eq!(again.test.as_ref().expect("a set").contract().expect("one"), contract);
     // What is asked is recorded though nothing is resized; what is not asked stays.
     let cropped =
-        ContractChange { aspect: Some(dnn_core::Aspect::Crop), ..ContractChange::default() };
+        ContractChange { aspect: Some(dnn_data::Aspect::Crop), ..ContractChange::default() };
     convert_with(&once, &twice, &options, cropped).expect("converted");
     let wide = ContractChange { size: Some((9, 5)), ..ContractChange::default() };
     let thrice = folder.path().join("thrice.h5");
     convert_with(&twice, &thrice, &options, wide).expect("converted");
     let wide = source::open(&thrice, &options).expect("readable").test.expect("a set");
     let contract = wide.contract().expect("one");
-    assert_eq!((contract.width, contract.aspect), (9, dnn_core::Aspect::Crop));
+    assert_eq!((contract.width, contract.aspect), (9, dnn_data::Aspect::Crop));
     let direct = again.test.expect("a set");
     assert!(direct.prepared(&contract).expect("prepared").pixels() == wide.pixels());
 }
@@ -152,10 +152,10 @@ fn npz_cifar_and_hdf5() {
 #[cfg(feature = "cache")]
 mod folders {
     use super::*;
-    use dnn_core::{Aspect, InputContract};
     use dnn_data::cache::Cache;
     use dnn_data::folder::{FolderOptions, OnBadImage};
     use dnn_data::image::write_png;
+    use dnn_data::{Aspect, InputContract};
     use dnn_data::{ImageShape, SplitName};
 
     /// Three splits of two classes, with a bad file in training.

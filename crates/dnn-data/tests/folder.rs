@@ -1,6 +1,6 @@
 //! Folders of images: layouts that are read, and those that are refused by name.
 
-use dnn_core::InputContract;
+use dnn_data::InputContract;
 use dnn_data::folder::{self, FolderOptions, OnBadImage, is_image_folder};
 use dnn_data::image::write_png;
 use dnn_data::{ImageShape, Splits, source};

@@ -6,7 +6,8 @@
 mod common;
 
 use common::real_data;
-use dnn_core::{InputContract, Real};
+use dnn_core::Real;
+use dnn_data::InputContract;
 use dnn_data::hdf5::{self, Factors, Options};
 use dnn_data::image::{DecodeLimits, load_features, write_png};
 use dnn_data::{ImageSet, ImageShape, Splits};

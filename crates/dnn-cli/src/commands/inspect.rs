@@ -3,10 +3,11 @@
 use crate::console::{Console, of_how_many, printable};
 use crate::run::{self, RunConfig, Summary};
 use anyhow::Context;
-use dnn_core::{Architecture, InputContract, Model, Precision};
+use dnn_core::{Architecture, Precision};
 use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
 use dnn_data::image::{DecodeLimits, Rendering, decode_file};
 use dnn_data::{DataError, ImageSet, source};
+use dnn_data::{InputContract, Model};
 use dnn_train::End;
 use serde::Serialize;
 use std::fmt::Write;

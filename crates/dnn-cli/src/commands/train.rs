@@ -14,8 +14,9 @@ use crate::run::{
 use crate::source::{DRAWN, DatasetNames, Source};
 use crate::spec::augmentation;
 use anyhow::{Context, bail};
-use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
+use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
+use dnn_data::{AnyNetwork, InputContract, Model};
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

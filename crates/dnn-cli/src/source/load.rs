@@ -5,7 +5,6 @@ use crate::console::{Console, warn};
 use crate::input::{Input, prepare};
 use crate::progress::image_bar;
 use anyhow::{Context, bail};
-use dnn_core::{InputContract, Standardization};
 use dnn_data::convert::Converted;
 use dnn_data::folder::FolderOptions;
 use dnn_data::hdf5::{self, Hdf5Error, Stream};
@@ -15,6 +14,7 @@ use dnn_data::{
     DataError, ImageSet, ImageShape, Limits, Names, Part, Splits, convert, shared_classes,
     synthetic,
 };
+use dnn_data::{InputContract, Standardization};
 use std::path::Path;
 
 /// Tells how many bytes training takes beside the images, given their features, classes and number.

@@ -3,12 +3,13 @@
 #![allow(dead_code)] // Each bench takes what it needs.
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Examples, InputContract, ResizeFilter, ShuffleBlocks};
+use dnn_core::{Examples, ShuffleBlocks};
 use dnn_data::folder::FolderOptions;
 use dnn_data::hdf5::{Stream, StreamedExamples, of_course};
 use dnn_data::image::{RgbImage, write_png};
 use dnn_data::synthetic::{DrawOptions, Plan, Split, draw};
 use dnn_data::{ImageSet, ImageShape, preprocess};
+use dnn_data::{InputContract, ResizeFilter};
 use hdf5_pure::FileBuilder;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use std::fs;

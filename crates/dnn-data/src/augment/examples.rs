@@ -1,9 +1,10 @@
 //! Images that are augmented while a network trains on them.
 
 use super::{AugmentConfig, Augmenter};
+use crate::InputContract;
 use crate::preprocess::Features;
 use crate::{DataError, ImageSet, ImageShape};
-use dnn_core::{DatasetError, Examples, InputContract, Real, ShuffleBlocks};
+use dnn_core::{DatasetError, Examples, Real, ShuffleBlocks};
 use nalgebra::DMatrix;
 use std::sync::{Mutex, PoisonError};
 

@@ -21,10 +21,10 @@ pub use crate::SplitName;
 pub use error::FolderError;
 pub use layout::is_image_folder;
 
+use crate::InputContract;
 use crate::image::DecodeLimits;
 use crate::{DataError, ImageSet, ImageShape, Part, Rejected, Splits, Values, Visitor};
 use decode::Decoded;
-use dnn_core::InputContract;
 use layout::Layout;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -4,9 +4,9 @@ use super::backend::{DatasetInfo, Element};
 use super::checks::{check_range, image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
 use super::{Backend, Hdf5Error, Limits, Names, Options};
+use crate::InputContract;
 use crate::visit::{BLOCK_BYTES, shared_classes};
 use crate::{DataError, ImageSet, ImageShape, Part, SplitName, Splits, Visitor, extent};
-use dnn_core::InputContract;
 use std::path::{Path, PathBuf};
 
 /// The name the course gives to the dataset of class names.

@@ -6,11 +6,9 @@ use super::schema::{Described, RawSet};
 use super::{Backend, Hdf5Error, Names, Options};
 use crate::image_set::FloatRange;
 use crate::preprocess::{Features, Moments};
+use crate::{ContractError, InputContract, Normalization, Standardization};
 use crate::{DataError, ImageShape, Values};
-use dnn_core::{
-    ContractError, DatasetError, Examples, InputContract, Normalization, Real, ShuffleBlocks,
-    Standardization,
-};
+use dnn_core::{DatasetError, Examples, Real, ShuffleBlocks};
 use nalgebra::DMatrix;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

@@ -2,10 +2,10 @@
 
 use super::schema::{CLASSES, CONTRACT, SPLITS};
 use super::{Factor, FactorValues, Factors, Hdf5Error};
+use crate::InputContract;
 use crate::atomic::Pending;
 use crate::visit::{BLOCK_BYTES, block_rows};
 use crate::{DataError, ImageShape, Part, SplitName, Values, Visitor, parallel};
-use dnn_core::InputContract;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rust_hdf5::format::messages::datatype::DatatypeMessage;

@@ -58,7 +58,7 @@ pub enum ImageError {
     },
     /// The contract to prepare the image by is not one.
     #[error(transparent)]
-    Contract(#[from] dnn_core::ContractError),
+    Contract(#[from] crate::ContractError),
     /// A picture cannot be written as PNG.
     #[error("{}: expected {expected} to write as PNG, got {got}", path.display())]
     Unwritable {

@@ -1,7 +1,7 @@
 //! PNG and JPEG files of any size and colour mode to the input contract.
 //!
 //! ```no_run
-//! use dnn_core::InputContract;
+//! use dnn_data::InputContract;
 //! use dnn_data::image::{DecodeLimits, load_features};
 //!
 //! let contract = InputContract::rgb(64, 64)?;
@@ -32,7 +32,8 @@ pub use pixels::RgbImage;
 pub use write::write_png;
 
 use crate::preprocess::{self, Features};
-use dnn_core::{ContractError, InputContract, Normalization, Real};
+use crate::{ContractError, InputContract, Normalization};
+use dnn_core::Real;
 use nalgebra::DVector;
 use std::fs::File;
 use std::io::{self, Read};

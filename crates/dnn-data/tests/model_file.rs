@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, InputContract, Loss, Model, ModelError, Network};
+use dnn_core::{Activation, Architecture, Init, Loss, Network};
+use dnn_data::{AnyNetwork, InputContract, Model, ModelError};
+use proptest::prelude::*;
 
 fn model() -> Model {
     let input = InputContract::rgb(2, 2).unwrap();
@@ -93,4 +95,54 @@ fn damage_anywhere_never_panics() {
         }
         let _ = Model::read(&damaged[..]);
     }
+}
+
+fn hidden() -> impl Strategy<Value = Vec<(usize, Activation)>> {
+    prop::collection::vec((1..7_usize, prop::sample::select(&Activation::ALL[..])), 0..4)
+}
+
+proptest! {
+    #[test]
+    fn a_model_survives_its_file(
+        (height, width) in (1..4_u32, 1..4_u32), hidden in hidden(), seed in any::<u64>(), single in any::<bool>(),
+    ) {
+        let input = InputContract::rgb(width, height).unwrap();
+        let architecture = Architecture {
+            layer_dims: std::iter::once(input.n_features())
+                .chain(hidden.iter().map(|(n, _)| *n))
+                .chain([3])
+                .collect(),
+            activations: hidden.iter().map(|(_, activation)| *activation).collect(),
+            loss: Loss::SoftmaxCrossEntropy,
+        };
+        let classes = vec!["a".to_owned(), "ü".into(), " ".into()];
+        let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
+        let model = if single {
+            let network = Network::<f32>::initialize(&architecture, Init::He, &mut rng).unwrap();
+            Model::new(network, classes, input).unwrap()
+        } else {
+            let network = Network::<f64>::initialize(&architecture, Init::He, &mut rng).unwrap();
+            Model::new(network, classes, input).unwrap()
+        };
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        model.write(&mut first).unwrap();
+        model.write(&mut second).unwrap();
+        prop_assert_eq!(&first, &second);
+        prop_assert_eq!(Model::read(&first[..]).unwrap(), model);
+    }
+}
+
+#[test]
+fn classes_that_cannot_be_told_apart_are_refused() {
+    let named = |names: [&str; 2]| {
+        let network = match model().network() {
+            AnyNetwork::F64(network) => network.clone(),
+            AnyNetwork::F32(_) => unreachable!("made in double precision"),
+        };
+        let input = InputContract::rgb(2, 2).unwrap();
+        Model::new(network, names.map(String::from).to_vec(), input).map(|_| ())
+    };
+    assert!(named(["cat", "dog"]).is_ok());
+    assert!(matches!(named(["cat", "cat"]), Err(ModelError::ClassName { index: 1, .. })));
+    assert!(matches!(named(["", "cat"]), Err(ModelError::ClassName { index: 0, .. })));
 }

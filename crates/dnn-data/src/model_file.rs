@@ -4,11 +4,9 @@
 //! as other libraries name and lay them out. One metadata entry, `dnn`, holds the rest as JSON
 //! ([`Header`]); one, because the order of several would differ from run to run.
 
-use crate::activation::Activation;
 use crate::contract::{ContractError, InputContract};
-use crate::layer::Dense;
-use crate::network::{Architecture, Network, NetworkError};
-use crate::scalar::{Precision, Real};
+use dnn_core::layer::Dense;
+use dnn_core::{Activation, Architecture, Network, NetworkError, Precision, Real};
 use nalgebra::{DMatrix, DVector};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
@@ -134,6 +132,14 @@ pub enum ModelError {
         /// Classes of the network.
         n_classes: usize,
     },
+    /// A class has no name, or the name of another: answers could not be told apart.
+    #[error("class {index} is called {name:?}: each class needs a name of its own")]
+    ClassName {
+        /// Index of the offending class.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
     /// The input contract and the network's input differ in size.
     #[error("the input contract gives {contract} features, but the network takes {network}")]
     Input {
@@ -151,8 +157,8 @@ impl Model {
     /// Checks and takes the parts.
     ///
     /// # Errors
-    /// [`ModelError::Classes`], [`ModelError::Input`], [`ModelError::Contract`] when they do not
-    /// fit each other, [`ModelError::NotFinite`] when a weight is not a number.
+    /// [`ModelError::Classes`], [`ModelError::ClassName`], [`ModelError::Input`],
+    /// [`ModelError::Contract`] when they do not fit each other, [`ModelError::NotFinite`] when a weight is not a number.
     pub fn new(
         network: impl Into<AnyNetwork>,
         classes: Vec<String>,
@@ -166,6 +172,11 @@ impl Model {
         };
         if classes.len() != n_classes {
             return Err(ModelError::Classes { n_names: classes.len(), n_classes });
+        }
+        for (index, name) in classes.iter().enumerate() {
+            if name.is_empty() || classes[..index].contains(name) {
+                return Err(ModelError::ClassName { index, name: name.clone() });
+            }
         }
         if input.n_features() != n_features {
             let contract = input.n_features();
@@ -276,13 +287,13 @@ fn tensors<F: Real>(
 ) -> Vec<(String, Vec<usize>, Vec<u8>)> {
     let mut tensors = Vec::new();
     for (l, layer) in network.layers().iter().enumerate() {
-        let mut bytes = Vec::with_capacity(layer.w.len() * size_of::<F>());
-        for row in layer.w.row_iter() {
+        let mut bytes = Vec::with_capacity(layer.weights().len() * size_of::<F>());
+        for row in layer.weights().row_iter() {
             row.iter().for_each(|&v| push(v, &mut bytes));
         }
         tensors.push((format!("layers.{l}.weight"), vec![layer.n(), layer.n_prev()], bytes));
-        let mut bytes = Vec::with_capacity(layer.b.len() * size_of::<F>());
-        layer.b.iter().for_each(|&v| push(v, &mut bytes));
+        let mut bytes = Vec::with_capacity(layer.bias().len() * size_of::<F>());
+        layer.bias().iter().for_each(|&v| push(v, &mut bytes));
         tensors.push((format!("layers.{l}.bias"), vec![layer.n()], bytes));
     }
     tensors
