@@ -9,6 +9,7 @@ use crate::spec::spec;
 use clap::{Args, Parser, Subcommand};
 use dnn_core::rng::RngKind;
 use dnn_core::{Activation, Init, Precision};
+use dnn_data::Scale;
 use dnn_train::Preset;
 use dnn_train::config::{ClassWeights, LossChoice, Monitor, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
@@ -85,6 +86,13 @@ pub(crate) struct NameArgs {
     /// class, target, y or species, else the last]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
+    /// What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255
+    #[arg(long, value_name = "NAME",
+          value_parser = choice(&[Scale::Auto, Scale::DivideBy255, Scale::AsIs]))]
+    pub(crate) scale: Option<Scale>,
+    /// Other names for the classes of the data, for example cats=cat,dogs=non-cat
+    #[arg(long, value_name = "OWN=NAME,…", value_parser = class_pair, value_delimiter = ',')]
+    pub(crate) class_map: Vec<(String, String)>,
 }
 
 /// Which images are drawn when the data is `drawn`.
@@ -234,6 +242,13 @@ fn class_weights(text: &str) -> Result<ClassWeights, String> {
             .map(ClassWeights::Given)
             .map_err(|error| format!("{error}; expected none, balanced, or a number a class")),
     }
+}
+
+/// A class of the data and what it is called.
+fn class_pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(own, name)| !own.is_empty() && !name.is_empty());
+    let pair = pair.map(|(own, name)| (own.to_owned(), name.to_owned()));
+    pair.ok_or_else(|| format!("`{text}`: expected OWN=NAME"))
 }
 
 /// Those a hidden layer can have.

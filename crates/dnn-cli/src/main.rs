@@ -15,7 +15,6 @@ mod file;
 mod input;
 mod interrupt;
 mod judge;
-mod prepared;
 mod progress;
 mod quality;
 mod run;

@@ -5,7 +5,7 @@ mod common;
 
 use common::files::{npy, npz as archive};
 use common::message;
-use dnn_data::{DataError, Limits, Names, Splits, npz, source};
+use dnn_data::{DataError, Limits, Names, SplitName, Splits, format};
 use std::fs;
 use std::path::Path;
 use tempfile::NamedTempFile;
@@ -20,7 +20,7 @@ fn file(bytes: &[u8]) -> NamedTempFile {
 
 fn load(arrays: &[(&str, Vec<u8>)]) -> Result<Splits, DataError> {
     let file = file(&archive(arrays, true));
-    source::open(file.path(), &source::Options::default())
+    format::open(file.path(), &format::Options::default())
 }
 
 /// What is said of these arrays, with the path as F.
@@ -30,7 +30,7 @@ fn refusal(arrays: &[(&str, Vec<u8>)]) -> String {
 
 fn refusal_of(bytes: &[u8], limits: &Limits) -> String {
     let file = file(bytes);
-    said(file.path(), &npz::load(file.path(), limits).expect_err("refused"))
+    said(file.path(), &common::load_within(".npz", file.path(), limits).expect_err("refused"))
 }
 
 fn said(path: &Path, error: &DataError) -> String {
@@ -51,8 +51,8 @@ fn digits() -> Arrays {
 fn training_and_test_set_are_read_by_their_usual_names() {
     for deflate in [true, false] {
         let file = file(&archive(&digits(), deflate));
-        let splits = source::open(file.path(), &source::Options::default()).expect("readable");
-        let (train, test) = (splits.train.expect("train"), splits.test.expect("test"));
+        let splits = format::open(file.path(), &format::Options::default()).expect("readable");
+        let (train, test) = (splits.train().expect("train"), splits.test().expect("test"));
         assert_eq!(train.shape().to_string(), "2×2×1");
         assert_eq!((train.labels(), train.image(1)), (&[1, 2][..], &[4, 5, 6, 255][..]));
         assert_eq!((test.labels(), test.image(0)), (&[0][..], &[9, 8, 7, 6][..]));
@@ -60,8 +60,8 @@ fn training_and_test_set_are_read_by_their_usual_names() {
     }
     let x = npy("|u1", false, &[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6]);
     let splits = load(&[("X", x), ("y", npy("|b1", false, &[1, 1], &[1]))]).expect("readable");
-    assert_eq!(splits.train.expect("train").shape().to_string(), "1×2×3");
-    assert_eq!(splits.test, None);
+    assert_eq!(splits.train().expect("train").shape().to_string(), "1×2×3");
+    assert_eq!(splits.test(), None);
 }
 
 #[test]
@@ -76,15 +76,18 @@ fn types_byte_orders_and_orders_of_indices_give_the_same_numbers() {
     ];
     for table in tables {
         let y = npy(">i2", false, &[1, 2], &[0, 0, 0, 1]);
-        let train = load(&[("x", table), ("y", y)]).expect("readable").train.expect("train");
+        let train = load(&[("x", table), ("y", y)])
+            .expect("readable")
+            .take(SplitName::Train)
+            .expect("train");
         assert_eq!(train.shape().to_string(), "1×3×1");
-        assert_eq!(train.floats(), Some(&c.map(|v| v as f32)[..]));
+        assert_eq!(common::numbers(&train), Some(c.to_vec()));
         assert_eq!(train.labels(), [0, 1]);
     }
     // Integers that are bytes become bytes.
     let x = npy("<i4", false, &[2, 1, 1], &[7_i32, 255].map(i32::to_le_bytes).concat());
     let train = load(&[("images", x), ("labels", npy("|u1", false, &[2], &[0, 1]))]);
-    assert_eq!(train.expect("readable").train.expect("train").pixels(), [7, 255]);
+    assert_eq!(train.expect("readable").take(SplitName::Train).expect("train").pixels(), [7, 255]);
 }
 
 #[test]
@@ -95,12 +98,16 @@ fn any_two_arrays_are_read_by_their_names() {
     let file = file(&archive(&arrays, true));
     let names =
         Names { images: "x_test".into(), labels: "y_test".into(), classes: Some("digits".into()) };
-    let set = npz::load_named(file.path(), &names, &Limits::default()).expect("readable");
+    let named = |names: &Names| {
+        let names = Some(names.clone());
+        let options = format::Options { names, ..format::Options::default() };
+        format::open(file.path(), &options)
+            .map(|mut splits| splits.take(SplitName::Train).expect("named arrays"))
+    };
+    let set = named(&names).expect("readable");
     assert_eq!((set.len(), set.classes()), (1, &["äb", "ce", "xyz"].map(String::from)[..]));
-    let options = source::Options { names: Some(names.clone()), ..source::Options::default() };
-    assert_eq!(source::open(file.path(), &options).expect("readable").train, Some(set));
     let names = Names { images: "z".into(), ..names };
-    let error = npz::load_named(file.path(), &names, &Limits::default()).expect_err("no z");
+    let error = named(&names).expect_err("no z");
     assert_eq!(
         said(file.path(), &error),
         "F: arrays: expected one called `z`, got `x_train`, `y_train`, `x_test`, `y_test`, `digits`"

@@ -7,7 +7,7 @@ use crate::run::{self, RunConfig};
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::augment::AugmentedExamples;
-use dnn_data::{ImageSet, Splits};
+use dnn_data::{ImageSet, SplitName};
 use dnn_train::{Fold, FoldSummary, Observer, Trainable, cross_validate};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     let source = config.source.as_ref().context("no data given")?;
-    let Splits { train: Some(train), .. } = source.load(console)? else {
+    let Some(train) = source.load(console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.display());
     };
     dnn_train::check_folds(k, train.len())?;

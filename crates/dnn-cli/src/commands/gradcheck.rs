@@ -4,14 +4,14 @@ use crate::args::{DrawArgs, Layers, NameArgs, hidden_activations, layers};
 use crate::choice::choice;
 use crate::console::{Console, warn};
 use crate::run;
-use crate::source::{Source, Split};
+use crate::source::{Source, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::gradcheck::{self, Options, Outcome, ParameterCheck, in_double};
 use dnn_core::network::Workspace;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Loss, Network};
 use dnn_data::AnyNetwork;
-use dnn_data::ImageSet;
+use dnn_data::SplitName;
 use dnn_train::TrainConfig;
 use nalgebra::DMatrix;
 use serde::Serialize;
@@ -41,8 +41,8 @@ pub(crate) struct Args {
     /// A folder or file of labelled images or numbers, or `drawn`
     data: Option<PathBuf>,
     /// Which images of the data [default: train]
-    #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), requires = "data")]
-    split: Option<Split>,
+    #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), requires = "data")]
+    split: Option<SplitName>,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -250,16 +250,22 @@ impl Case {
             AnyNetwork::F64(network) => network.clone(),
         };
         let splits =
-            Source::new(data, &args.names, &args.draw)?.load_for(Some(model.input()), console)?;
+            Source::new(data, &args.names, &args.draw)?.load_for(model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let split =
-            if args.names.x.is_some() { Split::Train } else { args.split.unwrap_or(Split::Train) };
-        let set = split.of(splits, data)?;
+        let split = if args.names.x.is_some() {
+            SplitName::Train
+        } else {
+            args.split.unwrap_or(SplitName::Train)
+        };
+        let set = split_of(split, splits, data)?;
         let m = args.examples.unwrap_or(N_IMAGES.min(set.len()));
         if m > set.len() {
             bail!("--examples {m}: {} has {} {split} images", data.display(), set.len());
         }
-        let set = some_of(&set, m, args.seed)?;
+        let mut chosen = Generator::new(RngKind::Modern, args.seed)?.permutation(set.len());
+        chosen.truncate(m);
+        chosen.sort_unstable();
+        let set = set.select(&chosen);
         let misfit = || format!("{} does not fit the model {}", data.display(), path.display());
         let dataset: Dataset<f64> = set.to_dataset(model.input()).with_context(misfit)?;
         // A gradient is one whatever the classes are called; an output for each it must have.
@@ -291,16 +297,6 @@ impl Case {
         writeln!(out, "Step:      ε = {:e}", args.epsilon)?;
         Ok(out)
     }
-}
-
-/// `m` of the images, chosen at random, in their order.
-fn some_of(set: &ImageSet, m: usize, seed: u64) -> anyhow::Result<ImageSet> {
-    let mut chosen = Generator::new(RngKind::Modern, seed)?.permutation(set.len());
-    chosen.truncate(m);
-    chosen.sort_unstable();
-    let pixels = chosen.iter().flat_map(|&i| set.image(i)).copied().collect();
-    let labels = chosen.iter().map(|&i| set.labels()[i]).collect();
-    Ok(ImageSet::new(pixels, set.shape(), labels, set.classes().to_vec())?)
 }
 
 /// Makes the gradient of one parameter wrong: by 1 %, and by 0.001 in case that it is zero.

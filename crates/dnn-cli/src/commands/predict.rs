@@ -53,6 +53,12 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             AnyNetwork::F64(network) => probabilities(network, image, model.input()),
         };
         let result = match result {
+            Ok(probabilities) if probabilities.iter().any(|p| !p.is_finite()) => {
+                bad += 1;
+                let error = "the model gives an answer that is no number (NaN)".to_owned();
+                warn(format!("error: {}: {error}", image.display()));
+                Outcome::Error { error }
+            }
             Ok(probabilities) => {
                 let best = predictions(&probabilities)[0];
                 let class = model.classes()[best.class as usize].as_str();

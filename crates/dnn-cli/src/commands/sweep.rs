@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, None) => Source::usual(console)?,
     };
     let splits = source.load(console)?;
-    ensure!(splits.train.is_some(), "{}: no training images", source.data.display());
+    ensure!(splits.train().is_some(), "{}: no training images", source.data.display());
     let sets = Sets::new(&splits, &configs)?;
     for config in &configs {
         sets.check(config)?;
@@ -212,9 +212,9 @@ struct Pair<F: Trainable> {
 impl Sets {
     fn new(splits: &Splits, configs: &[TrainConfig]) -> anyhow::Result<Self> {
         fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<Pair<F>> {
-            let train = splits.train.as_ref().context("no training images")?;
+            let train = splits.train().context("no training images")?;
             let contract = train.contract()?;
-            let test = splits.test.as_ref().map(|test| test.to_dataset(&contract)).transpose()?;
+            let test = splits.test().map(|test| test.to_dataset(&contract)).transpose()?;
             Ok(Pair { train: train.to_dataset(&contract)?, test })
         }
         let needs = |precision| configs.iter().any(|c| c.precision == precision);

@@ -164,6 +164,11 @@ pub(crate) const KEYS: &[Key] = &[
         "The column of the labels in a table (CSV), by its name or its number from 1.",
         "\"species\"",
     ),
+    key(
+        "source.scale",
+        "What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255.",
+    ),
+    key("source.class_map", "Other names for the classes of the data, each with its new one."),
     key("source.drawn", "Which images are drawn, when `data` is \"drawn\"."),
     key("source.drawn.train", "Training images, a number."),
     key("source.drawn.test", "Test images, a number."),

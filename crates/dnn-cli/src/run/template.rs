@@ -7,8 +7,8 @@ use super::RunConfig;
 use super::keys;
 use super::shape::{Base, Shape, Variant};
 use crate::console::program;
-use crate::input::Input;
 use crate::source::Source;
+use dnn_data::loader::InputConfig;
 use std::fmt::Write;
 use toml::Value;
 
@@ -23,7 +23,7 @@ const WIDTH: usize = 96;
 pub(crate) fn commented(config: &RunConfig) -> anyhow::Result<String> {
     let mut shown = config.clone();
     let source = shown.source.get_or_insert_with(Source::drawn);
-    source.input.get_or_insert_with(Input::default);
+    source.input.get_or_insert_with(InputConfig::default);
     shown.augment.get_or_insert_default();
     let writer = Writer { given: Base::new(config)?, base: Base::new(&shown)? };
     let mut out = String::new();
