@@ -55,9 +55,11 @@ pub(crate) fn resolve(
                     Labels::Indices(labels) => labels.iter().max().copied(),
                     Labels::Names(_) => None,
                 });
-                // Checked against the limit below before as many names are made.
-                let n = largest.max().unwrap_or(0).saturating_add(1).clamp(2, max_classes.max(2));
-                numbered(n as usize)
+                let largest = largest.max().unwrap_or(0);
+                if largest >= max_classes {
+                    return Err(first_index_from(&sets, max_classes));
+                }
+                numbered((largest as usize + 1).max(2))
             }
         },
     };
@@ -97,6 +99,18 @@ pub(crate) fn resolve(
     }
     drop(by_name);
     Ok((indices, classes))
+}
+
+/// What is said of the first index that is `max_classes` or above.
+fn first_index_from(sets: &[Labels], max_classes: u32) -> BadLabel {
+    let in_set = |(set, labels): (usize, &Labels)| {
+        let Labels::Indices(labels) = labels else { return None };
+        let index = labels.iter().position(|&label| label >= max_classes)?;
+        Some((set, index, labels[index]))
+    };
+    let (set, index, label) = sets.iter().enumerate().find_map(in_set).unwrap_or_default();
+    let expected = format!("a class index below {max_classes}");
+    BadLabel { set, index, expected, got: label.to_string() }
 }
 
 /// The sorted names of labels that are names; `None` when all are indices.

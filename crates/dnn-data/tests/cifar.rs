@@ -67,7 +67,11 @@ fn what_is_no_record_is_refused() {
     let text = load(&records(&[1, 10]), 1 << 20);
     assert_eq!(text, "F: label 1: expected a class index from 0 to 9, got 10");
     let text = load(&whole, 4096);
-    assert_eq!(text, "F: the images would take 6146 bytes in memory, the limit is 4096 bytes");
+    assert_eq!(
+        text,
+        "F: the training set, 2 images of 32×32×3, would take 6144 bytes in memory, the limit is 4096 \
+         bytes"
+    );
     // And by the common door they are something else.
     fs::write(&path, records(&[1, 10])).expect("written");
     let error = format::open(&path, &format::Options::default()).expect_err("no source");

@@ -75,7 +75,7 @@ fn what_is_no_table_is_refused_with_line_and_column() {
         ("a,b,y\n1,2,0\n1,x,1\n", "F: line 3, column 2 (b): expected a number, got \"x\""),
         ("1,2,0\n1,,1\n", "F: line 2, column 2: expected a number, got nothing"),
         ("1,nan,0\n", "F: line 1, column 2: expected a number, got \"nan\""),
-        ("1,1e99,0\n", "F: line 1, column 2: expected a number, got \"1e99\""),
+        ("1,1e999,0\n", "F: line 1, column 2: expected a number, got \"1e999\""),
         ("1,2,0\n1,2\n", "F: line 2: expected 3 columns, as in the first line, got 2"),
         (
             "a,y\n1,0\n2,0.5\n",
@@ -93,7 +93,7 @@ fn what_is_no_table_is_refused_with_line_and_column() {
         ("a,y\n", "F: rows: expected at least one, got none"),
         (
             "404: Not Found",
-            "F: columns: expected a column of labels and 1 to 4096 of numbers, separated by commas, \
+            "F: columns: expected a column of labels and 1 to 16777216 of numbers, separated by commas, \
              semicolons or tabs, got 1 column, beginning with \"404: Not Found\"",
         ),
     ];

@@ -211,8 +211,8 @@ fn floats_are_images_or_a_table() {
             .take(SplitName::Train)
             .expect("a set");
         assert_eq!((train.shape().to_string(), train.pixels()), ("2×3×3".into(), &pixels()[..]));
-        let expected: Vec<f32> = pixels().iter().map(|&b| (f64::from(b) / 255.0) as f32).collect();
-        assert_eq!(common::numbers(&train), Some(expected.iter().map(|&v| f64::from(v)).collect()));
+        let expected: Vec<f64> = pixels().iter().map(|&b| f64::from(b) / 255.0).collect();
+        assert_eq!(common::numbers(&train), Some(expected));
 
         let table = |x: &[f32], shape: &'static [u64]| {
             let x = x.to_vec();
@@ -245,7 +245,7 @@ fn limits_hold() {
         let mut options = Options { backend, ..Options::default() };
         options.limits.max_bytes = 71;
         let error = common::load_hdf5(&fixture("no_classes"), &options).expect_err("72 bytes");
-        let expected = "`train_set_x` of shape (4, 2, 3, 3) would take 72 bytes in memory, the \
+        let expected = "the training set, 4 images of 2×3×3, would take 72 bytes in memory, the \
                         limit is 71 bytes";
         assert!(message(&error).ends_with(expected), "{}", message(&error));
         options.limits.max_bytes = 200;

@@ -83,7 +83,7 @@ fn several_candidates_or_none_are_an_error_that_lists_them() {
     let missing = common::load_hdf5(&other.path().join("none"), &Options::default());
     assert!(message(&missing.expect_err("no folder")).contains("none: open failed: No such file"));
     let file = common::load_hdf5(&other.path().join("named.h5"), &Options::default());
-    assert!(message(&file.expect_err("a file")).contains("expected a folder of HDF5 files"));
+    assert!(message(&file.expect_err("other names")).contains("`train_set_x`"));
 }
 
 #[test]

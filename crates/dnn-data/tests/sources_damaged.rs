@@ -184,7 +184,7 @@ fn labels_count_as_what_becomes_of_them() {
 }
 
 #[test]
-fn bytes_that_become_numbers_count_as_such() {
+fn bytes_beside_numbers_take_no_more_than_bytes() {
     let n = MAX_BYTES / 4;
     let arrays = [
         ("x_train", npy("|u1", false, &[n / 2, 4], &vec![2; 2 * n as usize])),
@@ -192,7 +192,15 @@ fn bytes_that_become_numbers_count_as_such() {
         ("x_test", npy("<f4", false, &[1, 4], &[1; 16])),
         ("y_test", npy("|u1", false, &[1], &[0])),
     ];
-    check_large("data.npz", &npz(&arrays, true), &[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data.npz");
+    fs::write(&path, npz(&arrays, true)).expect("written");
+    let limits = Limits { max_bytes: MAX_BYTES, ..Limits::default() };
+    let options = format::Options { limits, ..format::Options::default() };
+    LARGEST.store(0, Ordering::Relaxed);
+    assert!(format::open(&path, &options).is_ok());
+    let asked = LARGEST.load(Ordering::Relaxed);
+    assert!(asked <= MAX_BYTES as usize + OVERHEAD, "{asked} bytes at once");
 }
 
 #[test]

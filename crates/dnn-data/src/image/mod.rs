@@ -22,6 +22,7 @@ mod error;
 mod jpeg;
 mod jpeg_structure;
 mod orientation;
+mod other_formats;
 mod pixels;
 mod png_file;
 mod signature;
@@ -141,6 +142,9 @@ pub fn decode_bytes(
     match signature::format(bytes)? {
         ImageFormat::Png => png_file::decode(bytes, limits, rendering),
         ImageFormat::Jpeg => jpeg::decode(bytes, limits, rendering),
+        format @ (ImageFormat::WebP | ImageFormat::Bmp) => {
+            other_formats::decode(bytes, format, limits, rendering)
+        }
     }
 }
 

@@ -24,8 +24,9 @@ pub(in super::super) static FLAT_FOLDER: ImageFiles = ImageFiles {
 /// The class in a name: what stands before the number at its end, and a dot, line or space.
 fn class_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_string_lossy().into_owned();
-    let class = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-    let has_number = class.len() < stem.len();
+    let numbered = stem.trim_end_matches(')');
+    let class = numbered.trim_end_matches(|c: char| c.is_ascii_digit());
+    let has_number = class.len() < numbered.len();
     let class = class.trim_end_matches([' ', '(', ')', '.', '_', '-']);
     (has_number && !class.is_empty()).then(|| class.to_owned())
 }

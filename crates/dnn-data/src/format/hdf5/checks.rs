@@ -42,7 +42,11 @@ pub(super) fn label_extent(file: &OpenFile, info: &DatasetInfo) -> Result<u64, H
 }
 
 /// Labels: class indices, or names of classes. Strings of digits are indices.
-pub(super) fn read_labels(file: &OpenFile, info: &DatasetInfo) -> Result<Labels, Hdf5Error> {
+pub(super) fn read_labels(
+    file: &OpenFile,
+    info: &DatasetInfo,
+    n_classes: Option<usize>,
+) -> Result<Labels, Hdf5Error> {
     if matches!(info.element, Element::FixedString(_) | Element::VarString) {
         return Ok(Labels::of_words(file.read_strings(info)?));
     }
@@ -51,7 +55,10 @@ pub(super) fn read_labels(file: &OpenFile, info: &DatasetInfo) -> Result<Labels,
             path: file.path.clone(),
             name: info.name.clone(),
             index,
-            expected: "a class index, 0 or more".into(),
+            expected: match n_classes {
+                Some(n) => format!("a class index from 0 to {}", n - 1),
+                None => "a class index, 0 or more".into(),
+            },
             got: value.to_string(),
         })
     };

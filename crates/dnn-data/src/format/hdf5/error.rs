@@ -30,12 +30,6 @@ pub enum Hdf5Error {
         /// "folder" or "device".
         got: &'static str,
     },
-    /// A file stands where a folder should.
-    #[error("{}: expected a folder of HDF5 files, got a file", path.display())]
-    NotAFolder {
-        /// What was given.
-        path: PathBuf,
-    },
     /// The file has no byte.
     #[error("{}: the file is empty (0 bytes), expected HDF5", path.display())]
     Empty {

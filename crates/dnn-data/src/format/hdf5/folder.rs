@@ -43,9 +43,6 @@ pub(super) fn files(folder: &Path, options: &Options) -> Result<Vec<PathBuf>, Hd
 /// The HDF5 files of a folder by their names, sorted.
 fn candidates(folder: &Path) -> Result<Vec<PathBuf>, Hdf5Error> {
     let io = |source| Hdf5Error::Io { path: folder.into(), operation: "open", source };
-    if !std::fs::metadata(folder).map_err(io)?.is_dir() {
-        return Err(Hdf5Error::NotAFolder { path: folder.into() });
-    }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();

@@ -157,7 +157,7 @@ impl RawSet<Labels> {
             }
         }
         let classes = classes.map(|name| read_classes(&file, &name)).transpose()?;
-        let labels = read_labels(&file, &labels)?;
+        let labels = read_labels(&file, &labels, classes.as_ref().map(Vec::len))?;
         let contract = read_contract(&file, shape)?;
         Ok(Self { split, file, names, images, shape, labels, classes, contract })
     }
