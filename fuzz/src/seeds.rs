@@ -5,11 +5,9 @@ mod sources;
 pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{
-    Activation, Architecture, Dataset, Init, InputContract, Model, Network, OutputActivation,
-    Precision, Standardization,
-};
+use dnn_core::{Activation, Architecture, Dataset, Init, Network, OutputActivation, Precision};
 use dnn_data::augment::{AugmentConfig, Fill, Padding, Strength};
+use dnn_data::{InputContract, Model, Standardization};
 use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::Adam;

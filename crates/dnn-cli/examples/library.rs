@@ -5,11 +5,11 @@
 //! Without it, drawn images are written as HDF5, and that file is read.
 
 use dnn_core::metrics::predictions;
-use dnn_core::{AnyNetwork, Model};
 use dnn_data::hdf5::{self, Factors};
 use dnn_data::image::{DecodeLimits, load_features, write_png};
+use dnn_data::loader::{DataConfig, Hooks, Loader};
 use dnn_data::synthetic::{DrawOptions, draw};
-use dnn_data::{Splits, source};
+use dnn_data::{AnyNetwork, Model, SplitName, Splits};
 use dnn_train::{Flow, IterationEvent, TrainConfig, evaluate, train};
 use nalgebra::DMatrix;
 use std::error::Error;
@@ -30,8 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     // File → examples, one a column.
-    let splits = source::open(&data, &source::Options::default())?;
-    let images = splits.train.ok_or("no training images")?;
+    let config = DataConfig::of(data);
+    let mut splits = Loader::new(&config, Hooks::default()).splits()?;
+    let images = splits.take(SplitName::Train).ok_or("no training images")?;
     let contract = images.contract()?;
     let examples = images.to_dataset::<f32>(&contract)?;
     println!("{} images of {}", images.len(), images.shape());
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Flow::Continue
     };
     let trained = train(&config, &examples, &mut [&mut log])?;
-    if let Some(test) = &splits.test {
+    if let Some(test) = splits.take(SplitName::Test) {
         let score = evaluate(&trained.network, &test.to_dataset(&contract)?)?.score;
         println!("Test accuracy: {} of {}", score.correct, score.total);
     }

@@ -16,7 +16,6 @@ mod file;
 mod input;
 mod interrupt;
 mod judge;
-mod prepared;
 mod progress;
 mod quality;
 mod run;

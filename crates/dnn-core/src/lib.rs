@@ -14,12 +14,10 @@
 //! | make and apply a network | [`Network`], [`Architecture`], [`init`] |
 //! | draw the course's random numbers | [`rng`] |
 //! | judge predictions | [`metrics`] |
-//! | keep a network | [`Model`] |
 //!
 //! The cost, the whole network's way back and training are in the crate `dnn-train`.
 
 pub mod activation;
-mod contract;
 mod dataset;
 mod elementary;
 pub mod gemm;
@@ -29,7 +27,6 @@ mod kernels;
 pub mod layer;
 pub mod linear;
 pub mod metrics;
-pub mod model_file;
 pub mod network;
 mod output;
 pub mod rng;
@@ -39,12 +36,8 @@ mod simd;
 pub mod split;
 
 pub use activation::{Activation, Bias};
-pub use contract::{
-    Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization,
-};
 pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks};
 pub use init::Init;
-pub use model_file::{AnyNetwork, Model, ModelError};
 pub use network::{Architecture, Network, NetworkError};
 pub use output::OutputActivation;
 pub use scalar::{Precision, Real};

@@ -20,12 +20,12 @@ pub(crate) fn selected<F: Real>(
 /// How many examples are read to be judged: bytes enough for their products to be fast, and fewer
 /// when not all are in memory.
 pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
-    let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 4 * JUDGED_BYTES };
+    let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 16 * JUDGED_BYTES };
     (bytes / (examples.n_features() * size_of::<F>()) / 8 * 8).clamp(8, 256)
 }
 
 /// Bytes of the examples that a thread judges at a time, when they are streamed.
-pub(crate) const JUDGED_BYTES: usize = 4 << 20;
+pub(crate) const JUDGED_BYTES: usize = 1 << 20;
 
 /// The logits of all examples, (n_L, m), some at a time and on all cores. An example's logits do not
 /// depend on what stands beside it, so neither do they on the number of cores.

@@ -3,13 +3,12 @@
 use crate::args::ModelArg;
 use crate::console::{Console, interval, of_how_many, printable, shown, warn};
 use crate::file::{picture_name, write_chart};
-use crate::judge::{Answers, LabelledArgs};
+use crate::judge::{Answers, Labelled, LabelledArgs, prepared};
 use crate::quality::Quality;
 use crate::run;
-use crate::source::Split;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
-use dnn_data::ImageSet;
+use dnn_data::{ImageSet, SplitName};
 use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
 use std::fmt::Write;
@@ -40,7 +39,7 @@ pub(crate) struct Args {
 struct Result<'a> {
     model: &'a Path,
     data: &'a Path,
-    split: Split,
+    split: SplitName,
     correct: usize,
     total: usize,
     accuracy: f64,
@@ -86,8 +85,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         ensure!((0.0..=1.0).contains(&floor), "--require {floor}: expected a share from 0 to 1");
     }
     let (model, model_path) = run::read_model(&args.model.model)?;
-    let LabelledArgs { data, split, .. } = &args.labelled;
-    let set = args.labelled.load(model.input(), console)?;
+    let split = args.labelled.split;
+    let Labelled { images, data } = args.labelled.load(&model, &model_path, console)?;
+    let set = prepared(&images, model.input(), &model_path, console)?;
     let answers = Answers::of(&model, &set).with_context(|| {
         format!("{} does not fit the model {}", data.display(), model_path.display())
     })?;
@@ -105,13 +105,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .collect();
     let met = args.require.is_none_or(|floor| score.accuracy() >= floor);
     if !console.json {
-        console.text(describe(&args.labelled, &answers, &quality, &confusion, &rows)?)?;
+        console.text(describe(&data, split, &answers, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
     }
     console.json(&Result {
         model: &model_path,
-        data,
-        split: *split,
+        data: &data,
+        split,
         correct: score.correct,
         total: score.total,
         accuracy: score.accuracy(),
@@ -142,7 +142,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     // Last, because the judgement stands whatever becomes of its picture.
     if let Some(path) = &args.mislabeled {
-        draw_mislabeled(path, &set, classes, predictions, &mislabeled, *split)
+        draw_mislabeled(path, &set, classes, predictions, &mislabeled, split)
             .context("the evaluation is complete, but not its picture")?;
         console.text(format!("Written: {}", shown(path)))?;
     }
@@ -151,15 +151,16 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 
 /// The result as text.
 fn describe(
-    labelled: &LabelledArgs,
+    data: &Path,
+    split: SplitName,
     answers: &Answers,
     quality: &Quality<'_>,
     confusion: &Confusion,
     rows: &[ClassRow<'_>],
 ) -> std::result::Result<String, std::fmt::Error> {
     let mut out = String::new();
-    let (data, score) = (labelled.data.display(), answers.score);
-    writeln!(out, "Data:      {data} ({})", labelled.split)?;
+    let (data, score) = (data.display(), answers.score);
+    writeln!(out, "Data:      {data} ({split})")?;
     writeln!(out, "Accuracy:  {}, {}", of_how_many(score), interval(score))?;
     writeln!(out, "Cost:      {:.6}", answers.cost)?;
     writeln!(out, "{quality}")?;
@@ -216,7 +217,7 @@ fn draw_mislabeled(
     classes: &[String],
     predictions: &[Prediction],
     mislabeled: &[usize],
-    split: Split,
+    split: SplitName,
 ) -> anyhow::Result<()> {
     let name = |class: u32| printable(&classes[class as usize]);
     let captions: Vec<Vec<String>> = mislabeled
@@ -243,8 +244,9 @@ fn draw_mislabeled(
         mislabeled.len(),
         set.len(),
         match split {
-            Split::Train => "training",
-            Split::Test => "test",
+            SplitName::Train | SplitName::Unsplit => "training",
+            SplitName::Validation => "validation",
+            SplitName::Test => "test",
         }
     );
     write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?)

@@ -3,12 +3,11 @@
 use super::train::Place;
 use crate::console::{Console, causes, interval, of_how_many};
 use crate::interrupt;
-use crate::prepared::hash;
 use crate::run::{self, RunConfig, RunFolder};
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::augment::AugmentedExamples;
-use dnn_data::{ImageSet, Splits};
+use dnn_data::{ImageSet, SplitName, identity};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -92,7 +91,7 @@ pub(super) fn run(
     let report = Report {
         run: folder.path().into(),
         data: source.data.clone(),
-        data_hash: hash([&train]),
+        data_hash: identity(&train.contract()?, [&train as _])?,
         k,
         folds: Vec::new(),
         failed: Vec::new(),
@@ -111,7 +110,7 @@ pub(super) fn resume(
     interrupt::listen()?;
     let report = Report::read(folder.path())?;
     let train = load(config, console)?;
-    let (then, now) = (&report.data_hash, hash([&train]));
+    let (then, now) = (&report.data_hash, identity(&train.contract()?, [&train as _])?);
     ensure!(
         *then == now,
         "{}: the folds are of other data: their hash was {then}, and is {now}",
@@ -122,7 +121,7 @@ pub(super) fn resume(
 
 fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let source = config.source.as_ref().context("no data given")?;
-    let Splits { train: Some(train), .. } = source.load(console)? else {
+    let Some(train) = source.load(console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.display());
     };
     Ok(train)

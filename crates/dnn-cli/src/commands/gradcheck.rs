@@ -4,12 +4,11 @@ use crate::args::{DrawArgs, Layers, NameArgs, hidden_activations, layers};
 use crate::choice::choice;
 use crate::console::{Console, warn};
 use crate::run;
-use crate::source::{Source, Split};
+use crate::source::{Source, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{
-    Activation, AnyNetwork, Architecture, Dataset, Examples, Init, Network, OutputActivation,
-};
+use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
+use dnn_data::{AnyNetwork, SplitName};
 use dnn_train::engine::EngineKind;
 use dnn_train::gradcheck::{
     self, EngineGradients, Options, Outcome, ParameterCheck, engine_gradients, in_double,
@@ -44,8 +43,8 @@ pub(crate) struct Args {
     /// A folder or file of labelled images or numbers, or `drawn`
     data: Option<PathBuf>,
     /// Which images of the data [default: train]
-    #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), requires = "data")]
-    split: Option<Split>,
+    #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), requires = "data")]
+    split: Option<SplitName>,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -259,11 +258,14 @@ impl Case {
             AnyNetwork::F64(network) => network.clone(),
         };
         let splits =
-            Source::new(data, &args.names, &args.draw)?.load_for(Some(model.input()), console)?;
+            Source::new(data, &args.names, &args.draw)?.load_for(model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let split =
-            if args.names.x.is_some() { Split::Train } else { args.split.unwrap_or(Split::Train) };
-        let set = split.of(splits, data)?;
+        let split = if args.names.x.is_some() {
+            SplitName::Train
+        } else {
+            args.split.unwrap_or(SplitName::Train)
+        };
+        let set = split_of(split, splits, data)?;
         let m = args.examples.unwrap_or(N_IMAGES.min(set.len()));
         if m > set.len() {
             bail!("--examples {m}: {} has {} {split} images", data.display(), set.len());

@@ -4,10 +4,10 @@ use super::{folds, sweep};
 use crate::console::{Console, argument, causes, of_how_many, printable, program, warn};
 use crate::run::{self, RunConfig, RunFolder, Summary};
 use anyhow::Context;
-use dnn_core::{Architecture, InputContract, Model, Precision};
+use dnn_core::{Architecture, Precision};
 use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
 use dnn_data::image::{DecodeLimits, Rendering, decode_file};
-use dnn_data::{DataError, ImageSet, source};
+use dnn_data::{DataError, ImageSet, InputContract, Model, SplitName, format};
 use dnn_train::{End, FoldSummary, TrainConfig};
 use serde::Serialize;
 use std::fmt::Write;
@@ -32,6 +32,7 @@ enum Found {
     Data {
         path: PathBuf,
         train: Option<SetFacts>,
+        validation: Option<SetFacts>,
         test: Option<SetFacts>,
     },
     Image {
@@ -115,7 +116,7 @@ impl SetFacts {
             height: shape.height,
             width: shape.width,
             channels: shape.channels,
-            floats: set.floats().is_some(),
+            floats: !set.is_bytes(),
             classes: set.classes().to_vec(),
             class_counts: set.class_counts(),
         }
@@ -162,9 +163,14 @@ fn look(path: &Path) -> anyhow::Result<Found> {
 }
 
 fn look_at_data(path: &Path) -> anyhow::Result<Found> {
-    let splits = source::open(path, &source::Options::default())?;
-    let facts = |set: &Option<ImageSet>| set.as_ref().map(SetFacts::of);
-    Ok(Found::Data { path: path.into(), train: facts(&splits.train), test: facts(&splits.test) })
+    let splits = format::open(path, &format::Options::default())?;
+    let facts = |split| splits.get(split).map(SetFacts::of);
+    Ok(Found::Data {
+        path: path.into(),
+        train: facts(SplitName::Train),
+        validation: facts(SplitName::Validation),
+        test: facts(SplitName::Test),
+    })
 }
 
 fn facts(model: &Model, path: PathBuf) -> std::io::Result<ModelFacts> {
@@ -243,15 +249,16 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                 writeln!(out, "  … and more")?;
             }
         }
-        Found::Data { path, train, test } => {
+        Found::Data { path, train, validation, test } => {
             writeln!(out, "Data:     {}", path.display())?;
-            for (name, set) in [("Training: ", train), ("Test:     ", test)] {
+            let sets = [("Training: ", train), ("Validation: ", validation), ("Test:     ", test)];
+            for (name, set) in sets {
                 let Some(set) = set else { continue };
                 let SetFacts { n, height, width, channels, .. } = set;
                 let kind = if set.floats { "numbers" } else { "bytes" };
                 writeln!(out, "{name}{n} of {height}×{width}×{channels}, {kind}")?;
             }
-            if let Some(set) = train.as_ref().or(test.as_ref()) {
+            if let Some(set) = train.as_ref().or(validation.as_ref()).or(test.as_ref()) {
                 let count = |set: &Option<SetFacts>, i: usize| {
                     set.as_ref().map_or(0, |set| set.class_counts[i])
                 };
@@ -260,7 +267,8 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                     .iter()
                     .enumerate()
                     .map(|(i, name)| {
-                        format!("{} ({})", printable(name), count(train, i) + count(test, i))
+                        let n = count(train, i) + count(validation, i) + count(test, i);
+                        format!("{} ({n})", printable(name))
                     })
                     .collect();
                 writeln!(out, "Classes:  {}", classes.join(", "))?;

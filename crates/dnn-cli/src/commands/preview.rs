@@ -5,10 +5,10 @@ use crate::augmentation::augmentation;
 use crate::choice::choice;
 use crate::console::{Console, printable};
 use crate::file::{picture_name, write_chart};
-use crate::source::{Source, Split};
+use crate::source::{Source, split_of};
 use anyhow::ensure;
-use dnn_data::ImageSet;
 use dnn_data::augment::{AugmentConfig, Augmenter, Strength};
+use dnn_data::{ImageSet, SplitName};
 use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -40,8 +40,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, requires = "augment")]
     seed: u64,
     /// Which images of the data
-    #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), default_value = "train")]
-    split: Split,
+    #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), default_value = "train")]
+    split: SplitName,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Result<'a> {
     out: &'a PathBuf,
-    split: Split,
+    split: SplitName,
     examples: &'a [usize],
     augment: Option<AugmentConfig>,
     epochs: u32,
@@ -63,10 +63,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         Some(data) => Source::new(data, &args.names, &args.draw)?,
         None => Source::usual(console)?.with(&args.names, &args.draw)?,
     };
-    let split = if args.names.x.is_some() { Split::Train } else { args.split };
-    let set = split.of(source.load(console)?, &source.data)?;
+    let split = if args.names.x.is_some() { SplitName::Train } else { args.split };
+    let set = split_of(split, source.load(console)?, &source.data)?;
     ensure!(
-        args.augment.is_none() || set.floats().is_none(),
+        args.augment.is_none() || set.is_bytes(),
         "{}: its examples are numbers that are no bytes, and only images are augmented",
         source.data.display()
     );
@@ -116,7 +116,7 @@ fn images(
     examples: &[usize],
     augmenter: Option<&Augmenter>,
     n_epochs: u32,
-    split: Split,
+    split: SplitName,
 ) -> Vec<(Vec<u8>, String)> {
     let mut images = Vec::new();
     let mut augmented = vec![0; set.shape().n_bytes()];

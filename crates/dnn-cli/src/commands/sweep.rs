@@ -3,7 +3,6 @@
 use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
 use crate::file::read_text;
 use crate::interrupt;
-use crate::prepared::hash;
 use crate::progress;
 use crate::run::lines::{self, JsonLines};
 use crate::run::{self, RunConfig, RunFolder};
@@ -13,7 +12,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::settings;
 use dnn_core::{Dataset, Precision};
-use dnn_data::Splits;
+use dnn_data::{Splits, identity};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{
     End, Observer, Preset, TrainConfig, Trainable, Training, ValidationPoint, evaluate,
@@ -220,12 +219,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, None) => Source::usual(console)?,
     };
     let splits = source.load(console)?;
-    ensure!(splits.train.is_some(), "{}: no training images", source.data.display());
+    let train =
+        splits.train().with_context(|| format!("{}: no training images", source.data.display()))?;
     let sets = Sets::new(&splits, &configs)?;
     for config in &configs {
         sets.check(config)?;
     }
-    let data_hash = hash(splits.train.iter().chain(&splits.test));
+    let sets_judged = splits.iter().map(|split| &split.images as _);
+    let data_hash = identity(&train.contract()?, sets_judged)?;
     let (folder, mut rows) = match (resumed, &args.out) {
         (Some(folder), _) => {
             let rows = rows_of(&folder, &settings, &data_hash)?;
@@ -378,9 +379,9 @@ struct Pair<F: Trainable> {
 impl Sets {
     fn new(splits: &Splits, configs: &[TrainConfig]) -> anyhow::Result<Self> {
         fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<Pair<F>> {
-            let train = splits.train.as_ref().context("no training images")?;
+            let train = splits.train().context("no training images")?;
             let contract = train.contract()?;
-            let test = splits.test.as_ref().map(|test| test.to_dataset(&contract)).transpose()?;
+            let test = splits.test().map(|test| test.to_dataset(&contract)).transpose()?;
             Ok(Pair { train: train.to_dataset(&contract)?, test })
         }
         let needs = |precision| configs.iter().any(|c| c.precision == precision);

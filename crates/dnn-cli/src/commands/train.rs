@@ -8,14 +8,15 @@ use crate::console::{Console, argument, causes, interval, of_how_many, program, 
 use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt;
-use crate::prepared::Prepared;
 use crate::progress::Progress;
 use crate::run::{self, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
 use crate::settings::{FlagGroup, Flags};
-use crate::source::{DRAWN, DatasetNames, Source};
+use crate::source::{self, DRAWN, Source, loading};
 use anyhow::{Context, bail, ensure};
-use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
+use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
+use dnn_data::loader::Prepared;
+use dnn_data::{AnyNetwork, InputContract, Model};
 use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{Checkpoint, End, Observer, Preset, TrainConfig, Trainable, Training};
@@ -229,12 +230,11 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
         source.test_names = None;
     }
     let class_names = args.names.class_names.as_ref();
-    if let Some(names) = DatasetNames::new(args.test_x.as_ref(), args.test_y.as_ref(), class_names)
-    {
+    if let Some(names) = source::names(args.test_x.as_ref(), args.test_y.as_ref(), class_names) {
         source.test_names = Some(names);
     }
-    source.input = args.input.change(source.input);
-    source.caching = args.input.cache.caching();
+    source.input = args.input.change(source.input.take());
+    source.cache = args.input.cache.caching();
     source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;
     source.absolute(Path::new(""))
@@ -300,8 +300,13 @@ where
 {
     let source = config.source.as_ref().context("no data given")?;
     let augment = config.augment.filter(|augment| !augment.is_off());
-    let data = Prepared::<F>::load(source, augment, &config.training, console)?;
-    let Prepared { train, test, validation, contract, data_hash, start } = data;
+    let start = Instant::now();
+    let augment = augment.map(|augment| (augment, config.training.seed));
+    let beside = |n_features: usize, n_classes: usize, m: usize| {
+        Ok(dnn_train::memory_beside_examples::<F>(&config.training, n_features, n_classes, m)?)
+    };
+    let data = loading(source, console, |loader| loader.prepare::<F>(augment, &beside))?;
+    let Prepared { train, test, validation, contract, identity: data_hash } = data;
     let training = Training::new(&config.training, &*train).validate_on(validation.as_deref());
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();

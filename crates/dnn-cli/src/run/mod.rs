@@ -26,7 +26,7 @@ pub(crate) use summary::{Machine, Seconds, Summary};
 pub(crate) use template::commented;
 
 use anyhow::Context;
-use dnn_core::Model;
+use dnn_data::Model;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 

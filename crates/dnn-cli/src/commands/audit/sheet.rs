@@ -4,7 +4,7 @@ use super::count;
 use crate::console::printable;
 use crate::file::write_chart;
 use dnn_data::Splits;
-use dnn_data::audit::{Audit, Group, ImageRef, Likeness, Near, Split};
+use dnn_data::audit::{Audit, Group, ImageRef, Likeness, Near};
 use dnn_report::{Arrangement, Tile, image_sheet};
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,11 +15,7 @@ pub(super) fn write(path: &Path, splits: &Splits, audit: &Audit) -> anyhow::Resu
     let mut images = Vec::new();
     for (pair, what) in &pairs {
         for image in pair {
-            let set = match image.split {
-                Split::Train => &splits.train,
-                Split::Test => &splits.test,
-            };
-            let Some(set) = set else { continue };
+            let Some(set) = splits.get(image.split) else { continue };
             let class = printable(&audit.classes[image.label as usize]);
             let caption =
                 vec![format!("{} {}", image.split, image.index), class.into_owned(), what.clone()];
