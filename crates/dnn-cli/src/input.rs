@@ -1,11 +1,13 @@
 //! How images are prepared, as flags have it.
 
 use crate::choice::choice;
+use anyhow::bail;
 use clap::Args;
 use dnn_data::cache::CachePolicy;
 use dnn_data::folder::OnBadImage;
-use dnn_data::loader::{Background, Colors, InputConfig, Size};
-use dnn_data::{Aspect, ResizeFilter};
+use dnn_data::format::{self, Options};
+use dnn_data::loader::{Background, Colors, DataConfig, InputConfig, Size};
+use dnn_data::{Aspect, ResizeFilter, SplitName};
 use std::path::PathBuf;
 
 const ASPECTS: [Aspect; 3] = [Aspect::Stretch, Aspect::Fit, Aspect::Crop];
@@ -99,6 +101,37 @@ impl CacheArgs {
 }
 
 impl FilesArgs {
+    /// Refuses flags that would do nothing for this source.
+    ///
+    /// # Errors
+    /// Which flag does nothing, and why; or what is wrong with the source.
+    pub(crate) fn check(&self, source: &DataConfig) -> anyhow::Result<()> {
+        if !self.any() {
+            return Ok(());
+        }
+        let data = source.data.display();
+        let mut options = Options::default();
+        if source.is_drawn() {
+            bail!("{data}: --on-bad-image, --test-share and --split-seed are for image files");
+        }
+        let found = format::Source::of(&source.data, &options)?;
+        if !found.has_image_files() {
+            bail!(
+                "{data}: --on-bad-image, --test-share and --split-seed are for image files, this is \
+                 {}",
+                found.format()
+            );
+        }
+        if self.test_share.is_some() || self.split_seed.is_some() {
+            options.folder.test_share = 0.0;
+            let (parts, _) = found.parts(&options)?;
+            if parts.iter().all(|part| part.split != SplitName::Unsplit) {
+                bail!("{data}: has splits of its own, --test-share and --split-seed do nothing");
+            }
+        }
+        Ok(())
+    }
+
     fn any(&self) -> bool {
         let Self { on_bad_image, test_share, split_seed } = self;
         on_bad_image.is_some() || test_share.is_some() || split_seed.is_some()

@@ -57,6 +57,7 @@ impl LabelledArgs {
     ) -> anyhow::Result<Labelled> {
         let of_run = data_of_run(model_path)?;
         let mut source = self.source(of_run.as_ref(), model_path)?;
+        self.files.check(&source)?;
         source.input = self.files.change(source.input.take());
         source.cache = self.cache.caching();
         source.check()?;

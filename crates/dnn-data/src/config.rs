@@ -106,13 +106,10 @@ impl DataConfig {
         }
         let usual = InputConfig::default();
         let input = self.input.as_ref().unwrap_or(&usual);
-        if input.test_share != usual.test_share
-            || input.split_seed != usual.split_seed
-            || input.on_bad_image != usual.on_bad_image && self.test.is_none()
-        {
+        if input.test_share != usual.test_share || input.split_seed != usual.split_seed {
             return refuse(
-                "drawn images have a test set of their own and no files: --test-share, --split-seed \
-                 and --on-bad-image are for image files"
+                "drawn images have a test set of their own: --test-share and --split-seed are for \
+                 image files"
                     .into(),
             );
         }

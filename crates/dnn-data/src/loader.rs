@@ -23,6 +23,7 @@ use crate::folder::FolderOptions;
 use crate::format::{Options, Source};
 use crate::hdf5::{self, Hdf5Error, Stream};
 use crate::image::ImageError;
+use crate::images::each_of_all;
 use crate::preprocess::ContractChange;
 use crate::{
     DataError, FeatureExamples, ImageSet, ImageShape, Images, InputContract, Names, Normalization,
@@ -543,11 +544,14 @@ impl<'a> Loader<'a> {
             }
         }
         let entry = self.as_hdf5(path, options, change, false)?;
-        match open(&entry, None) {
-            // Damaged: it is made anew.
-            Err(_) => open(&self.as_hdf5(path, options, change, true)?, None),
-            stream => stream,
-        }
+        let whole = |stream: Option<Stream>| {
+            let read = stream.as_ref().map(|stream| each_of_all(stream, &mut |_, _| ()));
+            read.transpose().map(|_| stream)
+        };
+        // Damaged: it is made anew.
+        open(&entry, None)
+            .and_then(whole)
+            .or_else(|_| open(&self.as_hdf5(path, options, change, true)?, None))
     }
 
     /// What lies behind a path as an HDF5 file of the cache, prepared as asked; made `anew` or when it

@@ -55,6 +55,7 @@ struct SplitCounts<'a> {
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     let mut source = Source::new(&args.data, &args.names, &args.draw)?;
+    args.shape.files.check(&source)?;
     source.input = args.shape.change(None);
     let converted = loading(&source, console, |loader| loader.convert(&args.out, args.level))?;
     let Converted { classes, counts, shape, rejected } = &converted;

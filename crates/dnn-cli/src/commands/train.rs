@@ -233,6 +233,7 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
     if let Some(names) = source::names(args.test_x.as_ref(), args.test_y.as_ref(), class_names) {
         source.test_names = Some(names);
     }
+    args.input.shape.files.check(&source)?;
     source.input = args.input.change(source.input.take());
     source.cache = args.input.cache.caching();
     source.memory_limit = args.memory_limit.or(source.memory_limit);

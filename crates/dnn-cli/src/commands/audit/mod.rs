@@ -86,6 +86,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 /// As `dnn train` takes it; files that are no images are part of what is found.
 fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
     let mut source = named_source(args, console)?;
+    args.files.check(&source)?;
     let input = args.files.change(source.input.take()).unwrap_or_default();
     source.input = Some(InputConfig { on_bad_image: OnBadImage::Skip, ..input });
     source.cache = args.cache.caching();
