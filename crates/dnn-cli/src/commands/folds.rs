@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::augment::AugmentedExamples;
 use dnn_data::{ImageSet, Splits};
-use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
+use dnn_train::{Fold, FoldSummary, Folds, Observer, TrainConfig, Trainable};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub(super) struct Report {
     data: PathBuf,
     /// SHA-256 of the training images with their labels.
     data_hash: String,
+    /// How each was trained.
+    config: TrainConfig,
     /// Folds asked for.
     pub(super) k: usize,
     /// Those that were trained.
@@ -93,6 +95,7 @@ pub(super) fn run(
         run: folder.path().into(),
         data: source.data.clone(),
         data_hash: hash([&train]),
+        config: config.training.clone(),
         k,
         folds: Vec::new(),
         failed: Vec::new(),
@@ -102,14 +105,17 @@ pub(super) fn run(
     train_missing(config, &folder, &train, report, console)
 }
 
-/// Trains the folds that are missing in a folder.
+/// Trains the folds that are missing in a folder, whose configuration is `recorded`.
 pub(super) fn resume(
+    recorded: RunConfig,
     config: &RunConfig,
     folder: &RunFolder,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     let report = Report::read(folder.path())?;
+    let begun = RunConfig { training: report.config.clone(), ..recorded };
+    run::refuse_changes_of_series(&begun, config, folder.path())?;
     let train = load(config, console)?;
     let (then, now) = (&report.data_hash, hash([&train]));
     ensure!(

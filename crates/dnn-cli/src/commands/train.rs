@@ -142,10 +142,10 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
         .map_or_else(|| recorded.training.clone(), |c| c.progress().config.clone());
     let begun = RunConfig { training, ..recorded.clone() };
     let config = configured(args, recorded, console)?;
-    run::refuse_changes(&begun, &config, path)?;
     if folder.file(run::FOLDS).exists() {
-        return folds::resume(&config, &folder, console);
+        return folds::resume(begun, &config, &folder, console);
     }
+    run::refuse_changes(&begun, &config, path)?;
     if folder.file(run::MODEL).exists() {
         let summary = Summary::read(path).unwrap_or_else(|error| {
             warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
