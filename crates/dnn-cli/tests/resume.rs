@@ -525,6 +525,8 @@ fn what_is_no_run_is_refused() {
     fs::create_dir(place.path("empty")).unwrap();
     let error = place.refused(&["train", "--resume", "empty"]);
     assert!(error.contains("not a run folder, it has no config.toml"), "{error}");
+    let error = place.refused(&["train", "--resume", "empty", "--force"]);
+    assert!(error.contains("'--resume <RUN>' cannot be used with '--force'"), "{error}");
     let error = place.refused(&["sweep", "--resume", "empty"]);
     assert!(error.contains("not the folder of a sweep, it has no sweep.toml"), "{error}");
 }
