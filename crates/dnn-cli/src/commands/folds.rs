@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::augment::AugmentedExamples;
 use dnn_data::{ImageSet, Splits};
-use dnn_train::{Fold, FoldSummary, Folds, Observer, TrainConfig, Trainable};
+use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,6 @@ pub(super) struct Report {
     data: PathBuf,
     /// SHA-256 of the training images with their labels.
     data_hash: String,
-    /// How each was trained.
-    config: TrainConfig,
     /// Folds asked for.
     pub(super) k: usize,
     /// Those that were trained.
@@ -35,6 +33,8 @@ pub(super) struct Report {
     pub(super) summary: Option<FoldSummary>,
     /// 95 % interval of the pooled accuracy.
     interval: Option<(f64, f64)>,
+    /// How each was trained.
+    config: dnn_train::TrainConfig,
 }
 
 /// A fold whose training failed.
@@ -95,12 +95,12 @@ pub(super) fn run(
         run: folder.path().into(),
         data: source.data.clone(),
         data_hash: hash([&train]),
-        config: config.training.clone(),
         k,
         folds: Vec::new(),
         failed: Vec::new(),
         summary: None,
         interval: None,
+        config: config.training.clone(),
     };
     train_missing(config, &folder, &train, report, console)
 }
