@@ -504,11 +504,29 @@ fn what_is_damaged_or_half_written_does_not_keep_a_run_from_going_on() {
 }
 
 #[test]
+fn the_best_checkpoint_of_a_training_that_diverges_is_kept() {
+    let place = Place::new();
+    // The learning rate grows until the cost overflows, long after the first validation.
+    let wild = ["--schedule", "exponential:factor=2", "--lr", "0.001", "--iterations", "5000"];
+    let judged = ["--activation", "leaky-relu", "--validation", "0.2", "--validate-every", "1"];
+    let args = [&["train"], &DATA[..], &wild, &judged, &["--out", "r"]].concat();
+    let error = place.refused(&args);
+    assert!(error.contains("diverged"), "{error}");
+    assert_eq!(names(&place.path("r/checkpoints")), ["best.safetensors"]);
+    let best = fs::read(place.path("r/checkpoints/best.safetensors")).unwrap();
+    let best = Checkpoint::from_bytes(&best).unwrap();
+    assert_eq!(best.progress().best, Some(best.progress().validations.len() - 1));
+    assert!(!place.path("r/model.safetensors").exists());
+}
+
+#[test]
 fn what_is_no_run_is_refused() {
     let place = Place::new();
     fs::create_dir(place.path("empty")).unwrap();
     let error = place.refused(&["train", "--resume", "empty"]);
     assert!(error.contains("not a run folder, it has no config.toml"), "{error}");
+    let error = place.refused(&["train", "--resume", "empty", "--force"]);
+    assert!(error.contains("'--resume <RUN>' cannot be used with '--force'"), "{error}");
     let error = place.refused(&["sweep", "--resume", "empty"]);
     assert!(error.contains("not the folder of a sweep, it has no sweep.toml"), "{error}");
 }
@@ -527,9 +545,21 @@ fn folds_that_are_missing_are_trained_and_failed_ones_recorded() {
     assert_eq!((&found["kind"], &found["state"]), (&"folds".into(), &"interrupted".into()));
     assert!(place.ok(&["inspect", "f"]).contains("interrupted, 2 of 3 folds trained"));
     let before = files(&place.path("f"));
-    let error = place.refused(&["train", "--resume", "f", "--lr", "0.5"]);
-    assert!(error.contains("training.learning_rate was"), "{error}");
+    for (flags, name) in [
+        (["--lr", "0.5"], "training.learning_rate was"),
+        (["--iterations", "50"], "had iterations = 40 and epochs = 0; expected the same, got 50"),
+        (["--augment", "light"], "augment was not set"),
+    ] {
+        let error = place.refused(&[&["train", "--resume", "f"], &flags[..]].concat());
+        assert!(error.contains(name), "{error}");
+    }
     assert!(files(&place.path("f")) == before);
+    let config = place.path("f/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("learning_rate = 0.0075", "learning_rate = 0.5")).unwrap();
+    let error = place.refused(&["train", "--resume", "f"]);
+    assert!(error.contains("training.learning_rate was 0.0075 and would be 0.5"), "{error}");
+    fs::write(&config, text).unwrap();
     let text = place.ok(&["train", "--resume", "f"]);
     assert!(text.contains("Fold 3 of 3: ") && !text.contains("Fold 2 of 3"), "{text}");
     let now: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();

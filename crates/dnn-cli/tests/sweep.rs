@@ -99,9 +99,13 @@ fn a_sweep_goes_on_with_what_is_missing_and_records_what_fails() {
     assert_eq!(table("s"), whole);
     let now = fs::read_to_string(&file).unwrap();
     assert!(now.starts_with(&kept) && now.lines().count() == 5, "{now}");
-    // Rows of other images are not mixed with these.
+    // Rows of another training are not mixed with these.
     let config = place.path("s/config.toml");
     let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("l2 = 0.0", "l2 = 0.1")).unwrap();
+    let error = place.refused(&["sweep", "--resume", "s"]);
+    assert!(error.contains("training.l2 was 0.0 and would be 0.1"), "{error}");
+    // Rows of other images are not mixed with these.
     fs::write(&config, text.replace("seed = 1\nsize = 24", "seed = 2\nsize = 24")).unwrap();
     let error = place.refused(&["sweep", "--resume", "s"]);
     assert!(error.contains("the sweep is of other data"), "{error}");

@@ -32,6 +32,8 @@ pub(super) struct Report {
     pub(super) summary: Option<FoldSummary>,
     /// 95 % interval of the pooled accuracy.
     interval: Option<(f64, f64)>,
+    /// How each was trained.
+    config: dnn_train::TrainConfig,
 }
 
 /// A fold whose training failed.
@@ -97,18 +99,22 @@ pub(super) fn run(
         failed: Vec::new(),
         summary: None,
         interval: None,
+        config: config.training.clone(),
     };
     train_missing(config, &folder, &train, report, console)
 }
 
-/// Trains the folds that are missing in a folder.
+/// Trains the folds that are missing in a folder, whose configuration is `recorded`.
 pub(super) fn resume(
+    recorded: RunConfig,
     config: &RunConfig,
     folder: &RunFolder,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     let report = Report::read(folder.path())?;
+    let begun = RunConfig { training: report.config.clone(), ..recorded };
+    run::refuse_changes_of_series(&begun, config, folder.path())?;
     let train = load(config, console)?;
     let (then, now) = (&report.data_hash, identity(&train.contract()?, [&train as _])?);
     ensure!(

@@ -132,9 +132,11 @@ impl Row {
 #[serde(untagged)]
 enum Line {
     Row(Row),
-    /// The images that the rows after it were trained and judged on, as SHA-256; the first line.
-    Data {
+    /// The images that the rows after it were trained and judged on, as SHA-256, and what the
+    /// grid's values change; the first line.
+    Start {
         data_hash: String,
+        training: Box<TrainConfig>,
     },
 }
 
@@ -158,7 +160,7 @@ impl RowCounts {
             match line {
                 Line::Row(row) if row.is_failed() => counts.failed += 1,
                 Line::Row(_) => counts.trained += 1,
-                Line::Data { .. } => {}
+                Line::Start { .. } => {}
             }
         }
         Ok(counts)
@@ -229,7 +231,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let data_hash = identity(&train.contract()?, sets_judged)?;
     let (folder, mut rows) = match (resumed, &args.out) {
         (Some(folder), _) => {
-            let rows = rows_of(&folder, &settings, &data_hash)?;
+            let rows = rows_of(&folder, &base.training, &settings, &data_hash)?;
             (folder, rows)
         }
         (None, out) => {
@@ -242,7 +244,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     if args.resume.is_none() {
         // A sweep that needs nothing but its folder, and that `--config` reads as well.
-        let base = RunConfig { source: Some(source.clone()), ..RunConfig::new(base.training) };
+        let base =
+            RunConfig { source: Some(source.clone()), ..RunConfig::new(base.training.clone()) };
         let sweep = SweepFile { preset: None, config: Some(run::CONFIG.into()), grid };
         folder.write(run::SWEEP, toml::to_string(&sweep)?.as_bytes())?;
         folder.write(run::CONFIG, base.to_toml()?.as_bytes())?;
@@ -250,7 +253,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     folder.remove_stale()?;
     let mut log = JsonLines::open(&folder.file(run::ROWS))?;
     if rows.iter().all(Option::is_none) {
-        log.append(&Line::Data { data_hash });
+        log.append(&Line::Start { data_hash, training: Box::new(base.training) });
     }
     train_missing(&sets, &settings, &configs, args.jobs, &folder, &mut rows, log, console)?;
     let rows: Vec<_> = rows.into_iter().flatten().collect();
@@ -278,6 +281,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 /// The rows of a folder, in the grid's order. What is damaged in their file is taken away.
 fn rows_of(
     folder: &RunFolder,
+    base: &TrainConfig,
     settings: &[Setting],
     data_hash: &str,
 ) -> anyhow::Result<Vec<Option<Row>>> {
@@ -285,11 +289,15 @@ fn rows_of(
     let mut kept = String::new();
     for (text, line) in lines::read(&folder.file(run::ROWS))? {
         match line {
-            Line::Data { data_hash: then } => ensure!(
-                then == data_hash,
-                "{}: the sweep is of other data: their hash was {then}, and is {data_hash}",
-                folder.path().display()
-            ),
+            Line::Start { data_hash: then, training } => {
+                ensure!(
+                    then == data_hash,
+                    "{}: the sweep is of other data: their hash was {then}, and is {data_hash}",
+                    folder.path().display()
+                );
+                let of = |training: &TrainConfig| RunConfig::new(training.clone());
+                run::refuse_changes_of_series(&of(&training), &of(base), folder.path())?;
+            }
             // Compared as text: a number from JSON and one from TOML are the same then.
             Line::Row(row) => {
                 let wanted = described(&row.setting);

@@ -89,7 +89,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the run that is in --out
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "out", conflicts_with = "resume")]
     force: bool,
 }
 
@@ -162,10 +162,10 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
         .map_or_else(|| recorded.training.clone(), |c| c.progress().config.clone());
     let begun = RunConfig { training, ..recorded.clone() };
     let config = configured(args, recorded, console)?;
-    run::refuse_changes(&begun, &config, path)?;
     if folder.file(run::FOLDS).exists() {
-        return folds::resume(&config, &folder, console);
+        return folds::resume(begun, &config, &folder, console);
     }
+    run::refuse_changes(&begun, &config, path)?;
     if folder.file(run::MODEL).exists() {
         let summary = Summary::read(path).unwrap_or_else(|error| {
             warn(format!("warning: {}", causes(error.as_ref()).join(": ")));

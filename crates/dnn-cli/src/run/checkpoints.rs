@@ -147,24 +147,31 @@ impl CheckpointStore {
         }
     }
 
+    /// Writes the best checkpoint, when it still waits for the next one.
+    pub(super) fn flush(&mut self, folder: &RunFolder) {
+        let Some(best) = self.best.take() else { return };
+        if let Err(error) = prepare(folder).and_then(|()| write_one(folder, BEST, &best)) {
+            warn(format!("warning: the best checkpoint is lost: {error:#}"));
+        }
+    }
+
     fn write(
         &self,
         checkpoint: &Checkpoint,
         is_best: bool,
         folder: &RunFolder,
     ) -> anyhow::Result<()> {
-        let name = |name: &str| format!("{CHECKPOINTS}/{name}");
-        folder.verify()?;
-        make_folders(&folder.file(CHECKPOINTS))?;
+        prepare(folder)?;
         // The best one first: whoever goes on from `last` does not come by its best one again.
         if let Some(best) = if is_best { Some(checkpoint) } else { self.best.as_ref() } {
-            folder.write(&name(BEST), &best.to_bytes()?)?;
+            write_one(folder, BEST, best)?;
         }
-        folder.write(&name(NEXT), &checkpoint.to_bytes()?)?;
+        write_one(folder, NEXT, checkpoint)?;
         // From here on only names change. Killed between the two, the run goes on from `previous`.
+        let checkpoints = folder.file(CHECKPOINTS);
         let rename = |from: &str, to: &str| {
-            let to = folder.file(&name(to));
-            match fs::rename(folder.file(&name(from)), &to) {
+            let to = checkpoints.join(to);
+            match fs::rename(checkpoints.join(from), &to) {
                 Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
                 done => done.with_context(|| format!("cannot write {}", to.display())),
             }
@@ -172,8 +179,19 @@ impl CheckpointStore {
         folder.verify()?;
         rename(LAST, PREVIOUS)?;
         rename(NEXT, LAST)?;
-        sync_folder(&folder.file(CHECKPOINTS))
+        sync_folder(&checkpoints)
     }
+}
+
+/// Makes the folder of the checkpoints, when it is not there.
+fn prepare(folder: &RunFolder) -> anyhow::Result<()> {
+    folder.verify()?;
+    make_folders(&folder.file(CHECKPOINTS))
+}
+
+/// Writes a checkpoint under this name.
+fn write_one(folder: &RunFolder, name: &str, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+    folder.write(&format!("{CHECKPOINTS}/{name}"), &checkpoint.to_bytes()?)
 }
 
 /// The checkpoint that the run in `run` goes on from; `None` when it made none.

@@ -21,7 +21,7 @@ pub(crate) use folder::{
     SWEEP_JSON,
 };
 pub(crate) use recorder::Recorder;
-pub(crate) use resume::refuse_changes;
+pub(crate) use resume::{refuse_changes, refuse_changes_of_series};
 pub(crate) use summary::{Machine, Seconds, Summary};
 pub(crate) use template::commented;
 

@@ -36,10 +36,14 @@ impl<'a> Recorder<'a> {
         Ok(Self { folder, config, resumed, log: None, checkpoints, failed: None })
     }
 
+    /// Writes what still waits to be written: the best checkpoint of a training that diverged.
+    ///
     /// # Errors
     /// Why training was stopped, when it was for something that could not be written.
-    pub(crate) fn finish(self) -> anyhow::Result<()> {
-        self.failed.map_or(Ok(()), Err)
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
+        self.failed.map_or(Ok(()), Err)?;
+        self.checkpoints.flush(self.folder);
+        Ok(())
     }
 
     fn start(&self) -> anyhow::Result<MetricsLog> {

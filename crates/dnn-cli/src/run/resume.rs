@@ -38,6 +38,28 @@ pub(crate) fn refuse_changes(
     Ok(())
 }
 
+/// As [`refuse_changes`], for the rest of the trainings of a sweep or of folds, which are compared
+/// with each other: not even their length may change.
+///
+/// # Errors
+/// Those of [`refuse_changes`]; another number of iterations or epochs.
+pub(crate) fn refuse_changes_of_series(
+    begun: &RunConfig,
+    asked: &RunConfig,
+    run: &Path,
+) -> anyhow::Result<()> {
+    refuse_changes(begun, asked, run)?;
+    let length = |config: &RunConfig| (config.training.iterations, config.training.epochs);
+    let ((iterations, epochs), (now, now_epochs)) = (length(begun), length(asked));
+    ensure!(
+        length(begun) == length(asked),
+        "{}: the other trainings in it had iterations = {iterations} and epochs = {epochs}; expected \
+         the same, got {now} and {now_epochs}",
+        run.display()
+    );
+    Ok(())
+}
+
 /// Adds a sentence for each key that differs, by its full name.
 fn collect_changes(
     path: &str,
@@ -97,6 +119,8 @@ mod tests {
         let run = Path::new("r");
         let longer = with(|c| (c.iterations, c.threads, c.log_every) = (9000, 3, 7));
         refuse_changes(&begun, &longer, run).unwrap();
+        let error = refuse_changes_of_series(&begun, &longer, run).unwrap_err().to_string();
+        assert!(error.contains("had iterations = 2500 and epochs = 0; expected"), "{error}");
         let other = with(|c| (c.learning_rate, c.seed) = (0.5, 9));
         let error = refuse_changes(&begun, &other, run).unwrap_err().to_string();
         assert!(error.contains("training.learning_rate was 0.0075 and would be 0.5, "), "{error}");
