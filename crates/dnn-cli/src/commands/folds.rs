@@ -2,9 +2,9 @@
 
 use super::train::Place;
 use crate::console::{Console, interval, of_how_many};
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 use crate::run::{self, RunConfig};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use dnn_core::{Examples, Precision};
 use dnn_data::augment::AugmentedExamples;
 use dnn_data::{ImageSet, Splits};
@@ -30,7 +30,6 @@ pub(super) fn run(
     k: usize,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     let source = config.source.as_ref().context("no data given")?;
     let Splits { train: Some(train), .. } = source.load(console)? else {
         bail!("{}: no training images, only test images", source.data.display());
@@ -40,11 +39,14 @@ pub(super) fn run(
     // Before hours of training: the folder may be taken.
     let folder = place.open()?;
     folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
+    interrupt::listen()?;
     let folds = match config.training.precision {
         Precision::F32 => train_folds::<f32>(config, &train, k, console),
         Precision::F64 => train_folds::<f64>(config, &train, k, console),
     }?;
-    ensure!(!folds.is_empty(), "interrupted before the first fold was done");
+    if folds.is_empty() {
+        bail!(Interrupted("before the first fold was done"));
+    }
     let summary = FoldSummary::of(&folds);
     let report = Report {
         run: folder.path().into(),
@@ -70,7 +72,7 @@ pub(super) fn run(
         100.0 / pooled.total as f64
     ))?;
     console.text(format!("Run folder: {}", folder.path().display()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if report.folds.len() < k { interrupt::exit_code() } else { ExitCode::SUCCESS })
 }
 
 fn train_folds<F: Trainable>(

@@ -2,7 +2,7 @@
 
 use crate::console::{Console, interval, of_how_many};
 use crate::file::{read_text, write_whole};
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 use crate::progress;
 use crate::run::{RunConfig, RunFolder, with_hint};
 use crate::source::Source;
@@ -95,7 +95,6 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     let (base, grid) = read(&args.file)?;
     let settings = combinations(&grid);
     let configs = settings
@@ -121,6 +120,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         Some(path) => RunFolder::create(path, false)?,
         None => RunFolder::create_numbered("sweep")?,
     };
+    interrupt::listen()?;
     let rows = train_all(&sets, &settings, &configs, args.jobs, console)?;
     let report = Report {
         run: folder.path().into(),
@@ -133,7 +133,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     json.push(b'\n');
     write_whole(&folder.file("sweep.json"), &json)?;
     tell(&report, settings.len(), console)?;
-    Ok(ExitCode::SUCCESS)
+    let all = report.rows.len() == settings.len();
+    Ok(if all { ExitCode::SUCCESS } else { interrupt::exit_code() })
 }
 
 fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
@@ -310,7 +311,9 @@ fn train_all(
     }
     let rows = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     let rows: Vec<_> = rows.into_iter().flatten().collect();
-    ensure!(!rows.is_empty(), "interrupted before the first training was done");
+    if rows.is_empty() {
+        bail!(Interrupted("before the first training was done"));
+    }
     Ok(rows)
 }
 

@@ -2,10 +2,10 @@
 
 use super::folds;
 use crate::args::{DrawArgs, NameArgs, TrainingArgs};
-use crate::console::{Console, argument, interval, of_how_many, program};
+use crate::console::{self, Console, argument, interval, of_how_many, program};
 use crate::file::write_chart;
 use crate::input::InputArgs;
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 use crate::prepared::Prepared;
 use crate::progress::Progress;
 use crate::run::{
@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
 use dnn_report::{Series, cost_plot};
+use dnn_train::schedule::Schedule;
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -217,7 +218,6 @@ impl Place<'_> {
 
 /// Trains as configured.
 fn train(config: &RunConfig, place: &Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     match config.training.precision {
         Precision::F32 => train_in::<f32>(config, place, console),
         Precision::F64 => train_in::<f64>(config, place, console),
@@ -277,11 +277,15 @@ where
     let mut store = CheckpointStore::new(folder.path(), config.checkpoint_every);
     let observers: &mut [&mut dyn Observer] =
         &mut [&mut log, &mut progress, &mut store, &mut interrupt::ends_training];
+    interrupt::listen()?;
     let trained =
         training.identified_by(&data_hash).resume_from(checkpoint.as_ref()).run(observers);
     progress.finish();
     let trained = trained
         .with_context(|| format!("training in {} came to no end", folder.path().display()))?;
+    if trained.end == End::Asked && trained.iterations == 0 {
+        bail!(Interrupted("before the first iteration was done"));
+    }
     let trained_s = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
@@ -318,9 +322,9 @@ where
         version: env!("CARGO_PKG_VERSION").into(),
         machine: Machine::here(),
     };
-    keep(&folder, trained.network, contract, &summary, config.training.learning_rate)?;
+    keep(&folder, trained.network, contract, &summary)?;
     report(&summary, source, console)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if trained.end == End::Asked { interrupt::exit_code() } else { ExitCode::SUCCESS })
 }
 
 /// Writes what training has come to, the model first.
@@ -329,7 +333,6 @@ fn keep<F: Real>(
     network: Network<F>,
     contract: InputContract,
     summary: &Summary,
-    learning_rate: f64,
 ) -> anyhow::Result<()>
 where
     Network<F>: Into<AnyNetwork>,
@@ -337,8 +340,12 @@ where
     let mut bytes = Vec::new();
     Model::new(network, summary.classes.clone(), contract)?.write(&mut bytes)?;
     folder.write(run::MODEL, &bytes)?;
-    let points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
-    let title = format!("Learning rate = {learning_rate}");
+    let mut points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
+    if points.len() == 1 {
+        // One point is no curve; the cost after training is the next there is.
+        points.push((summary.iterations, summary.final_cost));
+    }
+    let title = learning_rate(&summary.config);
     let architecture = summary.architecture.to_string();
     let series = [Series { name: "cost", points: &points }];
     let chart = cost_plot(&title, &architecture, &series);
@@ -347,6 +354,31 @@ where
     let mut json = serde_json::to_vec_pretty(summary).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SUMMARY, &json)
+}
+
+/// The course's title of the cost plot, or what the schedule makes of the learning rate.
+fn learning_rate(config: &TrainConfig) -> String {
+    let rate = config.learning_rate;
+    match config.schedule {
+        Schedule::Constant => format!("Learning rate = {rate:?}"),
+        Schedule::Step { every, factor } => {
+            format!("Learning rate {rate:?}, times {factor:?} every {every} epochs")
+        }
+        Schedule::Exponential { factor } => {
+            format!("Learning rate {rate:?}, times {factor:?} every epoch")
+        }
+        Schedule::InverseTime { decay } => {
+            format!("Learning rate {rate:?} / (1 + {decay:?} · epoch)")
+        }
+        Schedule::Cosine { warmup, minimum } => {
+            let rise =
+                if warmup > 0 { format!(" after a rise of {warmup}") } else { String::new() };
+            format!("Learning rate {rate:?} to {minimum:?} on a cosine{rise}")
+        }
+        Schedule::Plateau { factor, .. } => {
+            format!("Learning rate {rate:?}, times {factor:?} on plateaus")
+        }
+    }
 }
 
 fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Result<()> {
@@ -361,7 +393,8 @@ fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Resul
         let seconds = summary.seconds.train;
         console.text(format!(
             "\n{stopped} {architecture} after {iterations} iterations in {seconds:.2} s \
-             ({engine} engine, {precision}); cost now {final_cost:.6}"
+             ({engine} engine, {precision}); cost now {}",
+            console::cost(*final_cost)
         ))?;
     }
     console.text(format!("Training accuracy: {}", of_how_many(summary.train)))?;

@@ -8,6 +8,7 @@ use crate::console::warn;
 use crate::file::write_whole;
 use crate::interrupt;
 use anyhow::{Context, bail, ensure};
+use dnn_data::atomic::{create_folder, sync_folder};
 use dnn_train::{Checkpoint, Flow, IterationEvent, Moment, Observer};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -89,7 +90,7 @@ impl CheckpointStore {
     }
 
     fn write(&self, checkpoint: &Checkpoint, moment: &Moment) -> anyhow::Result<()> {
-        fs::create_dir_all(&self.folder)
+        create_folder(&self.folder)
             .with_context(|| format!("cannot make {}", self.folder.display()))?;
         let bytes = checkpoint.to_bytes()?;
         let (last, next) = (self.folder.join(LAST), self.folder.join("next.safetensors"));
@@ -107,18 +108,8 @@ impl CheckpointStore {
         if moment.improved {
             write_whole(&self.folder.join(BEST), &bytes)?;
         }
-        sync(&self.folder)
+        sync_folder(&self.folder).with_context(|| format!("cannot write {}", self.folder.display()))
     }
-}
-
-/// Makes changed names last.
-fn sync(folder: &Path) -> anyhow::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .with_context(|| format!("cannot write {}", folder.display()))?;
-    }
-    Ok(())
 }
 
 impl Observer for CheckpointStore {

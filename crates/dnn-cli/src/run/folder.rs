@@ -3,6 +3,7 @@
 use super::{FILES, checkpoints};
 use crate::file::write_whole;
 use anyhow::{Context, bail};
+use dnn_data::atomic::{create_folder, sync_folder};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ impl RunFolder {
     /// When the folder cannot be made or has something in it.
     pub(crate) fn create(path: &Path, force: bool) -> anyhow::Result<Self> {
         let what = || format!("cannot make the run folder {}", path.display());
-        fs::create_dir_all(path).with_context(what)?;
+        create_folder(path).with_context(what)?;
         if force {
             for name in FILES {
                 match fs::remove_file(path.join(name)) {
@@ -53,14 +54,17 @@ impl RunFolder {
     /// When it cannot be made.
     pub(crate) fn create_numbered(name: &str) -> anyhow::Result<Self> {
         let runs = Path::new(RUNS);
-        fs::create_dir_all(runs).with_context(|| format!("cannot make the folder {RUNS}"))?;
+        create_folder(runs).with_context(|| format!("cannot make the folder {RUNS}"))?;
         let mut number = 1;
         loop {
             let path =
                 runs.join(if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
             // Whoever makes the folder has it: two runs started at once do not share one.
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => {
+                    sync_folder(runs).with_context(|| format!("cannot write {RUNS}"))?;
+                    return Ok(Self { path });
+                }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(e) => {
                     return Err(e)
