@@ -4,7 +4,7 @@ use anyhow::Context;
 use dnn_core::metrics::Score;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 /// What the flags that every subcommand has ask for.
@@ -65,16 +65,16 @@ impl Console {
 fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
     let text = text.to_string();
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", harmless(&text))
-        .and_then(|()| out.flush())
-        .context("cannot write to standard output")
+    let text = wrapped(harmless(&text), out.is_terminal());
+    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Something that must be seen whatever was asked for, to standard error.
 pub(crate) fn warn(text: impl std::fmt::Display) {
     let text = text.to_string();
+    let mut out = io::stderr().lock();
     // Nothing is left to be done when standard error is closed.
-    let _ = writeln!(io::stderr().lock(), "{}", harmless(&text));
+    let _ = writeln!(out, "{}", wrapped(harmless(&text), out.is_terminal()));
 }
 
 /// An error and its causes, outermost first, without those that the one before has said already.
@@ -118,6 +118,39 @@ fn escaped(
 /// is printed passes here.
 fn harmless(text: &str) -> Cow<'_, str> {
     escaped(text, |c| steers(c) && c != '\n' && c != '\t', |c| c.escape_unicode().to_string())
+}
+
+/// Text for a terminal: lines longer than it is wide are broken between words.
+fn wrapped(text: Cow<'_, str>, is_terminal: bool) -> Cow<'_, str> {
+    match terminal_size::terminal_size() {
+        Some((terminal_size::Width(width), _)) if is_terminal => wrap(&text, width.into()).into(),
+        _ => text,
+    }
+}
+
+/// Breaks long sentences; tables, which begin with a space, and commands stay in one piece.
+fn wrap(text: &str, width: usize) -> String {
+    const INDENT: &str = "  ";
+    let command = format!("{} ", program());
+    let mut out = String::new();
+    for line in text.split('\n') {
+        let stays = line.starts_with(' ') || line.contains(&command);
+        let mut room = width;
+        for word in line.split_inclusive(' ') {
+            let length = word.trim_end().chars().count();
+            if !stays && length > room && room < width {
+                out.truncate(out.trim_end().len());
+                out.push('\n');
+                out.push_str(INDENT);
+                room = width.saturating_sub(INDENT.len());
+            }
+            out.push_str(word);
+            room = room.saturating_sub(word.chars().count());
+        }
+        out.push('\n');
+    }
+    out.pop();
+    out
 }
 
 /// A name from a file in one line, without what would steer the terminal.
@@ -177,6 +210,17 @@ mod tests {
         assert_eq!(printable("a\nb\u{202e}gnp.exe"), "a\\nb\\u{202e}gnp.exe");
         assert_eq!(shown("\u{9b}x".as_ref()), "\\u{9b}x");
         assert_eq!(harmless("line\n\tline\u{1b}\r"), "line\n\tline\\u{1b}\\u{d}");
+    }
+
+    #[test]
+    fn sentences_are_broken_between_words_and_tables_are_not() {
+        let long = "one two three four";
+        assert_eq!(wrap(long, 18), long);
+        assert_eq!(wrap(long, 17), "one two three\n  four");
+        assert_eq!(wrap("one two three four five", 10), "one two\n  three\n  four\n  five");
+        assert_eq!(wrap("abcdefghijklmnop\n\nq ", 5), "abcdefghijklmnop\n\nq ");
+        let table = format!("  {long}\nNext: {} train", program());
+        assert_eq!(wrap(&table, 5), table);
     }
 
     #[test]

@@ -1,24 +1,49 @@
-//! Ctrl-C and the signals that ask a program to end.
+//! The signals that ask a program to end: what is done is kept, and the exit code says which it was.
 
 use anyhow::Context;
 use dnn_train::{Flow, IterationEvent};
-use std::sync::atomic::{AtomicBool, Ordering};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
-static ASKED: AtomicBool = AtomicBool::new(false);
-/// Exit code of a program that was interrupted, by the shells' convention.
-const INTERRUPTED: i32 = 130;
+#[cfg(unix)]
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// From now on the first signal is noted, for [`asked`]; the second ends the program at once.
+/// The signal that came, or 0.
+static RECEIVED: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+
+/// The error of what was interrupted before it was done.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted {0}")]
+pub(crate) struct Interrupted(pub(crate) &'static str);
+
+/// From now on the first signal is noted, for [`asked`]; the second ends the program at once. Called
+/// where work begins that can be kept: until then the first signal ends the program.
 ///
 /// # Errors
 /// When the system does not let signals be handled.
 pub(crate) fn listen() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
-        }
-    })
-    .context("cannot handle Ctrl-C")
+    let again = Arc::new(AtomicBool::new(false));
+    for signal in SIGNALS {
+        // In this order, so that the first signal finds `again` not set yet.
+        flag::register_conditional_shutdown(signal, i32::from(code(signal)), Arc::clone(&again))
+            .and_then(|_| flag::register(signal, Arc::clone(&again)))
+            .and_then(|_| flag::register_usize(signal, Arc::clone(&RECEIVED), signal as usize))
+            .context("cannot handle signals")?;
+    }
+    Ok(())
+}
+
+/// Lets a write beyond the limit of a file's size fail as on a full disk, instead of ending the
+/// program with half a file.
+pub(crate) fn survive_file_size_limit() {
+    #[cfg(unix)]
+    // Without a handler the program ends as it would have; nothing else is lost.
+    let _ = flag::register(libc::SIGXFSZ, Arc::default());
 }
 
 /// An observer that ends training when the program was asked to end.
@@ -28,5 +53,16 @@ pub(crate) fn ends_training(_: &IterationEvent<'_>) -> Flow {
 
 /// Whether the program was asked to end.
 pub(crate) fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+    RECEIVED.load(Ordering::Relaxed) != 0
+}
+
+/// Returns the exit code of work that a signal ended before it was done: 130 for SIGINT, 143 for
+/// SIGTERM.
+pub(crate) fn exit_code() -> ExitCode {
+    ExitCode::from(code(RECEIVED.load(Ordering::Relaxed) as i32))
+}
+
+/// The shells' convention.
+fn code(signal: i32) -> u8 {
+    128 + signal as u8
 }

@@ -2,7 +2,8 @@
 //!
 //! Glue only: `cli` says what can be asked for, `commands` has a file for each subcommand, which
 //! parses, calls the libraries and prints. Results go to standard output, everything else to
-//! standard error; the exit code is 0, 1 (a requirement was not met) or 2 (an error).
+//! standard error; the exit code is 0, 1 (a requirement was not met), 2 (an error), or 130 and 143
+//! (interrupted by SIGINT or SIGTERM).
 
 mod args;
 mod augmentation;
@@ -31,13 +32,18 @@ const ERROR: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    interrupt::survive_file_size_limit();
     match cli::run(&cli) {
         Ok(code) => code,
         // Who reads our output has seen enough: `dnn inspect x | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
-            ExitCode::from(ERROR)
+            if error.is::<interrupt::Interrupted>() {
+                interrupt::exit_code()
+            } else {
+                ExitCode::from(ERROR)
+            }
         }
     }
 }

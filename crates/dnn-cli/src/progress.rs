@@ -34,7 +34,7 @@ pub(crate) fn image_bar(console: Console) -> ProgressBar {
 
 impl Progress {
     pub(crate) fn new(console: Console, n_iterations: usize) -> Self {
-        let template = "{bar:25} {pos}/{len}  {msg}  {per_sec}  {eta} left";
+        let template = "{bar:12} {pos}/{len}  {wide_msg} {eta} left";
         Self { bar: bar(console, n_iterations, template), console, heard: true }
     }
 

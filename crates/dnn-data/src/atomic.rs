@@ -1,28 +1,84 @@
-//! Files that exist as a whole or not at all.
+//! The one way in which files are written: whole or not at all, and nothing but files.
+//!
+//! A file is written under a temporary name, `.dnn-*.tmp`, in the folder of its final place, made
+//! durable, and renamed. Where a symbolic link leads to a file, that file is replaced; devices, pipes
+//! and sockets are refused. A temporary file is locked while its writer lives, so that the next
+//! write in the folder can remove what a killed one has left.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use tempfile::{NamedTempFile, PersistError};
 
-/// Writes a file next to its final place, makes it durable, and renames it; a file that stood there
-/// stays as it is until then, and for good when anything fails.
+const PREFIX: &str = ".dnn-";
+const SUFFIX: &str = ".tmp";
+
+/// Writes a file in place of what has its name; that stays as it is until the new one is whole and
+/// durable, and for good when anything fails.
 ///
 /// # Errors
-/// What `fill` gives, or what the file system refuses; nothing is left behind then.
+/// What `fill` gives, or what the file system refuses; [`ErrorKind::InvalidInput`] when something
+/// else than a file has the name. Nothing is left behind then.
 pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    write_as(path, fill, NamedTempFile::persist)
+    write_as(&replaceable(path)?, fill, NamedTempFile::persist)
 }
 
-/// As [`write()`], but only where nothing has that name, not even at the last moment.
+/// Writes a file as [`write()`] does, but only where nothing has that name, not even at the last
+/// moment.
 ///
 /// # Errors
-/// As [`write()`]; [`io::ErrorKind::AlreadyExists`].
+/// As [`write()`]; [`ErrorKind::AlreadyExists`].
 pub fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     if path.symlink_metadata().is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
+        return Err(ErrorKind::AlreadyExists.into());
     }
     write_as(path, fill, NamedTempFile::persist_noclobber)
+}
+
+/// Makes a folder and those it lies in where they are missing, and makes them durable.
+///
+/// # Errors
+/// What the file system refuses.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(path);
+    if parent != Path::new(".") {
+        create_folder(parent)?;
+    }
+    match fs::create_dir(path) {
+        // Somebody else was quicker.
+        Err(_) if path.is_dir() => Ok(()),
+        made => made.and_then(|()| sync_folder(parent)),
+    }
+}
+
+/// Makes the names in a folder durable, where the system can.
+///
+/// # Errors
+/// What the file system refuses.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    // Elsewhere folders cannot be opened.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// The place of the file that may be replaced under this name: its own, or where a link leads.
+fn replaceable(path: &Path) -> io::Result<PathBuf> {
+    let refused = |what: &str| Err(io::Error::new(ErrorKind::InvalidInput, what));
+    match (path.symlink_metadata(), path.metadata()) {
+        (Ok(own), Ok(_)) if own.is_file() => Ok(path.into()),
+        (Ok(_), Ok(behind)) if behind.is_file() => path.canonicalize(),
+        (_, Ok(behind)) if behind.is_dir() => refused("a folder has that name"),
+        (_, Ok(_)) => {
+            refused("a device, pipe or socket has that name, and only files are replaced")
+        }
+        (Ok(_), Err(_)) => refused("a symbolic link of that name leads nowhere"),
+        // What is wrong with the folder shows when the temporary file is made.
+        (Err(_), Err(_)) => Ok(path.into()),
+    }
 }
 
 fn write_as<'a>(
@@ -43,19 +99,54 @@ fn keep<'a>(
 ) -> io::Result<()> {
     temporary.as_file().sync_all()?;
     persist(temporary, path).map_err(|e| e.error)?;
-    // The rename itself is durable once the folder is. Elsewhere folders cannot be opened.
-    #[cfg(unix)]
-    File::open(folder_of(path))?.sync_all()?;
-    Ok(())
+    // The rename itself is durable once the folder is.
+    sync_folder(folder_of(path))
 }
 
+/// An empty file in the folder of `path`, locked where names of open files can be removed.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = folder_of(path);
+    if cfg!(unix) {
+        remove_stale(folder);
+    }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".dnn-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     // What an ordinary new file gets (less the umask), instead of a temporary file's 0600.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder_of(path))
+    loop {
+        let temporary = builder.tempfile_in(folder)?;
+        // Where a file system knows no locks, nothing is taken for stale either.
+        if cfg!(unix) && temporary.as_file().lock().is_ok() && !temporary.path().exists() {
+            // Another process took it for stale before it was locked.
+            continue;
+        }
+        return Ok(temporary);
+    }
+}
+
+/// Removes the temporary files in a folder whose writers are gone, once in a process.
+fn remove_stale(folder: &Path) {
+    static SEEN: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
+    if !SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
+        return;
+    }
+    let is_temporary = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with(PREFIX)
+            && name.ends_with(SUFFIX)
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+    };
+    // A folder that cannot be listed may still be written to.
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(is_temporary) {
+        let Ok(file) = File::options().read(true).open(entry.path()) else { continue };
+        if file.try_lock().is_ok() {
+            // What cannot be removed stays, as it did before.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// A bare file name has the empty path as its parent.
@@ -67,14 +158,18 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(feature = "hdf5")]
 pub(crate) struct Pending {
     temporary: NamedTempFile,
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
 #[cfg(feature = "hdf5")]
 impl Pending {
     /// An empty file beside `path`; dropped before [`keep`](Self::keep) it is gone.
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self { temporary: temporary_beside(path)?, path: path.into() })
+        let path = replaceable(path)?;
+        let temporary = temporary_beside(&path)?;
+        // Who writes it opens and locks it himself.
+        temporary.as_file().unlock()?;
+        Ok(Self { temporary, path })
     }
 
     /// Where it is written meanwhile.
@@ -122,5 +217,61 @@ mod tests {
         assert_eq!(late.expect_err("theirs is first").kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&other).expect("there"), b"theirs");
         assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 2);
+    }
+
+    #[test]
+    fn folders_are_made_with_those_they_lie_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a/b/c");
+        create_folder(&path).expect("made");
+        create_folder(&path).expect("there");
+        assert!(path.is_dir());
+        std::fs::write(folder.path().join("file"), "").expect("written");
+        create_folder(&folder.path().join("file/x")).expect_err("a file has no folders in it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_file_is_followed_and_anything_else_is_refused() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("elsewhere")).expect("a folder");
+        std::fs::write(at("elsewhere/file"), "old").expect("written");
+        symlink("elsewhere/file", at("link")).expect("linked");
+        write(&at("link"), |file| file.write_all(b"new")).expect("written");
+        assert!(at("link").symlink_metadata().expect("there").is_symlink());
+        assert_eq!(std::fs::read(at("elsewhere/file")).expect("there"), b"new");
+
+        symlink("/dev/null", at("device")).expect("linked");
+        symlink("nowhere", at("dangling")).expect("linked");
+        let socket = std::os::unix::net::UnixListener::bind(at("socket")).expect("bound");
+        for name in ["device", "dangling", "socket", "elsewhere"] {
+            let refused = write(&at(name), |_| unreachable!("nothing is written")).expect_err(name);
+            assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{name}: {refused}");
+        }
+        let refused = write("/dev/null".as_ref(), |_| unreachable!()).expect_err("a device");
+        assert!(refused.to_string().contains("device"), "{refused}");
+        drop(socket);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 5);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in [".dnn-dead.tmp", ".dnn-alive.tmp", ".dnn-notes", "x.tmp"] {
+            std::fs::write(at(name), "half").expect("written");
+        }
+        let alive = File::open(at(".dnn-alive.tmp")).expect("there");
+        alive.lock().expect("locked");
+        write(&at("new"), |file| file.write_all(b"whole")).expect("written");
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("listed")
+            .map(|entry| entry.expect("readable").file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".dnn-alive.tmp", ".dnn-notes", "new", "x.tmp"]);
     }
 }

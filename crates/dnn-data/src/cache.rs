@@ -102,7 +102,8 @@ impl Cache {
                 .and_then(|file| file.set_modified(SystemTime::now()));
             return Ok(Entry { path, is_old: true });
         }
-        fs::create_dir_all(&self.folder).map_err(crate::file::io(&self.folder, "create"))?;
+        crate::atomic::create_folder(&self.folder)
+            .map_err(crate::file::io(&self.folder, "create"))?;
         self.delete_old();
         convert_with(from, &path, &asked, |visited| {
             Ok(which_files(&files_of_splits(from, asked.source)?, &visited.rejected))

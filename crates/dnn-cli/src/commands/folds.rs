@@ -2,7 +2,7 @@
 
 use super::train::Place;
 use crate::console::{Console, causes, interval, of_how_many};
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 use crate::run::{self, RunConfig, RunFolder};
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
@@ -83,7 +83,6 @@ pub(super) fn run(
     k: usize,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     let train = load(config, console)?;
     dnn_train::check_folds(k, train.len())?;
     config.training.architecture(train.contract()?.n_features(), train.classes().len())?;
@@ -111,7 +110,6 @@ pub(super) fn resume(
     folder: &RunFolder,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     let report = Report::read(folder.path())?;
     let begun = RunConfig { training: report.config.clone(), ..recorded };
     run::refuse_changes_of_series(&begun, config, folder.path())?;
@@ -140,6 +138,7 @@ fn train_missing(
     mut report: Report,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
+    interrupt::listen()?;
     folder.remove_stale()?;
     // In this order: killed between the two, the folder is not taken for a training in one go.
     report.write(folder)?;
@@ -170,8 +169,10 @@ fn train_missing(
         report.failed.len(),
         folder.file(run::FOLDS).display()
     );
-    ensure!(!report.folds.is_empty(), "interrupted before the first fold was done");
-    Ok(ExitCode::SUCCESS)
+    if report.folds.is_empty() {
+        bail!(Interrupted("before the first fold was done"));
+    }
+    Ok(if report.folds.len() < k { interrupt::exit_code() } else { ExitCode::SUCCESS })
 }
 
 fn train_folds<F: Trainable>(

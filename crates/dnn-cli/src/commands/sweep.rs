@@ -2,7 +2,7 @@
 
 use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
 use crate::file::read_text;
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 use crate::progress;
 use crate::run::lines::{self, JsonLines};
 use crate::run::{self, RunConfig, RunFolder};
@@ -187,7 +187,6 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     let resumed = match &args.resume {
         Some(path) => {
             ensure!(
@@ -250,6 +249,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         folder.write(run::SWEEP, toml::to_string(&sweep)?.as_bytes())?;
         folder.write(run::CONFIG, base.to_toml()?.as_bytes())?;
     }
+    interrupt::listen()?;
     folder.remove_stale()?;
     let mut log = JsonLines::open(&folder.file(run::ROWS))?;
     if rows.iter().all(Option::is_none) {
@@ -257,7 +257,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     train_missing(&sets, &settings, &configs, args.jobs, &folder, &mut rows, log, console)?;
     let rows: Vec<_> = rows.into_iter().flatten().collect();
-    ensure!(!rows.is_empty(), "interrupted before the first training was done");
+    if rows.is_empty() {
+        bail!(Interrupted("before the first training was done"));
+    }
     let report = Report {
         run: folder.path().into(),
         data: source.data.clone(),
@@ -275,7 +277,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         "{failed} of {} combinations came to no end; the table has their errors",
         settings.len()
     );
-    Ok(ExitCode::SUCCESS)
+    let all = report.rows.len() == settings.len();
+    Ok(if all { ExitCode::SUCCESS } else { interrupt::exit_code() })
 }
 
 /// The rows of a folder, in the grid's order. What is damaged in their file is taken away.

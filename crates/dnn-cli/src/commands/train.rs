@@ -4,21 +4,23 @@ use super::folds;
 use crate::args::{DrawArgs, NameArgs};
 use crate::augmentation::augmentation;
 use crate::choice::choice;
-use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
+use crate::console::{self, Console, argument, causes, interval, of_how_many, program, warn};
 use crate::file::write_chart;
 use crate::input::InputArgs;
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
 use crate::run::{self, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, DRAWN, Source, loading};
 use anyhow::{Context, bail, ensure};
+use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
 use dnn_data::loader::Prepared;
 use dnn_data::{AnyNetwork, InputContract, Model};
 use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
+use dnn_train::schedule::Schedule;
 use dnn_train::{Checkpoint, End, Observer, Preset, TrainConfig, Trainable, Training};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -268,7 +270,6 @@ impl Place<'_> {
 
 /// Trains as configured.
 fn train(config: &RunConfig, place: Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     match config.training.precision {
         Precision::F32 => train_in::<f32>(config, place, console),
         Precision::F64 => train_in::<f64>(config, place, console),
@@ -332,11 +333,15 @@ where
         &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
     // The same images prepared in another way are other data.
     let data = format!("{data_hash}, as {contract}");
+    interrupt::listen()?;
     let trained = training.identified_by(data).resume_from(checkpoint.as_deref()).run(observers);
     progress.finish();
     recorder.finish()?;
     let trained = trained
         .with_context(|| format!("training in {} came to no end", folder.path().display()))?;
+    if trained.end == End::Asked && trained.iterations == 0 {
+        bail!(Interrupted("before the first iteration was done"));
+    }
     let trained_s = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
@@ -373,9 +378,9 @@ where
         version: env!("CARGO_PKG_VERSION").into(),
         machine: Machine::here(),
     };
-    keep(&folder, trained.network, contract, &summary, config.training.learning_rate)?;
+    keep(&folder, trained.network, contract, &summary)?;
     report(&summary, source, console)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if trained.end == End::Asked { interrupt::exit_code() } else { ExitCode::SUCCESS })
 }
 
 /// Writes what training has come to, the model first.
@@ -384,7 +389,6 @@ fn keep<F: Real>(
     network: Network<F>,
     contract: InputContract,
     summary: &Summary,
-    learning_rate: f64,
 ) -> anyhow::Result<()>
 where
     Network<F>: Into<AnyNetwork>,
@@ -393,8 +397,12 @@ where
     let mut bytes = Vec::new();
     Model::new(network, summary.classes.clone(), contract)?.write(&mut bytes)?;
     folder.write(run::MODEL, &bytes)?;
-    let points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
-    let title = format!("Learning rate = {learning_rate}");
+    let mut points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
+    if points.len() == 1 {
+        // One point is no curve; the cost after training is the next there is.
+        points.push((summary.iterations, summary.final_cost));
+    }
+    let title = learning_rate(&summary.config);
     let architecture = summary.architecture.to_string();
     let series = [Series { name: "cost", points: &points }];
     let chart = cost_plot(&title, &architecture, &series);
@@ -403,6 +411,23 @@ where
     let mut json = serde_json::to_vec_pretty(summary).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SUMMARY, &json)
+}
+
+/// The course's title of the cost plot, with the schedule where the learning rate changes.
+fn learning_rate(config: &TrainConfig) -> String {
+    let rate = format!("Learning rate = {:?}", config.learning_rate);
+    match toml::Table::try_from(config.schedule) {
+        Ok(mut schedule) if config.schedule != Schedule::Constant => {
+            let name = schedule.remove("name");
+            let name = name.as_ref().and_then(toml::Value::as_str).unwrap_or_default();
+            let settings: Vec<_> = schedule
+                .iter()
+                .map(|(key, value)| format!("{key}={}", settings::shown(value)))
+                .collect();
+            format!("{rate}, {name} {}", settings.join(" "))
+        }
+        _ => rate,
+    }
 }
 
 fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Result<()> {
@@ -417,7 +442,8 @@ fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Resul
         let seconds = summary.seconds.train;
         console.text(format!(
             "\n{stopped} {architecture} after {iterations} iterations in {seconds:.2} s \
-             ({engine} engine, {precision}); cost now {final_cost:.6}"
+             ({engine} engine, {precision}); cost now {}",
+            console::cost(*final_cost)
         ))?;
     }
     console.text(format!("Training accuracy: {}", of_how_many(summary.train)))?;

@@ -4,13 +4,12 @@
 //! the best validation. Each is written whole or not at all; when that fails (a full disk, a lost
 //! permission), the user is warned, the older ones stay, and training goes on.
 
-use super::folder::{
-    BEST, CHECKPOINTS, LAST, NEXT, PREVIOUS, RunFolder, make_folders, sync_folder,
-};
+use super::folder::{BEST, CHECKPOINTS, LAST, NEXT, PREVIOUS, RunFolder};
 use super::metrics::MetricsLog;
 use crate::console::warn;
 use crate::interrupt;
 use anyhow::{Context, ensure};
+use dnn_data::atomic::{create_folder, sync_folder};
 use dnn_train::{Checkpoint, Moment};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -179,14 +178,16 @@ impl CheckpointStore {
         folder.verify()?;
         rename(LAST, PREVIOUS)?;
         rename(NEXT, LAST)?;
-        sync_folder(&checkpoints)
+        sync_folder(&checkpoints).with_context(|| format!("cannot write {}", checkpoints.display()))
     }
 }
 
 /// Makes the folder of the checkpoints, when it is not there.
 fn prepare(folder: &RunFolder) -> anyhow::Result<()> {
     folder.verify()?;
-    make_folders(&folder.file(CHECKPOINTS))
+    let checkpoints = folder.file(CHECKPOINTS);
+    create_folder(&checkpoints)
+        .with_context(|| format!("cannot make the folder {}", checkpoints.display()))
 }
 
 /// Writes a checkpoint under this name.

@@ -2,6 +2,7 @@
 
 use crate::file::write_whole;
 use anyhow::{Context, bail, ensure};
+use dnn_data::atomic::{create_folder, sync_folder};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -57,7 +58,8 @@ impl RunFolder {
     /// When the folder cannot be made, another process has it, or there is something in it that no
     /// run wrote.
     pub(crate) fn create(path: &Path, force: bool) -> anyhow::Result<Self> {
-        make_folders(path)?;
+        create_folder(path)
+            .with_context(|| format!("cannot make the run folder {}", path.display()))?;
         let folder = Self::lock(path)?;
         let others = folder.other_names()?;
         if !others.is_empty() {
@@ -79,7 +81,7 @@ impl RunFolder {
     /// When it cannot be made.
     pub(crate) fn create_numbered(name: &str) -> anyhow::Result<Self> {
         let runs = Path::new(RUNS);
-        make_folders(runs)?;
+        create_folder(runs).with_context(|| format!("cannot make the folder {RUNS}"))?;
         let mut number = 1;
         loop {
             let path =
@@ -87,7 +89,7 @@ impl RunFolder {
             // Whoever makes the folder has it: two runs started at once do not share one.
             match fs::create_dir(&path) {
                 Ok(()) => {
-                    sync_folder(runs)?;
+                    sync_folder(runs).with_context(|| format!("cannot write {RUNS}"))?;
                     return Self::lock(&path);
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
@@ -258,38 +260,6 @@ fn to_lock(path: &Path) -> io::Result<File> {
 fn to_lock(path: &Path) -> io::Result<File> {
     let lock = path.join(LOCK);
     fs::OpenOptions::new().create(true).truncate(false).write(true).open(lock)
-}
-
-/// Makes a folder and those above it, and makes that last.
-///
-/// # Errors
-/// What the file system refuses.
-pub(super) fn make_folders(path: &Path) -> anyhow::Result<()> {
-    fn make(path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Ok(());
-        }
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        make(parent)?;
-        match fs::create_dir(path) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists || !path.is_dir() => Err(error),
-            _ => sync(parent),
-        }
-    }
-    make(path).with_context(|| format!("cannot make the folder {}", path.display()))
-}
-
-/// Makes changed names in a folder last.
-///
-/// # Errors
-/// What the file system refuses.
-pub(super) fn sync_folder(folder: &Path) -> anyhow::Result<()> {
-    sync(folder).with_context(|| format!("cannot write {}", folder.display()))
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    // Elsewhere folders cannot be opened.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Removes a regular file of this name, when there is one.
