@@ -7,6 +7,8 @@ mod checkpoints;
 mod config;
 mod folder;
 mod metrics;
+#[cfg(test)]
+mod reference;
 mod summary;
 mod template;
 
