@@ -344,6 +344,7 @@ fn all_flags(place: &Place) -> Vec<Vec<String>> {
             names.map(str::to_owned).find(|name| !text.contains(&format!("[default: {name}]")))
         });
         let value = match (flag, value_name) {
+            ("--on-bad-image", _) => "skip".into(),
             _ if choices.is_some() => choices.unwrap(),
             ("--iterations", _) => "60".into(),
             ("--activation", _) => "tanh".into(),
