@@ -61,52 +61,6 @@ pub(crate) fn change(table: &mut Table, given: &Table, schema: &Json) {
     }
 }
 
-/// Returns the settings that differ between two configurations and may not when a run goes on, with
-/// their names and both values. What is not there is as by default.
-pub(crate) fn changes_of_run(
-    then: Option<&Table>,
-    now: Option<&Table>,
-    schema: &Json,
-) -> Vec<[String; 3]> {
-    let mut changes = Vec::new();
-    for (key, setting) in properties(present(schema)).into_iter().flatten() {
-        if may_change(setting) {
-            continue;
-        }
-        let default = setting.get("default").filter(|value| !value.is_null());
-        let default = default.and_then(|value| Value::try_from(value).ok());
-        let value = |table: Option<&Table>| table.and_then(|table| table.get(key)).cloned();
-        let [then, now] = [then, now].map(|table| value(table).or_else(|| default.clone()));
-        if type_of(present(setting)) == "object" {
-            let [then, now] = [&then, &now].map(|value| value.as_ref().and_then(Value::as_table));
-            let inside = changes_of_run(then, now, setting);
-            changes.extend(inside.into_iter().map(|[name, a, b]| [format!("{key}.{name}"), a, b]));
-        } else if then != now {
-            let text = |value: Option<Value>| match value {
-                Some(Value::Table(table)) => table.to_string().trim().replace('\n', ", "),
-                Some(value) => settings::shown(&value),
-                None => "not given".into(),
-            };
-            changes.push([key.clone(), text(then), text(now)]);
-        }
-    }
-    changes
-}
-
-fn may_change(setting: &Json) -> bool {
-    setting.get("x-resume") == Some(&Json::Bool(true))
-}
-
-/// Returns the names of the settings that may change when a run goes on.
-pub(crate) fn changeable(schema: &Json) -> Vec<&str> {
-    let all = properties(present(schema)).into_iter().flatten();
-    all.flat_map(|(key, setting)| match may_change(setting) {
-        true => vec![key.as_str()],
-        false => changeable(setting),
-    })
-    .collect()
-}
-
 /// Returns what an optional value is when it is there.
 pub(crate) fn present(schema: &Json) -> &Json {
     match settings::variants(schema) {

@@ -13,10 +13,9 @@ use crate::progress::Progress;
 use crate::run::{
     self, CheckpointStore, Every, Machine, MetricsLog, RunConfig, RunFolder, Seconds, Summary,
 };
-use crate::settings::{FlagGroup, Flags, changeable, changes_of_run};
+use crate::settings::{FlagGroup, Flags};
 use crate::source::{DRAWN, DatasetNames, Source};
-use anyhow::{Context, bail, ensure};
-use dnn_core::settings;
+use anyhow::{Context, bail};
 use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
 use dnn_train::config::RawTrainConfig;
@@ -25,7 +24,6 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use toml::Table;
 
 /// Train a network and keep it, with everything needed to repeat the run
 #[derive(Debug, clap::Args)]
@@ -52,7 +50,7 @@ pub(crate) struct Args {
     input: InputArgs,
     /// Change the training images at random in every epoch: light, medium, strong, or settings such
     /// as flip=0.5,rotation=15 (`dnn data preview` shows them)
-    #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation, help_heading = "Training")]
+    #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation)]
     augment: Option<AugmentConfig>,
     /// Start from this configuration [default: course-deep]
     #[arg(long, value_name = "PRESET", value_parser = choice(&Preset::ALL),
@@ -61,34 +59,34 @@ pub(crate) struct Args {
     #[command(flatten)]
     training: Flags<TrainingFlags>,
     /// Start from a configuration, for example the config.toml of a run; flags change it
-    #[arg(long, value_name = "FILE.toml", conflicts_with = "preset", help_heading = "Training")]
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
     config: Option<PathBuf>,
     /// Memory for all of it, 512M or 2G: when that is not enough, images stay in their HDF5 file
     /// (others are written to one in the cache first) and are read while training goes on
-    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Input")]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory_limit: Option<u64>,
     /// Images to judge by while training: a file or folder
-    #[arg(long, value_name = "FILE", conflicts_with = "validation", help_heading = "Input")]
+    #[arg(long, value_name = "FILE", conflicts_with = "validation")]
     validation_data: Option<PathBuf>,
     /// Train K networks, each judged on a K-th of the training images that it has not seen, in
     /// place of one; keeps no model
     #[arg(long, value_name = "K", conflicts_with_all = ["resume", "validation", "validation_data",
-          "checkpoint_every"], help_heading = "Run")]
+          "checkpoint_every"])]
     folds: Option<usize>,
     /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds); the last two, and the best
-    #[arg(long, value_name = "N|Nepochs|Ns", help_heading = "Run")]
+    #[arg(long, value_name = "N|Nepochs|Ns")]
     checkpoint_every: Option<Every>,
     /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "out"], help_heading = "Run")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "out"])]
     resume: Option<PathBuf>,
     /// With --resume: from the checkpoint before the last one
-    #[arg(long, requires = "resume", help_heading = "Run")]
+    #[arg(long, requires = "resume")]
     previous: bool,
     /// The run's folder [default: runs/PRESET, or the next number]
-    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the run that is in --out
-    #[arg(long, requires = "out", help_heading = "Run")]
+    #[arg(long, requires = "out")]
     force: bool,
 }
 
@@ -117,7 +115,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (_, Some(run)) => (RunConfig::read(&RunFolder::open(run)?.file(run::CONFIG))?, "run"),
         _ => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
     };
-    let mut source = source_of(args, base.source.clone(), console)?;
+    let mut source = source_of(args, base.source, console)?;
     if let Some(path) = &args.validation_data {
         source = source.with_validation(path)?;
     }
@@ -127,9 +125,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let checkpoint_every = args.checkpoint_every.or(base.checkpoint_every);
     let augment = args.augment.or(base.augment);
     let config = RunConfig { checkpoint_every, source: Some(source), augment, training };
-    if let Some(run) = &args.resume {
-        check_goes_on(run, args.previous, base, &config)?;
-    }
     let place = match (&args.resume, &args.out) {
         (Some(path), _) => Place::Resume { path, previous: args.previous },
         (None, Some(path)) => Place::Folder { path, force: args.force },
@@ -139,39 +134,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         return folds::run(&config, &place, k, console);
     }
     train(&config, &place, console)
-}
-
-/// Checks that a run goes on with the settings it was made with: those of its checkpoint, and of
-/// its configuration for what a checkpoint does not hold.
-///
-/// # Errors
-/// Names the settings that would change, and says how to start a new run with them.
-fn check_goes_on(
-    run: &Path,
-    previous: bool,
-    made: RunConfig,
-    now: &RunConfig,
-) -> anyhow::Result<()> {
-    let training = match run::read_checkpoint(run, previous)? {
-        Some(checkpoint) => checkpoint.progress().config.clone(),
-        None => made.training.clone(),
-    };
-    let made = Table::try_from(RunConfig { training, ..made })?;
-    let schema = settings::schema::<RunConfig>();
-    let changes = changes_of_run(Some(&made), Some(&Table::try_from(now)?), &schema);
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let changes = changes.iter().map(|[key, then, now]| format!("{key} was {then} and is {now}"));
-    bail!(
-        "{} goes on as it was made: {}\nonly {} may change; for a new run with other settings: {} \
-         train --config {} --out NEW_FOLDER, with the flags that change them",
-        run.display(),
-        changes.collect::<Vec<_>>().join("; "),
-        changeable(&schema).join(", "),
-        program(),
-        argument(&run.join(run::CONFIG))
-    )
 }
 
 /// The source of the configuration, changed by the flags.
@@ -266,16 +228,6 @@ where
         Place::Resume { path, previous } => run::read_checkpoint(path, previous)?,
         _ => None,
     };
-    if let Some(checkpoint) = &checkpoint {
-        let then = &checkpoint.progress().data;
-        ensure!(
-            *then == data_hash,
-            "cannot go on: the data was {then}, and is {data_hash}; for a new run: {} train --config \
-             {} --out NEW_FOLDER",
-            program(),
-            argument(&folder.file(run::CONFIG))
-        );
-    }
     let mut log = if let Place::Resume { .. } = place {
         let iteration = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
         console.say(format!("Going on after iteration {iteration}"))?;
