@@ -61,8 +61,16 @@ pub(crate) fn change(table: &mut Table, given: &Table, schema: &Json) {
     }
 }
 
+/// Returns what an optional value is when it is there.
+pub(crate) fn present(schema: &Json) -> &Json {
+    match settings::variants(schema) {
+        Some([some, null]) if type_of(null) == "null" => some,
+        _ => schema,
+    }
+}
+
 /// Returns the flag of a setting, if it has one, without its hyphens.
-fn flag_of(key: &str, schema: &Json) -> Option<String> {
+pub(crate) fn flag_of(key: &str, schema: &Json) -> Option<String> {
     match schema.get("x-flag") {
         None => Some(key.replace('_', "-")),
         Some(flag) => flag.as_str().map(str::to_owned),

@@ -147,7 +147,8 @@ impl<'a, F: Real> Training<'a, F> {
             return Err(TrainError::Moments { got: optimizer.n_moments() });
         }
         // The validation set is judged without class weights.
-        let cross_entropy = CrossEntropy::new(network.output());
+        let cross_entropy =
+            CrossEntropy::new(network.output()).with_smoothing(config.label_smoothing);
         let cost = cost.unwrap_or(&cross_entropy);
         let class_weights = config.class_weights.of(labels, n_classes);
         let options = EngineOptions {

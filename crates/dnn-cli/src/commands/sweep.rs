@@ -689,6 +689,27 @@ mod tests {
     }
 
     #[test]
+    fn a_grid_may_name_any_setting() {
+        let text = "[grid]
+            optimizer = [{ name = \"lion\" }, { name = \"adam\", beta1 = 0.8 }]
+            init = [\"zeros\", { normal = { scale = 10 } }]
+            label_smoothing = [0, 0.1]
+            schedule = [{ name = \"inverse-time-steps\", every = 100, decay = 1 }]
+            shuffle_seed = [3]";
+        let settings = combinations(&parse(text).unwrap().grid);
+        assert_eq!(settings.len(), 8);
+        for setting in &settings {
+            let config = configured(&TrainConfig::course_deep(), setting).unwrap();
+            assert_eq!(config.shuffle_seed, Some(3));
+        }
+        let error = parse("[grid]\nseed = [1]\nlabel_smoothing = [0.5,\n 1]").unwrap_err();
+        assert!(
+            error.to_string().starts_with("line 3, `label_smoothing = [0.5,`: number 2 of grid."),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn seeds_make_groups() {
         let row = |seed: i64, rate: f64, correct| Row {
             setting: Setting::from([("seed".into(), seed.into()), ("lr".into(), rate.into())]),

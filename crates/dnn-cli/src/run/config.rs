@@ -91,6 +91,8 @@ mod tests {
     use super::*;
     use crate::edited::edited;
     use crate::run::commented;
+    use crate::settings::present;
+    use dnn_core::settings;
     use proptest::prelude::*;
 
     /// Every key of a source.
@@ -130,6 +132,22 @@ split_seed = 2
         for text in texts() {
             RunConfig::of_file(&text, Path::new("/folder")).unwrap();
         }
+    }
+
+    #[test]
+    fn length_threads_and_logging_may_change_when_a_run_goes_on() {
+        let mut found = Vec::new();
+        let mut tables = vec![settings::schema::<RunConfig>()];
+        while let Some(table) = tables.pop() {
+            for (key, setting) in settings::properties(present(&table)).into_iter().flatten() {
+                if setting.get("x-resume").is_some_and(|may| may == true) {
+                    found.push(key.clone());
+                }
+                tables.push(setting.clone());
+            }
+        }
+        found.sort();
+        assert_eq!(found, ["checkpoint_every", "epochs", "iterations", "log_every", "threads"]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod folder;
 pub(crate) mod lines;
 mod metrics;
 mod recorder;
+#[cfg(test)]
+mod reference;
 mod resume;
 mod summary;
 mod template;

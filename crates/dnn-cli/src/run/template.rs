@@ -2,7 +2,7 @@
 
 use super::RunConfig;
 use crate::console::program;
-use crate::settings::signature;
+use crate::settings::{present, signature};
 use dnn_core::settings::{self, properties, tag, tag_name, type_of, variants};
 use serde_json::Value as Json;
 use std::fmt::Write;
@@ -119,12 +119,12 @@ fn write_key(
 }
 
 /// Whether a variant is a name, or a name with settings of its own.
-fn is_named(variant: &Json) -> bool {
+pub(super) fn is_named(variant: &Json) -> bool {
     variant.get("const").is_some() || type_of(variant) == "object"
 }
 
 /// Returns what a setting means, what it may be, and what it is when it is left out.
-fn explanation(schema: &Json, needed: bool) -> String {
+pub(super) fn explanation(schema: &Json, needed: bool) -> String {
     let mut text = description(schema).replace('\n', " ");
     let choices = settings::choices(schema);
     let named = variants(schema).into_iter().flatten().filter(|v| is_named(v));
@@ -150,25 +150,16 @@ fn explanation(schema: &Json, needed: bool) -> String {
     text
 }
 
-fn description(schema: &Json) -> &str {
+pub(super) fn description(schema: &Json) -> &str {
     schema.get("description").and_then(Json::as_str).unwrap_or_default()
 }
 
-fn is_required(schema: &Json, key: &str) -> bool {
+pub(super) fn is_required(schema: &Json, key: &str) -> bool {
     let required = schema.get("required").and_then(Json::as_array);
     required.is_some_and(|keys| keys.iter().any(|k| k == key))
 }
 
-/// Returns what an optional value is when it is there.
-fn present(schema: &Json) -> &Json {
-    let is_null = |schema: &Json| type_of(schema) == "null";
-    match variants(schema) {
-        Some([some, null]) if is_null(null) => some,
-        _ => schema,
-    }
-}
-
-fn is_table(schema: &Json) -> bool {
+pub(super) fn is_table(schema: &Json) -> bool {
     let schema = present(schema);
     type_of(schema) == "object" || variants(schema).is_some_and(|variants| tag(variants).is_some())
 }
@@ -181,7 +172,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn shown_json(value: &Json) -> String {
+pub(super) fn shown_json(value: &Json) -> String {
     Value::try_from(value).map_or_else(|_| value.to_string(), |value| shown(&value))
 }
 

@@ -98,6 +98,10 @@ pub struct RawTrainConfig {
     /// Norm of all gradients together at most; 0 for no limit.
     #[schemars(extend("minimum" = 0))]
     pub clip_norm: f64,
+    /// Share ε of each label that is spread over all classes: the cost's targets are 1 − ε + ε/K for
+    /// the label and ε/K for the other classes.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+    pub label_smoothing: f64,
     /// What the examples of each class count in the cost, or a number for each class.
     #[schemars(extend("x-value" = "NAME|F,F,…"))]
     pub class_weights: ClassWeights,
@@ -152,6 +156,7 @@ impl Default for RawTrainConfig {
             l2: 0.0,
             dropout: 0.0,
             clip_norm: 0.0,
+            label_smoothing: 0.0,
             class_weights: ClassWeights::default(),
             validation: 0.0,
             validate_every: 0,
