@@ -292,7 +292,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                 }
                 write_summary(&mut out, summary)?;
             } else {
-                writeln!(out, "Result:     none: it did not finish")?;
+                writeln!(out, "Result:     none yet")?;
             }
             writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
         }
