@@ -6,8 +6,8 @@ pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{
-    Activation, Architecture, Dataset, Init, InputContract, Model, Network, OutputActivation, Precision,
-    Standardization,
+    Activation, Architecture, Dataset, Init, InputContract, Model, Network, OutputActivation,
+    Precision, Standardization,
 };
 use dnn_data::augment::{AugmentConfig, Fill, Padding, Strength};
 use dnn_train::config::{ClassWeights, NamedWeights, OptimizerName};

@@ -84,7 +84,8 @@ fn a_trained_model_is_checked_on_its_images_in_double_precision() {
 fn the_cost_is_the_one_that_evaluate_reports() {
     let place = Place::new();
     let rows = (0..40).map(|i| format!("{},{},{}\n", i * 3, 500 - i * i, u32::from(i > 20)));
-    fs::write(place.path("table.csv"), "a,b,class\n".to_owned() + &rows.collect::<String>()).unwrap();
+    fs::write(place.path("table.csv"), "a,b,class\n".to_owned() + &rows.collect::<String>())
+        .unwrap();
     let train = ["train", "table.csv", "--label", "class", "--standardize", "--layers", "4"];
     place.json(&[&train[..], &["--iterations", "200", "--out", "t"]].concat());
     place.json(&[&quick()[..], &["--out", "r"]].concat());

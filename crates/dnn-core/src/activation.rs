@@ -18,6 +18,7 @@ trait Function {
 
 /// What else there is to know of an activation.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // a table of yes and no
 struct Properties {
     /// Its name in text.
     name: &'static str,
@@ -347,7 +348,9 @@ impl<F: Real> Loop for Forward<'_, '_, '_, F> {
                 }
                 (None, Bias::Columns(b)) => {
                     let b = b[j];
-                    z.iter_mut().for_each(|z| *z = A::value::<F, FUSED>(*z + b));
+                    for z in z {
+                        *z = A::value::<F, FUSED>(*z + b);
+                    }
                 }
                 (Some(keep), bias) => {
                     match bias {
@@ -356,7 +359,9 @@ impl<F: Real> Loop for Forward<'_, '_, '_, F> {
                         Bias::Columns(b) => z.iter_mut().for_each(|z| *z += b[j]),
                     }
                     keep.column_mut(j).as_mut_slice().copy_from_slice(z);
-                    z.iter_mut().for_each(|z| *z = A::value::<F, FUSED>(*z));
+                    for z in z {
+                        *z = A::value::<F, FUSED>(*z);
+                    }
                 }
             }
         }
@@ -471,8 +476,7 @@ mod tests {
                 let mut without = z.clone();
                 activation.forward(bias, &mut without.as_view_mut(), None);
                 let mut rows = z.transpose();
-                let by_rows =
-                    if let Bias::Columns(b) = bias { Bias::Rows(b) } else { Bias::None };
+                let by_rows = if let Bias::Columns(b) = bias { Bias::Rows(b) } else { Bias::None };
                 activation.forward(by_rows, &mut rows.as_view_mut(), None);
                 assert!(a == without && a == rows.transpose(), "{activation}");
                 let mut dz = DMatrix::from_element(13, 3, 2.0);

@@ -17,6 +17,10 @@
 //!
 //! The cost, the whole network's way back and training are in the crate `dnn-train`.
 //!
+//! Products and loops over matrices are slow without optimisation. A program that uses this crate has
+//! fast dev builds with `[profile.dev.package.dnn-core] opt-level = 3` in its Cargo.toml, and the same
+//! for `nalgebra`, `gemm-common`, `gemm-f32` and `gemm-f64`.
+//!
 //! ```
 //! use dnn_core::nalgebra::DMatrix;
 //! use dnn_core::rng::{Generator, RngKind};

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, InputContract, Model, ModelError, Network, OutputActivation};
+use dnn_core::{
+    Activation, Architecture, Init, InputContract, Model, ModelError, Network, OutputActivation,
+};
 
 fn model() -> Model {
     let input = InputContract::rgb(2, 2).unwrap();

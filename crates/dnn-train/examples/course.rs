@@ -76,6 +76,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let trained = train(&config, &data, &mut [])?;
     let gap = deep.layers().iter().zip(trained.network.layers());
     let gap = gap.map(|(a, b)| (a.weights() - b.weights()).amax()).fold(0.0, f64::max);
-    println!("   {} right, weights apart by {gap:.0e}", evaluate(&trained.network, &data)?.score.correct);
+    println!(
+        "   {} right, weights apart by {gap:.0e}",
+        evaluate(&trained.network, &data)?.score.correct
+    );
     Ok(())
 }

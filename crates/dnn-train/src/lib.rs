@@ -1,4 +1,17 @@
-//! The training loop: configuration, engines, optimizers, observers.
+//! The training loop: cost, configuration, engines, optimizers, observers.
+//!
+//! | to | look at |
+//! |---|---|
+//! | train as configured | [`train`], [`Training`], [`TrainConfig`] |
+//! | follow the course step by step | [`textbook`] |
+//! | minimise a cost of one's own, step in a way of one's own | [`Cost`], [`optimizer::Optimizer`] |
+//! | watch, log, stop, keep checkpoints | [`Observer`], [`Checkpoint`] |
+//! | drive the iterations oneself | [`engine`], [`dense_engine`], [`gram_engine`] |
+//! | check a gradient | [`gradcheck`] |
+//! | judge | [`evaluate`], [`cross_validate`], [`diagnose`] |
+//!
+//! A program that uses this crate has fast dev builds with `[profile.dev.package.dnn-train] opt-level =
+//! 3` in its Cargo.toml, beside what [`dnn_core`] asks for.
 //!
 //! ```
 //! use dnn_core::Dataset;
@@ -61,7 +74,5 @@ pub use history::{CostPoint, End, Trained, ValidationPoint};
 pub use memory::memory_beside_examples;
 pub use nalgebra;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
-pub use trainable::{
-    Trainable, dense_engine, diagnose, evaluate, fed_engine, gram_engine, train,
-};
+pub use trainable::{Trainable, dense_engine, diagnose, evaluate, fed_engine, gram_engine, train};
 pub use trainer::Training;

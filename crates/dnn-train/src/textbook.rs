@@ -42,10 +42,7 @@ pub enum TextbookError {
 /// # Panics
 /// When `x` does not have n₀ rows.
 #[doc(alias = "L_model_forward")]
-pub fn model_forward<F: Real>(
-    network: &Network<F>,
-    x: &DMatrix<F>,
-) -> (DMatrix<F>, Vec<Cache<F>>) {
+pub fn model_forward<F: Real>(network: &Network<F>, x: &DMatrix<F>) -> (DMatrix<F>, Vec<Cache<F>>) {
     let (last, hidden) = network.layers().split_last().expect("a network has layers");
     let mut a = x.clone();
     let mut caches = Vec::with_capacity(network.layers().len());

@@ -11,7 +11,7 @@ use crate::feed::Subset;
 use crate::history::Trained;
 use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
-use crate::run::Run;
+use crate::run::{HeldOut, Run};
 use dnn_core::rng::Generator;
 use dnn_core::{DatasetError, Examples, Network, Real, split};
 use nalgebra::DMatrix;
@@ -111,7 +111,10 @@ impl<'a, F: Real> Training<'a, F> {
     }
 
     /// See [`run`](Self::run).
-    pub(crate) fn run_with(self, observers: &mut [&mut dyn Observer]) -> Result<Trained<F>, TrainError> {
+    pub(crate) fn run_with(
+        self,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Trained<F>, TrainError> {
         self.check()?;
         let Self { config, examples, validation, checkpoint, data, optimizer, cost } = self;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
@@ -193,10 +196,14 @@ impl<'a, F: Real> Training<'a, F> {
             }
             x => engine::dense(&network, cost, optimizer, x.as_deref(), labels, options),
         };
-        let held_out = judged.as_ref().map(|(x, labels)| (engine.hold_out(x), &labels[..]));
+        let held_out = judged.as_ref().map(|(x, labels)| HeldOut {
+            set: engine.hold_out(x),
+            labels: &labels[..],
+            cost,
+        });
         let progress = Progress::start(config.clone(), data, engine.name().into());
         let m = labels.len();
-        let mut run = Run::new(config, network, &mut *engine, optimizer, cost, m, held_out, progress);
+        let mut run = Run::new(config, network, &mut *engine, optimizer, m, held_out, progress);
         if let Some(checkpoint) = checkpoint {
             run.restore(checkpoint)?;
         }

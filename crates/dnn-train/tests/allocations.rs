@@ -91,8 +91,7 @@ fn a_hundred_iterations_allocate_nothing() {
                 let n = count(&mut *dense, &*optimizer, batch, clip);
                 assert_eq!(n, 0, "dense, {hidden:?}, {name:?}, batch {batch}, {n_threads} threads");
                 if optimizer.is_linear() {
-                    let mut gram =
-                        gram_engine(&network, &cost, &*optimizer, &x, &labels, options);
+                    let mut gram = gram_engine(&network, &cost, &*optimizer, &x, &labels, options);
                     let n = count(&mut *gram, &*optimizer, batch, clip);
                     assert_eq!(
                         n, 0,

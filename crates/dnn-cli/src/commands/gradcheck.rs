@@ -272,7 +272,8 @@ impl Case {
         // The features that `dnn evaluate` judges by.
         let prepared = set.prepared(model.input()).with_context(misfit)?;
         let dataset: Dataset<f64> = prepared.to_dataset(model.input()).with_context(misfit)?;
-        let mut chosen = Generator::new(RngKind::Modern, args.seed)?.permutation(dataset.n_examples());
+        let mut chosen =
+            Generator::new(RngKind::Modern, args.seed)?.permutation(dataset.n_examples());
         chosen.truncate(m);
         chosen.sort_unstable();
         let labels: Vec<_> = chosen.iter().map(|&i| dataset.labels()[i]).collect();

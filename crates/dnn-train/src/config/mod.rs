@@ -385,8 +385,10 @@ impl TrainConfig {
             _ => {}
         }
         let hidden = self.hidden.iter().copied();
-        let layer_dims =
-            std::iter::once(n_features).chain(hidden).chain([output.n_outputs(n_classes)]).collect();
+        let layer_dims = std::iter::once(n_features)
+            .chain(hidden)
+            .chain([output.n_outputs(n_classes)])
+            .collect();
         let mut architecture = Architecture::new(layer_dims, self.activation, output);
         if !self.activations.is_empty() {
             architecture.activations.clone_from(&self.activations);

@@ -265,8 +265,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
     fn squared_gradient(&mut self, l2: f64) -> f64 {
         let first = self.first.squared_gradient(l2);
         let later = self.layers.iter_mut().map(|layer| {
-            layer.b.squared_gradient(0.0)
-                + layer.w.as_mut().map_or(0.0, |w| w.squared_gradient(l2))
+            layer.b.squared_gradient(0.0) + layer.w.as_mut().map_or(0.0, |w| w.squared_gradient(l2))
         });
         first + later.sum::<f64>()
     }
@@ -720,11 +719,9 @@ mod tests {
         let (options, step) = (EngineOptions::default(), &GradientDescent);
         let case = (&network, &x, &labels[..]);
         // A slope counts for the gradients of its layer and of those before.
-        for (spoiled, expected) in [
-            (None, &[][..]),
-            (Some(0), &["W1", "b1"]),
-            (Some(1), &["W1", "b1", "W2", "b2"]),
-        ] {
+        for (spoiled, expected) in
+            [(None, &[][..]), (Some(0), &["W1", "b1"]), (Some(1), &["W1", "b1", "W2", "b2"])]
+        {
             let dense = DenseLayer::new(&network, step, Some(&x), options);
             let dense = LayeredEngine::new(dense, &network, &COST, step, &labels, options);
             assert_eq!(wrong(dense, case, spoiled), expected, "dense");

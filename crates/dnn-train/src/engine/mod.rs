@@ -19,14 +19,15 @@ pub use crate::health::LayerHealth;
 use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
 use dense::DenseLayer;
-use gram::GramLayer;
-use layered::LayeredEngine;
 use dnn_core::linear::Gradients;
 use dnn_core::{Network, Real};
+use gram::GramLayer;
+use layered::LayeredEngine;
 use nalgebra::{DMatrix, DMatrixViewMut};
 use serde::{Deserialize, Serialize};
 
 /// What is computed in one go: some examples, and which dropout masks.
+#[doc(alias = "random_mini_batches")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass<'a> {
     /// The examples, or all of them.
