@@ -18,6 +18,7 @@ trait Function {
 
 /// What else there is to know of an activation.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // a table of yes and no
 struct Properties {
     /// Its name in text.
     name: &'static str,
@@ -351,7 +352,9 @@ impl<F: Real> Loop for Forward<'_, '_, '_, F> {
                 }
                 (None, Bias::Columns(b)) => {
                     let b = b[j];
-                    z.iter_mut().for_each(|z| *z = A::value::<F, FUSED>(*z + b));
+                    for z in z {
+                        *z = A::value::<F, FUSED>(*z + b);
+                    }
                 }
                 (Some(keep), bias) => {
                     match bias {
@@ -360,7 +363,9 @@ impl<F: Real> Loop for Forward<'_, '_, '_, F> {
                         Bias::Columns(b) => z.iter_mut().for_each(|z| *z += b[j]),
                     }
                     keep.column_mut(j).as_mut_slice().copy_from_slice(z);
-                    z.iter_mut().for_each(|z| *z = A::value::<F, FUSED>(*z));
+                    for z in z {
+                        *z = A::value::<F, FUSED>(*z);
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@
 //!
 //! - forward: Z₁ = W₁·X + b₁ = s·P + C·G + b₁, with G = XᵀX (m, m) and P = W₁⁰·X made once;
 //! - backward: the gradient in C is dZ₁, in s it is 0; an L2 penalty λ adds λ·C and λ·s;
-//! - weights, when asked for: [`weights`].
+//! - weights, when asked for: [`add_columns`].
 //!
 //! It is the same sequence of weights, apart from rounding. With n₀ features an iteration costs
 //! 2·n₁·m² operations here and 4·n₁·m·n₀ there: 59 times as many for the course's 12288 features
@@ -34,23 +34,6 @@ pub fn lower_block<F: Real>(x: &DMatrix<F>, columns: Range<usize>, g: &mut DMatr
     let below = x.columns(columns.start, x.ncols() - columns.start);
     let block = x.columns(columns.start, columns.len());
     gemm(F::one(), transposed(&below), plain(&block), F::zero(), g);
-}
-
-/// W₁ = s·W₁⁰ + C·Xᵀ, from Cᵀ.
-///
-/// # Shapes
-/// `w0` W₁⁰ (n₁, n₀), `c_transposed` Cᵀ (m, n₁), `x` X (n₀, m) → (n₁, n₀).
-/// # Panics
-/// When the shapes do not fit.
-pub fn weights<F: Real>(
-    s: F,
-    w0: &DMatrix<F>,
-    c_transposed: &DMatrix<F>,
-    x: &DMatrix<F>,
-) -> DMatrix<F> {
-    let mut w = w0.clone();
-    add_columns(s, c_transposed, x, 0..x.nrows(), &mut w.as_view_mut());
-    w
 }
 
 /// The columns `features` of W₁ = s·W₁⁰ + C·Xᵀ, in the place of those of W₁⁰.
@@ -99,7 +82,9 @@ mod tests {
             c -= (dz.transpose() + &c * l2) * rate;
             s -= l2 * s * rate;
         }
-        let difference = (weights(s, &w0, &c, &x) - &w).amax();
+        let mut got = w0.clone();
+        add_columns(s, &c, &x, 0..n0, &mut got.as_view_mut());
+        let difference = (got - &w).amax();
         assert!(difference < 1e-13, "{difference}");
     }
 

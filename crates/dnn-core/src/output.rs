@@ -49,9 +49,14 @@ impl OutputActivation {
                 for z in logits.as_mut_slice().chunks_exact_mut(n_outputs) {
                     // NaN is passed over here, and shows in the sum.
                     let top = z.iter().skip(1).fold(z[0], |top, &z| if z > top { z } else { top });
-                    z.iter_mut().for_each(|z| *z = (*z - top).exp());
-                    let sum = z.iter().fold(F::zero(), |sum, &z| sum + z);
-                    z.iter_mut().for_each(|z| *z /= sum);
+                    let mut sum = F::zero();
+                    for z in z.iter_mut() {
+                        *z = (*z - top).exp();
+                        sum += *z;
+                    }
+                    for z in z {
+                        *z /= sum;
+                    }
                 }
             }
         }

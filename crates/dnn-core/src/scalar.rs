@@ -37,7 +37,9 @@ mod sealed {
 
 /// A real number type: `f32` or `f64`. The only type parameter of the public API.
 ///
-/// Sealed: the matrix kernels behind [`crate::gemm`] exist for these two types only.
+/// Sealed: the kernels behind [`crate::gemm`] and the activations exist for these two types only. They
+/// are methods of its supertraits, so that they are compiled in this crate, with its optimisation; there
+/// is nothing in them to call or implement.
 pub trait Real:
     RealField + Elementary + Kernels + Copy + Default + Send + Sync + sealed::Sealed + 'static
 {

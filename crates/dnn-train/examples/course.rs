@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("X {:?}, Y {:?}", x.shape(), y.shape());
 
     println!("\n1. initialize_parameters_deep: one W and b for each layer");
-    let mut network = textbook::initialize_parameters_deep(&[2, 4, 1], 3)?;
+    let mut network = textbook::initialize_parameters_deep(&[2, 4, 1], 2)?;
     for (l, layer) in (1..).zip(network.layers()) {
         println!("   W{l} {:?}, b{l} {:?}", layer.weights().shape(), layer.bias().shape());
     }
@@ -55,15 +55,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (al, _) = textbook::model_forward(&network, &x);
     println!("   J = {:.6} afterwards", textbook::cost(&al, &y));
 
-    println!("\n6. L_layer_model, two_layer_model: 3000 such steps");
+    println!("\n6. L_layer_model, two_layer_model: thousands of such steps");
     let print = |iteration: usize, cost: f64| {
         if iteration.is_multiple_of(1000) {
             println!("   Cost after iteration {iteration}: {cost:.6}");
         }
     };
-    let deep = textbook::l_layer_model(&x, &y, &[2, 4, 1], 0.5, 3000, 3, print)?;
+    let deep = textbook::l_layer_model(&x, &y, &[2, 4, 1], 0.5, 3000, 2, print)?;
     println!("   predict: {}", textbook::predict(&deep, &x));
-    let two = textbook::two_layer_model(&x, &y, 4, 0.5, 3000, 3, |_, _| {})?;
+    let two = textbook::two_layer_model(&x, &y, 4, 0.5, 6000, 2, |_, _| {})?;
     println!("   the two-layer network, from smaller weights: {}", textbook::predict(&two, &x));
 
     println!("7. The same as training does it, from the logits and on all cores");
@@ -71,7 +71,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = Dataset::new(x, labels, vec!["equal".into(), "different".into()])?;
     let config = TrainConfig::course_deep().with(|c| {
         c.hidden = vec![4];
-        (c.learning_rate, c.iterations, c.seed) = (0.5, 3000, 3);
+        (c.learning_rate, c.iterations, c.seed) = (0.5, 3000, 2);
     })?;
     let trained = train(&config, &data, &mut [])?;
     let gap = deep.layers().iter().zip(trained.network.layers());

@@ -1,6 +1,16 @@
 #![doc = include_str!("../README.md")]
 // Beside the crate that links here: whichever of them rustdoc documents first, links work.
 #![doc(html_root_url = "../")]
+//!
+//! | to | look at |
+//! |---|---|
+//! | train as configured | [`train`], [`Training`], [`TrainConfig`] |
+//! | follow the course step by step | [`textbook`] |
+//! | minimise a cost of one's own, step in a way of one's own | [`Cost`], [`optimizer::Optimizer`] |
+//! | watch, log, stop, keep checkpoints | [`Observer`], [`Checkpoint`] |
+//! | drive the iterations oneself | [`engine`], [`dense_engine`], [`gram_engine`] |
+//! | check a gradient | [`gradcheck`] |
+//! | judge | [`evaluate`], [`cross_validate`], [`diagnose`] |
 
 mod batches;
 pub mod checkpoint;

@@ -18,17 +18,23 @@ use dnn_core::{Examples, Network, Real};
 use nalgebra::DVector;
 use std::thread::Scope;
 
+/// The examples that are judged during training, and by what.
+pub(crate) struct HeldOut<'a, F: Real> {
+    /// Number of the engine's held-out set.
+    pub(crate) set: usize,
+    pub(crate) labels: &'a [u32],
+    pub(crate) cost: &'a dyn Cost<F>,
+}
+
 /// A training run under way.
 pub(crate) struct Run<'a, F: Real> {
     config: &'a TrainConfig,
     engine: &'a mut dyn Engine<F>,
     optimizer: &'a dyn Optimizer<F>,
-    cost: &'a dyn Cost<F>,
     batches: Batches,
     n_iterations: usize,
     validate_every: usize,
-    /// Number of the engine's held-out set, and its labels.
-    held_out: Option<(usize, &'a [u32])>,
+    held_out: Option<HeldOut<'a, F>>,
     progress: Progress,
     /// The iteration of the last validation.
     judged_at: Option<usize>,
@@ -44,16 +50,14 @@ impl<'a, F: Real> Run<'a, F> {
         drawn: Network<F>,
         engine: &'a mut dyn Engine<F>,
         optimizer: &'a dyn Optimizer<F>,
-        cost: &'a dyn Cost<F>,
         m: usize,
-        held_out: Option<(usize, &'a [u32])>,
+        held_out: Option<HeldOut<'a, F>>,
         progress: Progress,
     ) -> Self {
         Self {
             config,
             engine,
             optimizer,
-            cost,
             batches: Batches::new(
                 m,
                 config.batch_size,
@@ -217,10 +221,10 @@ impl<'a, F: Real> Run<'a, F> {
 
     /// Judges by the validation set; whether it is better than ever.
     fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> Result<bool, TrainError> {
-        let Some((set, labels)) = self.held_out else { return Ok(false) };
-        let logits = self.engine.held_out_logits(set);
+        let Some(HeldOut { set, labels, cost }) = &self.held_out else { return Ok(false) };
+        let logits = self.engine.held_out_logits(*set);
         let iteration = self.progress.iteration;
-        let cost = mean_cost(self.cost, &logits, labels);
+        let cost = mean_cost(*cost, &logits, labels);
         if !cost.is_finite() {
             let layer = self.engine.first_not_finite().unwrap_or(self.config.hidden.len() + 1);
             return Err(TrainError::ValidationDiverged { iteration, cost, layer });

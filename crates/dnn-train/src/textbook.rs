@@ -12,7 +12,7 @@
 //! // XOR: 2-4-1, the examples in columns.
 //! let x = DMatrix::<f64>::from_row_slice(2, 4, &[0., 0., 1., 1., 0., 1., 0., 1.]);
 //! let y = DMatrix::from_row_slice(1, 4, &[0.0, 1.0, 1.0, 0.0]);
-//! let network = textbook::l_layer_model(&x, &y, &[2, 4, 1], 0.5, 3000, 3, |_, _| {})?;
+//! let network = textbook::l_layer_model(&x, &y, &[2, 4, 1], 0.5, 2000, 2, |_, _| {})?;
 //! assert_eq!(textbook::predict(&network, &x), y);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

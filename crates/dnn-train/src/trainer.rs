@@ -11,7 +11,7 @@ use crate::feed::Subset;
 use crate::history::Trained;
 use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
-use crate::run::Run;
+use crate::run::{HeldOut, Run};
 use dnn_core::rng::Generator;
 use dnn_core::{DatasetError, Examples, Network, Real, split};
 use nalgebra::DMatrix;
@@ -53,8 +53,8 @@ impl<'a, F: Real> Training<'a, F> {
         self
     }
 
-    /// Minimises this cost, instead of the cross-entropy, on the validation set as well. Class
-    /// weights of the configuration count; see [`Cost::value_and_gradient`].
+    /// Minimises this cost, instead of the cross-entropy, and judges the validation set by it. In
+    /// training the class weights of the configuration count; see [`Cost::value_and_gradient`].
     #[must_use]
     pub fn cost(mut self, cost: &'a dyn Cost<F>) -> Self {
         self.cost = Some(cost);
@@ -117,6 +117,7 @@ impl<'a, F: Real> Training<'a, F> {
     ) -> Result<Trained<F>, TrainError> {
         self.check()?;
         let Self { config, examples, validation, checkpoint, data, optimizer, cost } = self;
+        let own_cost = cost;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
         let architecture = config.architecture(n_features, n_classes)?;
         let share = if validation.is_some() { 0.0 } else { config.validation };
@@ -146,7 +147,6 @@ impl<'a, F: Real> Training<'a, F> {
         if optimizer.n_moments() > MAX_MOMENTS {
             return Err(TrainError::Moments { got: optimizer.n_moments() });
         }
-        // The validation set is judged without class weights.
         let cross_entropy =
             CrossEntropy::new(network.output()).with_smoothing(config.label_smoothing);
         let cost = cost.unwrap_or(&cross_entropy);
@@ -199,11 +199,16 @@ impl<'a, F: Real> Training<'a, F> {
             }
             x => engine::dense(&network, cost, optimizer, x.as_deref(), labels, options),
         };
-        let held_out = judged.as_ref().map(|(x, labels)| (engine.hold_out(x), &labels[..]));
+        // The validation set is judged by its true labels, and all classes alike.
+        let plain = CrossEntropy::new(network.output());
+        let held_out = judged.as_ref().map(|(x, labels)| HeldOut {
+            set: engine.hold_out(x),
+            labels: &labels[..],
+            cost: own_cost.unwrap_or(&plain),
+        });
         let progress = Progress::start(config.clone(), data, engine.name().into());
         let m = labels.len();
-        let mut run =
-            Run::new(config, network, &mut *engine, optimizer, cost, m, held_out, progress);
+        let mut run = Run::new(config, network, &mut *engine, optimizer, m, held_out, progress);
         if let Some(checkpoint) = checkpoint {
             run.restore(checkpoint)?;
         }

@@ -27,6 +27,7 @@ use nalgebra::{DMatrix, DMatrixViewMut};
 use serde::{Deserialize, Serialize};
 
 /// What is computed in one go: some examples, and which dropout masks.
+#[doc(alias = "random_mini_batches")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass<'a> {
     /// The examples, or all of them.
