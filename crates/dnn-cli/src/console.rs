@@ -183,6 +183,15 @@ pub(crate) fn cost(cost: f64) -> String {
     if cost.abs() < 1e9 { format!("{cost:.6}") } else { format!("{cost:.6e}") }
 }
 
+/// A setting as it is written by people: 0.0075, 0, 1e-9, 1e300.
+pub(crate) fn number(number: f64) -> String {
+    if number == 0.0 || (1e-5..1e9).contains(&number.abs()) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}
+
 /// A score as a percentage and as how many of how many.
 pub(crate) fn of_how_many(score: Score) -> String {
     format!("{} ({} of {})", percent(score.accuracy()), score.correct, score.total)
@@ -233,6 +242,10 @@ mod tests {
     #[test]
     fn a_cost_has_six_digits_and_never_three_hundred() {
         let costs = [0.088_741, 0.0, 1e300, -1e9].map(cost);
+        assert_eq!(
+            [0.0075, 0.0, 1.0, 1e-9, 1e300].map(number),
+            ["0.0075", "0", "1", "1e-9", "1e300"]
+        );
         assert_eq!(costs, ["0.088741", "0.000000", "1.000000e300", "-1.000000e9"]);
     }
 }

@@ -358,25 +358,27 @@ where
 
 /// The course's title of the cost plot, or what the schedule makes of the learning rate.
 fn learning_rate(config: &TrainConfig) -> String {
-    let rate = config.learning_rate;
+    let rate = console::number(config.learning_rate);
     match config.schedule {
-        Schedule::Constant => format!("Learning rate = {rate:?}"),
+        Schedule::Constant => format!("Learning rate = {rate}"),
         Schedule::Step { every, factor } => {
-            format!("Learning rate {rate:?}, times {factor:?} every {every} epochs")
+            format!("Learning rate {rate}, times {} every {every} epochs", console::number(factor))
         }
         Schedule::Exponential { factor } => {
-            format!("Learning rate {rate:?}, times {factor:?} every epoch")
+            format!("Learning rate {rate}, times {} every epoch", console::number(factor))
         }
         Schedule::InverseTime { decay } => {
-            format!("Learning rate {rate:?} / (1 + {decay:?} · epoch)")
+            format!("Learning rate {rate} / (1 + {} · epoch)", console::number(decay))
         }
         Schedule::Cosine { warmup, minimum } => {
-            let rise =
-                if warmup > 0 { format!(" after a rise of {warmup}") } else { String::new() };
-            format!("Learning rate {rate:?} to {minimum:?} on a cosine{rise}")
+            let rise = match warmup {
+                0 => String::new(),
+                n => format!(" after {n} iterations of rise"),
+            };
+            format!("Learning rate {rate} to {} on a cosine{rise}", console::number(minimum))
         }
         Schedule::Plateau { factor, .. } => {
-            format!("Learning rate {rate:?}, times {factor:?} on plateaus")
+            format!("Learning rate {rate}, times {} on plateaus", console::number(factor))
         }
     }
 }
