@@ -247,5 +247,5 @@ fn draw_mislabeled(
             Split::Test => "test",
         }
     );
-    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?)
+    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?, 1)
 }
