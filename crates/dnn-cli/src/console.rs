@@ -169,8 +169,10 @@ pub(crate) fn argument(path: &Path) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if text.contains(steers) {
         let quoted = text.replace('\\', r"\\").replace('\'', r"\'");
-        let bytes = |c: char| c.to_string().bytes().map(|byte| format!(r"\x{byte:02x}")).collect();
-        format!("$'{}'", escaped(&quoted, steers, bytes))
+        let hex = |c: char| {
+            c.to_string().bytes().map(|byte| format!(r"\x{byte:02x}")).collect::<Vec<_>>()
+        };
+        format!("$'{}'", escaped(&quoted, steers, |c| hex(c).concat()))
     } else if !text.is_empty() && text.chars().all(plain) {
         text.into_owned()
     } else {
