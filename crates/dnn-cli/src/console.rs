@@ -169,8 +169,10 @@ pub(crate) fn argument(path: &Path) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if text.contains(steers) {
         let quoted = text.replace('\\', r"\\").replace('\'', r"\'");
-        let bytes = |c: char| c.to_string().bytes().map(|byte| format!(r"\x{byte:02x}")).collect();
-        format!("$'{}'", escaped(&quoted, steers, bytes))
+        let hex = |c: char| {
+            c.to_string().bytes().map(|byte| format!(r"\x{byte:02x}")).collect::<Vec<_>>()
+        };
+        format!("$'{}'", escaped(&quoted, steers, |c| hex(c).concat()))
     } else if !text.is_empty() && text.chars().all(plain) {
         text.into_owned()
     } else {
@@ -181,6 +183,15 @@ pub(crate) fn argument(path: &Path) -> String {
 /// A cost to six digits after the point, as the course prints it; a huge one in scientific notation.
 pub(crate) fn cost(cost: f64) -> String {
     if cost.abs() < 1e9 { format!("{cost:.6}") } else { format!("{cost:.6e}") }
+}
+
+/// A setting as it is written by people: 0.0075, 0, 1e-9, 1e300.
+pub(crate) fn number(number: f64) -> String {
+    if number == 0.0 || (1e-5..1e9).contains(&number.abs()) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
 }
 
 /// A score as a percentage and as how many of how many.
@@ -233,6 +244,10 @@ mod tests {
     #[test]
     fn a_cost_has_six_digits_and_never_three_hundred() {
         let costs = [0.088_741, 0.0, 1e300, -1e9].map(cost);
+        assert_eq!(
+            [0.0075, 0.0, 1.0, 1e-9, 1e300].map(number),
+            ["0.0075", "0", "1", "1e-9", "1e300"]
+        );
         assert_eq!(costs, ["0.088741", "0.000000", "1.000000e300", "-1.000000e9"]);
     }
 }

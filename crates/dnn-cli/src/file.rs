@@ -55,22 +55,18 @@ pub(crate) fn picture_name(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Writes a chart, [whole or not at all](write_whole), as SVG where the name says so, else as PNG.
+/// Writes a chart, [whole or not at all](write_whole), as SVG where the name says so, else as PNG, in
+/// which a pixel of the SVG has `scale` × `scale` pixels.
 ///
 /// # Errors
 /// As [`write_whole`]; when there is a file of that name that is not a picture.
-pub(crate) fn write_chart(path: &Path, chart: &Chart) -> anyhow::Result<()> {
-    /// A PNG has this many pixels at most, unless its SVG has more.
-    const MAX_SHARP_PIXELS: u64 = 25_000_000;
+pub(crate) fn write_chart(path: &Path, chart: &Chart, scale: u32) -> anyhow::Result<()> {
     let failed = || format!("cannot draw {}", shown(path));
     check_replaceable(path).with_context(failed)?;
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg")) {
         return write_whole(path, chart.svg().as_bytes());
     }
-    // Twice as fine as on the screen, for dense screens and for print.
-    let (width, height) = chart.size();
-    let is_large = 4 * u64::from(width) * u64::from(height) > MAX_SHARP_PIXELS;
-    write_whole(path, &chart.png(if is_large { 1 } else { 2 }).with_context(failed)?)
+    write_whole(path, &chart.png(scale).with_context(failed)?)
 }
 
 /// A picture replaces nothing but a picture: a model's name after `--mislabeled` is a slip.
@@ -105,11 +101,11 @@ mod tests {
             let path = folder.path().join(name);
             for old in [&b""[..], b"\x89PNG old", b"<svg/>"] {
                 std::fs::write(&path, old).expect("writable");
-                write_chart(&path, &chart).expect("written");
+                write_chart(&path, &chart, 1).expect("written");
                 assert!(std::fs::read(&path).expect("there").starts_with(start), "{name}");
             }
             std::fs::write(&path, "seed = 1").expect("writable");
-            let error = format!("{:#}", write_chart(&path, &chart).expect_err("no picture"));
+            let error = format!("{:#}", write_chart(&path, &chart, 1).expect_err("no picture"));
             assert!(error.contains(name) && error.contains("no picture"), "{error}");
             assert_eq!(std::fs::read(&path).expect("there"), b"seed = 1");
         }

@@ -260,7 +260,7 @@ mod killed {
         std::thread::sleep(Duration::from_millis(150));
         let id = child.id().to_string();
         std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
-        assert!(child.wait_with_output().unwrap().status.success());
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
         let said = place.ok(&["train", "--resume", "r"]);
         assert!(said.contains("Going on after iteration "), "{said}");
         assert!(fs::read(place.path("r").join(MODEL)).unwrap() == expected);

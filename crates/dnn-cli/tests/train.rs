@@ -132,29 +132,30 @@ fn divergence_is_an_error_that_says_where_and_what_helps() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_keeps_the_model_so_far() {
+fn a_signal_keeps_the_model_so_far_and_is_the_exit_code() {
     use std::io::Read;
     use std::process::Stdio;
     let place = Place::new();
-    let args = ["train", "drawn", "--iterations", "100000000", "--out", "r", "--log-every", "1"];
-    let mut child = place.dnn(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut out = child.stdout.take().unwrap();
-    let mut text = vec![0; 24];
-    out.read_exact(&mut text).unwrap(); // it trains
-    let status = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(status.success());
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(rest.contains("Stopped 12288-20-7-5-1 after "), "{rest}");
-    let summary = fs::read_to_string(place.path("r/summary.json")).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["end"], "asked");
-    assert!(rest.contains("To go on: dnn train --resume r"), "{rest}");
-    place.ok(&["inspect", "r/model.safetensors"]);
+    for (signal, code, run) in [("-INT", 130, "r"), ("-TERM", 143, "s")] {
+        let args =
+            ["train", "drawn", "--iterations", "100000000", "--out", run, "--log-every", "1"];
+        let mut child =
+            place.dnn(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        let mut text = vec![0; 24];
+        out.read_exact(&mut text).unwrap(); // it trains
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(rest.contains("Stopped 12288-20-7-5-1 after "), "{rest}");
+        let summary = fs::read_to_string(place.path(run).join("summary.json")).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["end"], "asked");
+        assert!(rest.contains(&format!("To go on: dnn train --resume {run}")), "{rest}");
+        place.ok(&["inspect", &format!("{run}/model.safetensors")]);
+    }
 }
 
 #[test]

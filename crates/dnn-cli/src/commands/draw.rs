@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             })
             .collect();
         let title = format!("{train} training and {test} test images drawn with seed {seed}");
-        write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?)?;
+        write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?, 1)?;
     }
     let factors = Factors {
         train: factors(&drawn.train_factors),

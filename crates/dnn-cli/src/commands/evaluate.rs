@@ -249,5 +249,5 @@ fn draw_mislabeled(
             SplitName::Test => "test",
         }
     );
-    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?)
+    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?, 1)
 }

@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         0 => Arrangement::Grid,
         n => Arrangement::Columns(n + 1),
     };
-    write_chart(&args.out, &image_sheet(&title, &tiles, arrangement)?)?;
+    write_chart(&args.out, &image_sheet(&title, &tiles, arrangement)?, 1)?;
 
     console.json(&Result {
         out: &args.out,

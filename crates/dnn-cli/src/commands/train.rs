@@ -406,8 +406,10 @@ where
     let architecture = summary.architecture.to_string();
     let series = [Series { name: "cost", points: &points }];
     let chart = cost_plot(&title, &architecture, &series);
-    write_chart(&folder.file(run::COST_SVG), &chart)?;
-    write_chart(&folder.file(run::COST_PNG), &chart)?;
+    for name in [run::COST_SVG, run::COST_PNG] {
+        // Twice as fine as on the screen, for print and for dense screens.
+        write_chart(&folder.file(name), &chart, 2)?;
+    }
     let mut json = serde_json::to_vec_pretty(summary).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SUMMARY, &json)
@@ -415,7 +417,7 @@ where
 
 /// The course's title of the cost plot, with the schedule where the learning rate changes.
 fn learning_rate(config: &TrainConfig) -> String {
-    let rate = format!("Learning rate = {:?}", config.learning_rate);
+    let rate = format!("Learning rate = {}", console::number(config.learning_rate));
     match toml::Table::try_from(config.schedule) {
         Ok(mut schedule) if config.schedule != Schedule::Constant => {
             let name = schedule.remove("name");

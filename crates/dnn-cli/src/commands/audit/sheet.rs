@@ -35,7 +35,7 @@ pub(super) fn write(path: &Path, splits: &Splits, audit: &Audit) -> anyhow::Resu
         count(audit.contradictions.total, "contradiction", "contradictions"),
         count(audit.exact.groups.total, "group", "groups"),
     );
-    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Pairs)?)
+    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Pairs)?, 1)
 }
 
 /// Two images, and what is the matter with them; the gravest first, no two twice.
