@@ -236,8 +236,8 @@ fn a_number_is_a_position_and_one_line_alone_is_no_header() {
     let train = splits.train().unwrap();
     assert_eq!((train.len(), train.labels()), (3, &[1, 0, 1][..]));
     assert!(splits.notes[0].contains("no header, 3 columns, labels in column 1: as asked"));
-    // A header of years, and one whose columns are called by numbers.
-    let splits = table("name,2020,2021\nx,1,2\ny,3,4\n", &labelled("1")).unwrap();
+    // A field is no number though the one below is.
+    let splits = table("kind,a,2021\nx,1,2\ny,3,4\n", &labelled("1")).unwrap();
     assert_eq!(splits.train().unwrap().classes(), ["x", "y"]);
     assert!(splits.notes[0].contains("a header"), "{:?}", splits.notes);
     assert!(table("1,2\n3,4\n", &labelled("3")).unwrap_err().contains("a number from 1 to 2"));

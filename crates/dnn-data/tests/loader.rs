@@ -2,7 +2,6 @@
 #![cfg(all(feature = "augment", feature = "cache", feature = "synthetic"))]
 #![allow(clippy::unwrap_used)] // tests
 
-use dnn_core::Examples as _;
 use dnn_data::cache::CachePolicy;
 use dnn_data::hdf5::{Factors, Stream, of_course, write_splits};
 use dnn_data::image::write_png;

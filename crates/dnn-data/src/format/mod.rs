@@ -78,9 +78,9 @@ static FORMATS: &[&dyn Format] = &[
     #[cfg(feature = "cifar")]
     &cifar::CIFAR100,
     #[cfg(feature = "folder")]
-    &folder::CLASS_FOLDERS,
-    #[cfg(feature = "folder")]
     &folder::FLAT_FOLDER,
+    #[cfg(feature = "folder")]
+    &folder::CLASS_FOLDERS,
     #[cfg(all(feature = "csv", feature = "folder"))]
     &folder::FILE_TABLE,
     #[cfg(feature = "csv")]

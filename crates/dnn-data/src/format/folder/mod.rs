@@ -205,8 +205,8 @@ pub(crate) fn files_of_splits(
 ) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
     let found = Found::at(root)?;
     let all = [
-        &CLASS_FOLDERS,
         &FLAT_FOLDER,
+        &CLASS_FOLDERS,
         #[cfg(feature = "csv")]
         &FILE_TABLE,
     ];
