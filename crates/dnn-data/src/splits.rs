@@ -1,72 +1,9 @@
 //! A data set: labelled images in named splits that belong together.
 
 use crate::classes::{self, listed};
-use crate::{DataError, ImageSet, Normalization};
-use serde::{Deserialize, Serialize};
+use crate::{DataError, ImageSet, Normalization, SplitName};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
-
-/// Which part of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SplitName {
-    /// To train on.
-    Train,
-    /// To judge by while training.
-    Validation,
-    /// To test on.
-    Test,
-    /// All of it: the source makes no such difference.
-    Unsplit,
-}
-
-impl SplitName {
-    /// The splits that a source can tell apart.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-
-    /// What datasets and columns of this split are called by: `train`, `validation`, `test`; all of a
-    /// source that makes no difference is to train on.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Train | Self::Unsplit => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
-    }
-
-    /// The split in a sentence: "the training set".
-    pub fn phrase(self) -> &'static str {
-        match self {
-            Self::Train => "the training set",
-            Self::Validation => "the validation set",
-            Self::Test => "the test set",
-            Self::Unsplit => "the data",
-        }
-    }
-
-    /// The split that one of these words means, as part of the name of a file or folder.
-    pub(crate) fn of_word(word: &str) -> Option<Self> {
-        Some(match word.to_lowercase().as_str() {
-            "train" | "training" | "trainset" => Self::Train,
-            "val" | "valid" | "validation" | "dev" => Self::Validation,
-            "test" | "testing" | "testset" | "t10k" => Self::Test,
-            _ => return None,
-        })
-    }
-
-    /// The split that the name of a file or folder says, as one of its parts: `train_signs`,
-    /// `test set`, `validation-images`. `None` when it says none, or more than one.
-    pub(crate) fn of_name(name: &str) -> Option<Self> {
-        let mut found = name.split(|c: char| !c.is_alphanumeric()).filter_map(Self::of_word);
-        let first = found.next()?;
-        found.all(|other| other == first).then_some(first)
-    }
-}
-
-impl std::fmt::Display for SplitName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.word())
-    }
-}
 
 /// An image file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -329,22 +266,5 @@ mod tests {
             assert_eq!(splits.train().expect("given").classes(), ["non-cat", "cat"]);
         }
         assert!(pair(named(), set(2, ["dog", "horse"])).check().is_err());
-    }
-
-    #[test]
-    fn the_words_of_a_split_are_parts_of_names() {
-        for (name, split) in [
-            ("train", Some(SplitName::Train)),
-            ("training_set", Some(SplitName::Train)),
-            ("val_signs", Some(SplitName::Validation)),
-            ("Test Set", Some(SplitName::Test)),
-            ("test_batch.bin", Some(SplitName::Test)),
-            ("trains", None),
-            ("cats", None),
-            ("train_test", None),
-            ("contest", None),
-        ] {
-            assert_eq!(SplitName::of_name(name), split, "{name}");
-        }
     }
 }

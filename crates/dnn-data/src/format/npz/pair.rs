@@ -2,7 +2,7 @@
 
 use super::super::array::{self, Array};
 use super::super::found::Found;
-use super::super::{Format, Options, Visited};
+use super::super::options::{Format, Options, Visited};
 use super::header::{Header, Items, MAGIC, Unread};
 use crate::classes::{self, Labels};
 use crate::file::{InputFile, io, listed};
