@@ -86,7 +86,7 @@ impl LabelledArgs {
         let mut source = Source::new(data, &self.names, &self.draw)?;
         let Some(run) = of_run else { return Ok(source) };
         if !source.is_drawn() {
-            source.input = run.input.clone();
+            source.input.clone_from(&run.input);
         }
         let is_same = std::path::absolute(data).is_ok_and(|data| data == run.data);
         if is_same && self.names.x.is_none() {

@@ -35,7 +35,6 @@ pub struct DataConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// How numbers that are no bytes become features.
-    #[serde(skip_serializing_if = "is_default")]
     pub scale: Scale,
     /// Other names for the classes of the data; two may get the same one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -52,10 +51,6 @@ pub struct DataConfig {
     /// Where decoded images are kept; changes nothing but the time it takes.
     #[serde(skip)]
     pub cache: CachePolicy,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl DataConfig {

@@ -128,7 +128,8 @@ fn a_table_lists_image_files_with_labels_and_splits() {
     for i in 0..6_u8 {
         picture(&root.path().join(format!("images/{i}.png")), i);
         let split = ["train", "val", "test"][usize::from(i) / 2];
-        rows += &format!("{i}.png,{},{split}\n", ["pug", "collie"][usize::from(i) % 2]);
+        let breed = ["pug", "collie"][usize::from(i) % 2];
+        rows = format!("{rows}{i}.png,{breed},{split}\n");
     }
     let table = root.path().join("labels.csv");
     fs::write(&table, &rows).unwrap();
@@ -193,7 +194,8 @@ fn cifar_100_has_a_hundred_fine_classes() {
     let train = splits.train().unwrap();
     assert_eq!((train.labels(), train.classes().len()), (&[99, 0][..], 100));
     assert_eq!(splits.test().unwrap().labels(), [42]);
-    let names: String = (0..100).map(|i| format!("fine {i}\n")).collect();
+    let names: Vec<String> = (0..100).map(|i| format!("fine {i}")).collect();
+    let names = names.join("\n");
     fs::write(root.path().join("fine_label_names.txt"), names).unwrap();
     let splits = open(root.path(), &Options::default()).unwrap();
     assert_eq!(splits.train().unwrap().classes()[99], "fine 99");
@@ -264,7 +266,7 @@ fn features_are_the_files_to_the_last_bit() {
     let splits = table("-0.158986,0.423977,1\n-0.347926,0.47076,0\n", &Options::default()).unwrap();
     let train = splits.train().unwrap();
     let x = train.to_dataset::<f64>(&train.contract().unwrap()).unwrap();
-    assert_eq!(x.x().as_slice(), [-0.158986, 0.423977, -0.347926, 0.47076]);
+    assert_eq!(x.x().as_slice(), [-0.158_986, 0.423_977, -0.347_926, 0.47076]);
     let root = folder();
     let path = root.path().join("a.h5");
     let mut file = FileBuilder::new();

@@ -168,7 +168,11 @@ pub(crate) const KEYS: &[Key] = &[
         "source.scale",
         "What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255.",
     ),
-    key("source.class_map", "Other names for the classes of the data, each with its new one."),
+    shown(
+        "source.class_map",
+        "Other names for the classes of the data, each with its new one.",
+        "{ cats = \"cat\", dogs = \"non-cat\" }",
+    ),
     key("source.drawn", "Which images are drawn, when `data` is \"drawn\"."),
     key("source.drawn.train", "Training images, a number."),
     key("source.drawn.test", "Test images, a number."),

@@ -111,7 +111,9 @@ impl Format for ImageFiles {
                 if !labels.is_empty() && goes_on(&rejected) {
                     visitor.examples(Batch { values, labels, files: &listing.files })?;
                 }
-                labels.iter().for_each(|&label| sound[label as usize] = true);
+                for &label in labels {
+                    sound[label as usize] = true;
+                }
             }
             let of_split = listing.labels.iter().map(|&label| label as usize);
             // Every class must have kept a sound image.

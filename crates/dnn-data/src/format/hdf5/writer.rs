@@ -449,7 +449,7 @@ pub fn write_splits(path: &Path, splits: &Splits, factors: &Factors) -> Result<(
         check_factors(
             path,
             split,
-            splits.get(split).map_or(0, |set| set.len()),
+            splits.get(split).map_or(0, crate::ImageSet::len),
             factors.of(split),
         )?;
     }
