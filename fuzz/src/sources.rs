@@ -225,6 +225,6 @@ fn check(set: &ImageSet) {
     // As numbers they are larger than the reader may ask for. A folder may have one class, for
     // looking at; nothing is trained on it.
     if n <= 1 << 15 && set.classes().len() > 1 {
-        set.to_dataset::<f32>(&contract).expect("columns");
+        set.to_dataset::<f64>(&contract).expect("columns");
     }
 }

@@ -61,9 +61,6 @@ impl LabelledArgs {
         source.input = self.files.change(source.input.take());
         source.cache = self.cache.caching();
         source.check()?;
-        if of_run.is_some_and(|run| run.is_drawn()) && !source.is_drawn() {
-            console.note("The model was trained on drawn images; these are others");
-        }
         let splits = source.load_for(model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let is_named = self.names.x.is_some();
@@ -73,6 +70,9 @@ impl LabelledArgs {
         let misfit =
             || format!("{} does not fit the model {}", data.display(), model_path.display());
         let images = match_classes(images, model.classes()).with_context(misfit)?;
+        if of_run.is_some_and(|run| run.is_drawn()) && !source.is_drawn() {
+            console.note("The model was trained on drawn images; these are others");
+        }
         Ok(Labelled { images, data })
     }
 
@@ -86,7 +86,7 @@ impl LabelledArgs {
         let mut source = Source::new(data, &self.names, &self.draw)?;
         let Some(run) = of_run else { return Ok(source) };
         if !source.is_drawn() {
-            source.input = run.input.clone();
+            source.input.clone_from(&run.input);
         }
         let is_same = std::path::absolute(data).is_ok_and(|data| data == run.data);
         if is_same && self.names.x.is_none() {

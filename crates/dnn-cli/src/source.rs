@@ -71,7 +71,7 @@ impl From<&NameArgs> for Option<Names> {
 }
 
 /// The drawing with what the flags ask for.
-fn drawing(base: DrawOptions, args: &DrawArgs) -> DrawOptions {
+fn drawing(base: &DrawOptions, args: &DrawArgs) -> DrawOptions {
     DrawOptions {
         n_train: args.draw_train.unwrap_or(base.n_train),
         n_test: args.draw_test.unwrap_or(base.n_test),
@@ -160,7 +160,7 @@ impl Source {
         self.scale = names.scale.unwrap_or(self.scale);
         self.class_map.extend(names.class_map.iter().cloned());
         if draw.any() {
-            self.drawn = Some(drawing(self.drawn.take().unwrap_or_default(), draw));
+            self.drawn = Some(drawing(&self.drawn.take().unwrap_or_default(), draw));
         }
         self.check()?;
         Ok(self)
@@ -220,6 +220,8 @@ impl Source {
     /// # Errors
     /// What is wrong with the files.
     pub(crate) fn load(&self, console: Console) -> anyhow::Result<Splits> {
+        // The method itself is of loaders of one lifetime only.
+        #[allow(clippy::redundant_closure_for_method_calls)]
         loading(self, console, |loader| loader.splits())
     }
 

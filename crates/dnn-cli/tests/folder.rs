@@ -129,3 +129,91 @@ fn a_photo_held_upright_is_turned_unless_it_is_not_wanted() {
     };
     assert_ne!(probability("r"), probability("s"));
 }
+
+/// Pictures of two classes in a folder each, `n` of a class.
+fn two_classes(place: &Place, root: &str, classes: [&str; 2], n: u8) {
+    let shape = dnn_data::ImageShape { height: 4, width: 4, channels: 3 };
+    for (label, class) in classes.into_iter().enumerate() {
+        let folder = place.path(root).join(class);
+        fs::create_dir_all(&folder).unwrap();
+        for i in 0..n {
+            let shade = 90 * label as u8 + 7 * i;
+            write_png(&folder.join(format!("{i}.png")), &[shade; 48], shape).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_is_judged_by_what_it_kept_apart() {
+    let place = Place::new();
+    two_classes(&place, "photos", ["cat", "non-cat"], 20);
+    let train = ["train", "photos", "--size", "4", "--test-share", "0.4", "--split-seed", "7"];
+    let more = ["--iterations", "5", "--layers", "3", "--out", "r"];
+    let trained = place.json(&[&train[..], &more].concat());
+    assert_eq!(trained["test"]["total"], 16);
+    for evaluate in [&["evaluate", "r"][..], &["evaluate", "r", "photos"]] {
+        let judged = place.json(evaluate);
+        assert_eq!(
+            (&judged["total"], &judged["correct"]),
+            (&16.into(), &trained["test"]["correct"])
+        );
+    }
+    assert_eq!(place.json(&["evaluate", "r", "--test-share", "0.5"])["total"], 20);
+    let train_set = place.json(&["evaluate", "r", "--split", "train"]);
+    assert_eq!(train_set["correct"], trained["train"]["correct"]);
+    let model = place.path("r/model.safetensors");
+    fs::copy(model, place.path("alone.safetensors")).unwrap();
+    let error = place.refused(&["evaluate", "alone.safetensors"]);
+    assert!(error.contains("name DATA"), "{error}");
+}
+
+#[test]
+fn classes_are_matched_by_name_or_by_a_map_and_else_refused() {
+    let place = Place::new();
+    two_classes(&place, "photos", ["cat", "non-cat"], 10);
+    let train = ["train", "photos", "--size", "4", "--iterations", "40", "--layers", "3"];
+    place.ok(&[&train[..], &["--lr", "0.1", "--quiet", "--out", "r"]].concat());
+    let right = &place.json(&["evaluate", "r"])["correct"];
+    // The same pictures under other names, in another order.
+    two_classes(&place, "others", ["z-cats", "dogs"], 10);
+    let error = place.refused(&["evaluate", "r", "others"]);
+    assert!(error.contains("got dogs, z-cats") && error.contains("--class-map"), "{error}");
+    let map = ["evaluate", "r", "others", "--class-map", "z-cats=cat,dogs=non-cat"];
+    assert_eq!(&place.json(&map)["correct"], right);
+    // Classes that are numbers mean nothing for others.
+    two_classes(&place, "numbers", ["0", "1"], 10);
+    let train = ["train", "numbers", "--size", "4", "--iterations", "2", "--quiet", "--out", "n"];
+    place.ok(&train);
+    assert!(place.refused(&["evaluate", "n", "photos"]).contains("those of the network, 0, 1"));
+}
+
+#[test]
+fn flags_that_do_nothing_for_the_data_are_refused() {
+    let place = Place::new();
+    place.ok(&["data", "draw", "--out", "d.h5", "--train", "6", "--test", "4", "--size", "16"]);
+    let error = place.refused(&["train", "d.h5", "--test-share", "0.3"]);
+    assert!(error.contains("this is HDF5"), "{error}");
+    assert!(place.refused(&["train", "d.h5", "--label", "2"]).contains("a table (CSV)"));
+    assert!(place.refused(&["train", "drawn", "--on-bad-image", "skip"]).contains("image files"));
+    draw_folder(&place.path("photos"), 10, 10);
+    let error = place.refused(&["train", "photos", "--split-seed", "3"]);
+    assert!(error.contains("splits of its own"), "{error}");
+}
+
+#[test]
+fn every_command_knows_validation_sets() {
+    let place = Place::new();
+    for split in ["train", "val", "test"] {
+        two_classes(&place, &format!("photos/{split}"), ["a", "b"], 3);
+    }
+    let text = place.ok(&["inspect", "photos"]);
+    assert!(text.contains("Validation: 6 of "), "{text}");
+    place.ok(&["train", "photos", "--size", "4", "--iterations", "2", "--quiet", "--out", "r"]);
+    assert_eq!(place.json(&["evaluate", "r", "--split", "validation"])["total"], 6);
+    let audit = place.json(&["data", "audit", "photos"]);
+    let splits: Vec<_> = audit["splits"].as_array().unwrap().iter().collect();
+    assert_eq!(splits.len(), 3);
+    assert_eq!(splits[1]["split"], "validation");
+    // The same pictures in all three: those to judge by are leaks.
+    assert_eq!(audit["leaks"]["total"], 12);
+}

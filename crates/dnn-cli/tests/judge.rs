@@ -370,3 +370,32 @@ fn shells_get_their_completions() {
         assert!(place.ok(&["completions", shell]).contains("evaluate"), "{shell}");
     }
 }
+
+#[test]
+fn answers_that_are_no_numbers_are_never_scored() {
+    use dnn_core::layer::Dense;
+    use dnn_core::{Activation, Loss, Network};
+    use nalgebra::{DMatrix, DVector};
+    let place = Place::new();
+    // Finite weights whose products are not: ∞ − ∞.
+    let first =
+        Dense::new(DMatrix::from_element(2, 12, f64::MAX), DVector::zeros(2), Activation::Identity);
+    let second = Dense::new(
+        DMatrix::from_row_slice(1, 2, &[1.0, -1.0]),
+        DVector::zeros(1),
+        Activation::Identity,
+    );
+    let layers = vec![first.unwrap(), second.unwrap()];
+    let network = Network::new(layers, Loss::BinaryCrossEntropy).unwrap();
+    let input = dnn_data::InputContract::rgb(2, 2).unwrap();
+    let classes = vec!["non-cat".into(), "cat".into()];
+    let mut bytes = Vec::new();
+    dnn_data::Model::new(network, classes, input).unwrap().write(&mut bytes).unwrap();
+    fs::write(place.path("m.safetensors"), bytes).unwrap();
+    let error = place.refused(&["evaluate", "m.safetensors", "drawn", "--require", "0.1"]);
+    assert!(error.contains("NaN"), "{error}");
+    let shape = ImageShape { height: 2, width: 2, channels: 3 };
+    dnn_data::image::write_png(&place.path("i.png"), &[255; 12], shape).unwrap();
+    let error = place.refused(&["predict", "m.safetensors", "i.png"]);
+    assert!(error.contains("NaN"), "{error}");
+}

@@ -143,7 +143,7 @@ fn what_is_no_data_is_said_with_what_was_looked_for() {
     let place = Place::new();
     fs::write(place.path("x.h5"), "<!DOCTYPE html><html>").expect("written");
     let error = place.refused(&["train", "x.h5"]);
-    assert!(error.contains("an HTML page") && error.contains("looked for HDF5, idx"), "{error}");
+    assert!(error.contains("an HTML page") && error.contains("looked for HDF5, "), "{error}");
     fs::create_dir(place.path("empty")).expect("created");
     let error = place.refused(&["train", "empty"]);
     assert!(error.contains("a folder with no file; looked for HDF5 files"), "{error}");

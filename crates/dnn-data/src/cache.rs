@@ -11,7 +11,7 @@ use crate::format::{Options, Source};
 use crate::{DataError, ImageShape, Rejected, SplitName, Splits, parallel};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -99,7 +99,7 @@ impl Cache {
             let _ = File::options()
                 .append(true)
                 .open(&path)
-                .and_then(|file| file.set_modified(SystemTime::now()));
+                .and_then(|file| file.set_times(FileTimes::new().set_accessed(SystemTime::now())));
             return Ok(Entry { path, is_old: true });
         }
         crate::atomic::create_folder(&self.folder)
@@ -205,7 +205,8 @@ impl Cache {
                 None if name.starts_with(".dnn-") => DAY,
                 _ => continue,
             };
-            let age = entry.metadata().and_then(|data| data.modified()).map(|at| at.elapsed());
+            let used = |data: Metadata| Ok(data.modified()?.max(data.accessed()?));
+            let age = entry.metadata().and_then(used).map(|at| at.elapsed());
             if matches!(age, Ok(Ok(age)) if age > may_stay) {
                 let _ = fs::remove_file(entry.path());
             }

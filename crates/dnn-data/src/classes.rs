@@ -46,22 +46,19 @@ pub(crate) fn resolve(
     named: Option<Vec<String>>,
     max_classes: u32,
 ) -> Result<(Vec<Vec<u32>>, Vec<String>), BadLabel> {
-    let classes = match named {
-        Some(classes) => classes,
-        None => match names_of(&sets)? {
-            Some(names) => names,
-            None => {
-                let largest = sets.iter().flat_map(|set| match set {
-                    Labels::Indices(labels) => labels.iter().max().copied(),
-                    Labels::Names(_) => None,
-                });
-                let largest = largest.max().unwrap_or(0);
-                if largest >= max_classes {
-                    return Err(first_index_from(&sets, max_classes));
-                }
-                numbered((largest as usize + 1).max(2))
-            }
-        },
+    let named = named.map_or_else(|| names_of(&sets), |named| Ok(Some(named)))?;
+    let classes = if let Some(classes) = named {
+        classes
+    } else {
+        let largest = sets.iter().filter_map(|set| match set {
+            Labels::Indices(labels) => labels.iter().max().copied(),
+            Labels::Names(_) => None,
+        });
+        let largest = largest.max().unwrap_or(0);
+        if largest >= max_classes {
+            return Err(first_index_from(&sets, max_classes));
+        }
+        numbered((largest as usize + 1).max(2))
     };
     if classes.len() > max_classes as usize {
         return Err(BadLabel {

@@ -39,7 +39,6 @@ pub struct DataConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255.
-    #[serde(skip_serializing_if = "is_default")]
     pub scale: Scale,
     /// Other names for the classes of the data, each with its new one; two may get the same one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -58,10 +57,6 @@ pub struct DataConfig {
     /// Where decoded images are kept; changes nothing but the time it takes.
     #[serde(skip)]
     pub cache: CachePolicy,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl DataConfig {

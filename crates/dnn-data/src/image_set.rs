@@ -5,62 +5,15 @@ use crate::images::{self, Images};
 use crate::preprocess;
 use crate::values::NumberRange;
 use crate::visit::{Batch, block_rows};
-use crate::{Buffer, DataError, InputContract, Normalization, Part, SplitName, Values, Visitor};
+use crate::{
+    Buffer, DataError, ImageShape, InputContract, Normalization, Part, SplitName, Values, Visitor,
+};
 use dnn_core::{Dataset, Real};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "image")]
 use std::borrow::Cow;
 use std::path::PathBuf;
-
-/// Size of every image of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub struct ImageShape {
-    /// Rows of pixels.
-    pub height: usize,
-    /// Pixels of a row.
-    pub width: usize,
-    /// Bytes of a pixel: 3 (red, green, blue) or 1 (grey).
-    pub channels: usize,
-}
-
-impl ImageShape {
-    /// Bytes of one image.
-    pub fn n_bytes(&self) -> usize {
-        self.height * self.width * self.channels
-    }
-}
-
-impl ImageShape {
-    /// The size of images that a contract asks for.
-    pub fn of(contract: &InputContract) -> Self {
-        let [height, width, channels] =
-            [contract.height, contract.width, contract.channels].map(|n| n as usize);
-        Self { height, width, channels }
-    }
-
-    /// The contract under which images of this size are features as they are.
-    ///
-    /// # Errors
-    /// [`DataError::Mismatch`] when no contract has this size.
-    pub fn contract(&self) -> Result<InputContract, DataError> {
-        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let [width, height, channels] = [self.width, self.height, self.channels].map(side);
-        let usual = InputContract::default();
-        let contract = InputContract { width, height, channels, ..usual };
-        contract.check().map(|()| contract).map_err(|e| DataError::Mismatch {
-            what: "size of the images".into(),
-            expected: format!("1 to {} pixels a side, 1 or 3 channels", InputContract::MAX_SIDE),
-            got: e.to_string(),
-        })
-    }
-}
-
-impl std::fmt::Display for ImageShape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}×{}×{}", self.height, self.width, self.channels)
-    }
-}
 
 /// How numbers that are no bytes of pixels by their type become features.
 #[derive(

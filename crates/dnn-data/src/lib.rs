@@ -51,11 +51,11 @@ pub use error::DataError;
 pub use format::folder;
 #[cfg(feature = "hdf5")]
 pub use format::hdf5;
-pub use image_set::{ImageSet, ImageShape, Scale};
+pub use image_set::{ImageSet, Scale};
 pub use images::{FeatureExamples, Images, identity, standardization};
 pub use limits::Limits;
 pub use model_file::{AnyNetwork, Model, ModelError};
 pub use names::Names;
-pub use splits::{Rejected, Split, SplitName, Splits};
+pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
-pub use visit::{Batch, Part, Visitor};
+pub use visit::{Batch, ImageShape, Part, SplitName, Visitor};

@@ -111,7 +111,7 @@ impl<'a> Loader<'a> {
     pub fn splits(&self) -> Result<Splits, DataError> {
         let mut splits = self.splits_for(None)?;
         if let Some(input) = &self.config.input {
-            self.apply(input, &mut splits)?;
+            Self::apply(input, &mut splits)?;
         }
         self.examine(&splits);
         Ok(splits)
@@ -180,7 +180,7 @@ impl<'a> Loader<'a> {
             if self.input().standardize {
                 contract.standardization = Some(standardization(&train)?);
             }
-            return self.features(
+            return Self::features(
                 train,
                 test,
                 validation,
@@ -193,13 +193,12 @@ impl<'a> Loader<'a> {
         let Some(train) = splits.take(SplitName::Train) else { return Err(self.no_training()) };
         let (test, validation) = (splits.take(SplitName::Test), splits.take(SplitName::Validation));
         let contract = train.contract()?;
-        self.features(train, test, validation, contract, augment, |images, contract| {
+        Self::features(train, test, validation, contract, augment, |images, contract| {
             Ok(Box::new(images.to_dataset::<F>(contract)?))
         })
     }
 
     fn features<F: Real, I: Images + 'static>(
-        &self,
         train: I,
         test: Option<I>,
         validation: Option<I>,
@@ -284,7 +283,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Prepares what was read as the configuration asks for.
-    fn apply(&self, input: &InputConfig, splits: &mut Splits) -> Result<(), DataError> {
+    fn apply(input: &InputConfig, splits: &mut Splits) -> Result<(), DataError> {
         let change = input.contract_change();
         for split in splits.iter_mut() {
             let contract = change.apply(split.images.contract()?);
@@ -463,7 +462,7 @@ impl<'a> Loader<'a> {
         let all = [Some(&train), test.as_ref(), validation.as_ref()];
         let all = || all.iter().copied().flatten();
         let classes = classes::shared(all().map(|stream| stream.classes().to_vec()).collect())?;
-        let m = all().map(|stream| stream.len()).sum();
+        let m = all().map(Images::len).sum();
         let others = test.iter().chain(&validation).map(Stream::least_memory).sum::<usize>();
         let beside = beside(train.shape().n_bytes(), classes.len(), m)
             .map_err(DataError::Estimate)?

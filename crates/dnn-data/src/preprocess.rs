@@ -172,7 +172,9 @@ impl Moments {
 
     /// The next values, as bytes; each in steps of 1/255 as [`Features`] has it.
     pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.add_one(f64::from(byte) / 255.0));
+        for &byte in bytes {
+            self.add_one(f64::from(byte) / 255.0);
+        }
     }
 
     /// All values have been added.

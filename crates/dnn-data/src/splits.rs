@@ -1,72 +1,9 @@
 //! A data set: labelled images in named splits that belong together.
 
 use crate::classes::{self, listed};
-use crate::{DataError, ImageSet, Normalization};
-use serde::{Deserialize, Serialize};
+use crate::{DataError, ImageSet, Normalization, SplitName};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
-
-/// Which part of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SplitName {
-    /// To train on.
-    Train,
-    /// To judge by while training.
-    Validation,
-    /// To test on.
-    Test,
-    /// All of it: the source makes no such difference.
-    Unsplit,
-}
-
-impl SplitName {
-    /// The splits that a source can tell apart.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-
-    /// What datasets and columns of this split are called by: `train`, `validation`, `test`; all of a
-    /// source that makes no difference is to train on.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Train | Self::Unsplit => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
-    }
-
-    /// The split in a sentence: "the training set".
-    pub fn phrase(self) -> &'static str {
-        match self {
-            Self::Train => "the training set",
-            Self::Validation => "the validation set",
-            Self::Test => "the test set",
-            Self::Unsplit => "the data",
-        }
-    }
-
-    /// The split that one of these words means, as part of the name of a file or folder.
-    pub(crate) fn of_word(word: &str) -> Option<Self> {
-        Some(match word.to_lowercase().as_str() {
-            "train" | "training" | "trainset" => Self::Train,
-            "val" | "valid" | "validation" | "dev" => Self::Validation,
-            "test" | "testing" | "testset" | "t10k" => Self::Test,
-            _ => return None,
-        })
-    }
-
-    /// The split that the name of a file or folder says, as one of its parts: `train_signs`,
-    /// `test set`, `validation-images`. `None` when it says none, or more than one.
-    pub(crate) fn of_name(name: &str) -> Option<Self> {
-        let mut found = name.split(|c: char| !c.is_alphanumeric()).filter_map(Self::of_word);
-        let first = found.next()?;
-        found.all(|other| other == first).then_some(first)
-    }
-}
-
-impl std::fmt::Display for SplitName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.word())
-    }
-}
 
 /// An image file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,7 +28,7 @@ pub struct Split {
 /// A data set in memory: named splits with images of one size and the same classes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Splits {
-    splits: Vec<Split>,
+    all: Vec<Split>,
     /// The image files that were left out, with what is wrong with each.
     pub rejected: Vec<Rejected>,
     /// What was decided about the data that a person should know: which line is a header, what
@@ -117,40 +54,40 @@ impl Splits {
 
     /// The splits, in the order train, validation, test.
     pub fn iter(&self) -> impl Iterator<Item = &Split> {
-        self.splits.iter()
+        self.all.iter()
     }
 
     /// The splits, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Split> {
-        self.splits.iter_mut()
+        self.all.iter_mut()
     }
 
     /// Adds a split; one of that name is replaced.
     pub fn insert(&mut self, split: Split) {
-        self.splits.retain(|other| other.name != split.name);
-        self.splits.push(split);
-        self.splits.sort_by_key(|split| split.name);
+        self.all.retain(|other| other.name != split.name);
+        self.all.push(split);
+        self.all.sort_by_key(|split| split.name);
     }
 
     fn position(&self, name: SplitName) -> Option<usize> {
-        let at = |name| self.splits.iter().position(|split| split.name == name);
+        let at = |name| self.all.iter().position(|split| split.name == name);
         // What makes no difference is to train on.
         at(name).or_else(|| if name == SplitName::Train { at(SplitName::Unsplit) } else { None })
     }
 
     /// A split by its name; data that make no difference are to train on.
     pub fn get(&self, name: SplitName) -> Option<&ImageSet> {
-        self.position(name).map(|at| &self.splits[at].images)
+        self.position(name).map(|at| &self.all[at].images)
     }
 
     /// As [`get`](Self::get), and takes it out.
     pub fn take(&mut self, name: SplitName) -> Option<ImageSet> {
-        self.position(name).map(|at| self.splits.remove(at).images)
+        self.position(name).map(|at| self.all.remove(at).images)
     }
 
     /// The file or folder that a split was read from.
     pub fn path(&self, name: SplitName) -> Option<&Path> {
-        self.position(name).and_then(|at| self.splits[at].path.as_deref())
+        self.position(name).and_then(|at| self.all[at].path.as_deref())
     }
 
     /// The images to train on.
@@ -174,19 +111,18 @@ impl Splits {
     /// [`ImageSet::from_values`] takes whole numbers from 0 to 255 as bytes; a table whose other
     /// split has other numbers keeps them as the numbers that they are.
     pub fn unify(&mut self) {
-        let named = self.splits.iter().map(|split| split.images.classes());
+        let named = self.all.iter().map(|split| split.images.classes());
         let most = named.max_by_key(|names| (!classes::are_numbered(names), names.len()));
         let most = most.map(<[String]>::to_vec).unwrap_or_default();
-        for split in &mut self.splits {
+        for split in &mut self.all {
             let own = split.images.classes();
             if classes::are_numbered(own) && own.len() <= most.len() {
                 split.images.rename_classes(&most);
             }
         }
         let as_is = |split: &Split| split.images.normalization() == Normalization::AsIs;
-        if self.splits.iter().all(|split| split.images.is_table()) && self.splits.iter().any(as_is)
-        {
-            for split in &mut self.splits {
+        if self.all.iter().all(|split| split.images.is_table()) && self.all.iter().any(as_is) {
+            for split in &mut self.all {
                 if split.images.is_bytes() {
                     split.images.keep_numbers();
                 }
@@ -200,7 +136,7 @@ impl Splits {
     /// [`DataError::Mismatch`] when the images differ in size or the classes in name or order, when
     /// one has bytes where the other has numbers beyond 0 to 1, or when there is no set at all.
     pub fn check(&self) -> Result<(), DataError> {
-        let Some((first, others)) = self.splits.split_first() else {
+        let Some((first, others)) = self.all.split_first() else {
             return Err(DataError::Mismatch {
                 what: "data".into(),
                 expected: "a training or a test set".into(),
@@ -329,22 +265,5 @@ mod tests {
             assert_eq!(splits.train().expect("given").classes(), ["non-cat", "cat"]);
         }
         assert!(pair(named(), set(2, ["dog", "horse"])).check().is_err());
-    }
-
-    #[test]
-    fn the_words_of_a_split_are_parts_of_names() {
-        for (name, split) in [
-            ("train", Some(SplitName::Train)),
-            ("training_set", Some(SplitName::Train)),
-            ("val_signs", Some(SplitName::Validation)),
-            ("Test Set", Some(SplitName::Test)),
-            ("test_batch.bin", Some(SplitName::Test)),
-            ("trains", None),
-            ("cats", None),
-            ("train_test", None),
-            ("contest", None),
-        ] {
-            assert_eq!(SplitName::of_name(name), split, "{name}");
-        }
     }
 }

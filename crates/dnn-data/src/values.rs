@@ -87,11 +87,13 @@ impl<'a> Values<'a> {
     }
 
     /// Gives each number to `take`, in order.
+    #[allow(clippy::useless_conversion)] // of the doubles only
     pub fn for_each(&self, mut take: impl FnMut(f64)) {
         each!(self, Self(all) => all.iter().for_each(|&value| take(f64::from(value))));
     }
 
     /// The numbers in double precision.
+    #[allow(clippy::useless_conversion)] // of the doubles only
     pub fn to_f64(&self) -> Vec<f64> {
         each!(self, Self(all) => all.iter().map(|&value| f64::from(value)).collect())
     }

@@ -36,7 +36,7 @@ fn a_folder_and_a_file_are_found_by_their_content() {
     // Planes become pixels.
     assert_eq!(train.image(1)[..6], [1, 101, 201, 1, 101, 201]);
     assert_eq!((train.classes()[3].as_str(), train.classes()[9].as_str()), ("cat", "truck"));
-    assert_eq!(splits.path(SplitName::Train).as_deref(), Some(folder.path()));
+    assert_eq!(splits.path(SplitName::Train), Some(folder.path()));
     let splits = format::open(&folder.path().join("test_batch.bin"), &options).expect("found");
     assert_eq!((splits.train(), splits.test().expect("test").len()), (None, 1));
     let names = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n";

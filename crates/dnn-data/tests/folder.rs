@@ -53,10 +53,10 @@ fn splits_and_classes_are_folders_in_alphabetical_order() {
     let train = splits.train().expect("there");
     assert_eq!(train.classes(), ["cat", "non-cat"]);
     assert_eq!(train.labels(), [0, 0, 0, 1]);
-    assert_eq!(shades(&train), [10, 2, 3, 1]);
+    assert_eq!(shades(train), [10, 2, 3, 1]);
     assert!(train.files()[2].ends_with("cat/deep/er/3.png"));
-    assert_eq!(shades(&splits.test().expect("there")), [4, 5]);
-    assert_eq!(shades(&splits.validation().expect("there")), [6, 7]);
+    assert_eq!(shades(splits.test().expect("there")), [4, 5]);
+    assert_eq!(shades(splits.validation().expect("there")), [6, 7]);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn all_bad_files_are_listed_or_left_out() {
     let splits = load(root.path(), &options).expect("the rest is sound");
     assert_eq!(splits.rejected.len(), 3);
     let train = splits.train().expect("there");
-    assert_eq!(shades(&train), [10, 11, 12, 13, 20, 21, 22, 23]);
+    assert_eq!(shades(train), [10, 11, 12, 13, 20, 21, 22, 23]);
     assert_eq!(train.labels(), [0, 0, 0, 0, 1, 1, 1, 1]);
     assert!(train.files()[7].ends_with("b/3.png"));
 
@@ -180,7 +180,7 @@ fn links_are_followed_but_not_back_up() {
     symlink(at("data/b/2.png"), at("data/b/3.png")).expect("linked");
     let options = FolderOptions { test_share: 0.0, ..options() };
     let splits = load(&at("data"), &options).expect("sound");
-    assert_eq!(shades(&splits.train().expect("there")), [1, 2, 2]);
+    assert_eq!(shades(splits.train().expect("there")), [1, 2, 2]);
     symlink(at("data"), at("data/b/loop")).expect("linked");
     let error = load(&at("data"), &options).expect_err("refused");
     assert!(error.contains("a link that leads back up"), "{error}");

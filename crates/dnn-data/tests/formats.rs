@@ -128,7 +128,8 @@ fn a_table_lists_image_files_with_labels_and_splits() {
     for i in 0..6_u8 {
         picture(&root.path().join(format!("images/{i}.png")), i);
         let split = ["train", "val", "test"][usize::from(i) / 2];
-        rows += &format!("{i}.png,{},{split}\n", ["pug", "collie"][usize::from(i) % 2]);
+        let breed = ["pug", "collie"][usize::from(i) % 2];
+        rows = format!("{rows}{i}.png,{breed},{split}\n");
     }
     let table = root.path().join("labels.csv");
     fs::write(&table, &rows).unwrap();
@@ -193,7 +194,8 @@ fn cifar_100_has_a_hundred_fine_classes() {
     let train = splits.train().unwrap();
     assert_eq!((train.labels(), train.classes().len()), (&[99, 0][..], 100));
     assert_eq!(splits.test().unwrap().labels(), [42]);
-    let names: String = (0..100).map(|i| format!("fine {i}\n")).collect();
+    let names: Vec<String> = (0..100).map(|i| format!("fine {i}")).collect();
+    let names = names.join("\n");
     fs::write(root.path().join("fine_label_names.txt"), names).unwrap();
     let splits = open(root.path(), &Options::default()).unwrap();
     assert_eq!(splits.train().unwrap().classes()[99], "fine 99");
@@ -236,8 +238,8 @@ fn a_number_is_a_position_and_one_line_alone_is_no_header() {
     let train = splits.train().unwrap();
     assert_eq!((train.len(), train.labels()), (3, &[1, 0, 1][..]));
     assert!(splits.notes[0].contains("no header, 3 columns, labels in column 1: as asked"));
-    // A header of years, and one whose columns are called by numbers.
-    let splits = table("name,2020,2021\nx,1,2\ny,3,4\n", &labelled("1")).unwrap();
+    // A field is no number though the one below is.
+    let splits = table("kind,a,2021\nx,1,2\ny,3,4\n", &labelled("1")).unwrap();
     assert_eq!(splits.train().unwrap().classes(), ["x", "y"]);
     assert!(splits.notes[0].contains("a header"), "{:?}", splits.notes);
     assert!(table("1,2\n3,4\n", &labelled("3")).unwrap_err().contains("a number from 1 to 2"));
@@ -264,7 +266,7 @@ fn features_are_the_files_to_the_last_bit() {
     let splits = table("-0.158986,0.423977,1\n-0.347926,0.47076,0\n", &Options::default()).unwrap();
     let train = splits.train().unwrap();
     let x = train.to_dataset::<f64>(&train.contract().unwrap()).unwrap();
-    assert_eq!(x.x().as_slice(), [-0.158986, 0.423977, -0.347926, 0.47076]);
+    assert_eq!(x.x().as_slice(), [-0.158_986, 0.423_977, -0.347_926, 0.47076]);
     let root = folder();
     let path = root.path().join("a.h5");
     let mut file = FileBuilder::new();

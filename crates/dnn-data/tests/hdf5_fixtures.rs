@@ -169,7 +169,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("label_too_large", "`train_set_y`: entry 2 is 2, expected a class index from 0 to 1"),
     ("label_negative", "`train_set_y`: entry 2 is -1, expected a class index from 0 to 1"),
-    ("label_no_digit", "`train_set_y`: entry 2 is \"cat\", expected a class index from 0 to 1"),
+    ("label_no_digit", "`train_set_y`: entry 0 is \"1\", expected one of the classes non-cat, cat"),
     (
         "classes_alike",
         "`list_classes`: entry 1 is \"cat\", expected a name that no other class has",
@@ -227,8 +227,6 @@ fn floats_are_images_or_a_table() {
         write(&table(&[1.5, f32::INFINITY], &[2, 1]), &[1, 0]);
         let expected = "x.h5: feature 0 of example 1: expected a finite number, got inf";
         assert!(refusal().ends_with(expected), "{}", refusal());
-        write(&table(&vec![0.5; 5000], &[1, 5000]), &[0]);
-        assert!(refusal().ends_with("(1, 5000), expected (m, n), a table of 1 to 4096 columns"));
         let integers = |file: &mut hdf5_pure::FileBuilder| {
             file.create_dataset("train_set_x").with_i32_data(&[1, 2]).with_shape(&[2, 1, 1]);
         };

@@ -131,7 +131,7 @@ fn other_types_and_colours_are_read() {
     let splits = common::load_within("idx", &folder.path().join("x-images"), &Limits::default())
         .expect("readable");
     let train = splits.train().expect("train");
-    assert_eq!(common::numbers(&train), Some(vec![0.5, -1.0, 0.25, 7.5]));
+    assert_eq!(common::numbers(train), Some(vec![0.5, -1.0, 0.25, 7.5]));
 }
 
 #[test]

@@ -67,8 +67,8 @@ fn the_courses_images_exported_are_their_columns() {
     let Some(data) = real_data() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let splits = common::load_hdf5(&data, &Options::default()).expect("the course's files");
-    check::<f64>(&splits.train().expect("train"), 10, folder.path());
-    check::<f64>(&splits.test().expect("test"), 10, folder.path());
+    check::<f64>(splits.train().expect("train"), 10, folder.path());
+    check::<f64>(splits.test().expect("test"), 10, folder.path());
 }
 
 /// A data file is never resized behind the user's back; a picture is, that is what its contract

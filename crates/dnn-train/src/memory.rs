@@ -23,8 +23,9 @@ pub fn memory_beside_examples<F: Real>(
     /// Labels, the order of the epoch, probabilities, predictions; and what reading the labels takes.
     const EXAMPLE: usize = 64;
     /// Threads that judge, whatever the machine: how many images are in memory decides the order in
-    /// which they are mixed, and that must not depend on the number of cores.
-    const JUDGES: usize = 16;
+    /// which they are mixed, and that must not depend on the number of cores. Where more judge, each
+    /// takes a megabyte beyond the limit.
+    const JUDGES: usize = 8;
     let architecture = config.architecture(n_features, n_classes)?;
     let width = size_of::<F>();
     let batch = if config.batch_size == 0 { m } else { config.batch_size.min(m) };
@@ -37,4 +38,20 @@ pub fn memory_beside_examples<F: Real>(
         .saturating_add(batches)
         .saturating_add(judged)
         .saturating_add(m * (EXAMPLE + n_classes * width)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_for_images_does_not_depend_on_the_number_of_threads() {
+        let beside = |threads| {
+            let config = TrainConfig::course_deep().with(|config| config.threads = threads);
+            let config = config.expect("sound");
+            memory_beside_examples::<f32>(&config, 12_288, 2, 1000).expect("a network")
+        };
+        assert_eq!(beside(1), beside(2));
+        assert_eq!(beside(1), beside(7));
+    }
 }

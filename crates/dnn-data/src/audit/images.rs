@@ -20,7 +20,7 @@ impl<'a> AllImages<'a> {
         let sets: Vec<_> = SplitName::ALL.into_iter().filter_map(set).collect();
         assert!(!sets.is_empty(), "splits that were checked");
         let n = sets.iter().map(|(_, set)| set.len()).sum();
-        Self { n_train: splits.train().map_or(0, |set| set.len()), sets, n }
+        Self { n_train: splits.train().map_or(0, ImageSet::len), sets, n }
     }
 
     pub(super) fn len(&self) -> usize {

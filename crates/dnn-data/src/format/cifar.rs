@@ -2,7 +2,7 @@
 //! plane by plane.
 
 use super::found::{Found, FoundFile};
-use super::{Format, Options, Visited};
+use super::options::{Format, Options, Visited};
 use crate::file::{InputFile, files_of, io, listed, says_test};
 use crate::visit::BLOCK_BYTES;
 use crate::{Batch, DataError, ImageShape, Number, Part, SplitName, Values, Visitor};

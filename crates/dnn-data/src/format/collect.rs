@@ -1,15 +1,15 @@
 //! Everything that a source passes on, in memory.
 
-use super::{Options, Source};
+use super::options::{Format, Options};
 use crate::{
     Batch, Buffer, DataError, ImageSet, Limits, Normalization, Number, Part, Scale, Split, Splits,
     Visitor,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Keeps what is passed on.
 struct Collector<'a> {
-    source: &'a Source<'a>,
+    source: &'a Path,
     limits: Limits,
     progress: &'a dyn Fn(usize, usize),
     collected: Vec<Collected>,
@@ -25,18 +25,19 @@ struct Collected {
 }
 
 pub(super) fn collect(
-    source: &Source<'_>,
+    format: &dyn Format,
+    source: &Path,
     options: &Options,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Splits, DataError> {
     let (limits, collected) = (options.limits, Vec::new());
     let mut collector = Collector { source, limits, progress, collected, n_done: 0, n_all: 0 };
-    let visited = source.visit(options, &mut collector)?;
+    let visited = format.visit(source, options, &mut collector)?;
     let mut splits = Splits::default();
     (splits.rejected, splits.notes) = (visited.rejected, visited.notes);
     for Collected { part, values, labels, files } in collector.collected {
         let Part { split, shape, number, contract, path, .. } = part;
-        let from = path.as_deref().unwrap_or(source.path);
+        let from = path.as_deref().unwrap_or(source);
         let classes = visited.classes.clone();
         let mut images = ImageSet::from_values(values, shape, labels, classes, options.scale)
             .map_err(|error| error.in_file(from))?;
@@ -81,7 +82,7 @@ impl Visitor for Collector<'_> {
             (n_values, bytes.filter(|bytes| *bytes <= self.limits.max_bytes))
         else {
             return Err(DataError::Limit {
-                path: part.path.clone().unwrap_or_else(|| self.source.path.into()),
+                path: part.path.clone().unwrap_or_else(|| self.source.into()),
                 what: format!("{}, {} images of {},", part.split.phrase(), part.n, part.shape),
                 bytes,
                 limit: self.limits.max_bytes,

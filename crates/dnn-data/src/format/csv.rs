@@ -1,7 +1,7 @@
 //! Tables as text: a row is an example, a column a feature, one column the labels.
 
 use super::found::Found;
-use super::{Format, Options, Visited};
+use super::options::{Format, Options, Visited};
 use crate::classes::{self, Labels};
 use crate::content::Text;
 use crate::file::InputFile;

@@ -21,47 +21,14 @@ mod idx;
 mod names;
 #[cfg(feature = "npz")]
 mod npz;
+mod options;
 
-use crate::{Batch, DataError, Limits, Names, Part, Rejected, Scale, Splits, Visitor};
+pub use options::{Options, Visited};
+
+use crate::{Batch, DataError, Part, Splits, Visitor};
 use found::Found;
+use options::Format;
 use std::path::{Path, PathBuf};
-
-/// A kind of data: how it is told from others, and how its examples are read.
-pub(crate) trait Format: Sync {
-    /// What it is called: "HDF5".
-    fn name(&self) -> &'static str;
-    /// What is looked for in a folder; `None` when only files are of this kind.
-    fn in_folders(&self) -> Option<&'static str> {
-        None
-    }
-    /// What a file of this kind is called in a list of them; `None` when only folders are.
-    fn in_files(&self) -> Option<&'static str> {
-        None
-    }
-    /// Whether arrays are read by the names that [`Options::names`] gives.
-    fn has_names(&self) -> bool {
-        false
-    }
-    /// Whether a column of labels is chosen by [`Options::label`].
-    fn has_columns(&self) -> bool {
-        false
-    }
-    /// Whether examples are image files of any size, prepared by [`Options::folder`].
-    fn has_image_files(&self) -> bool {
-        false
-    }
-    /// Whether what was found is of this kind.
-    fn detect(&self, found: &Found) -> Result<bool, DataError>;
-    /// The files that [`visit`](Self::visit) reads.
-    fn files(&self, path: &Path, options: &Options) -> Result<Vec<PathBuf>, DataError>;
-    /// Passes all examples on, and says what is known when that is done.
-    fn visit(
-        &self,
-        path: &Path,
-        options: &Options,
-        visitor: &mut dyn Visitor,
-    ) -> Result<Visited, DataError>;
-}
 
 /// Every format that is compiled in. The first that takes what was found reads it.
 static FORMATS: &[&dyn Format] = &[
@@ -78,9 +45,9 @@ static FORMATS: &[&dyn Format] = &[
     #[cfg(feature = "cifar")]
     &cifar::CIFAR100,
     #[cfg(feature = "folder")]
-    &folder::CLASS_FOLDERS,
-    #[cfg(feature = "folder")]
     &folder::FLAT_FOLDER,
+    #[cfg(feature = "folder")]
+    &folder::CLASS_FOLDERS,
     #[cfg(all(feature = "csv", feature = "folder"))]
     &folder::FILE_TABLE,
     #[cfg(feature = "csv")]
@@ -90,37 +57,6 @@ static FORMATS: &[&dyn Format] = &[
 /// The names of the formats that are compiled in, in the order in which they are tried.
 pub fn names() -> Vec<&'static str> {
     FORMATS.iter().map(|format| format.name()).collect()
-}
-
-/// What is asked of a source; each format looks at what concerns it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Options {
-    /// What a file may ask for.
-    pub limits: Limits,
-    /// The library that reads HDF5.
-    #[cfg(feature = "hdf5")]
-    pub backend: hdf5::Backend,
-    /// The arrays to read from HDF5 or .npz, when they do not have the usual names; they are the
-    /// training set then.
-    pub names: Option<Names>,
-    /// The column of a table that holds the labels: its number from 1, or its name.
-    pub label: Option<String>,
-    /// How numbers that are no bytes become features.
-    pub scale: Scale,
-    /// How image files are prepared, and what is done about bad ones.
-    #[cfg(feature = "folder")]
-    pub folder: folder::FolderOptions,
-}
-
-/// What is known of a source when all its examples have been passed on.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Visited {
-    /// Names of the classes, of all splits.
-    pub classes: Vec<String>,
-    /// The image files that were left out.
-    pub rejected: Vec<Rejected>,
-    /// What was decided about the source that a person should know.
-    pub notes: Vec<String>,
 }
 
 /// A source whose format is known.
@@ -257,7 +193,7 @@ impl<'a> Source<'a> {
         options: &Options,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Splits, DataError> {
-        collect::collect(self, options, progress)
+        collect::collect(self.format, self.path, options, progress)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A folder of images whose names say the class: `cat.0.jpg`, `dog_12.png`.
 
 use super::super::found::Found;
-use super::layout::{Layout, Listing, has_image_ending, name};
+use super::layout::{Layout, Listing, has_image_ending, is_image_folder, name};
 use super::{FolderError, ImageFiles, Options};
 use crate::file::files_of;
 use crate::{DataError, SplitName};
@@ -31,6 +31,11 @@ fn class_of(path: &Path) -> Option<String> {
     (has_number && !class.is_empty()).then(|| class.to_owned())
 }
 
+fn holds_folders(path: &Path) -> bool {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| path.is_dir())
+}
+
 /// The images that lie in a folder, or in its folders of splits.
 fn splits_of(root: &Path) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
     let images = |folder: &Path| -> Result<Vec<PathBuf>, DataError> {
@@ -38,19 +43,22 @@ fn splits_of(root: &Path) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
         files.retain(|path| path.extension().is_some() && has_image_ending(path));
         Ok(files)
     };
-    let own = images(root)?;
-    if !own.is_empty() {
-        return Ok(vec![(SplitName::Unsplit, own)]);
-    }
     let mut splits: BTreeMap<SplitName, Vec<PathBuf>> = BTreeMap::new();
     for entry in std::fs::read_dir(root).map_err(crate::file::io(root, "open"))?.flatten() {
         let path = entry.path();
         if let (true, Some(split)) = (path.is_dir(), SplitName::of_name(&name(&path))) {
             let files = images(&path)?;
             // Where images have no class in their names, as Kaggle's to be submitted, they have none.
-            if files.first().is_some_and(|file| class_of(file).is_some()) {
+            let says_class = files.first().is_some_and(|file| class_of(file).is_some());
+            if says_class && !holds_folders(&path) {
                 splits.entry(split).or_default().extend(files);
             }
+        }
+    }
+    if splits.is_empty() && !is_image_folder(root) {
+        let own = images(root)?;
+        if !own.is_empty() {
+            splits.insert(SplitName::Unsplit, own);
         }
     }
     Ok(splits.into_iter().collect())

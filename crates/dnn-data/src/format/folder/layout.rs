@@ -53,7 +53,7 @@ pub(super) struct Layout {
 
 /// Whether a folder looks like one of images: a file with an image's name lies in a folder of it,
 /// or in a folder of that.
-fn is_image_folder(root: &Path) -> bool {
+pub(super) fn is_image_folder(root: &Path) -> bool {
     WalkDir::new(root)
         .min_depth(2)
         .max_depth(4)

@@ -28,67 +28,12 @@ pub(super) use layout::CLASS_FOLDERS;
 pub(super) use table::FILE_TABLE;
 
 use super::found::Found;
-use super::{Format, Options, Visited};
-use crate::image::DecodeLimits;
-use crate::{
-    Batch, DataError, ImageShape, InputContract, Number, Part, Rejected, SplitName, Values, Visitor,
-};
+pub use super::options::{FolderOptions, OnBadImage};
+use super::options::{Format, Options, Visited};
+use crate::{Batch, DataError, ImageShape, Number, Part, Rejected, SplitName, Values, Visitor};
 use decode::Decoded;
 use layout::Layout;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// What to do about an image file that cannot be used.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum OnBadImage {
-    /// All of them are listed and nothing is loaded.
-    #[default]
-    Error,
-    /// They are left out; [`Splits::rejected`](crate::Splits::rejected) has them.
-    Skip,
-}
-
-/// How a folder of images is read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FolderOptions {
-    /// How the images are prepared.
-    pub contract: InputContract,
-    /// What to do about files that cannot be used.
-    pub on_bad_image: OnBadImage,
-    /// Of `root/CLASS`, the share of each class to keep apart for testing; 0.2 by default, 0 for
-    /// none.
-    pub test_share: f64,
-    /// Seed of the drawing of that share; 1 by default.
-    pub seed: u64,
-    /// What decoding an image may take.
-    pub limits: DecodeLimits,
-    /// How many images are decoded at a time; 0 for as many as there are cores.
-    pub n_threads: usize,
-}
-
-impl FolderOptions {
-    /// The usual options, with images prepared by this contract.
-    pub fn new(contract: InputContract) -> Self {
-        Self {
-            contract,
-            on_bad_image: OnBadImage::default(),
-            test_share: 0.2,
-            seed: 1,
-            limits: DecodeLimits::default(),
-            n_threads: 0,
-        }
-    }
-}
-
-impl Default for FolderOptions {
-    /// RGB images of 64×64, as the course's.
-    fn default() -> Self {
-        Self::new(InputContract::default())
-    }
-}
 
 /// How many files are decoded before the threads wait for one another, at most.
 const AT_ONCE: usize = 256;
@@ -166,7 +111,9 @@ impl Format for ImageFiles {
                 if !labels.is_empty() && goes_on(&rejected) {
                     visitor.examples(Batch { values, labels, files: &listing.files })?;
                 }
-                labels.iter().for_each(|&label| sound[label as usize] = true);
+                for &label in labels {
+                    sound[label as usize] = true;
+                }
             }
             let of_split = listing.labels.iter().map(|&label| label as usize);
             // Every class must have kept a sound image.
@@ -207,8 +154,8 @@ pub(crate) fn files_of_splits(
 ) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
     let found = Found::at(root)?;
     let all = [
-        &CLASS_FOLDERS,
         &FLAT_FOLDER,
+        &CLASS_FOLDERS,
         #[cfg(feature = "csv")]
         &FILE_TABLE,
     ];

@@ -1,7 +1,7 @@
 //! What this crate needs of an HDF5 library, and which libraries there are.
 
 use super::error::Cause;
-use crate::{Buffer, Number};
+use crate::{Buffer, Limits, Number};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -35,6 +35,15 @@ impl Backend {
             Self::CLibrary => Ok(Box::new(super::clib::CReader::open(path)?)),
         }
     }
+}
+
+/// How HDF5 is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What a file may ask for.
+    pub limits: Limits,
+    /// The library that reads.
+    pub backend: Backend,
 }
 
 /// An open file. The caller checks type and extent by [`info`](Reader::info) before it reads:

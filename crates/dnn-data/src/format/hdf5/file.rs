@@ -2,8 +2,8 @@
 
 use super::backend::{ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
 use super::error::Cause;
-use super::{Hdf5Error, Limits, Options, sniff};
-use crate::{Buffer, Number, extent};
+use super::{Hdf5Error, Options, sniff};
+use crate::{Buffer, Limits, Number, extent};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 

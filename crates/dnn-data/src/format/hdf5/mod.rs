@@ -19,25 +19,12 @@ mod pure;
 mod schema;
 mod sniff;
 mod stream;
-mod write;
 mod writer;
 
-pub use backend::Backend;
+pub use backend::{Backend, Options};
 pub use describe::{DatasetSummary, Description, describe};
 pub use error::Hdf5Error;
 pub(super) use schema::Hdf5;
 pub use schema::of_course;
 pub use stream::Stream;
-pub use write::{Factor, FactorValues, Factors, load_factors, write_splits};
-pub use writer::{Contents, Writer};
-
-use crate::{Limits, Names};
-
-/// How HDF5 is read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// What a file may ask for.
-    pub limits: Limits,
-    /// The library that reads.
-    pub backend: Backend,
-}
+pub use writer::{Contents, Factor, FactorValues, Factors, Writer, load_factors, write_splits};

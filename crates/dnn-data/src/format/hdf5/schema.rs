@@ -2,15 +2,15 @@
 
 use super::super::found::Found;
 use super::super::names::{self, usual};
-use super::super::{Format, Visited};
+use super::super::options::{self, Format, Visited};
 use super::backend::{DatasetInfo, Element};
 use super::checks::{image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
-use super::{Backend, Hdf5Error, Names, Options, sniff};
+use super::{Backend, Hdf5Error, Options, sniff};
 use crate::classes::{self, Labels};
 use crate::file::InputFile;
 use crate::visit::BLOCK_BYTES;
-use crate::{Batch, DataError, ImageShape, InputContract, Part, SplitName, Visitor, extent};
+use crate::{Batch, DataError, ImageShape, InputContract, Names, Part, SplitName, Visitor, extent};
 use std::path::{Path, PathBuf};
 
 /// The name the course gives to the dataset of class names.
@@ -55,21 +55,17 @@ impl Format for Hdf5 {
             }
         }
     }
-    fn files(
-        &self,
-        path: &Path,
-        options: &super::super::Options,
-    ) -> Result<Vec<PathBuf>, DataError> {
-        Ok(files(path, &hdf5_options(options))?)
+    fn files(&self, path: &Path, asked: &options::Options) -> Result<Vec<PathBuf>, DataError> {
+        Ok(files(path, &hdf5_options(asked))?)
     }
     fn visit(
         &self,
         path: &Path,
-        options: &super::super::Options,
+        asked: &options::Options,
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError> {
-        let own = hdf5_options(options);
-        let sets = sets(path, options.names.as_ref(), &own)?;
+        let own = hdf5_options(asked);
+        let sets = sets(path, asked.names.as_ref(), &own)?;
         let (sets, classes) = with_classes(sets, &own)?;
         for RawSet { file, split, images, shape, contract, labels, .. } in sets {
             file.check_by_rows(&images)?;
@@ -83,8 +79,8 @@ impl Format for Hdf5 {
     }
 }
 
-fn hdf5_options(options: &super::super::Options) -> Options {
-    Options { limits: options.limits, backend: options.backend }
+fn hdf5_options(asked: &options::Options) -> Options {
+    Options { limits: asked.limits, backend: asked.backend }
 }
 
 /// Passes the images of a dataset on, some at a time; the C library reads all at once.

@@ -3,11 +3,11 @@
 use super::backend::DatasetInfo;
 use super::file::OpenFile;
 use super::schema::{RawSet, with_classes};
-use super::{Backend, Hdf5Error, Names, Options};
+use super::{Backend, Hdf5Error, Options};
 use crate::values::NumberRange;
 use crate::{
-    Buffer, DataError, ImageShape, Images, InputContract, Normalization, Number, Scale, SplitName,
-    Values,
+    Buffer, DataError, ImageShape, Images, InputContract, Names, Normalization, Number, Scale,
+    SplitName, Values,
 };
 use dnn_core::ShuffleBlocks;
 use std::collections::VecDeque;

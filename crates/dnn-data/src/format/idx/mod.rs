@@ -11,7 +11,7 @@ mod stream;
 
 use super::array::{self, Array};
 use super::found::Found;
-use super::{Format, Options, Visited};
+use super::options::{Format, Options, Visited};
 use crate::classes::{self, Labels};
 use crate::file::says_test;
 use crate::{DataError, ImageShape, Limits, Part, SplitName, Visitor};

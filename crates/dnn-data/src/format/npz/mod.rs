@@ -12,7 +12,7 @@ mod pair;
 use super::array::{self, Array};
 use super::found::Found;
 use super::names::{CLASSES, usual};
-use super::{Format, Options, Visited};
+use super::options::{Format, Options, Visited};
 use crate::classes;
 use crate::{DataError, ImageShape, Limits, Part, SplitName, Visitor};
 use archive::{Archive, Entry};

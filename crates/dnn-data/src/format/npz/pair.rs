@@ -2,7 +2,7 @@
 
 use super::super::array::{self, Array};
 use super::super::found::Found;
-use super::super::{Format, Options, Visited};
+use super::super::options::{Format, Options, Visited};
 use super::header::{Header, Items, MAGIC, Unread};
 use crate::classes::{self, Labels};
 use crate::file::{InputFile, io, listed};
@@ -153,8 +153,7 @@ fn pairs(folder: &Path) -> Result<Vec<(SplitName, Npy, Npy)>, DataError> {
             let says =
                 npy.array.path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
             let word = |word: &str| ["y", "labels", "label", "targets", "target"].contains(&word);
-            npy.array.shape.len() == 1
-                || says.split(|c: char| !c.is_alphanumeric()).any(|part| word(part))
+            npy.array.shape.len() == 1 || says.split(|c: char| !c.is_alphanumeric()).any(word)
         };
         let (mut y, mut x): (Vec<_>, Vec<_>) =
             own.into_iter().map(|(_, npy)| npy).partition(|npy| is_labels(npy));
