@@ -18,10 +18,11 @@ pub use numbers::{mutate, other_number};
 pub use seeds::root;
 pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
-use dnn_core::{AnyNetwork, InputContract, Model};
 use dnn_data::augment::{AugmentConfig, Augmenter};
+use dnn_data::format::{Options, Source};
 use dnn_data::image::{DecodeLimits, Rendering, decode_bytes};
 use dnn_data::preprocess::{Features, prepare};
+use dnn_data::{AnyNetwork, InputContract, Model};
 use dnn_data::{ImageShape, hdf5 as hdf5_file};
 use dnn_train::{Checkpoint, TrainConfig, Training};
 use nalgebra::DMatrix;
@@ -88,15 +89,18 @@ pub fn hdf5(bytes: &[u8]) -> bool {
     options.limits.max_bytes = MAX_BYTES;
     let _ = hdf5_file::describe(file.path(), &options);
     let _ = hdf5_file::load_factors(file.path(), &options);
-    let Ok(splits) = hdf5_file::load_file(file.path(), &options) else { return false };
-    for set in [&splits.train, &splits.test].into_iter().flatten() {
+    let limits = options.limits;
+    let options = Options { limits, ..Options::default() };
+    let Ok(source) = Source::of_format(file.path(), "HDF5", &options) else { return false };
+    let Ok(splits) = source.open(&options, &|_, _| ()) else { return false };
+    for set in splits.iter().map(|split| &split.images) {
         assert!(!set.is_empty() && set.pixels().len() == set.len() * set.shape().n_bytes());
         assert!(set.labels().iter().all(|&label| (label as usize) < set.classes().len()));
     }
     true
 }
 
-/// PNG and JPEG.
+/// Pictures.
 pub fn image(bytes: &[u8]) -> bool {
     let limits = DecodeLimits {
         max_pixels: 1 << 18,

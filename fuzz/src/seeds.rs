@@ -5,11 +5,9 @@ mod sources;
 pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{
-    Activation, Architecture, Dataset, Init, InputContract, Loss, Model, Network, Precision,
-    Standardization,
-};
+use dnn_core::{Activation, Architecture, Dataset, Init, Network, OutputActivation, Precision};
 use dnn_data::augment::{AugmentConfig, Fill, Padding, Strength};
+use dnn_data::{InputContract, Model, Standardization};
 use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::Adam;
@@ -57,8 +55,8 @@ pub fn model() -> Seeds {
     };
     let classes = |n: usize| ["a", "b", "c"].iter().take(n).map(|&c| c.into()).collect::<Vec<_>>();
     let mut rng = Generator::new(RngKind::Numpy, 1).expect("a small seed");
-    let binary = Architecture::new(vec![6, 2, 1], Activation::Relu, Loss::BinaryCrossEntropy);
-    let many = Architecture::new(vec![6, 3], Activation::Tanh, Loss::SoftmaxCrossEntropy);
+    let binary = Architecture::new(vec![6, 2, 1], Activation::Relu, OutputActivation::Sigmoid);
+    let many = Architecture::new(vec![6, 3], Activation::Tanh, OutputActivation::Softmax);
     let f64 = Network::<f64>::initialize(&binary, Init::Lecun, &mut rng).expect("a network");
     let f32 = Network::<f32>::initialize(&many, Init::He, &mut rng).expect("a network");
     let models =

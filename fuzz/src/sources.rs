@@ -2,14 +2,11 @@
 
 use super::files::{folder, packed, parts, write};
 use super::written;
-use dnn_core::InputContract;
+use dnn_data::InputContract;
 use dnn_data::folder::{FolderOptions, OnBadImage};
+use dnn_data::format::{self as any_format, Options, Source};
 use dnn_data::image::DecodeLimits;
-use dnn_data::{
-    DataError, ImageSet, Limits, Names, Part, Splits, Values, Visitor, cifar as cifar_files,
-    csv as csv_file, folder as image_folder, idx as idx_files, npz as npz_file,
-    source as any_source,
-};
+use dnn_data::{Batch, DataError, ImageSet, Limits, Names, Part, Splits, Visitor};
 use std::collections::HashSet;
 use std::error::Error;
 use std::path::Path;
@@ -18,6 +15,16 @@ use std::path::Path;
 /// and an allocator's rounding.
 pub(super) const MAX_ALLOCATION: usize = (LIMITS.max_bytes as usize) + (1 << 18);
 const LIMITS: Limits = Limits { max_bytes: 1 << 18, max_classes: 100 };
+
+/// Reads a path as one format, whatever its content says.
+fn load(format: &str, path: &Path, options: &Options) -> Result<Splits, DataError> {
+    Source::of_format(path, format, options)?.open(options, &|_, _| ())
+}
+
+/// What is asked for by default, within the limits.
+fn within() -> Options {
+    Options { limits: LIMITS, ..Options::default() }
+}
 
 /// Images and labels in idx, either of them packed when its first byte is odd; as a file with the
 /// other beside it, and as a folder.
@@ -28,10 +35,10 @@ pub fn idx(bytes: &[u8]) -> bool {
         let packed = (kind % 2 == 1).then(|| packed(content));
         write(folder.path(), name, packed.as_deref().unwrap_or(content));
     }
-    let of_file = idx_files::load(&folder.path().join(names[0]), &LIMITS);
-    let of_folder = idx_files::load(folder.path(), &LIMITS);
+    let of_file = load("idx", &folder.path().join(names[0]), &within());
+    let of_folder = load("idx", folder.path(), &within());
     if let (Ok(file), Ok(folder)) = (&of_file, &of_folder) {
-        assert_eq!(file.train, folder.train);
+        assert_eq!(file.train(), folder.train());
     }
     is_sound(of_folder) | is_sound(of_file)
 }
@@ -56,9 +63,8 @@ pub fn npz(bytes: &[u8]) -> bool {
         std::fs::write(&path, written::npz(&arrays, deflated)).expect("written");
     }
     let names = Names { images: "x_test".into(), labels: "Y_TEST".into(), classes: None };
-    let named = npz_file::load_named(&path, &names, &LIMITS);
-    let named = named.map(|set| Splits { train: Some(set), ..Splits::default() });
-    is_sound(named) | is_sound(npz_file::load(&path, &LIMITS))
+    let named = load(".npz", &path, &Options { names: Some(names), ..within() });
+    is_sound(named) | is_sound(load(".npz", &path, &within()))
 }
 
 /// An .npy whose header ends where its dictionary does, as far as it is one.
@@ -79,10 +85,10 @@ pub fn cifar(bytes: &[u8]) -> bool {
     for (kind, content) in parts(bytes) {
         write(folder.path(), NAMES[usize::from(kind) % NAMES.len()], content);
     }
-    let of_file = cifar_files::load(&folder.path().join(NAMES[0]), &LIMITS);
-    let of_folder = cifar_files::load(folder.path(), &LIMITS);
+    let of_file = load("CIFAR-10", &folder.path().join(NAMES[0]), &within());
+    let of_folder = load("CIFAR-10", folder.path(), &within());
     if let (Ok(file), Ok(folder)) = (&of_file, &of_folder) {
-        assert!(folder.train.is_none() || file.train == folder.train);
+        assert!(folder.train().is_none() || file.train() == folder.train());
     }
     is_sound(of_folder) | is_sound(of_file)
 }
@@ -92,7 +98,10 @@ pub fn csv(bytes: &[u8]) -> bool {
     let folder = folder();
     let path = folder.path().join("table.csv");
     std::fs::write(&path, bytes).expect("written");
-    let [usual, second] = [None, Some("2")].map(|label| csv_file::load(&path, label, &LIMITS));
+    let [usual, second] = [None, Some("2")].map(|label| {
+        let options = Options { label: label.map(String::from), ..within() };
+        load("a table (CSV)", &path, &options)
+    });
     is_sound(usual) | is_sound(second)
 }
 
@@ -101,37 +110,37 @@ pub fn source(bytes: &[u8]) -> bool {
     let folder = folder();
     let path = folder.path().join("data");
     std::fs::write(&path, bytes).expect("written");
-    let mut options = any_source::Options { limits: LIMITS, ..any_source::Options::default() };
+    let mut options = within();
     let read = [&path, folder.path()].map(|path| {
-        let read = any_source::open(path, &options);
+        let read = any_format::open(path, &options);
         assert_passed_on(path, &options, read.as_ref().ok());
         read
     });
     let names = Names { images: "x_train".into(), labels: "y_train".into(), classes: None };
     options.names = Some(names);
     let [file, folder] = read.map(is_sound);
-    is_sound(any_source::open(&path, &options)) | file | folder
+    is_sound(any_format::open(&path, &options)) | file | folder
 }
 
 /// What is read as a whole is passed on as well, to the last example; and what is not may be.
-fn assert_passed_on(path: &Path, options: &any_source::Options, whole: Option<&Splits>) {
+fn assert_passed_on(path: &Path, options: &Options, whole: Option<&Splits>) {
     struct Count(usize);
     impl Visitor for Count {
         fn begin(&mut self, part: Part) -> Result<bool, DataError> {
             assert!(part.shape.n_bytes() > 0);
             Ok(true)
         }
-        fn examples(&mut self, values: Values<'_>, labels: &[u32]) -> Result<(), DataError> {
+        fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError> {
+            let Batch { values, labels, .. } = batch;
             assert!(!labels.is_empty() && values.len().is_multiple_of(labels.len()));
             self.0 += labels.len();
             Ok(())
         }
     }
     let mut count = Count(0);
-    let passed_on = any_source::visit(path, options, &mut count);
+    let passed_on = any_format::visit(path, options, &mut count);
     if let Some(whole) = whole {
-        let sets = [&whole.train, &whole.validation, &whole.test];
-        let n: usize = sets.into_iter().flatten().map(ImageSet::len).sum();
+        let n: usize = whole.iter().map(|split| split.images.len()).sum();
         assert_eq!(count.0, n, "{passed_on:?}");
         passed_on.expect("what can be read as a whole");
     }
@@ -167,10 +176,14 @@ pub fn folder_of_images(bytes: &[u8]) -> bool {
         max_memory_bytes: LIMITS.max_bytes,
         ..DecodeLimits::default()
     };
-    (options.max_bytes, options.n_threads, options.test_share) = (LIMITS.max_bytes, 1, 0.5);
-    let whole = image_folder::load(folder.path(), &options, &|_, _| ());
+    (options.n_threads, options.test_share) = (1, 0.5);
+    let load = |folder_options: &FolderOptions| {
+        let options = Options { folder: folder_options.clone(), ..within() };
+        load("a folder for each class", folder.path(), &options)
+    };
+    let whole = load(&options);
     options.on_bad_image = OnBadImage::Skip;
-    let skipped = image_folder::load(folder.path(), &options, &|_, _| ());
+    let skipped = load(&options);
     match (&whole, &skipped) {
         (Ok(whole), Ok(skipped)) => assert!(whole == skipped && whole.rejected.is_empty()),
         (Ok(_), Err(error)) => panic!("whole, but not with bad images left out: {error}"),
@@ -185,8 +198,7 @@ fn is_sound(read: Result<Splits, DataError>) -> bool {
     match read {
         Ok(splits) => {
             splits.check().expect("sets that go together");
-            let sets = [&splits.train, &splits.test, &splits.validation];
-            sets.into_iter().flatten().for_each(check);
+            splits.iter().for_each(|split| check(&split.images));
             true
         }
         Err(error) => {
@@ -204,7 +216,7 @@ fn is_sound(read: Result<Splits, DataError>) -> bool {
 fn check(set: &ImageSet) {
     let n = set.len() * set.shape().n_bytes();
     assert!(n > 0 && set.pixels().len() == n);
-    assert!(set.floats().is_none_or(|all| all.len() == n && all.iter().all(|v| v.is_finite())));
+    assert!(set.values().len() == n && set.values().to_f64().iter().all(|v| v.is_finite()));
     assert!(set.labels().iter().all(|&label| (label as usize) < set.classes().len()));
     assert!(set.classes().len() <= LIMITS.max_classes as usize);
     let mut names = HashSet::new();

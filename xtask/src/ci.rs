@@ -1,80 +1,73 @@
 //! `cargo xtask ci`: everything that must hold before a change is in, cheapest first.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
-use cargo_metadata::TargetKind;
-use clap::ValueEnum;
+use anyhow::{Context, ensure};
+use clap::builder::PossibleValuesParser;
 
-use crate::{doc_paths, fetch_data, layers, metadata, msrv, readme};
+use crate::workspace::{Metadata, check_layers, check_msrv};
+use crate::{bench_peers, doc_paths, fetch_data};
 
 /// Run what CI runs: the checks below, in this order, up to the first failure.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Run only these checks
-    #[arg(value_name = "CHECK")]
-    only: Vec<Step>,
+    #[arg(value_name = "CHECK", value_parser = PossibleValuesParser::new(CHECKS.map(|(name, _)| name)))]
+    only: Vec<String>,
     /// A folder that has the data sets: they are copied into data/, and then the tests that need
     /// real images must find them
     #[arg(long, value_name = "DIR")]
     data_from: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Step {
-    /// Formatting
-    Fmt,
-    /// Who may import whom
-    Layers,
-    /// The promised Rust version
-    Msrv,
-    /// Files that documents name
-    DocPaths,
-    /// Clippy, warnings denied
-    Clippy,
-    /// Each feature of dnn-data alone, warnings denied
-    Features,
-    /// Documentation, warnings denied
-    Doc,
-    /// The data sets of --data-from
-    Data,
-    /// The README's test command
-    Test,
-    /// Every example of the library crates
-    Examples,
-    /// The HDF5 backend on the C library, against the one in pure Rust
-    Libhdf5,
-    /// The README's first command in a clean clone
-    FirstRun,
-}
+type Check = fn(&Ci) -> anyhow::Result<()>;
 
-/// What users of one kind of data ask for; and none of it.
-const DATA_FEATURES: [&str; 11] =
-    ["", "hdf5", "idx", "npz", "cifar", "csv", "image", "folder", "cache", "augment", "synthetic"];
+/// The checks in their order; what each is for stands in docs/xtask.md.
+const CHECKS: [(&str, Check); 14] = [
+    ("fmt", |ci| ci.cargo("fmt --all -- --check")),
+    ("layers", |ci| no_findings(&check_layers(&ci.root)?)),
+    ("msrv", |ci| no_findings(&check_msrv(&ci.root)?)),
+    ("doc-paths", |ci| no_findings(&doc_paths::check(&ci.root)?)),
+    ("peers", |ci| {
+        let tests = ["-m", "unittest", "discover", "--start-directory", "benches/peers"];
+        execute(bench_peers::python(&ci.root)?.args(tests))
+    }),
+    ("package", |ci| {
+        ci.cargo("package --workspace --exclude xtask --no-verify --allow-dirty --quiet")
+    }),
+    ("clippy", |ci| ci.cargo("clippy --workspace --all-targets -- -D warnings")),
+    ("features", Ci::features),
+    ("doc", |ci| {
+        let mut doc = ci.command("cargo");
+        execute(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))
+    }),
+    ("data", Ci::data),
+    ("test", Ci::test),
+    ("examples", Ci::examples),
+    ("libhdf5", Ci::libhdf5),
+    ("first-run", Ci::first_run),
+];
 
-/// Runs the steps in order; gives the first failure.
+/// Runs the checks in order; gives the first failure.
 ///
 /// # Errors
 /// When `--data-from` is no path.
 pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<Vec<String>> {
     // Absolute, as the commands run at the root.
     let data_from = args.data_from.as_ref().map(std::path::absolute).transpose()?;
-    let ci = Ci { root, data_from: data_from.as_deref() };
-    let wanted = |step: &Step| args.only.is_empty() || args.only.contains(step);
-    let steps: Vec<Step> = Step::value_variants().iter().copied().filter(wanted).collect();
-    let mut took: Vec<(String, Duration)> = Vec::new();
-    for (i, step) in steps.iter().enumerate() {
-        let name = name(*step);
-        eprintln!("\n=== {name} ({} of {})", i + 1, steps.len());
+    let ci = Ci { root: root.to_owned(), data_from };
+    let is_wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    let mut took: Vec<(&str, Duration)> = Vec::new();
+    for (name, check) in CHECKS.into_iter().filter(|(name, _)| is_wanted(name)) {
+        eprintln!("\n=== {name}");
         let start = Instant::now();
-        if let Err(error) = ci.step(*step) {
+        if let Err(error) = check(&ci) {
             return Ok(vec![format!(
                 "error: check `{name}` failed: {error:#}\nto repeat it alone: cargo xtask ci {name}"
             )]);
         }
-        eprintln!("=== {name}: passed in {:.1} s", start.elapsed().as_secs_f64());
         took.push((name, start.elapsed()));
     }
     eprintln!();
@@ -86,53 +79,14 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<Vec<String>> {
     Ok(Vec::new())
 }
 
-fn name(step: Step) -> String {
-    step.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+struct Ci {
+    root: PathBuf,
+    data_from: Option<PathBuf>,
 }
 
-struct Ci<'a> {
-    root: &'a Path,
-    data_from: Option<&'a Path>,
-}
-
-impl Ci<'_> {
-    fn step(&self, step: Step) -> anyhow::Result<()> {
-        match step {
-            Step::Fmt => self.cargo("fmt --all -- --check"),
-            Step::Layers => none(&layers::check(self.root)?),
-            Step::Msrv => none(&msrv::check(self.root)?),
-            Step::DocPaths => none(&doc_paths::check(self.root)?),
-            Step::Clippy => self.cargo("clippy --workspace --all-targets -- -D warnings"),
-            Step::Features => DATA_FEATURES.iter().try_for_each(|feature| {
-                let flags = ["--no-default-features", "--features", feature];
-                let mut clippy = self.command("cargo");
-                clippy.args(["clippy", "--package", "dnn-data"]).args(flags);
-                execute(clippy.args(["--", "-D", "warnings"]))
-            }),
-            Step::Doc => {
-                let mut doc = self.command("cargo");
-                doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings");
-                execute(&mut doc)
-            }
-            Step::Data => self.data(),
-            Step::Test => self.test(),
-            Step::Examples => self.examples(),
-            Step::Libhdf5 => self.libhdf5(),
-            Step::FirstRun => self.first_run(),
-        }
-    }
-
-    /// A command at the root. Without the variables that cargo sets for us alone: left in, they
-    /// would make build scripts that watch them run again.
+impl Ci {
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(self.root).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-                command.env_remove(&name);
-            }
-        }
+        let mut command = crate::command(&self.root, program);
         if self.data_from.is_some() {
             command.env("DNN_REQUIRE_DATA", "1");
         }
@@ -143,16 +97,35 @@ impl Ci<'_> {
         execute(self.command("cargo").args(args.split(' ')))
     }
 
+    /// Each feature of a library alone, as users of one kind of data ask for it; and none.
+    fn features(&self) -> anyhow::Result<()> {
+        let metadata = Metadata::read(&self.root)?;
+        for package in metadata.members().filter(|package| package.is_library()) {
+            // `libhdf5` needs a system library, and has a check of its own.
+            let all = package
+                .features
+                .keys()
+                .filter(|name| !["default", "libhdf5"].contains(&name.as_str()));
+            let none = (!package.features.is_empty()).then_some("");
+            for feature in all.map(String::as_str).chain(none) {
+                self.cargo(&format!(
+                    "clippy --package {} --no-default-features --features={feature} -- -D warnings",
+                    package.name
+                ))?;
+            }
+        }
+        Ok(())
+    }
+
     fn data(&self) -> anyhow::Result<()> {
-        let Some(from) = self.data_from else {
+        let Some(from) = &self.data_from else {
             eprintln!("no --data-from: the tests that need real images look into data/, or skip");
             return Ok(());
         };
-        let sets = fetch_data::sets_in(self.root, from)?;
+        let sets = fetch_data::sets_in(&self.root, from)?;
         ensure!(!sets.is_empty(), "{}: has none of the data sets", from.display());
         let mut fetch = self.command("cargo");
-        fetch.args(["xtask", "fetch-data"]).args(sets).arg("--from").arg(from);
-        execute(&mut fetch)
+        execute(fetch.args(["xtask", "fetch-data"]).args(sets).arg("--from").arg(from))
     }
 
     fn test(&self) -> anyhow::Result<()> {
@@ -164,48 +137,42 @@ impl Ci<'_> {
         execute(self.command("sh").args(["-c", &command]))
     }
 
-    /// The README's first command that starts with `start`.
+    /// The README's first command that starts with `start`, of those in blocks marked `sh`.
     fn readme_command(&self, start: &str) -> anyhow::Result<String> {
-        let commands = readme::commands(self.root)?;
-        commands
-            .into_iter()
-            .find(|command| command.starts_with(start))
-            .with_context(|| format!("README.md has no `{start} …` in a block marked sh"))
+        let path = self.root.join("README.md");
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("{}: read failed", path.display()))?;
+        let mut is_shell = false;
+        for line in text.lines() {
+            if let Some(info) = line.strip_prefix("```") {
+                is_shell = info == "sh";
+            } else if is_shell && line.starts_with(start) {
+                return Ok(line.split(" #").next().unwrap_or(line).trim().to_owned());
+            }
+        }
+        anyhow::bail!("README.md has no `{start} …` in a block marked sh")
     }
 
-    /// Each library crate shows by an example that it can be used alone.
+    /// Every example of every crate.
     fn examples(&self) -> anyhow::Result<()> {
-        let metadata = metadata::read(self.root)?;
-        for package in metadata.workspace_packages() {
-            if !package.targets.iter().any(|target| target.is_kind(TargetKind::Lib)) {
-                continue;
-            }
-            let mut n_run = 0;
-            for example in &package.targets {
-                if !example.is_kind(TargetKind::Example) {
-                    continue;
-                }
+        for package in Metadata::read(&self.root)?.members() {
+            for example in package.targets.iter().filter(|target| target.kind == ["example"]) {
                 let mut run = self.command("cargo");
-                run.args(["run", "--package", package.name.as_str(), "--example", &example.name]);
-                if !example.required_features.is_empty() {
-                    run.args(["--features", &example.required_features.join(",")]);
-                }
-                execute(&mut run)?;
-                n_run += 1;
+                run.args(["run", "--package", &package.name, "--example", &example.name]);
+                execute(run.args(["--features", &example.required_features.join(",")]))?;
             }
-            ensure!(n_run > 0, "{}: no example in its examples/", package.name);
         }
         Ok(())
     }
 
     fn libhdf5(&self) -> anyhow::Result<()> {
-        let all = || {
-            self.cargo(
-                "clippy --package dnn-data --features libhdf5 --all-targets -- -D warnings",
-            )?;
-            self.cargo("test --package dnn-data --features libhdf5")
-        };
-        all().context("needs the C library, version 1.10 or later: apt-get install libhdf5-dev")
+        [
+            "clippy --package dnn-data --features libhdf5 --all-targets -- -D warnings",
+            "test --package dnn-data --features libhdf5",
+        ]
+        .into_iter()
+        .try_for_each(|args| self.cargo(args))
+        .context("needs the C library, version 1.10 or later: apt-get install libhdf5-dev")
     }
 
     /// What a newcomer types first, with nothing built and nothing fetched.
@@ -213,7 +180,7 @@ impl Ci<'_> {
         let command = self.readme_command("cargo run")?;
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let clone = folder.path().join("clone");
-        execute(self.command("git").arg("clone").arg("--quiet").arg(self.root).arg(&clone))?;
+        execute(self.command("git").arg("clone").arg("--quiet").arg(&self.root).arg(&clone))?;
         let start = Instant::now();
         execute(
             self.command("sh")
@@ -223,17 +190,12 @@ impl Ci<'_> {
                 .env_remove("RUSTUP_TOOLCHAIN")
                 .env_remove("DNN_REQUIRE_DATA"),
         )?;
-        eprintln!(
-            "`{command}` in a clean clone, build included: {:.1} s",
-            start.elapsed().as_secs_f64()
-        );
-        let status = self
-            .command("git")
-            .args(["status", "--porcelain"])
-            .current_dir(&clone)
-            .output()
-            .context("git did not start")?;
-        let status = String::from_utf8_lossy(&status.stdout);
+        let seconds = start.elapsed().as_secs_f64();
+        eprintln!("`{command}` in a clean clone, build included: {seconds:.1} s");
+        let mut git = self.command("git");
+        git.args(["status", "--porcelain"]).current_dir(&clone);
+        let status = git.output().context("git did not start")?.stdout;
+        let status = String::from_utf8_lossy(&status);
         ensure!(status.is_empty(), "`{command}` leaves files that git sees:\n{status}");
         Ok(())
     }
@@ -241,21 +203,16 @@ impl Ci<'_> {
 
 /// Runs a command, shown as one would type it.
 fn execute(command: &mut Command) -> anyhow::Result<()> {
-    let mut shown = command.get_program().to_string_lossy().into_owned();
-    for arg in command.get_args() {
-        shown += " ";
-        shown += &arg.to_string_lossy();
-    }
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let shown = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     eprintln!("$ {shown}");
     let status = command.status().with_context(|| format!("`{shown}` did not start"))?;
     ensure!(status.success(), "`{shown}` ended with {status}");
     Ok(())
 }
 
-fn none(findings: &[String]) -> anyhow::Result<()> {
-    if !findings.is_empty() {
-        bail!(findings.join("\n"));
-    }
+fn no_findings(findings: &[String]) -> anyhow::Result<()> {
+    ensure!(findings.is_empty(), findings.join("\n"));
     Ok(())
 }
 
@@ -271,20 +228,33 @@ mod tests {
     }
 
     #[test]
-    fn findings_fail_their_step() {
-        assert!(none(&[]).is_ok());
-        assert_eq!(none(&["a".into(), "b".into()]).expect_err("two").to_string(), "a\nb");
+    fn findings_fail_their_check() {
+        assert!(no_findings(&[]).is_ok());
+        let error = no_findings(&["a".into(), "b".into()]).expect_err("two");
+        assert_eq!(error.to_string(), "a\nb");
     }
 
     #[test]
-    fn the_test_command_must_be_for_the_workspace() {
+    fn commands_come_from_shell_blocks_of_the_readme() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let ci = Ci { root: folder.path(), data_from: None };
-        let complain = |text: &str| {
+        let ci = Ci { root: folder.path().to_owned(), data_from: None };
+        let write = |text: &str| {
             std::fs::write(folder.path().join("README.md"), text).expect("write README.md");
-            ci.test().expect_err("no such command").to_string()
         };
-        assert!(complain("cargo test --workspace").contains("no `cargo test …`"));
-        assert!(complain("```sh\ncargo test\n```").contains("must test the whole workspace"));
+        write("cargo test --workspace");
+        assert!(ci.test().expect_err("no block").to_string().contains("no `cargo test …`"));
+        write("```sh\ncargo test\n```");
+        let error = ci.test().expect_err("one crate's tests");
+        assert!(error.to_string().contains("must test the whole workspace"), "{error}");
+        write("cargo run a\n```rust\ncargo run b\n```\n```sh\n# c\ncargo run d   # e\n```\n");
+        assert_eq!(ci.readme_command("cargo run").expect("in a block"), "cargo run d");
+    }
+
+    #[test]
+    fn every_check_is_described() {
+        let document = include_str!("../../docs/xtask.md");
+        for (name, _) in CHECKS {
+            assert!(document.contains(&format!("`{name}`")), "docs/xtask.md has no `{name}`");
+        }
     }
 }

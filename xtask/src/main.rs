@@ -6,13 +6,10 @@ mod bench_peers;
 mod ci;
 mod doc_paths;
 mod fetch_data;
-mod layers;
-mod metadata;
-mod msrv;
-mod readme;
+mod workspace;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -40,32 +37,26 @@ enum Task {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli.task) {
-        Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
-        Ok(findings) => {
-            for finding in findings {
-                eprintln!("{finding}");
-            }
-            ExitCode::from(1)
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    run(&cli.task).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
 }
 
-/// What the task found wrong; nothing when it is done.
-fn run(task: &Task) -> anyhow::Result<Vec<String>> {
+fn run(task: &Task) -> anyhow::Result<ExitCode> {
     let root = workspace_root()?;
-    match task {
-        Task::FetchData(args) => fetch_data::run(&root, args).map(|()| Vec::new()),
-        Task::Layers => layers::check(&root),
-        Task::Msrv => msrv::check(&root),
-        Task::DocPaths => doc_paths::check(&root),
-        Task::Ci(args) => ci::run(&root, args),
-        Task::BenchPeers(args) => bench_peers::run(&root, args),
+    let findings = match task {
+        Task::FetchData(args) => fetch_data::run(&root, args).map(|()| Vec::new())?,
+        Task::Layers => workspace::check_layers(&root)?,
+        Task::Msrv => workspace::check_msrv(&root)?,
+        Task::DocPaths => doc_paths::check(&root)?,
+        Task::Ci(args) => ci::run(&root, args)?,
+        Task::BenchPeers(args) => return bench_peers::run(&root, args),
+    };
+    for finding in &findings {
+        eprintln!("{finding}");
     }
+    Ok(ExitCode::from(u8::from(!findings.is_empty())))
 }
 
 /// The folder of the workspace: cargo says at run time where this package lies, which stays right
@@ -77,6 +68,20 @@ fn workspace_root() -> anyhow::Result<PathBuf> {
     Ok(root.to_path_buf())
 }
 
+/// A command at the root. Without the variables that cargo sets for this program alone: left in,
+/// they would make build scripts that watch them run again.
+fn command(root: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +90,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// `--help` too: they are run.py's.
+    #[test]
+    fn bench_peers_passes_its_arguments_on() {
+        for flags in [&["--help"][..], &["--job", "growth", "--quick", "--python", "a b"]] {
+            let command_line = [&["cargo xtask", "bench-peers"], flags].concat();
+            let Task::BenchPeers(args) = Cli::parse_from(command_line).task else {
+                panic!("bench-peers is no other task");
+            };
+            assert_eq!(args.arguments, flags);
+        }
     }
 }

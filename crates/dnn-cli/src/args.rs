@@ -1,7 +1,9 @@
 //! Flags that several subcommands have.
 
+use crate::choice::choice;
 use clap::Args;
 use dnn_core::Activation;
+use dnn_data::Scale;
 use std::path::PathBuf;
 
 /// Which parts of a file are meant, where they do not have the usual names.
@@ -21,6 +23,13 @@ pub(crate) struct NameArgs {
     /// class, target, y or species, else the last]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
+    /// What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255
+    #[arg(long, value_name = "NAME",
+          value_parser = choice(&[Scale::Auto, Scale::DivideBy255, Scale::AsIs]))]
+    pub(crate) scale: Option<Scale>,
+    /// Other names for the classes of the data, for example cats=cat,dogs=non-cat
+    #[arg(long, value_name = "OWN=NAME,…", value_parser = class_pair, value_delimiter = ',')]
+    pub(crate) class_map: Vec<(String, String)>,
 }
 
 /// Which images are drawn when the data is `drawn`.
@@ -67,6 +76,13 @@ pub(crate) fn layers(text: &str) -> Result<Layers, String> {
         })
     };
     text.split(',').map(unit).collect::<Result<_, _>>().map(Layers)
+}
+
+/// A class of the data and what it is called.
+fn class_pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(own, name)| !own.is_empty() && !name.is_empty());
+    let pair = pair.map(|(own, name)| (own.to_owned(), name.to_owned()));
+    pair.ok_or_else(|| format!("`{text}`: expected OWN=NAME"))
 }
 
 /// Those a hidden layer can have.

@@ -1,11 +1,11 @@
 //! Files that are there whole, or not at all.
 
+use crate::console::{printable, shown};
 use anyhow::{Context, ensure};
-use dnn_data::ImageShape;
-use image::RgbImage;
+use dnn_report::Chart;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Reads a small text, such as a configuration; a pipe or a device may have no end.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
 /// What the file system refuses, with the file's name; an older file is then still as it was.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     dnn_data::atomic::write(path, |file| file.write_all(bytes))
-        .with_context(|| format!("cannot write {}", path.display()))
+        .with_context(|| format!("cannot write {}", shown(path)))
 }
 
 /// Writes a file that is not there yet, [whole or not at all](write_whole).
@@ -35,20 +35,55 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let written = dnn_data::atomic::write_new(path, |file| file.write_all(bytes));
     written.with_context(|| match path.symlink_metadata() {
-        Ok(_) => format!("{} is there already; --force replaces it", path.display()),
-        Err(_) => format!("cannot write {}", path.display()),
+        Ok(_) => format!("{} is there already; --force replaces it", shown(path)),
+        Err(_) => format!("cannot write {}", shown(path)),
     })
 }
 
-/// Writes an image as PNG, [whole or not at all](write_whole).
+/// Takes a name that asks for a format in which pictures are written, `.png` or `.svg`, or for none.
 ///
 /// # Errors
-/// As [`write_whole`]; an image without pixels.
-pub(crate) fn write_png(path: &Path, image: &RgbImage) -> anyhow::Result<()> {
-    let (width, height) = image.dimensions();
-    ensure!(width > 0 && height > 0, "cannot write {}: no pixels", path.display());
-    let shape = ImageShape { height: height as usize, width: width as usize, channels: 3 };
-    Ok(dnn_data::image::write_png(path, image.as_raw(), shape)?)
+/// For clap: when it asks for another.
+pub(crate) fn picture_name(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match path.extension().map(|extension| extension.to_string_lossy().to_lowercase()) {
+        None => Ok(path),
+        Some(format) if format == "png" || format == "svg" => Ok(path),
+        Some(format) => {
+            Err(format!("pictures are written as .png or .svg, not as .{}", printable(&format)))
+        }
+    }
+}
+
+/// Writes a chart, [whole or not at all](write_whole), as SVG where the name says so, else as PNG.
+///
+/// # Errors
+/// As [`write_whole`]; when there is a file of that name that is not a picture.
+pub(crate) fn write_chart(path: &Path, chart: &Chart) -> anyhow::Result<()> {
+    /// A PNG has this many pixels at most, unless its SVG has more.
+    const MAX_SHARP_PIXELS: u64 = 25_000_000;
+    let failed = || format!("cannot draw {}", shown(path));
+    check_replaceable(path).with_context(failed)?;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg")) {
+        return write_whole(path, chart.svg().as_bytes());
+    }
+    // Twice as fine as on the screen, for dense screens and for print.
+    let (width, height) = chart.size();
+    let is_large = 4 * u64::from(width) * u64::from(height) > MAX_SHARP_PIXELS;
+    write_whole(path, &chart.png(if is_large { 1 } else { 2 }).with_context(failed)?)
+}
+
+/// A picture replaces nothing but a picture: a model's name after `--mislabeled` is a slip.
+fn check_replaceable(path: &Path) -> anyhow::Result<()> {
+    const PICTURES: [&[u8]; 4] = [b"\x89PNG", b"\xff\xd8\xff", b"<svg", b"<?xml"];
+    // Anything else than a file is refused when it is written.
+    if path.is_file() {
+        let mut start = Vec::new();
+        File::open(path)?.take(8).read_to_end(&mut start)?;
+        let is_picture = PICTURES.iter().any(|picture| start.starts_with(picture));
+        ensure!(start.is_empty() || is_picture, "there is a file of that name that is no picture");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -63,14 +98,32 @@ mod tests {
     }
 
     #[test]
-    fn a_png_replaces_an_older_file_and_reads_back() {
+    fn a_picture_replaces_pictures_only_and_is_what_its_name_says() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a.png");
-        std::fs::write(&path, "old").expect("writable");
-        let image = RgbImage::from_fn(5, 3, |x, y| image::Rgb([x as u8, y as u8, 7]));
-        write_png(&path, &image).expect("written");
-        assert_eq!(image::open(&path).expect("a PNG").into_rgb8(), image);
-        assert_eq!(names(folder.path()), ["a.png"]);
+        let chart = dnn_report::cost_plot("title", "", &[]);
+        for (name, start) in [("a.png", &b"\x89PNG"[..]), ("b.SVG", b"<svg"), ("c", b"\x89PNG")] {
+            let path = folder.path().join(name);
+            for old in [&b""[..], b"\x89PNG old", b"<svg/>"] {
+                std::fs::write(&path, old).expect("writable");
+                write_chart(&path, &chart).expect("written");
+                assert!(std::fs::read(&path).expect("there").starts_with(start), "{name}");
+            }
+            std::fs::write(&path, "seed = 1").expect("writable");
+            let error = format!("{:#}", write_chart(&path, &chart).expect_err("no picture"));
+            assert!(error.contains(name) && error.contains("no picture"), "{error}");
+            assert_eq!(std::fs::read(&path).expect("there"), b"seed = 1");
+        }
+        assert_eq!(names(folder.path()).len(), 3);
+        for (name, taken) in [
+            ("a.png", true),
+            ("b.SVG", true),
+            ("c", true),
+            ("prev.jpg", false),
+            ("model.safetensors", false),
+            ("config.toml", false),
+        ] {
+            assert_eq!(picture_name(name).is_ok(), taken, "{name}");
+        }
     }
 
     #[cfg(unix)]
@@ -95,9 +148,7 @@ mod tests {
         assert!(format!("{error:#}").contains("taken"), "{error:#}");
         assert_eq!(names(folder.path()), ["taken"]);
         let missing = folder.path().join("no-such-folder").join("a.png");
-        let error = write_png(&missing, &RgbImage::new(1, 1)).expect_err("no folder");
+        let error = write_whole(&missing, b"x").expect_err("no folder");
         assert!(format!("{error:#}").contains("a.png"), "{error:#}");
-        let error = write_png(&taken, &RgbImage::new(0, 1)).expect_err("no pixels");
-        assert!(format!("{error:#}").contains("no pixels"), "{error:#}");
     }
 }

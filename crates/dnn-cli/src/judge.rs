@@ -4,23 +4,26 @@ use crate::args::{DrawArgs, NameArgs};
 use crate::choice::choice;
 use crate::console::{Console, printable};
 use crate::input::{CacheArgs, FilesArgs};
-use crate::source::{Source, Split};
-use anyhow::ensure;
+use crate::run::{self, RunConfig};
+use crate::source::{Source, split_of};
+use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
-use dnn_core::{AnyNetwork, InputContract, Model, Network, Real};
-use dnn_data::ImageSet;
+use dnn_core::{Network, Real};
+use dnn_data::loader::match_classes;
+use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, SplitName};
 use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 /// Which labelled images.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LabelledArgs {
-    /// A folder or file of labelled images or numbers, or `drawn`
-    pub(crate) data: PathBuf,
+    /// A folder or file of labelled images or numbers, or `drawn` [default: the data of the run]
+    data: Option<PathBuf>,
     /// Which images of the data
-    #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), default_value = "test")]
-    pub(crate) split: Split,
+    #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), default_value = "test")]
+    pub(crate) split: SplitName,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -31,24 +34,81 @@ pub(crate) struct LabelledArgs {
     cache: CacheArgs,
 }
 
+/// Labelled images, and where they come from.
+pub(crate) struct Labelled {
+    pub(crate) images: ImageSet,
+    pub(crate) data: PathBuf,
+}
+
 impl LabelledArgs {
-    /// The images of the split that was asked for; image files are prepared by the contract.
+    /// The images of the split that was asked for, with the classes of the model; image files are
+    /// prepared by its contract.
+    ///
+    /// What the run of the model says of its data holds for these as well, unless flags say
+    /// otherwise: images that it was trained on are none to test on.
     ///
     /// # Errors
-    /// What is wrong with the data, or that it has no such images.
+    /// What is wrong with the data, or that it has no such images or other classes.
     pub(crate) fn load(
         &self,
-        contract: &InputContract,
+        model: &Model,
+        model_path: &Path,
         console: Console,
-    ) -> anyhow::Result<ImageSet> {
-        let mut source = Source::new(&self.data, &self.names, &self.draw)?;
-        source.input = self.files.change(None);
-        source.caching = self.cache.caching();
-        let splits = source.load_for(Some(contract), console)?;
+    ) -> anyhow::Result<Labelled> {
+        let of_run = data_of_run(model_path)?;
+        let mut source = self.source(of_run.as_ref(), model_path)?;
+        source.input = self.files.change(source.input.take());
+        source.cache = self.cache.caching();
+        source.check()?;
+        if of_run.is_some_and(|run| run.is_drawn()) && !source.is_drawn() {
+            console.note("The model was trained on drawn images; these are others");
+        }
+        let splits = source.load_for(model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let split = if self.names.x.is_some() { Split::Train } else { self.split };
-        split.of(splits, &self.data)
+        let is_named = self.names.x.is_some();
+        let split = if is_named { SplitName::Train } else { self.split };
+        let data = source.data.clone();
+        let images = split_of(split, splits, &data)?;
+        let misfit =
+            || format!("{} does not fit the model {}", data.display(), model_path.display());
+        let images = match_classes(images, model.classes()).with_context(misfit)?;
+        Ok(Labelled { images, data })
     }
+
+    fn source(&self, of_run: Option<&Source>, model: &Path) -> anyhow::Result<Source> {
+        let Some(data) = &self.data else {
+            let Some(run) = of_run else {
+                bail!("{}: not of a run, so its data are not known: name DATA", model.display());
+            };
+            return run.clone().with(&self.names, &self.draw);
+        };
+        let mut source = Source::new(data, &self.names, &self.draw)?;
+        let Some(run) = of_run else { return Ok(source) };
+        if !source.is_drawn() {
+            source.input = run.input.clone();
+        }
+        let is_same = std::path::absolute(data).is_ok_and(|data| data == run.data);
+        if is_same && self.names.x.is_none() {
+            let mut same = run.clone();
+            same.data.clone_from(data);
+            return same.with(&self.names, &self.draw);
+        }
+        Ok(source)
+    }
+}
+
+/// The data that the run of a model was made from; `None` when the model is in no run's folder.
+fn data_of_run(model: &Path) -> anyhow::Result<Option<Source>> {
+    let config = model.parent().unwrap_or(Path::new("")).join(run::CONFIG);
+    if !config.is_file() {
+        return Ok(None);
+    }
+    let mut source = RunConfig::read(&config)?.source;
+    if let Some(source) = &mut source {
+        // What is judged is in memory.
+        source.memory_limit = None;
+    }
+    Ok(source)
 }
 
 /// What a model says of labelled images.
@@ -70,7 +130,6 @@ impl Answers {
     /// # Errors
     /// When they cannot be, or have other classes.
     pub(crate) fn of(model: &Model, set: &ImageSet) -> anyhow::Result<Self> {
-        check_classes(model, set)?;
         match model.network() {
             AnyNetwork::F32(network) => answers(network, model.input(), set),
             AnyNetwork::F64(network) => answers(network, model.input(), set),
@@ -78,14 +137,40 @@ impl Answers {
     }
 }
 
+/// The images as a network takes them; that they are made another size is said.
+///
+/// # Errors
+/// When they cannot be.
+pub(crate) fn prepared<'a>(
+    set: &'a ImageSet,
+    contract: &InputContract,
+    model: &Path,
+    console: Console,
+) -> anyhow::Result<Cow<'a, ImageSet>> {
+    let prepared = set.prepared(contract)?;
+    if let Cow::Owned(resized) = &prepared {
+        console.note(format!(
+            "The images are {}; for {} they are made {}, as `dnn predict` does",
+            set.shape(),
+            model.display(),
+            resized.shape()
+        ));
+    }
+    Ok(prepared)
+}
+
 fn answers<F: Trainable>(
     network: &Network<F>,
     contract: &InputContract,
     set: &ImageSet,
 ) -> anyhow::Result<Answers> {
-    let data = set.prepared(contract)?.to_dataset::<F>(contract)?;
+    let data = set.to_dataset::<F>(contract)?;
     let Evaluation { probabilities, score, predictions, cost } =
         dnn_train::evaluate(network, &data)?;
+    ensure!(
+        probabilities.iter().all(|p| p.as_f64().is_finite()),
+        "the model gives answers that are no numbers (NaN): it cannot be judged"
+    );
     Ok(Answers {
         score,
         predictions,
@@ -94,24 +179,6 @@ fn answers<F: Trainable>(
         brier_score: brier_score(&probabilities, set.labels()),
         probabilities: probabilities.map(Real::as_f64),
     })
-}
-
-/// Labels are only worth comparing when both sides mean the same by them.
-fn check_classes(model: &Model, set: &ImageSet) -> anyhow::Result<()> {
-    let (ours, theirs) = (model.classes(), set.classes());
-    ensure!(
-        may_be_same(ours, theirs) && theirs.len() <= ours.len(),
-        "the images have the classes {}, the model {}: it was trained for something else",
-        list(theirs),
-        list(ours)
-    );
-    Ok(())
-}
-
-/// Whether the names are the same, or one side has none.
-pub(crate) fn may_be_same(a: &[String], b: &[String]) -> bool {
-    let unnamed = |names: &[String]| names.iter().enumerate().all(|(i, n)| *n == i.to_string());
-    a == b || unnamed(a) || unnamed(b)
 }
 
 /// The first names of the classes.

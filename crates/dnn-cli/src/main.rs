@@ -12,12 +12,10 @@ mod commands;
 mod console;
 #[cfg(test)]
 mod edited;
-mod figure;
 mod file;
 mod input;
 mod interrupt;
 mod judge;
-mod prepared;
 mod progress;
 mod quality;
 mod run;

@@ -1,17 +1,17 @@
 //! Progress of training: a bar on a terminal, lines elsewhere.
 
-use crate::console::{Console, of_how_many};
+use crate::console::{self, Console, of_how_many};
 use dnn_train::{Flow, IterationEvent, Observer, ValidationPoint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The bar is told of every so manieth iteration: it is looked at by people.
+/// The bar is updated once in this many iterations, which is often enough for the eye.
 const BAR_EVERY: usize = 8;
 
 /// Prints the cost at each logged iteration, as the course does, above a bar.
 pub(crate) struct Progress {
     bar: ProgressBar,
     console: Console,
-    /// Whether somebody still reads the costs.
+    /// Whether standard output still takes the costs.
     heard: bool,
 }
 
@@ -51,11 +51,12 @@ impl Observer for Progress {
             let validation = event.validation.map_or_else(String::new, |point| {
                 format!("  validation {:.2} %", 100.0 * point.score.accuracy())
             });
-            let (cost, rate) = (event.cost, event.learning_rate);
-            self.bar.set_message(format!("cost {cost:.6}{validation}  lr {rate:.3e}"));
+            let (cost, rate) = (console::cost(event.cost), event.learning_rate);
+            self.bar.set_message(format!("cost {cost}{validation}  lr {rate:.3e}"));
         }
         if event.log && self.heard {
-            let line = format!("Cost after iteration {}: {:.6}", event.iteration, event.cost);
+            let cost = console::cost(event.cost);
+            let line = format!("Cost after iteration {}: {cost}", event.iteration);
             // Training does not end because its reader has gone: `dnn | head -3`.
             self.heard = self.bar.suspend(|| self.console.say(line)).is_ok();
         }
@@ -66,7 +67,8 @@ impl Observer for Progress {
             let ValidationPoint { iteration, cost, score } = *point;
             let best = if improved { ", the best so far" } else { "" };
             let line = format!(
-                "Validation after iteration {iteration}: cost {cost:.6}, accuracy {}{best}",
+                "Validation after iteration {iteration}: cost {}, accuracy {}{best}",
+                console::cost(cost),
                 of_how_many(score)
             );
             self.heard = self.bar.suspend(|| self.console.say(line)).is_ok();

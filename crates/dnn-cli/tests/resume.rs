@@ -3,9 +3,12 @@
 
 mod common;
 
-use common::{DATA, Place, quick, stderr};
+use common::{DATA, Place, names, quick, stderr};
+use dnn_train::Checkpoint;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MODEL: &str = "model.safetensors";
@@ -14,6 +17,39 @@ const MODEL: &str = "model.safetensors";
 fn whole(place: &Place, args: &[&str]) -> Vec<u8> {
     place.ok(&[args, &["--out", "whole"]].concat());
     fs::read(place.path("whole").join(MODEL)).unwrap()
+}
+
+/// Every file below a folder, with its content.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for name in names(folder) {
+        let path = folder.join(name);
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            all.insert(path, bytes);
+        }
+    }
+    all
+}
+
+/// Runs it; it must fail with 2. Gives standard error.
+fn run_error(place: &Place, args: &[&str]) -> String {
+    let output = place.run(args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}");
+    stderr(&output)
+}
+
+/// What came of a run, without what may differ between two runs of the same training.
+fn outcome(place: &Place, run: &str) -> Value {
+    let text = fs::read_to_string(place.path(run).join("summary.json")).unwrap();
+    let mut summary: Value = serde_json::from_str(&text).unwrap();
+    for key in ["run", "model", "seconds"] {
+        summary.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    summary["config"].as_object_mut().unwrap().remove("threads").unwrap();
+    summary
 }
 
 #[cfg(unix)]
@@ -26,7 +62,8 @@ mod killed {
 
     /// What is trained, besides `dnn train DATA --out r`.
     const CONFIGURATIONS: [&[&str]; 10] = [
-        &["--iterations", "6000", "--checkpoint-every", "40"],
+        // Validations that improve much more often than checkpoints are due.
+        &["--iterations", "6000", "--checkpoint-every", "40", "--validation", "0.2"],
         &["--iterations", "6000", "--optimizer", "momentum", "--checkpoint-every", "200"],
         &[
             "--iterations",
@@ -190,6 +227,7 @@ mod killed {
                 let model = fs::read(place.path("r").join(MODEL)).unwrap();
                 assert!(model == expected, "configuration {i} after {here} kills");
                 check_log(&place, i);
+                assert_eq!(outcome(&place, "r"), outcome(&place, "whole"), "configuration {i}");
             }
             kills += here;
         }
@@ -236,10 +274,44 @@ mod killed {
         while !place.path("r/config.toml").exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let error = place.refused(&["train", "--resume", "r"]);
+        for second in [
+            &["train", "--resume", "r"][..],
+            &[&quick()[..], &["--out", "r", "--force"]].concat(),
+            &[&quick()[..], &["--folds", "2", "--out", "r", "--force"]].concat(),
+        ] {
+            let error = place.refused(second);
+            assert!(error.contains("another process is training in this run folder"), "{error}");
+        }
+        assert!(place.path("r/config.toml").exists() && place.path("r/metrics.jsonl").exists());
+        let found = place.json(&["inspect", "r"]);
+        assert_eq!((&found["state"], &found["iteration"]), (&"running".into(), &Value::Null));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(error.contains("another process is training in this run folder"), "{error}");
+        assert_eq!(place.json(&["inspect", "r"])["state"], "interrupted");
+    }
+
+    #[test]
+    fn a_run_whose_folder_is_renamed_stops_and_goes_on_there() {
+        let place = Place::new();
+        let long = ["--iterations", "100000000", "--checkpoint-every", "1s", "--out", "r"];
+        let args = [&["train"], &DATA[..], &long].concat();
+        let child = start(&place, &args);
+        while !place.path("r/checkpoints/last.safetensors").exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        fs::rename(place.path("r"), place.path("s")).unwrap();
+        // Another run under the old name is left alone.
+        fs::create_dir(place.path("r")).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let error = stderr(&output);
+        assert!(error.contains("the run folder r was renamed, removed or replaced"), "{error}");
+        assert!(names(&place.path("r")).is_empty());
+        let found = place.json(&["inspect", "s"]);
+        assert_eq!(found["state"], "interrupted");
+        let made = found["iteration"].as_u64().unwrap() + 10;
+        place.ok(&["train", "--resume", "s", "--iterations", &made.to_string(), "--quiet"]);
+        assert_eq!(place.json(&["inspect", "s"])["state"], "finished");
     }
 
     #[test]
@@ -249,6 +321,10 @@ mod killed {
         let expected = whole(&place, &quick());
         place.ok(&args);
         let checkpoints = place.path("r/checkpoints");
+        // Killed before its end.
+        for name in ["summary.json", MODEL] {
+            fs::remove_file(place.path("r").join(name)).unwrap();
+        }
         // A file where the folder should be: as good as a full disk, also for root.
         fs::remove_dir_all(&checkpoints).unwrap();
         fs::write(&checkpoints, "in the way").unwrap();
@@ -285,20 +361,190 @@ fn a_finished_run_can_be_given_more_iterations() {
     let place = Place::new();
     let quick_args = quick();
     let longer: Vec<_> =
-        quick_args.iter().map(|&arg| if arg == "40" { "60" } else { arg }).collect();
-    let expected = whole(&place, &longer);
-    place.ok(&[&quick()[..], &["--checkpoint-every", "15", "--out", "r"]].concat());
-    place.ok(&["train", "--resume", "r", "--iterations", "60"]);
-    assert!(fs::read(place.path("r").join(MODEL)).unwrap() == expected);
+        quick_args.iter().map(|&arg| if arg == "40" { "63" } else { arg }).collect();
+    let judged = ["--validation", "0.2", "--validate-every", "7"];
+    let mut expected = Vec::new();
+    // Whatever is kept on the way: the state at the end is, unless that is turned off.
+    for (i, every) in [&[][..], &["--checkpoint-every", "15"]].iter().enumerate() {
+        let run = format!("r{i}");
+        let place = if i == 0 { &place } else { &Place::new() };
+        expected = whole(place, &[&longer[..], &judged, every].concat());
+        place.ok(&[&quick()[..], &judged, every, &["--out", &run]].concat());
+        place.ok(&["train", "--resume", &run, "--iterations", "63"]);
+        assert!(fs::read(place.path(&run).join(MODEL)).unwrap() == expected);
+        assert_eq!(outcome(place, &run), outcome(place, "whole"));
+        let log = |run: &str| fs::read(place.path(run).join("metrics.jsonl")).unwrap();
+        assert!(log(&run) == log("whole"));
+        let best = fs::read(place.path(&run).join("checkpoints/best.safetensors")).unwrap();
+        let best = Checkpoint::from_bytes(&best).unwrap();
+        let validations = &best.progress().validations;
+        assert_eq!(validations.last().unwrap().iteration, best.progress().iteration);
+        assert_eq!(best.progress().best, Some(validations.len() - 1), "improved there");
+    }
+    // Killed before the model was written, the run comes to the same end without training.
+    for name in [MODEL, "summary.json", "cost.png"] {
+        fs::remove_file(place.path("r0").join(name)).unwrap();
+    }
+    let said = place.ok(&["train", "--resume", "r0"]);
+    assert!(said.contains("Going on after iteration 63") && !said.contains("Cost after"), "{said}");
+    assert!(fs::read(place.path("r0").join(MODEL)).unwrap() == expected);
+    assert_eq!(outcome(&place, "r0"), outcome(&place, "whole"));
+    let before = files(&place.path("r0"));
+    let error = place.refused(&["train", "--resume", "r0", "--iterations", "62"]);
+    assert!(error.contains("has made 63 iterations; expected at least so many, got 62"), "{error}");
+    let said = place.ok(&["train", "--resume", "r0"]);
+    assert!(said.contains("r0 is finished, after 63 iterations. To go on with it: "), "{said}");
+    assert_eq!(place.json(&["train", "--resume", "r0"])["iterations"], 63);
+    assert!(files(&place.path("r0")) == before, "nothing was written");
 }
 
 #[test]
-fn what_is_no_run_or_has_other_data_is_refused() {
+fn a_finished_run_is_not_trained_anew() {
+    let place = Place::new();
+    place.ok(&[&quick()[..], &["--checkpoint-every", "never", "--out", "r"]].concat());
+    assert!(!place.path("r/checkpoints").exists());
+    let before = files(&place.path("r"));
+    let said = place.ok(&["train", "--resume", "r"]);
+    assert!(said.contains("r is finished, after 40 iterations"), "{said}");
+    let error = place.refused(&["train", "--resume", "r", "--iterations", "50"]);
+    assert!(error.contains("r has a model, and no checkpoint to go on from"), "{error}");
+    assert!(files(&place.path("r")) == before);
+    // A summary that cannot be read is no reason to train over the model.
+    fs::write(place.path("r/summary.json"), "{").unwrap();
+    let before = files(&place.path("r"));
+    let error = run_error(&place, &["train", "--resume", "r"]);
+    assert!(error.contains("cannot understand") && error.contains("has a model, and"), "{error}");
+    assert!(files(&place.path("r")) == before);
+    // Early stopping is an end as well.
+    let early = ["--validation", "0.3", "--validate-every", "1", "--patience", "1", "--lr", "2"];
+    place.ok(&[&quick()[..], &early, &["--out", "e"]].concat());
+    let before = files(&place.path("e"));
+    let said = place.ok(&["train", "--resume", "e", "--iterations", "50"]);
+    assert!(said.contains("e stopped early, after "), "{said}");
+    assert!(files(&place.path("e")) == before);
+}
+
+#[test]
+fn other_settings_are_refused_by_name_and_leave_the_run_as_it_was() {
+    let place = Place::new();
+    let wide = [&["train"], &DATA[..], &["--iterations", "40", "--out", "r"]].concat();
+    assert_eq!(place.json(&wide)["engine"], "gram");
+    fs::remove_file(place.path("r/summary.json")).unwrap();
+    let before = files(&place.path("r"));
+    for (flags, name) in [
+        (&["--lr", "0.5"][..], "training.learning_rate was 0.0075 and would be 0.5"),
+        (&["--seed", "9"], "training.seed"),
+        (&["--optimizer", "adam"], "training.optimizer"),
+        (&["--activation", "tanh"], "training.activation"),
+        (&["--layers", "4"], "training.hidden"),
+        (&["--l2", "0.1"], "training.l2"),
+        (&["--dropout", "0.1"], "training.dropout"),
+        (&["--init", "he"], "training.init"),
+        (&["--rng", "modern"], "training.rng"),
+        (&["--class-weights", "balanced"], "training.class_weights"),
+        (&["--schedule", "exponential:factor=0.9"], "training.schedule"),
+        (&["--batch-size", "5"], "training.batch_size"),
+        (&["--precision", "f32"], "training.precision"),
+        (&["--engine", "dense"], "training.engine"),
+        (&["--validation", "0.2"], "training.validation"),
+        (&["--augment", "light"], "augment was not set and would be"),
+        (&["--standardize"], "source.input"),
+        (&["--memory-limit", "1G"], "source.memory_limit"),
+        (&["--draw-seed", "2"], "source.drawn.seed was 1 and would be 2"),
+    ] {
+        let error = place.refused(&[&["train", "--resume", "r"], flags].concat());
+        assert!(error.contains(name), "{flags:?}: {error}");
+        assert!(error.contains("train --config r/config.toml"), "{flags:?}: {error}");
+        assert!(files(&place.path("r")) == before, "{flags:?}");
+    }
+    // What the run was begun with is what its checkpoint says, whatever becomes of the file.
+    let config = place.path("r/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    for (from, to, says) in [
+        ("learning_rate = 0.0075", "learning_rate = 0.5", "training.learning_rate was 0.0075"),
+        ("seed = 1\nsize = 24", "seed = 2\nsize = 24", "it is of another run: the data was "),
+    ] {
+        let edited = text.replace(from, to);
+        assert_ne!(edited, text);
+        fs::write(&config, edited).unwrap();
+        let before = files(&place.path("r"));
+        let error = place.refused(&["train", "--resume", "r", "--iterations", "50"]);
+        assert!(error.contains(says), "{error}");
+        assert!(files(&place.path("r")) == before, "{says}");
+    }
+    fs::write(&config, text).unwrap();
+    let free = ["--threads", "2", "--log-every", "5", "--iterations", "50"];
+    place.ok(&[&["train", "--resume", "r"], &free[..]].concat());
+}
+
+#[test]
+fn what_is_damaged_or_half_written_does_not_keep_a_run_from_going_on() {
+    let place = Place::new();
+    place.ok(&[&quick()[..], &["--out", "r"]].concat());
+    let log = place.path("r/metrics.jsonl");
+    let text = fs::read(&log).unwrap();
+    let mut damaged = text.clone();
+    damaged[3] = 0xff;
+    fs::write(&log, [&damaged[..], b"{\"iteration\":4"].concat()).unwrap();
+    for name in [".dnn-abc.tmp", "checkpoints/.dnn-xyz.tmp"] {
+        fs::write(place.path("r").join(name), "half").unwrap();
+    }
+    let output = place.run(&["train", "--resume", "r", "--iterations", "60"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let error = stderr(&output);
+    assert!(error.contains("metrics.jsonl: left out what is damaged, line 1"), "{error}");
+    let lines = fs::read_to_string(&log).unwrap();
+    let iterations: Vec<_> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["iteration"].clone())
+        .collect();
+    assert_eq!(iterations, [10, 20, 30, 40, 50]);
+    assert!(!names(&place.path("r")).iter().any(|name| name.contains(".tmp")));
+    assert_eq!(names(&place.path("r/checkpoints")), ["last.safetensors", "previous.safetensors"]);
+}
+
+#[test]
+fn what_is_no_run_is_refused() {
     let place = Place::new();
     fs::create_dir(place.path("empty")).unwrap();
     let error = place.refused(&["train", "--resume", "empty"]);
     assert!(error.contains("not a run folder, it has no config.toml"), "{error}");
-    place.ok(&[&quick()[..], &["--checkpoint-every", "10", "--out", "r"]].concat());
-    let error = place.refused(&["train", "--resume", "r", "--draw-seed", "2"]);
-    assert!(error.contains("it is of another run: the data was "), "{error}");
+    let error = place.refused(&["sweep", "--resume", "empty"]);
+    assert!(error.contains("not the folder of a sweep, it has no sweep.toml"), "{error}");
+}
+
+#[test]
+fn folds_that_are_missing_are_trained_and_failed_ones_recorded() {
+    let place = Place::new();
+    let whole = place.json(&[&quick()[..], &["--folds", "3", "--out", "f"]].concat());
+    assert_eq!(place.json(&["inspect", "f"])["state"], "finished");
+    // As it stands after a kill in the third fold.
+    let file = place.path("f/folds.json");
+    let mut report = whole.clone();
+    report["folds"].as_array_mut().unwrap().pop();
+    fs::write(&file, report.to_string()).unwrap();
+    let found = place.json(&["inspect", "f"]);
+    assert_eq!((&found["kind"], &found["state"]), (&"folds".into(), &"interrupted".into()));
+    assert!(place.ok(&["inspect", "f"]).contains("interrupted, 2 of 3 folds trained"));
+    let before = files(&place.path("f"));
+    let error = place.refused(&["train", "--resume", "f", "--lr", "0.5"]);
+    assert!(error.contains("training.learning_rate was"), "{error}");
+    assert!(files(&place.path("f")) == before);
+    let text = place.ok(&["train", "--resume", "f"]);
+    assert!(text.contains("Fold 3 of 3: ") && !text.contains("Fold 2 of 3"), "{text}");
+    let now: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(now, whole);
+    // One that diverges is recorded, and the others are trained all the same.
+    let wild = ["--folds", "2", "--lr", "1e300", "--activation", "leaky-relu", "--out", "d"];
+    let output = place.run(&[&quick()[..], &wild].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("2 of 2 folds came to no end"), "{}", stderr(&output));
+    let found = place.json(&["inspect", "d"]);
+    assert_eq!(found["state"], "finished");
+    assert_eq!(found["report"]["failed"].as_array().unwrap().len(), 2);
+    let error = found["report"]["failed"][0]["error"].as_str().unwrap();
+    assert!(error.contains("training has diverged"), "{error}");
+    // Such a folder is one to replace.
+    place.ok(&[&quick()[..], &["--out", "d", "--force"]].concat());
+    assert!(!place.path("d/folds.json").exists());
 }

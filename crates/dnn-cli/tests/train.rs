@@ -14,6 +14,7 @@ fn a_run_has_all_its_files_and_says_what_it_did() {
     assert_eq!(
         names(&place.path("r")),
         [
+            "checkpoints",
             "config.toml",
             "cost.png",
             "cost.svg",

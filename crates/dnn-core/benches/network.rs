@@ -1,4 +1,4 @@
-//! The course's sizes: products, activations, forward, backward, one image.
+//! The course's sizes: products, activations, forward, one image.
 //!
 //! Sizes are in the ids, n × n_prev × m; throughput is in floating-point operations for products
 //! and networks, in elements for activations. Data is made outside the loops, from a fixed seed.
@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use dnn_core::gemm::{gemm, plain, transposed};
 use dnn_core::network::Workspace;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Loss, Network, Real};
+use dnn_core::{Activation, Architecture, Bias, Init, Network, OutputActivation, Real};
 use nalgebra::DMatrix;
 use std::hint::black_box;
 
@@ -61,7 +61,7 @@ fn activations<F: Real>(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new(activation.to_string(), "20x209"), |bench| {
             bench.iter(|| {
                 a.copy_from(black_box(&z));
-                activation.forward_in_place(&mut a);
+                activation.forward(Bias::None, &mut a.as_view_mut(), None);
             });
         });
     }
@@ -69,27 +69,19 @@ fn activations<F: Real>(c: &mut Criterion) {
 
 fn networks<F: Real>(c: &mut Criterion) {
     let architecture =
-        Architecture::new(vec![12_288, 20, 7, 5, 1], Activation::Relu, Loss::BinaryCrossEntropy);
+        Architecture::new(vec![12_288, 20, 7, 5, 1], Activation::Relu, OutputActivation::Sigmoid);
     let m = 209;
     let mut rng = generator();
     let network = Network::<F>::initialize(&architecture, Init::Lecun, &mut rng)
         .expect("the course's network");
     let x = DMatrix::from_fn(12_288, m, |_, _| F::of(rng.uniform()));
-    let labels: Vec<u32> = (0..m as u32).map(|i| i % 2).collect();
     let mut workspace = Workspace::new(&network, m);
-    let mut gradients = network.zero_gradients();
     let n_weights: usize = architecture.layer_dims.windows(2).map(|d| d[0] * d[1]).sum();
 
     let mut group = c.benchmark_group(format!("network/{}", F::PRECISION));
     group.throughput(Throughput::Elements((2 * n_weights * m) as u64));
     group.bench_function(BenchmarkId::new("forward", "12288-20-7-5-1x209"), |bench| {
         bench.iter(|| network.forward(black_box(&x), &mut workspace));
-    });
-    group.throughput(Throughput::Elements((4 * n_weights * m) as u64));
-    group.bench_function(BenchmarkId::new("forward and backward", "12288-20-7-5-1x209"), |bench| {
-        bench.iter(|| {
-            network.cost_and_gradients(black_box(&x), &labels, &mut workspace, &mut gradients)
-        });
     });
     let image = x.columns(0, 1).into_owned();
     group.throughput(Throughput::Elements(2 * n_weights as u64));

@@ -1,5 +1,5 @@
-//! exp, ln, ln(1 + x), tanh and the sigmoid without a branch, so that a loop over a slice becomes
-//! vector code.
+//! exp, exp − 1, ln, ln(1 + x), tanh and the sigmoid without a branch, so that a loop over a slice
+//! becomes vector code; and the cumulative normal distribution.
 //!
 //! Every function is one straight line of arithmetic; comparisons become selections. `FUSED` says
 //! whether the machine fuses a·b + c; without it the products are rounded once more. Measured
@@ -13,6 +13,8 @@ use crate::simd::Lanes;
 pub trait Elementary: Lanes {
     /// eˣ.
     fn exp_with<const FUSED: bool>(self) -> Self;
+    /// eˣ − 1.
+    fn exp_m1_with<const FUSED: bool>(self) -> Self;
     /// ln x.
     fn ln_with<const FUSED: bool>(self) -> Self;
     /// ln(1 + e) for e in [0, 1].
@@ -21,6 +23,8 @@ pub trait Elementary: Lanes {
     fn tanh_with<const FUSED: bool>(self) -> Self;
     /// 1 / (1 + e⁻ˣ).
     fn sigmoid_with<const FUSED: bool>(self) -> Self;
+    /// Φ(x) = ½·erfc(−x/√2), the cumulative distribution of N(0, 1).
+    fn normal_cdf(self) -> Self;
 }
 
 /// 1/2!, 1/3!, …: Taylor coefficients of (eʳ − 1 − r) / r².
@@ -36,7 +40,7 @@ const fn exp_coefficients<const N: usize>() -> [f64; N] {
 }
 
 macro_rules! elementary {
-    ($module:ident, $real:ident, $bits:ident, $signed:ident, $constants:item) => {
+    ($module:ident, $real:ident, $bits:ident, $signed:ident, $erfc:ident, $constants:item) => {
         mod $module {
             use super::exp_coefficients;
 
@@ -132,6 +136,17 @@ macro_rules! elementary {
             }
 
             #[inline(always)]
+            pub(super) fn exp_m1<const FUSED: bool>(x: $real) -> $real {
+                // e^2h − 1 = (eʰ − 1)·(eʰ + 1): 2ⁿ stays a normal number. Below −40 it is −1.
+                let x = if x > EXP_RANGE.1 { EXP_RANGE.1 } else { x };
+                let half = 0.5 * if x < -40.0 { -40.0 } else { x };
+                let (n, q) = reduced::<FUSED>(half);
+                let scale = power_of_two(n);
+                let y = fused::<FUSED>(scale, q, scale - 1.0);
+                y * (y + 2.0)
+            }
+
+            #[inline(always)]
             pub(super) fn tanh<const FUSED: bool>(x: $real) -> $real {
                 // With y = e^−2|x| − 1, which is exact near 0: −y / (2 + y).
                 let a = x.abs();
@@ -156,6 +171,10 @@ macro_rules! elementary {
                 $module::exp::<FUSED>(self)
             }
             #[inline(always)]
+            fn exp_m1_with<const FUSED: bool>(self) -> Self {
+                $module::exp_m1::<FUSED>(self)
+            }
+            #[inline(always)]
             fn ln_with<const FUSED: bool>(self) -> Self {
                 $module::ln::<FUSED>(self)
             }
@@ -170,6 +189,10 @@ macro_rules! elementary {
             #[inline(always)]
             fn sigmoid_with<const FUSED: bool>(self) -> Self {
                 $module::sigmoid::<FUSED>(self)
+            }
+            #[inline]
+            fn normal_cdf(self) -> Self {
+                0.5 * libm::$erfc(-self * std::$real::consts::FRAC_1_SQRT_2)
             }
         }
     };
@@ -207,6 +230,7 @@ elementary!(
     f64,
     u64,
     i64,
+    erfc,
     use super::double::{EXP_RANGE, EXP_TERMS, LN_1P_TERMS, LN_TERMS, LN2_HIGH, LN2_LOW, TANH_ONE};
 );
 elementary!(
@@ -214,6 +238,7 @@ elementary!(
     f32,
     u32,
     i32,
+    erfcf,
     use super::single::{EXP_RANGE, EXP_TERMS, LN_1P_TERMS, LN_TERMS, LN2_HIGH, LN2_LOW, TANH_ONE};
 );
 
@@ -264,8 +289,9 @@ mod tests {
 
     /// Name, bound in units in the last place, and the C library's function in f64, which is exact
     /// where f32 is concerned.
-    const FUNCTIONS: [(&str, u64, Exact); 5] = [
+    const FUNCTIONS: [(&str, u64, Exact); 6] = [
         ("exp", 1, f64::exp),
+        ("exp_m1", 3, f64::exp_m1),
         ("ln", 1, f64::ln),
         ("ln_1p", 2, f64::ln_1p),
         ("tanh", 3, f64::tanh),
@@ -278,6 +304,7 @@ mod tests {
     fn apply<F: Elementary, const FUSED: bool>(name: &str, x: F) -> F {
         match name {
             "exp" => x.exp_with::<FUSED>(),
+            "exp_m1" => x.exp_m1_with::<FUSED>(),
             "ln" => x.ln_with::<FUSED>(),
             "ln_1p" => x.ln_1p_with::<FUSED>(),
             "tanh" => x.tanh_with::<FUSED>(),

@@ -3,9 +3,8 @@
 //! They are methods of a trait that f32 and f64 implement, not generic functions, so that they are
 //! compiled with this crate's optimisation, whatever the crate that uses them is built with.
 
-use crate::activation::{self, Activation};
+use crate::activation::{self, Activation, Bias};
 use crate::gemm::{Operands, narrow};
-use crate::loss::{self, Loss};
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
 /// The kernels; part of [`Real`](crate::Real).
@@ -25,21 +24,20 @@ pub trait Kernels: Copy + Sized + nalgebra::Scalar {
     /// # Safety
     /// As for [`Operands`].
     unsafe fn product_of_any_size(o: &Operands<Self>);
-    /// A = g(Z + b).
-    fn forward_units(activation: Activation, b: &[Self], z: &mut DMatrixViewMut<'_, Self>);
-    /// dZ from dA.
-    fn backward_units(
+    /// [`Activation::forward`].
+    fn activation_forward(
+        activation: Activation,
+        bias: Bias<'_, Self>,
+        z: &mut DMatrixViewMut<'_, Self>,
+        keep: Option<&mut DMatrixViewMut<'_, Self>>,
+    );
+    /// [`Activation::backward`].
+    fn activation_backward(
         activation: Activation,
         da: &mut DMatrixViewMut<'_, Self>,
+        z: &DMatrixView<'_, Self>,
         a: &DMatrixView<'_, Self>,
     );
-    /// The weighted losses' sum, and their gradient.
-    fn weighted_units(
-        loss: Loss,
-        z: &mut DMatrixViewMut<'_, Self>,
-        labels: &[u32],
-        weights: &[Self],
-    ) -> f64;
 }
 
 macro_rules! kernels {
@@ -80,23 +78,21 @@ macro_rules! kernels {
                     );
                 }
             }
-            fn forward_units(activation: Activation, b: &[Self], z: &mut DMatrixViewMut<'_, Self>) {
-                activation::forward_units(activation, b, z);
+            fn activation_forward(
+                activation: Activation,
+                bias: Bias<'_, Self>,
+                z: &mut DMatrixViewMut<'_, Self>,
+                keep: Option<&mut DMatrixViewMut<'_, Self>>,
+            ) {
+                activation::forward(activation, bias, z, keep);
             }
-            fn backward_units(
+            fn activation_backward(
                 activation: Activation,
                 da: &mut DMatrixViewMut<'_, Self>,
+                z: &DMatrixView<'_, Self>,
                 a: &DMatrixView<'_, Self>,
             ) {
-                activation::backward_units(activation, da, a);
-            }
-            fn weighted_units(
-                loss: Loss,
-                z: &mut DMatrixViewMut<'_, Self>,
-                labels: &[u32],
-                weights: &[Self],
-            ) -> f64 {
-                loss::weighted_units(loss, z, labels, weights)
+                activation::backward(activation, da, z, a);
             }
         }
     };

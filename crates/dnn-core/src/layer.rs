@@ -1,7 +1,7 @@
 //! A dense layer: the linear half, then the activation; forward beside backward.
 
 use crate::Real;
-use crate::activation::Activation;
+use crate::activation::{Activation, Bias};
 use crate::linear::{Gradients, linear, linear_backward};
 use crate::network::NetworkError;
 use nalgebra::{DMatrix, DVector};
@@ -76,7 +76,7 @@ impl<F: Real> Dense<F> {
     pub fn forward(&self, a_prev: DMatrix<F>) -> (DMatrix<F>, Cache<F>) {
         let z = linear(&self.w, &self.b, &a_prev);
         let mut a = z.clone();
-        self.activation.forward_in_place(&mut a);
+        self.activation.forward(Bias::None, &mut a.as_view_mut(), None);
         (a, Cache { a_prev, z })
     }
 
@@ -90,20 +90,8 @@ impl<F: Real> Dense<F> {
     pub fn backward(&self, da: DMatrix<F>, cache: &Cache<F>) -> (DMatrix<F>, Gradients<F>) {
         let mut dz = da;
         let mut a = cache.z.clone();
-        self.activation.forward_in_place(&mut a);
-        self.activation.backward_in_place(&mut dz, &a);
+        self.activation.forward(Bias::None, &mut a.as_view_mut(), None);
+        self.activation.backward(&mut dz.as_view_mut(), &cache.z.as_view(), &a.as_view());
         linear_backward(&dz, &cache.a_prev, &self.w)
-    }
-
-    /// `W ← W − α·dW`, `b ← b − α·db`.
-    ///
-    /// # Shapes
-    /// `gradients` of this layer's shapes.
-    /// # Panics
-    /// On mismatch.
-    #[doc(alias = "update_parameters")]
-    pub fn update(&mut self, gradients: &Gradients<F>, learning_rate: F) {
-        self.w.zip_apply(&gradients.dw, |w, dw| *w -= learning_rate * dw);
-        self.b.zip_apply(&gradients.db, |b, db| *b -= learning_rate * db);
     }
 }

@@ -13,13 +13,6 @@ pub struct Gradients<F: Real> {
     pub db: DVector<F>,
 }
 
-impl<F: Real> Gradients<F> {
-    /// Zeros for a layer of `n` units over `n_prev` inputs.
-    pub fn zeros(n: usize, n_prev: usize) -> Self {
-        Self { dw: DMatrix::zeros(n, n_prev), db: DVector::zeros(n) }
-    }
-}
-
 /// `Z = W·A_prev + b`, b added to every column.
 ///
 /// # Shapes
@@ -49,39 +42,15 @@ pub fn linear_backward<F: Real>(
     a_prev: &DMatrix<F>,
     w: &DMatrix<F>,
 ) -> (DMatrix<F>, Gradients<F>) {
-    let mut gradients = Gradients::zeros(w.nrows(), w.ncols());
-    parameter_gradients_into(dz, a_prev, &mut gradients);
-    let mut da_prev = DMatrix::zeros(a_prev.nrows(), a_prev.ncols());
-    input_gradient_into(dz, w, &mut da_prev);
-    (da_prev, gradients)
-}
-
-/// dW and db of [`linear_backward`], into what is already there.
-///
-/// # Shapes
-/// `dz` (n, m), `a_prev` (n_prev, m), `gradients` of (n, n_prev).
-/// # Panics
-/// On mismatch.
-pub fn parameter_gradients_into<F: Real>(
-    dz: &DMatrix<F>,
-    a_prev: &DMatrix<F>,
-    gradients: &mut Gradients<F>,
-) {
     let per_example = F::one() / F::of(dz.ncols() as f64);
-    gemm(per_example, plain(dz), transposed(a_prev), F::zero(), &mut gradients.dw);
-    gradients.db.fill(F::zero());
+    let mut dw = DMatrix::zeros(w.nrows(), w.ncols());
+    gemm(per_example, plain(dz), transposed(a_prev), F::zero(), &mut dw);
+    let mut db = DVector::zeros(w.nrows());
     for column in dz.column_iter() {
-        gradients.db += column;
+        db += column;
     }
-    gradients.db *= per_example;
-}
-
-/// dA_prev of [`linear_backward`], into what is already there. The first layer's is never needed.
-///
-/// # Shapes
-/// `dz` (n, m), `w` (n, n_prev), `da_prev` (n_prev, m).
-/// # Panics
-/// On mismatch.
-pub fn input_gradient_into<F: Real>(dz: &DMatrix<F>, w: &DMatrix<F>, da_prev: &mut DMatrix<F>) {
-    gemm(F::one(), transposed(w), plain(dz), F::zero(), da_prev);
+    db *= per_example;
+    let mut da_prev = DMatrix::zeros(a_prev.nrows(), a_prev.ncols());
+    gemm(F::one(), transposed(w), plain(dz), F::zero(), &mut da_prev);
+    (da_prev, Gradients { dw, db })
 }

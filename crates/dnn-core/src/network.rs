@@ -1,14 +1,12 @@
-//! The network: dense layers in a chain and the loss that owns the output activation.
+//! The network: dense layers in a chain, and the output activation.
 
 use crate::Real;
-use crate::activation::Activation;
+use crate::activation::{Activation, Bias};
 use crate::gemm::{Factor, gemm, plain};
 use crate::init::Init;
 use crate::layer::Dense;
-use crate::linear::{Gradients, input_gradient_into, parameter_gradients_into};
-use crate::loss::Loss;
+use crate::output::OutputActivation;
 use crate::rng::Generator;
-use crate::textbook::update_parameters;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
@@ -53,22 +51,21 @@ pub enum NetworkError {
         /// Activations given.
         got: usize,
     },
-    /// The output layer's activation belongs to the loss.
+    /// The output layer has an activation of its own.
     #[error(
-        "the output layer has activation {got}: expected identity, since the {loss} applies its own"
+        "the output layer has activation {got}: expected identity, since the network applies its \
+         sigmoid or softmax itself"
     )]
-    OutputActivation {
+    HiddenOutput {
         /// The activation found.
         got: Activation,
-        /// The network's loss.
-        loss: Loss,
     },
-    /// The output layer does not fit the loss.
-    #[error("an output layer of {got} units for {loss}: expected {expected}")]
+    /// The number of output units does not fit the output activation.
+    #[error("an output layer of {got} units for a {output}: expected {expected}")]
     Outputs {
-        /// The network's loss.
-        loss: Loss,
-        /// What the loss needs, in words.
+        /// The network's output activation.
+        output: OutputActivation,
+        /// What it needs, in words.
         expected: &'static str,
         /// Units of the output layer.
         got: usize,
@@ -84,15 +81,16 @@ pub struct Architecture {
     pub layer_dims: Vec<usize>,
     /// The activation of each hidden layer: L − 1 of them.
     pub activations: Vec<Activation>,
-    /// The loss, which owns the output activation.
-    pub loss: Loss,
+    /// What is applied to the logits of the output layer; `loss` in files.
+    #[serde(rename = "loss")]
+    pub output: OutputActivation,
 }
 
 impl Architecture {
     /// Layers of these sizes, all hidden ones with the same activation.
-    pub fn new(layer_dims: Vec<usize>, activation: Activation, loss: Loss) -> Self {
+    pub fn new(layer_dims: Vec<usize>, activation: Activation, output: OutputActivation) -> Self {
         let n_hidden = layer_dims.len().saturating_sub(2);
-        Self { layer_dims, activations: vec![activation; n_hidden], loss }
+        Self { layer_dims, activations: vec![activation; n_hidden], output }
     }
 
     /// Whether a network can have this shape.
@@ -111,7 +109,7 @@ impl Architecture {
             let got = self.activations.len();
             return Err(NetworkError::Activations { expected: n_hidden, got });
         }
-        check_outputs(self.loss, self.layer_dims[self.layer_dims.len() - 1])
+        check_outputs(self.output, self.layer_dims[self.layer_dims.len() - 1])
     }
 
     /// Number of weights and biases.
@@ -130,40 +128,36 @@ impl std::fmt::Display for Architecture {
     }
 }
 
-fn check_outputs(loss: Loss, got: usize) -> Result<(), NetworkError> {
-    match loss {
-        Loss::BinaryCrossEntropy if got != 1 => {
-            Err(NetworkError::Outputs { loss, expected: "1", got })
+fn check_outputs(output: OutputActivation, got: usize) -> Result<(), NetworkError> {
+    match output {
+        OutputActivation::Sigmoid if got != 1 => {
+            Err(NetworkError::Outputs { output, expected: "1", got })
         }
-        Loss::SoftmaxCrossEntropy if got < 2 => {
-            Err(NetworkError::Outputs { loss, expected: "one a class, at least 2", got })
+        OutputActivation::Softmax if got < 2 => {
+            Err(NetworkError::Outputs { output, expected: "one for each class, at least 2", got })
         }
         _ => Ok(()),
     }
 }
 
-/// [LINEAR → activation] × (L−1) → LINEAR → the loss's sigmoid or softmax.
+/// [LINEAR → activation] × (L−1) → LINEAR → sigmoid or softmax.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network<F: Real> {
     layers: Vec<Dense<F>>,
-    loss: Loss,
+    output: OutputActivation,
 }
 
-/// What the way back reads again, and where it writes: the activations and gradients of every
-/// layer for batches of one size. Made once, so that training allocates nothing.
+/// The activations of every layer for batches of one size, to be used again and again.
 #[derive(Debug, Clone)]
 pub struct Workspace<F: Real> {
     /// A of each layer (n, m); the last one is Z, the logits.
     a: Vec<DMatrix<F>>,
-    /// dA, then dZ, of each layer (n, m).
-    dz: Vec<DMatrix<F>>,
 }
 
 impl<F: Real> Workspace<F> {
     /// A workspace for batches of `m` examples.
     pub fn new(network: &Network<F>, m: usize) -> Self {
-        let zeros = || network.layers.iter().map(|layer| DMatrix::zeros(layer.n(), m)).collect();
-        Self { a: zeros(), dz: zeros() }
+        Self { a: network.layers.iter().map(|layer| DMatrix::zeros(layer.n(), m)).collect() }
     }
 
     /// The logits Z of the output layer (n_L, m), after a forward pass.
@@ -185,19 +179,19 @@ impl<F: Real> Network<F> {
     ///
     /// # Errors
     /// Each variant of [`NetworkError`], naming the first layer at fault.
-    pub fn new(layers: Vec<Dense<F>>, loss: Loss) -> Result<Self, NetworkError> {
-        let Some(output) = layers.last() else { return Err(NetworkError::NoLayers) };
+    pub fn new(layers: Vec<Dense<F>>, output: OutputActivation) -> Result<Self, NetworkError> {
+        let Some(last) = layers.last() else { return Err(NetworkError::NoLayers) };
         for (i, pair) in layers.windows(2).enumerate() {
             if pair[1].n_prev() != pair[0].n() {
                 let (n_prev, n_before) = (pair[1].n_prev(), pair[0].n());
                 return Err(NetworkError::Chain { layer: i + 2, n_prev, n_before });
             }
         }
-        if output.activation != Activation::Identity {
-            return Err(NetworkError::OutputActivation { got: output.activation, loss });
+        if last.activation != Activation::Identity {
+            return Err(NetworkError::HiddenOutput { got: last.activation });
         }
-        check_outputs(loss, output.n())?;
-        Ok(Self { layers, loss })
+        check_outputs(output, last.n())?;
+        Ok(Self { layers, output })
     }
 
     /// Draws the weights of a network of this shape, layer by layer; biases are zero.
@@ -221,7 +215,7 @@ impl<F: Real> Network<F> {
                 Dense::new(w, DVector::zeros(pair[1]), activation)
             })
             .collect::<Result<_, _>>()?;
-        Self::new(layers, architecture.loss)
+        Self::new(layers, architecture.output)
     }
 
     /// The layers, first one first.
@@ -235,18 +229,9 @@ impl<F: Real> Network<F> {
         self.layers.iter_mut().map(|layer| (layer.w.as_mut_slice(), layer.b.as_mut_slice()))
     }
 
-    /// One step of gradient descent on every layer: `W ← W − α·dW`, `b ← b − α·db`.
-    ///
-    /// # Panics
-    /// When `gradients` are another network's.
-    #[doc(alias = "update_parameters")]
-    pub fn update(&mut self, gradients: &[Gradients<F>], learning_rate: F) {
-        update_parameters(&mut self.layers, gradients, learning_rate);
-    }
-
-    /// The loss.
-    pub fn loss(&self) -> Loss {
-        self.loss
+    /// What the network applies to its logits.
+    pub fn output(&self) -> OutputActivation {
+        self.output
     }
 
     /// Number of features the network takes, n₀.
@@ -256,7 +241,7 @@ impl<F: Real> Network<F> {
 
     /// Number of classes it tells apart.
     pub fn n_classes(&self) -> usize {
-        self.loss.n_classes(self.layers[self.layers.len() - 1].n())
+        self.output.n_classes(self.layers[self.layers.len() - 1].n())
     }
 
     /// Its shape.
@@ -266,7 +251,7 @@ impl<F: Real> Network<F> {
         Architecture {
             layer_dims: std::iter::once(self.n_features()).chain(sizes).collect(),
             activations: hidden.iter().map(Dense::activation).collect(),
-            loss: self.loss,
+            output: self.output,
         }
     }
 
@@ -283,7 +268,6 @@ impl<F: Real> Network<F> {
     /// `x` (n₀, m), `workspace` for batches of m.
     /// # Panics
     /// On mismatch.
-    #[doc(alias = "L_model_forward")]
     pub fn forward(&self, x: &DMatrix<F>, workspace: &mut Workspace<F>) {
         self.forward_of(plain(x), workspace);
     }
@@ -293,46 +277,9 @@ impl<F: Real> Network<F> {
             let (before, rest) = workspace.a.split_at_mut(l);
             let a_prev = before.last().map_or(x, plain);
             gemm(F::one(), plain(&layer.w), a_prev, F::zero(), &mut rest[0]);
-            layer.activation.add_bias_and_activate(layer.b.as_slice(), &mut rest[0]);
+            let bias = Bias::Rows(layer.b.as_slice());
+            layer.activation.forward(bias, &mut rest[0].as_view_mut(), None);
         }
-    }
-
-    /// Forward, cost, and backward: every layer's gradients, averaged over the batch.
-    ///
-    /// dZ_L = A − Y comes from the loss; dA of the input, which nobody uses, is not computed.
-    ///
-    /// # Shapes
-    /// `x` (n₀, m), `labels` (m), `workspace` for batches of m, `gradients` of each layer.
-    /// # Panics
-    /// On mismatch.
-    #[doc(alias = "L_model_backward")]
-    pub fn cost_and_gradients(
-        &self,
-        x: &DMatrix<F>,
-        labels: &[u32],
-        workspace: &mut Workspace<F>,
-        gradients: &mut [Gradients<F>],
-    ) -> f64 {
-        self.forward(x, workspace);
-        let Workspace { a, dz } = workspace;
-        let last = self.layers.len() - 1;
-        dz[last].copy_from(&a[last]);
-        let cost = self.loss.cost_and_gradient_in_place(&mut dz[last], labels);
-        for l in (0..=last).rev() {
-            let (before, rest) = dz.split_at_mut(l);
-            let a_prev = if l == 0 { x } else { &a[l - 1] };
-            parameter_gradients_into(&rest[0], a_prev, &mut gradients[l]);
-            if let Some(dz_prev) = before.last_mut() {
-                input_gradient_into(&rest[0], &self.layers[l].w, dz_prev);
-                self.layers[l - 1].activation.backward_in_place(dz_prev, &a[l - 1]);
-            }
-        }
-        cost
-    }
-
-    /// Gradients of zeros, one for each layer.
-    pub fn zero_gradients(&self) -> Vec<Gradients<F>> {
-        self.layers.iter().map(|l| Gradients::zeros(l.n(), l.n_prev())).collect()
     }
 
     /// The logits Z of the output layer.
@@ -376,23 +323,13 @@ impl<F: Real> Network<F> {
     /// `logits` (n_L, m) → (n_classes, m).
     pub fn probabilities_of_logits(&self, logits: DMatrix<F>) -> DMatrix<F> {
         let mut a = logits;
-        self.loss.activate_in_place(&mut a);
-        match self.loss {
-            Loss::SoftmaxCrossEntropy => a,
-            Loss::BinaryCrossEntropy => DMatrix::from_fn(2, a.ncols(), |class, j| {
+        self.output.forward(&mut a);
+        match self.output {
+            OutputActivation::Softmax => a,
+            OutputActivation::Sigmoid => DMatrix::from_fn(2, a.ncols(), |class, j| {
                 if class == 1 { a[(0, j)] } else { F::one() - a[(0, j)] }
             }),
         }
-    }
-
-    /// The cost on these examples.
-    ///
-    /// # Shapes
-    /// `x` (n₀, m), `labels` (m).
-    /// # Panics
-    /// On mismatch.
-    pub fn cost(&self, x: &DMatrix<F>, labels: &[u32]) -> f64 {
-        self.loss.cost(&self.logits(x), labels)
     }
 }
 
@@ -402,7 +339,7 @@ mod tests {
     use crate::rng::RngKind;
 
     fn course(dims: &[usize]) -> Architecture {
-        Architecture::new(dims.to_vec(), Activation::Relu, Loss::BinaryCrossEntropy)
+        Architecture::new(dims.to_vec(), Activation::Relu, OutputActivation::Sigmoid)
     }
 
     fn layer(n: usize, n_prev: usize, activation: Activation) -> Dense<f64> {
@@ -424,18 +361,18 @@ mod tests {
     fn names_the_layer_at_fault() {
         use Activation::{Identity, Relu};
         let message =
-            |layers| Network::new(layers, Loss::BinaryCrossEntropy).unwrap_err().to_string();
+            |layers| Network::new(layers, OutputActivation::Sigmoid).unwrap_err().to_string();
         assert_eq!(
             message(vec![layer(3, 5, Relu), layer(1, 4, Identity)]),
             "layer 2 takes 4 inputs, but the layer before it has 3 units"
         );
         assert_eq!(
             message(vec![layer(1, 5, Relu)]),
-            "the output layer has activation ReLU: expected identity, since the sigmoid cross-entropy applies its own"
+            "the output layer has activation ReLU: expected identity, since the network applies its sigmoid or softmax itself"
         );
         assert_eq!(
             message(vec![layer(2, 5, Identity)]),
-            "an output layer of 2 units for sigmoid cross-entropy: expected 1"
+            "an output layer of 2 units for a sigmoid: expected 1"
         );
         assert_eq!(
             Dense::<f64>::new(DMatrix::zeros(2, 3), DVector::zeros(3), Relu).unwrap_err(),
@@ -448,7 +385,7 @@ mod tests {
     #[test]
     fn probabilities_sum_to_one_and_a_tie_is_class_zero() {
         let network =
-            Network::new(vec![layer(1, 2, Activation::Identity)], Loss::BinaryCrossEntropy)
+            Network::new(vec![layer(1, 2, Activation::Identity)], OutputActivation::Sigmoid)
                 .unwrap();
         let p = network.probabilities(&DMatrix::from_element(2, 3, 1.0));
         assert_eq!(p, DMatrix::from_element(2, 3, 0.5));

@@ -120,13 +120,33 @@ lanes!(
     partial_store_f64s
 );
 
-/// Whether the instruction set `S` fuses a·b + c.
-pub(crate) const fn fuses<S: Simd>() -> bool {
-    !S::IS_SCALAR
+/// A computation that is compiled for each instruction set, and run with the machine's best.
+///
+/// Loops over slices in it become vector code of full width. Mark [`run`](Self::run) and what it
+/// calls `#[inline(always)]`.
+pub trait Vectorized {
+    /// What it computes.
+    type Output;
+    /// Computes it; `FUSED` says whether the machine fuses a·b + c, for the elementary functions of
+    /// [`Real`](crate::Real).
+    fn run<const FUSED: bool>(self) -> Self::Output;
 }
 
-/// Calls `f` compiled for this machine's best instruction set: loops over slices in it become
-/// vector code of full width. Mark the closure `#[inline(always)]`.
+/// Runs `work` with this machine's best instruction set.
+#[inline(always)]
+pub fn vectorize<V: Vectorized>(work: V) -> V::Output {
+    struct Op<V>(V);
+    impl<V: Vectorized> WithSimd for Op<V> {
+        type Output = V::Output;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> V::Output {
+            if S::IS_SCALAR { self.0.run::<false>() } else { self.0.run::<true>() }
+        }
+    }
+    arch().dispatch(Op(work))
+}
+
+/// [`vectorize`] for a closure, which needs no elementary functions.
 ///
 /// ```
 /// let mut x = vec![1.0_f32; 1000];
@@ -135,13 +155,13 @@ pub(crate) const fn fuses<S: Simd>() -> bool {
 /// ```
 #[inline(always)]
 pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
-    struct Op<F>(F);
-    impl<R, F: FnOnce() -> R> WithSimd for Op<F> {
+    struct Closure<C>(C);
+    impl<R, C: FnOnce() -> R> Vectorized for Closure<C> {
         type Output = R;
         #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> R {
+        fn run<const FUSED: bool>(self) -> R {
             (self.0)()
         }
     }
-    arch().dispatch(Op(f))
+    vectorize(Closure(f))
 }

@@ -8,7 +8,8 @@
 mod made;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dnn_data::{Limits, csv, folder, hdf5, idx};
+use dnn_data::Images as _;
+use dnn_data::format::Options;
 use made::{BATCH, Format, PHOTOS, Storage};
 use std::fmt::Write as _;
 use std::fs;
@@ -33,7 +34,7 @@ fn photos(c: &mut Criterion) {
                 let options = made::folder_options(n_threads);
                 let id = BenchmarkId::new(cores, format!("{} to 64x64", photos.size()));
                 group.bench_function(id, |bench| {
-                    bench.iter(|| folder::load(&folder, &options, &|_, _| ()).expect("photos"));
+                    bench.iter(|| made::photos_in(&folder, &options));
                 });
             }
         }
@@ -47,14 +48,13 @@ fn rows(c: &mut Criterion) {
     let mut group = c.benchmark_group("rows");
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     group.throughput(Throughput::Elements(ROWS as u64));
-    let options = hdf5::Options::default();
+    let options = Options::default();
     for storage in Storage::ALL {
         let path = folder.path().join(format!("{}.h5", storage.name()));
         made::write_hdf5(&path, &set, storage);
         let id = |what| BenchmarkId::new(format!("hdf5 {} {what}", storage.name()), &size);
-        let names = hdf5::of_course("train");
         group.bench_function(id("whole"), |bench| {
-            bench.iter(|| hdf5::load_named(&path, &names, &options).expect("images"));
+            bench.iter(|| made::opened("HDF5", &path, &options));
         });
         let order = made::streamed_order(&path);
         let mut pixels = vec![0; BATCH * set.shape().n_bytes()];
@@ -63,7 +63,12 @@ fn rows(c: &mut Criterion) {
                 let stream = made::stream(&path);
                 for batch in order.chunks(BATCH) {
                     let pixels = &mut pixels[..batch.len() * set.shape().n_bytes()];
-                    stream.read_pixels(batch, pixels).expect("rows");
+                    let n = set.shape().n_bytes();
+                    let copied = stream.each(batch, &mut |at, image| {
+                        let bytes = image.bytes().expect("bytes of pixels");
+                        pixels[at * n..(at + 1) * n].copy_from_slice(bytes);
+                    });
+                    copied.expect("rows");
                     black_box(pixels);
                 }
             });
@@ -78,14 +83,14 @@ fn rows(c: &mut Criterion) {
     fs::write(folder.path().join("train-labels-idx1-ubyte"), labels).expect("a file");
     group.throughput(Throughput::Elements(60_000));
     group.bench_function(BenchmarkId::new("idx", "60000x28x28"), |bench| {
-        bench.iter(|| idx::load(&images, &Limits::default()).expect("images"));
+        bench.iter(|| made::opened("idx", &images, &options));
     });
 
     let path = folder.path().join("table.csv");
     fs::write(&path, table()).expect("a file");
     group.throughput(Throughput::Elements(20_000));
     group.bench_function(BenchmarkId::new("csv", "20000x30"), |bench| {
-        bench.iter(|| csv::load(&path, Some("class"), &Limits::default()).expect("a table"));
+        bench.iter(|| made::opened("a table (CSV)", &path, &options));
     });
 }
 

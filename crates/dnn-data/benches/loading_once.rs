@@ -12,7 +12,7 @@
 
 mod made;
 
-use dnn_data::{folder, hdf5};
+use dnn_data::format::Options;
 use made::{BATCH, Format, PHOTOS, SIDE, Storage};
 use std::fs;
 use std::hint::black_box;
@@ -31,16 +31,13 @@ fn main() {
         ["make", root] => make(root.as_ref()),
         ["photos", root, n_threads, out] => {
             let options = made::folder_options(n_threads.parse().expect("a number of threads"));
-            let load = || folder::load(root.as_ref(), &options, &|_, _| ()).expect("photos");
-            fs::write(out, load().train.expect("photos").pixels()).expect("written");
+            let load = || made::photos_in(root.as_ref(), &options);
+            fs::write(out, load().train().expect("photos").pixels()).expect("written");
             measure(|| drop(black_box(load())));
         }
         ["whole", path, out] => {
-            let names = hdf5::of_course("train");
-            let load = || {
-                hdf5::load_named(path.as_ref(), &names, &hdf5::Options::default()).expect("rows")
-            };
-            fs::write(out, load().pixels()).expect("written");
+            let load = || made::opened("HDF5", path.as_ref(), &Options::default());
+            fs::write(out, load().train().expect("rows").pixels()).expect("written");
             measure(|| drop(black_box(load())));
         }
         ["batches", path, order, out] => {

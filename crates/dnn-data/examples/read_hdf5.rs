@@ -5,8 +5,9 @@
 //! of its datasets; OUT.h5 gets all that was read, in the course's schema. Without an argument, it
 //! writes a small file and reads that.
 
-use dnn_data::hdf5::{self, Backend, Factors, Names, Options};
-use dnn_data::{ImageSet, ImageShape, Splits};
+use dnn_data::format::{self, Options};
+use dnn_data::hdf5::{self, Backend, Factors};
+use dnn_data::{ImageSet, ImageShape, Names, Splits};
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
@@ -52,26 +53,27 @@ fn run() -> Result<(), Box<dyn Error>> {
         [path] => load(path.as_ref(), &options)?,
         [path, images, labels] => {
             let names = Names { images: images.clone(), labels: labels.clone(), classes: None };
-            let set = hdf5::load_named(path.as_ref(), &names, &options)?;
-            Splits { train: Some(set), train_path: Some(path.into()), ..Splits::default() }
+            format::open(path.as_ref(), &Options { names: Some(names), ..options })?
         }
         _ => return Err("usage: read_hdf5 [PATH [IMAGES LABELS | OUT.h5]]".into()),
     };
-    show("train", splits.train.as_ref());
-    show("test", splits.test.as_ref());
+    show("train", splits.train());
+    show("test", splits.test());
     Ok(())
 }
 
 fn load(path: &Path, options: &Options) -> Result<Splits, Box<dyn Error>> {
-    if path.is_dir() {
-        return Ok(hdf5::load_pair(path, options)?);
+    if !path.is_dir() {
+        describe(path, options)?;
     }
-    describe(path, options)?;
-    Ok(hdf5::load_file(path, options)?)
+    Ok(format::open(path, options)?)
 }
 
 fn describe(path: &Path, options: &Options) -> Result<(), Box<dyn Error>> {
-    for dataset in hdf5::describe(path, options)?.datasets {
+    for dataset in
+        hdf5::describe(path, &hdf5::Options { limits: options.limits, backend: options.backend })?
+            .datasets
+    {
         let (name, element, shape) = (dataset.name, dataset.element, dataset.shape);
         println!("{name}: {element} {shape:?} {}", dataset.filters.join(" "));
     }

@@ -5,9 +5,9 @@
 //! file is made.
 
 use crate::convert::{self, convert_with};
-use crate::folder::{self, FolderOptions};
-use crate::hdf5::{self, Factor, FactorValues, Factors};
-use crate::source::{self, Options};
+use crate::format::folder::{FolderOptions, files_of_splits, rejection};
+use crate::format::hdf5::{self, Factor, FactorValues, Factors};
+use crate::format::{Options, Source};
 use crate::{DataError, ImageShape, Rejected, SplitName, Splits, parallel};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Grows when the files change in a way that their hash does not show.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// What was not used for so long is deleted when something is added.
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -25,6 +25,40 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const FILE: &str = "file";
 /// Packing hard takes longer than decoding again.
 const LEVEL: u32 = 1;
+
+/// Where decoded images are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CachePolicy {
+    /// In the user's cache folder, when there are many.
+    #[default]
+    Usual,
+    /// In this folder, however few.
+    In(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+impl CachePolicy {
+    /// The folder, where there is one.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Off => None,
+            Self::In(folder) => Some(folder.clone()),
+            Self::Usual => usual_folder(),
+        }
+    }
+}
+
+/// Where a user's programs keep what they can make again.
+fn usual_folder() -> Option<PathBuf> {
+    let var = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = if cfg!(windows) {
+        var("LOCALAPPDATA")
+    } else {
+        var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache")))
+    };
+    Some(base?.join("dnn"))
+}
 
 /// A folder of prepared images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +87,7 @@ impl Cache {
     /// What is wrong with the source, or keeps the file from being written; [`DataError::Stopped`].
     pub fn entry(&self, from: &Path, asked: &convert::Options<'_>) -> Result<Entry, DataError> {
         let asked = convert::Options { level: LEVEL, ..*asked };
-        let files = source::files(from, asked.source)?;
+        let files = Source::of(from, asked.source)?.files(asked.source)?;
         let path = self.folder.join(format!("{}.h5", key(from, &files, &asked)?));
         let sound = |path: &Path| hdf5::describe(path, &hdf5::Options::default()).is_ok();
         if path.is_file() && !sound(&path) {
@@ -71,12 +105,12 @@ impl Cache {
         fs::create_dir_all(&self.folder).map_err(crate::file::io(&self.folder, "create"))?;
         self.delete_old();
         convert_with(from, &path, &asked, |visited| {
-            Ok(which_files(&folder_files(from, asked.source)?, &visited.rejected))
+            Ok(which_files(&files_of_splits(from, asked.source)?, &visited.rejected))
         })?;
         Ok(Entry { path, is_old: false })
     }
 
-    /// Reads a source as [`source::open`] does, decoding its images only when they are not in the
+    /// Reads a source as [`Source::open`] does, decoding its images only when they are not in the
     /// cache, and says whether they were.
     ///
     /// # Errors
@@ -100,25 +134,24 @@ impl Cache {
 
     /// What an entry holds, as the source has it.
     fn read(from: &Path, entry: &Path, options: &Options) -> Result<Splits, DataError> {
-        let hdf5_options = hdf5::Options { limits: options.limits, backend: options.backend };
-        let mut splits = hdf5::load_file(entry, &hdf5_options)?;
-        let factors = hdf5::load_factors(entry, &hdf5_options)?;
-        let shape = ImageShape::of(&options.folder.contract);
-        for (split, files) in folder_files(from, options)? {
-            let kept = match factors.of(split).iter().find(|factor| factor.name == FILE) {
-                Some(Factor { values: FactorValues::I64(kept), .. }) => &kept[..],
-                _ => &[],
-            };
-            let set = match split {
-                SplitName::Train | SplitName::All => &mut splits.train,
-                SplitName::Validation => &mut splits.validation,
-                SplitName::Test => &mut splits.test,
-            };
-            let file = |&i: &i64| files.get(usize::try_from(i).ok()?).cloned();
-            let kept: Option<Vec<PathBuf>> = kept.iter().map(file).collect();
-            match (set.take(), kept) {
-                (Some(own), Some(kept)) if kept.len() == own.len() && own.shape() == shape => {
-                    *set = Some(own.read_from(kept, options.folder.contract.clone()));
+        let plain =
+            Options { limits: options.limits, backend: options.backend, ..Options::default() };
+        let mut splits = Source::of_format(entry, "HDF5", &plain)?.open(&plain, &|_, _| ())?;
+        let factors = hdf5::load_factors(entry, &hdf5::Options::default())?;
+        let contract = &options.folder.contract;
+        let shape = ImageShape::of(contract);
+        for (name, files) in files_of_splits(from, options)? {
+            let kept: Option<Vec<PathBuf>> = kept(&factors, name)
+                .iter()
+                .map(|&i| files.get(usize::try_from(i).ok()?).cloned())
+                .collect();
+            let split = splits.iter_mut().find(|split| split.name.word() == name.word());
+            match (split, kept) {
+                (Some(split), Some(kept))
+                    if kept.len() == split.images.len() && split.images.shape() == shape =>
+                {
+                    split.images = split.images.clone().read_from(kept, contract.clone());
+                    split.name = name;
                 }
                 _ => {
                     return Err(DataError::File {
@@ -131,9 +164,7 @@ impl Cache {
             }
         }
         splits.rejected = Self::rejected(from, entry, options)?;
-        let path = |is_there: bool| is_there.then(|| from.to_owned());
-        splits.train_path = path(splits.train.is_some());
-        splits.test_path = path(splits.test.is_some());
+        splits.iter_mut().for_each(|split| split.path = Some(from.to_owned()));
         Ok(splits)
     }
 
@@ -146,20 +177,16 @@ impl Cache {
         entry: &Path,
         options: &Options,
     ) -> Result<Vec<Rejected>, DataError> {
-        let splits = folder_files(from, options)?;
+        let splits = files_of_splits(from, options)?;
         if splits.is_empty() {
             return Ok(Vec::new());
         }
         let factors = hdf5::load_factors(entry, &hdf5::Options::default())?;
         let mut rejected = Vec::new();
         for (split, files) in splits {
-            let kept = match factors.of(split).iter().find(|factor| factor.name == FILE) {
-                Some(Factor { values: FactorValues::I64(kept), .. }) => &kept[..],
-                _ => &[],
-            };
-            let kept: HashSet<i64> = kept.iter().copied().collect();
+            let kept: HashSet<i64> = kept(&factors, split).iter().copied().collect();
             let bad = (0..).zip(&files).filter(|(i, _)| !kept.contains(i));
-            rejected.extend(bad.filter_map(|(_, file)| folder::rejection(file, &options.folder)));
+            rejected.extend(bad.filter_map(|(_, file)| rejection(file, &options.folder)));
         }
         Ok(rejected)
     }
@@ -185,15 +212,11 @@ impl Cache {
     }
 }
 
-/// The files of each split, when the source is a folder of images.
-fn folder_files(
-    from: &Path,
-    options: &Options,
-) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
-    if source::is_image_folder(from, options)? {
-        folder::files(from, &options.folder)
-    } else {
-        Ok(Vec::new())
+/// Which of the source's files the images of an entry are.
+fn kept(factors: &Factors, split: SplitName) -> &[i64] {
+    match factors.of(split).iter().find(|factor| factor.name == FILE) {
+        Some(Factor { values: FactorValues::I64(kept), .. }) => kept,
+        _ => &[],
     }
 }
 

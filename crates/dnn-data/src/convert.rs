@@ -1,11 +1,13 @@
 //! Any source as one HDF5 file in the course's schema, without holding it in memory.
 
-use crate::hdf5::{Contents, Factors, Writer};
+use crate::format::hdf5::{Contents, Factors, Writer};
+use crate::format::{self, Source, Visited};
 use crate::image_set::{not_resized, prepared};
 use crate::preprocess::ContractChange;
-use crate::source::{self, Visited};
-use crate::{DataError, ImageShape, Part, Rejected, SplitName, Splits, Values, Visitor, parallel};
-use dnn_core::InputContract;
+use crate::{
+    Batch, DataError, ImageShape, InputContract, Part, Rejected, Split, SplitName, Splits, Values,
+    Visitor, parallel,
+};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use std::path::Path;
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
     /// How the source is read; a folder's images are prepared by its contract.
-    pub source: &'a source::Options,
+    pub source: &'a format::Options,
     /// What is asked of the contract of images that come in one size; those of a folder are prepared
     /// by the source's.
     pub contract: ContractChange,
@@ -55,7 +57,7 @@ pub(crate) fn convert_with(
     factors: impl FnOnce(&Visited) -> Result<Factors, DataError>,
 ) -> Result<Converted, DataError> {
     let mut writing = Preparing::new(to, options)?;
-    let visited = source::visit(from, options.source, &mut writing)?;
+    let visited = Source::of(from, options.source)?.visit(options.source, &mut writing)?;
     let factors = factors(&visited)?;
     writing.finish(visited, factors)
 }
@@ -71,15 +73,10 @@ pub fn convert_splits(
 ) -> Result<Converted, DataError> {
     splits.check()?;
     let mut writing = Preparing::new(to, options)?;
-    let mut visited = Visited { classes: Vec::new(), rejected: Vec::new() };
-    for (split, set) in [
-        (SplitName::Train, &splits.train),
-        (SplitName::Validation, &splits.validation),
-        (SplitName::Test, &splits.test),
-    ] {
-        let Some(set) = set else { continue };
-        set.visit(split, &mut writing)?;
-        visited.classes = set.classes().to_vec();
+    let mut visited = Visited::default();
+    for Split { name, images, .. } in splits.iter() {
+        images.visit(*name, &mut writing)?;
+        visited.classes = images.classes().to_vec();
     }
     writing.finish(visited, Factors::default())
 }
@@ -88,7 +85,7 @@ pub fn convert_splits(
 struct Preparing<'a> {
     writer: Writer,
     options: &'a Options<'a>,
-    split: Option<Split>,
+    split: Option<Writing>,
     /// What is known of how the images were prepared.
     contract: Option<InputContract>,
     counts: Vec<(SplitName, Vec<usize>)>,
@@ -98,7 +95,7 @@ struct Preparing<'a> {
 
 /// The split that is being written.
 #[derive(Clone)]
-struct Split {
+struct Writing {
     given: ImageShape,
     contract: InputContract,
     shape: ImageShape,
@@ -112,8 +109,8 @@ impl<'a> Preparing<'a> {
     }
 
     fn finish(self, visited: Visited, factors: Factors) -> Result<Converted, DataError> {
-        let Visited { classes, rejected } = visited;
-        let Some(Split { shape, .. }) = self.split else {
+        let Visited { classes, rejected, .. } = visited;
+        let Some(Writing { shape, .. }) = self.split else {
             return Err(DataError::Mismatch {
                 what: "data".into(),
                 expected: "one example at least".into(),
@@ -133,14 +130,14 @@ impl<'a> Preparing<'a> {
 
 impl Visitor for Preparing<'_> {
     fn begin(&mut self, part: Part) -> Result<bool, DataError> {
-        let Part { split, shape: given, n, contract: own } = part.clone();
+        let Part { split, shape: given, n, contract: own, .. } = part.clone();
         let is_prepared = own.is_some() || self.options.contract != ContractChange::default();
         let contract = self.options.contract.apply(own.map_or_else(|| given.contract(), Ok)?);
         contract.check().map_err(crate::image::ImageError::from)?;
         let shape = ImageShape::of(&contract);
         if let Some(before) = self.split.as_ref().filter(|before| before.shape != shape) {
             return Err(DataError::Mismatch {
-                what: format!("size of the images of {split}"),
+                what: format!("size of the images of {}", split.phrase()),
                 expected: format!("{}, as those before", before.shape),
                 got: shape.to_string(),
             });
@@ -148,30 +145,33 @@ impl Visitor for Preparing<'_> {
         if is_prepared && self.contract.is_none() {
             self.contract = Some(contract.clone());
         }
-        self.split = Some(Split { given, contract, shape });
+        self.split = Some(Writing { given, contract, shape });
         self.counts.push((split, Vec::new()));
         self.n_all += n;
         self.writer.begin(Part { shape, ..part })
     }
 
-    fn examples(&mut self, values: Values<'_>, labels: &[u32]) -> Result<(), DataError> {
+    fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError> {
+        let Batch { values, labels, files } = batch;
         if (self.options.stop)() {
             return Err(DataError::Stopped);
         }
-        let Some(Split { given, contract, shape }) = &self.split else { return Ok(()) };
+        let Some(Writing { given, contract, shape }) = &self.split else { return Ok(()) };
         if given == shape {
-            self.writer.examples(values, labels)?;
+            self.writer.examples(batch)?;
         } else {
             let bytes = match values {
                 Values::Bytes(bytes) => Cow::Borrowed(bytes),
-                Values::Floats(floats) => {
-                    Cow::Owned(as_bytes(floats).ok_or_else(|| not_resized(*given, *shape))?)
+                // Numbers of a wider type may be bytes all the same.
+                numbers => {
+                    Cow::Owned(numbers.to_bytes().ok_or_else(|| not_resized(*given, *shape))?)
                 }
             };
             let images: Vec<&[u8]> = bytes.chunks_exact(given.n_bytes()).collect();
             let images = parallel::map(&images, |image| prepared(image, *given, contract));
             let images = images.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-            self.writer.examples(Values::Bytes(&images), labels)?;
+            let values = Values::Bytes(&images);
+            self.writer.examples(Batch { values, labels, files })?;
         }
         if let Some((_, counts)) = self.counts.last_mut() {
             for &label in labels {
@@ -184,10 +184,4 @@ impl Visitor for Preparing<'_> {
         (self.options.progress)(self.n_done, self.n_all);
         Ok(())
     }
-}
-
-/// Numbers of a wider type that are bytes all the same.
-fn as_bytes(floats: &[f32]) -> Option<Vec<u8>> {
-    let byte = |&v: &f32| ((0.0..=255.0).contains(&v) && v.fract() == 0.0).then_some(v as u8);
-    floats.iter().map(byte).collect()
 }

@@ -1,5 +1,6 @@
 //! Numbers as they lie in a file.
 
+use crate::{Buffer, Number};
 use std::fmt;
 
 /// How one number is stored.
@@ -22,19 +23,19 @@ pub(crate) enum Kind {
 }
 
 impl Element {
-    /// Whether it is a byte as pixels have them.
-    pub(crate) fn is_byte(self) -> bool {
-        self.kind == Kind::Unsigned && self.bytes == 1
-    }
-
-    /// All numbers of `bytes` as features are kept.
-    pub(crate) fn floats(self, bytes: &[u8]) -> Vec<f32> {
-        let float = |bits: u64| match (self.kind, self.bytes) {
-            (Kind::Float, 4) => f32::from_bits(bits as u32),
-            (Kind::Float, _) => f64::from_bits(bits) as f32,
-            _ => self.integer(bits) as f32,
+    /// All numbers of `bytes` in the type that they are kept in.
+    pub(crate) fn numbers(self, bytes: &[u8], number: Number) -> Buffer {
+        let number_of = |bits: u64| match (self.kind, self.bytes) {
+            (Kind::Float, 4) => f64::from(f32::from_bits(bits as u32)),
+            (Kind::Float, _) => f64::from_bits(bits),
+            _ => self.integer(bits) as f64,
         };
-        self.bits(bytes).map(float).collect()
+        let numbers = self.bits(bytes).map(number_of);
+        match number {
+            Number::Byte => Buffer::Bytes(numbers.map(|v| v as u8).collect()),
+            Number::F32 => Buffer::F32(numbers.map(|v| v as f32).collect()),
+            Number::F64 => Buffer::F64(numbers.collect()),
+        }
     }
 
     /// All numbers of `bytes`, which are no floats.
@@ -92,16 +93,22 @@ mod tests {
                 let bytes = if big { value.to_be_bytes() } else { value.to_le_bytes() };
                 let element = element(Kind::Signed, 2, big);
                 assert_eq!(element.integers(&bytes).collect::<Vec<_>>(), [i128::from(value)]);
-                assert_eq!(element.floats(&bytes), [f32::from(value)]);
+                assert_eq!(
+                    element.numbers(&bytes, Number::F32),
+                    Buffer::F32(vec![f32::from(value)])
+                );
             }
         }
         let all = [1.5_f64, -0.1].map(f64::to_be_bytes).concat();
-        assert_eq!(element(Kind::Float, 8, true).floats(&all), [1.5, -0.1_f64 as f32]);
+        let numbers = element(Kind::Float, 8, true).numbers(&all, Number::F64);
+        assert_eq!(numbers, Buffer::F64(vec![1.5, -0.1]));
         let all = [1.5_f32, -0.1].map(f32::to_le_bytes).concat();
-        assert_eq!(element(Kind::Float, 4, false).floats(&all), [1.5, -0.1]);
+        let numbers = element(Kind::Float, 4, false).numbers(&all, Number::F32);
+        assert_eq!(numbers, Buffer::F32(vec![1.5, -0.1]));
         let most = u64::MAX.to_le_bytes();
         let read: Vec<_> = element(Kind::Unsigned, 8, false).integers(&most).collect();
         assert_eq!(read, [i128::from(u64::MAX)]);
-        assert_eq!(element(Kind::Bool, 1, false).floats(&[0, 1, 7]), [0.0, 1.0, 1.0]);
+        let numbers = element(Kind::Bool, 1, false).numbers(&[0, 1, 7], Number::F32);
+        assert_eq!(numbers, Buffer::F32(vec![0.0, 1.0, 1.0]));
     }
 }

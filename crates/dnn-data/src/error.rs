@@ -62,6 +62,15 @@ pub enum DataError {
         /// What would have been read.
         looked_for: String,
     },
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Config(String),
+    /// It is not known what training takes beside the images.
+    #[error("what training takes beside the images is not known")]
+    Estimate(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Decoded images cannot be kept.
+    #[error("cannot cache the images")]
+    Cache(#[source] Box<DataError>),
     /// It was asked to stop before it was done.
     #[error("stopped before it was done")]
     Stopped,
@@ -75,11 +84,11 @@ pub enum DataError {
     /// A folder of images cannot be used.
     #[cfg(feature = "folder")]
     #[error(transparent)]
-    Folder(#[from] crate::folder::FolderError),
+    Folder(#[from] crate::format::folder::FolderError),
     /// An HDF5 file cannot be used.
     #[cfg(feature = "hdf5")]
     #[error(transparent)]
-    Hdf5(#[from] crate::hdf5::Hdf5Error),
+    Hdf5(#[from] crate::format::hdf5::Hdf5Error),
     /// An image file cannot be used.
     #[cfg(feature = "image")]
     #[error(transparent)]
@@ -88,13 +97,6 @@ pub enum DataError {
 
 impl DataError {
     /// What is wrong in memory, said of the file that it was read from.
-    #[cfg(any(
-        feature = "cifar",
-        feature = "csv",
-        feature = "hdf5",
-        feature = "idx",
-        feature = "npz"
-    ))]
     pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
         match self {
             Self::Mismatch { what, expected, got } => {

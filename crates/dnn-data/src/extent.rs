@@ -1,7 +1,7 @@
 //! What shape an array must have, whatever the format that it lies in.
 
 use crate::ImageShape;
-use dnn_core::InputContract;
+use crate::InputContract;
 
 /// Number and size of the images of an array.
 ///
@@ -9,13 +9,22 @@ use dnn_core::InputContract;
 /// The shapes it may have, in words.
 pub(crate) fn of_images(shape: &[u64], may_be_table: bool) -> Result<(u64, ImageShape), String> {
     let max = u64::from(InputContract::MAX_SIDE);
+    let max_columns = u64::from(InputContract::MAX_COLUMNS);
     let (m, height, width, channels) = match *shape {
         [m, height, width, channels @ (1 | 3)] => (m, height, width, channels),
         [m, height, width] => (m, height, width, 1),
         [_, 1 | 3, _, _] => return Err("(m, height, width, 3): the channels come last".into()),
         [_, _, _, 4] => return Err("(m, height, width, 3): remove the alpha channel".into()),
-        [m, n] if may_be_table && (1..=max).contains(&n) => (m, 1, n, 1),
-        [_, _] if may_be_table => return Err(format!("(m, n), a table of 1 to {max} columns")),
+        [m, n] if may_be_table && (1..=max_columns).contains(&n) => {
+            return if m == 0 {
+                Err("at least one row".into())
+            } else {
+                Ok((m, ImageShape { height: 1, width: n as usize, channels: 1 }))
+            };
+        }
+        [_, _] if may_be_table => {
+            return Err(format!("(m, n), a table of 1 to {max_columns} columns"));
+        }
         [_, _] => return Err("(m, height, width, 3): images must not be flattened".into()),
         _ => return Err("(m, height, width, 3), or 1 channel, or (m, height, width)".into()),
     };

@@ -13,16 +13,6 @@ pub(crate) const MAX_EXPANSION: u64 = 1032;
 /// A regular file that is not empty, open at its beginning.
 pub(crate) struct InputFile {
     pub(crate) path: PathBuf,
-    #[cfg_attr(
-        not(any(
-            feature = "cifar",
-            feature = "csv",
-            feature = "hdf5",
-            feature = "idx",
-            feature = "npz"
-        )),
-        allow(dead_code)
-    )]
     pub(crate) n_bytes: u64,
     pub(crate) file: File,
 }
@@ -79,11 +69,11 @@ pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
-/// Whether the name of a file says that it is for testing: `t10k`, or `test`.
+/// Whether the name of a file says that it is for testing.
 #[cfg(any(feature = "cifar", feature = "idx"))]
 pub(crate) fn says_test(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    name.contains("t10k") || name.contains("test") && !name.contains("train")
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    crate::SplitName::of_name(&name) == Some(crate::SplitName::Test)
 }
 
 /// Names without their folder, as many as fit into a message.

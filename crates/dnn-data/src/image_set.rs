@@ -1,18 +1,20 @@
 //! Labelled images as bytes, before they become features.
 
+use crate::images::{self, Images};
 #[cfg(feature = "image")]
 use crate::preprocess;
-use crate::preprocess::Features;
-use crate::visit::block_rows;
-use crate::{DataError, Part, SplitName, Values, Visitor};
-use dnn_core::{Dataset, InputContract, Normalization, Real};
+use crate::values::NumberRange;
+use crate::visit::{Batch, block_rows};
+use crate::{Buffer, DataError, InputContract, Normalization, Part, SplitName, Values, Visitor};
+use dnn_core::{Dataset, Real};
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 #[cfg(feature = "image")]
 use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// Size of every image of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct ImageShape {
     /// Rows of pixels.
     pub height: usize,
@@ -43,17 +45,13 @@ impl ImageShape {
     /// [`DataError::Mismatch`] when no contract has this size.
     pub fn contract(&self) -> Result<InputContract, DataError> {
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let contract = InputContract::rgb(side(self.width), side(self.height))
-            .map(|contract| InputContract { channels: side(self.channels), ..contract });
-        contract.and_then(|contract| contract.check().map(|()| contract)).map_err(|e| {
-            DataError::Mismatch {
-                what: "size of the images".into(),
-                expected: format!(
-                    "1 to {} pixels a side, 1 or 3 channels",
-                    InputContract::MAX_SIDE
-                ),
-                got: e.to_string(),
-            }
+        let [width, height, channels] = [self.width, self.height, self.channels].map(side);
+        let usual = InputContract::default();
+        let contract = InputContract { width, height, channels, ..usual };
+        contract.check().map(|()| contract).map_err(|e| DataError::Mismatch {
+            what: "size of the images".into(),
+            expected: format!("1 to {} pixels a side, 1 or 3 channels", InputContract::MAX_SIDE),
+            got: e.to_string(),
         })
     }
 }
@@ -64,12 +62,31 @@ impl std::fmt::Display for ImageShape {
     }
 }
 
+/// How numbers that are no bytes of pixels by their type become features.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// Whole numbers from 0 to 255 that reach beyond 1 are bytes and divided by 255; others are
+    /// features as they come.
+    #[default]
+    Auto,
+    /// All numbers are divided by 255.
+    #[serde(rename = "divide-by-255")]
+    DivideBy255,
+    /// All numbers are features as they come.
+    AsIs,
+}
+
 /// Labelled images of one size, one byte a channel, as they lie in an HDF5 file; or numbers that
 /// are no bytes, with bytes to show them by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageSet {
-    pixels: Vec<u8>,
-    floats: Option<Vec<f32>>,
+    values: Buffer,
+    /// What shows numbers that are no bytes.
+    shown: Option<Vec<u8>>,
+    normalization: Normalization,
     shape: ImageShape,
     labels: Vec<u32>,
     classes: Vec<String>,
@@ -109,7 +126,68 @@ impl ImageSet {
             let expected = format!("one of {} classes (below {})", classes.len(), classes.len());
             return mismatch(&format!("label of image {i}"), expected, labels[i].to_string());
         }
-        Ok(Self { pixels, floats: None, shape, labels, classes, files: Vec::new(), contract: None })
+        Ok(Self {
+            values: Buffer::Bytes(pixels),
+            shown: None,
+            normalization: Normalization::DivideBy255,
+            shape,
+            labels,
+            classes,
+            files: Vec::new(),
+            contract: None,
+        })
+    }
+
+    /// Checks and takes m examples of bytes or other numbers.
+    ///
+    /// Bytes are bytes of pixels. Other numbers are what `scale` says: unless told otherwise, whole
+    /// ones from 0 to 255 that reach beyond 1 are bytes, and all others stay the numbers that they
+    /// are: images from 0 to 1, or a row of a table.
+    ///
+    /// # Shapes
+    /// As [`new`](Self::new); a table of n columns is images of 1×n×1.
+    /// # Errors
+    /// As [`new`](Self::new), and when a number is not finite.
+    pub fn from_values(
+        values: Buffer,
+        shape: ImageShape,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+        scale: Scale,
+    ) -> Result<Self, DataError> {
+        let values = match values {
+            Buffer::Bytes(pixels) => {
+                let mut set = Self::new(pixels, shape, labels, classes)?;
+                if scale == Scale::AsIs {
+                    set.keep_numbers();
+                }
+                return Ok(set);
+            }
+            numbers => numbers,
+        };
+        let mut range = NumberRange::default();
+        range.add(values.values(), 0, shape.n_bytes())?;
+        if scale != Scale::AsIs
+            && range.is_bytes()
+            && let Some(pixels) = values.values().to_bytes()
+        {
+            return Self::new(pixels, shape, labels, classes);
+        }
+        let (values, normalization) = match scale {
+            Scale::Auto => (values, range.normalization()),
+            Scale::AsIs => (values, Normalization::AsIs),
+            Scale::DivideBy255 => (divided(values), Normalization::DivideBy255),
+        };
+        let (low, high) = match normalization {
+            Normalization::AsIs => (range.least, range.most),
+            Normalization::DivideBy255 => (0.0, 1.0),
+        };
+        let unit = 255.0 / (high - low).max(f64::from(f32::MIN_POSITIVE));
+        let mut shown = Vec::with_capacity(values.values().len());
+        values.values().for_each(|value| shown.push(((value - low) * unit).round() as u8));
+        let set = Self::new(shown, shape, labels, classes)?;
+        let Buffer::Bytes(shown) = set.values else { unreachable!("made of bytes") };
+        Ok(Self { values, shown: Some(shown), normalization, ..set })
     }
 
     /// Says by which contract the images become features.
@@ -118,6 +196,7 @@ impl ImageSet {
     /// When the images have not the contract's size.
     pub fn set_contract(&mut self, contract: InputContract) {
         assert_eq!(contract.n_features(), self.shape.n_bytes(), "images of the contract's size");
+        self.normalization = contract.normalization;
         self.contract = Some(contract);
     }
 
@@ -133,46 +212,6 @@ impl ImageSet {
         set
     }
 
-    /// The file of each image, where each has its own; else nothing.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.files
-    }
-
-    /// Checks and takes m examples whose features are numbers.
-    ///
-    /// Whole numbers from 0 to 255 that reach beyond 1 are bytes, and taken as such. Others stay
-    /// the numbers they are: images from 0 to 1, or a row of a table.
-    ///
-    /// # Shapes
-    /// As [`new`](Self::new); a table of n columns is images of 1×n×1.
-    /// # Errors
-    /// As [`new`](Self::new), and when a number is not finite.
-    pub fn from_floats(
-        floats: Vec<f32>,
-        shape: ImageShape,
-        labels: Vec<u32>,
-        classes: Vec<String>,
-    ) -> Result<Self, DataError> {
-        let mut range = FloatRange::default();
-        range.add(&floats, 0, shape)?;
-        if range.is_bytes() {
-            let pixels = floats.into_iter().map(|value| value as u8).collect();
-            return Self::new(pixels, shape, labels, classes);
-        }
-        let FloatRange { least, most, .. } = range;
-        let (low, high) =
-            if range.normalization() == Normalization::AsIs { (least, most) } else { (0.0, 1.0) };
-        let scale = 255.0 / (high - low).max(f32::MIN_POSITIVE);
-        let pixels = floats.iter().map(|value| ((value - low) * scale).round() as u8).collect();
-        let set = Self::new(pixels, shape, labels, classes)?;
-        Ok(Self { floats: Some(floats), ..set })
-    }
-
-    /// Whether the classes have names, and are not just called by their indices.
-    pub(crate) fn has_class_names(&self) -> bool {
-        self.classes.iter().enumerate().any(|(i, name)| *name != i.to_string())
-    }
-
     /// Whether an image is a row of a table.
     pub(crate) fn is_table(&self) -> bool {
         self.shape.height == 1 && self.shape.channels == 1
@@ -180,13 +219,24 @@ impl ImageSet {
 
     /// Takes bytes as the numbers that they are, and not as parts of 255.
     pub(crate) fn keep_numbers(&mut self) {
-        self.floats = Some(self.pixels.iter().map(|&byte| f32::from(byte)).collect());
+        self.normalization = Normalization::AsIs;
     }
 
     /// Takes other names for the classes; there may be more of them than before.
     pub(crate) fn rename_classes(&mut self, classes: &[String]) {
         assert!(classes.len() >= self.classes.len(), "a name for each class");
         self.classes = classes.to_vec();
+    }
+
+    /// This set with other classes, each label by what `map` says of it.
+    ///
+    /// # Panics
+    /// When `map` has no place for a label, or names a class that is not there.
+    #[must_use]
+    pub fn with_classes(self, classes: Vec<String>, map: &[u32]) -> Self {
+        let labels: Vec<u32> = self.labels.iter().map(|&label| map[label as usize]).collect();
+        assert!(labels.iter().all(|&label| (label as usize) < classes.len()), "a class for each");
+        Self { labels, classes, ..self }
     }
 
     /// Number of images, m.
@@ -204,43 +254,24 @@ impl ImageSet {
         self.shape
     }
 
-    /// The numbers of all examples, (m, height, width, channels) row by row, when they are no
-    /// bytes.
-    pub fn floats(&self) -> Option<&[f32]> {
-        self.floats.as_deref()
-    }
-
-    /// All pixels, (m, height, width, channels) row by row; of numbers that are no bytes what shows
-    /// them, 0 to 1 (or the least to the greatest) as 0 to 255.
-    pub fn pixels(&self) -> &[u8] {
-        &self.pixels
-    }
-
-    /// Bytes of image `i`, (height, width, channels) row by row.
-    ///
-    /// # Panics
-    /// When `i` is not below [`len`](Self::len).
-    pub fn image(&self, i: usize) -> &[u8] {
-        &self.pixels[i * self.shape.n_bytes()..][..self.shape.n_bytes()]
-    }
-
     /// Class of each image.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
-    /// How many images each class has, in the order of the classes.
-    pub fn class_counts(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.classes.len()];
-        for &label in &self.labels {
-            counts[label as usize] += 1;
-        }
-        counts
-    }
-
     /// Names of the classes, in the order of their indices.
     pub fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    /// The file of each image, where each has its own; else nothing.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Whether the values are bytes of pixels, and not other numbers.
+    pub fn is_bytes(&self) -> bool {
+        self.shown.is_none() && self.normalization == Normalization::DivideBy255
     }
 
     /// The contract under which these images are features as they are: their size, divided by 255;
@@ -253,15 +284,72 @@ impl ImageSet {
         if let Some(contract) = &self.contract {
             return Ok(contract.clone());
         }
-        Ok(InputContract { normalization: self.normalization(), ..self.shape.contract()? })
+        Ok(InputContract { normalization: self.normalization, ..self.shape.contract()? })
+    }
+
+    /// The examples `indices`, in that order, as a set of their own.
+    ///
+    /// # Panics
+    /// When an index is not below the number of images.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let n = self.shape.n_bytes();
+        let number = self.values().number();
+        let mut values = Buffer::with_capacity(number, indices.len() * n);
+        for &i in indices {
+            let image = self.values().slice(i * n..(i + 1) * n);
+            values.extend(image).expect("numbers of its own type");
+        }
+        let shown = |pixels: &Vec<u8>| {
+            indices.iter().flat_map(|&i| &pixels[i * n..(i + 1) * n]).copied().collect()
+        };
+        let files = if self.files.is_empty() { &[][..] } else { indices };
+        Self {
+            values,
+            shown: self.shown.as_ref().map(shown),
+            normalization: self.normalization,
+            shape: self.shape,
+            labels: indices.iter().map(|&i| self.labels[i]).collect(),
+            classes: self.classes.clone(),
+            files: files.iter().map(|&i| self.files[i].clone()).collect(),
+            contract: self.contract.clone(),
+        }
+    }
+
+    /// The numbers of all examples, (m, height, width, channels) row by row.
+    pub fn values(&self) -> Values<'_> {
+        self.values.values()
+    }
+
+    /// All pixels, (m, height, width, channels) row by row; of numbers that are no bytes what shows
+    /// them, 0 to 1 (or the least to the greatest) as 0 to 255.
+    pub fn pixels(&self) -> &[u8] {
+        match (&self.values, &self.shown) {
+            (Buffer::Bytes(pixels), _) | (_, Some(pixels)) => pixels,
+            (_, None) => &[],
+        }
+    }
+
+    /// Bytes of image `i`, (height, width, channels) row by row.
+    ///
+    /// # Panics
+    /// When `i` is not below the number of images.
+    pub fn image(&self, i: usize) -> &[u8] {
+        &self.pixels()[i * self.shape.n_bytes()..][..self.shape.n_bytes()]
+    }
+
+    /// How many images each class has, in the order of the classes.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &label in &self.labels {
+            counts[label as usize] += 1;
+        }
+        counts
     }
 
     /// What makes features of these bytes or numbers.
     pub(crate) fn normalization(&self) -> Normalization {
-        match &self.floats {
-            Some(floats) if floats.iter().any(|v| !(0.0..=1.0).contains(v)) => Normalization::AsIs,
-            _ => Normalization::DivideBy255,
-        }
+        self.normalization
     }
 
     /// Passes the examples on.
@@ -269,19 +357,24 @@ impl ImageSet {
     /// # Errors
     /// What the visitor gives.
     pub fn visit(&self, split: SplitName, visitor: &mut dyn Visitor) -> Result<(), DataError> {
-        let contract = self.contract.clone();
-        if !visitor.begin(Part { split, shape: self.shape, n: self.len(), contract })? {
+        let part = Part {
+            split,
+            shape: self.shape,
+            n: self.len(),
+            number: self.values().number(),
+            contract: self.contract.clone(),
+            path: None,
+        };
+        if !visitor.begin(part)? {
             return Ok(());
         }
         let n = self.shape.n_bytes();
         let rows = block_rows(n);
         for (block, labels) in self.labels.chunks(rows).enumerate() {
-            let range = block * rows * n..(block * rows + labels.len()) * n;
-            let values = match &self.floats {
-                Some(floats) => Values::Floats(&floats[range]),
-                None => Values::Bytes(&self.pixels[range]),
-            };
-            visitor.examples(values, labels)?;
+            let start = block * rows;
+            let values = self.values().slice(start * n..(start + labels.len()) * n);
+            let files = self.files.get(start..start + labels.len()).unwrap_or_default();
+            visitor.examples(Batch { values, labels, files })?;
         }
         Ok(())
     }
@@ -291,7 +384,7 @@ impl ImageSet {
     ///
     /// # Errors
     /// [`DataError::Image`] when the contract is not one, [`DataError::Mismatch`] when the images are
-    /// larger than a picture can be.
+    /// larger than a picture can be, or are numbers that are no bytes.
     #[cfg(feature = "image")]
     pub fn prepared(&self, contract: &InputContract) -> Result<Cow<'_, Self>, DataError> {
         use crate::image::ImageError;
@@ -300,7 +393,7 @@ impl ImageSet {
         if self.shape == shape {
             return Ok(Cow::Borrowed(self));
         }
-        if self.floats.is_some() {
+        if !self.is_bytes() {
             return Err(not_resized(self.shape, shape));
         }
         let mut pixels = Vec::with_capacity(self.len() * shape.n_bytes());
@@ -319,82 +412,51 @@ impl ImageSet {
     /// # Errors
     /// [`DataError::Mismatch`] when the images are not of the contract's size.
     pub fn to_dataset<F: Real>(&self, contract: &InputContract) -> Result<Dataset<F>, DataError> {
-        let own = self.contract()?;
-        if (own.width, own.height, own.channels)
-            != (contract.width, contract.height, contract.channels)
-        {
-            return Err(DataError::Mismatch {
-                what: "size of the images (height×width×channels)".into(),
-                expected: format!("{}×{}×{}", contract.height, contract.width, contract.channels),
-                got: self.shape.to_string(),
-            });
-        }
-        let features = Features::<F>::new(contract).map_err(|e| DataError::Mismatch {
-            what: "input contract".into(),
-            expected: "one that holds together".into(),
-            got: e.to_string(),
-        })?;
+        let features = images::features::<F>(self, contract)?;
         let mut x = DMatrix::zeros(self.shape.n_bytes(), self.len());
-        match &self.floats {
-            Some(floats) => features.of_floats(floats, x.as_mut_slice()),
-            None => features.of_bytes(&self.pixels, x.as_mut_slice()),
-        }
+        features.of(self.values(), x.as_mut_slice());
         Ok(Dataset::new(x, self.labels.clone(), self.classes.clone())?)
     }
 }
 
-/// What numbers are: bytes, shares of one, or others.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FloatRange {
-    least: f32,
-    most: f32,
-    whole: bool,
-}
-
-impl Default for FloatRange {
-    fn default() -> Self {
-        Self { least: f32::INFINITY, most: f32::NEG_INFINITY, whole: true }
+/// Numbers as shares of 255.
+fn divided(values: Buffer) -> Buffer {
+    match values {
+        Buffer::Bytes(bytes) => Buffer::F32(bytes.iter().map(|&v| f32::from(v) / 255.0).collect()),
+        Buffer::F32(all) => Buffer::F32(all.into_iter().map(|v| v / 255.0).collect()),
+        Buffer::F64(all) => Buffer::F64(all.into_iter().map(|v| v / 255.0).collect()),
     }
 }
 
-impl FloatRange {
-    /// Looks at the numbers of examples, the first of which is example `first`.
-    ///
-    /// # Errors
-    /// [`DataError::Mismatch`] at a number that is not finite.
-    pub(crate) fn add(
-        &mut self,
-        floats: &[f32],
-        first: usize,
-        shape: ImageShape,
+impl Images for ImageSet {
+    fn shape(&self) -> ImageShape {
+        self.shape()
+    }
+    fn labels(&self) -> &[u32] {
+        self.labels()
+    }
+    fn classes(&self) -> &[String] {
+        self.classes()
+    }
+    fn contract(&self) -> Result<InputContract, DataError> {
+        self.contract()
+    }
+    fn is_bytes(&self) -> bool {
+        self.is_bytes()
+    }
+    fn each(
+        &self,
+        indices: &[usize],
+        take: &mut dyn FnMut(usize, Values<'_>),
     ) -> Result<(), DataError> {
-        for (at, &value) in floats.iter().enumerate() {
-            if !value.is_finite() {
-                let n = shape.n_bytes().max(1);
-                return Err(DataError::Mismatch {
-                    what: format!("feature {} of example {}", at % n, first + at / n),
-                    expected: "a finite number".into(),
-                    got: value.to_string(),
-                });
-            }
-            (self.least, self.most) = (self.least.min(value), self.most.max(value));
-            self.whole &= value.fract() == 0.0;
+        let n = self.shape.n_bytes();
+        for (at, &i) in indices.iter().enumerate() {
+            take(at, self.values().slice(i * n..(i + 1) * n));
         }
         Ok(())
     }
-
-    /// Whole numbers from 0 to 255 that reach beyond 1.
-    pub(crate) fn is_bytes(&self) -> bool {
-        self.whole && self.least >= 0.0 && (2.0..=255.0).contains(&self.most)
-    }
-
-    /// Of numbers that are no bytes.
-    pub(crate) fn normalization(&self) -> Normalization {
-        if self.least >= 0.0 && self.most <= 1.0 {
-            Normalization::DivideBy255
-        } else {
-            Normalization::AsIs
-        }
+    fn files(&self) -> &[PathBuf] {
+        self.files()
     }
 }
 
@@ -434,7 +496,7 @@ pub(crate) fn not_resized(shape: ImageShape, wanted: ImageShape) -> DataError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dnn_core::Examples;
+    use dnn_core::Examples as _;
 
     fn set() -> ImageSet {
         let shape = ImageShape { height: 1, width: 2, channels: 1 };

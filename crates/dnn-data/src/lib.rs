@@ -1,7 +1,7 @@
-//! Labelled images from files, or drawn, ready for a [`dnn_core`] network.
+#![doc = include_str!("../README.md")]
+// Beside the crate that links here: whichever of them rustdoc documents first, links work.
+#![doc(html_root_url = "../")]
 
-#[cfg(any(feature = "idx", feature = "npz"))]
-mod array;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
 pub mod audit;
@@ -11,44 +11,51 @@ pub mod augment;
 pub mod cache;
 #[cfg(any(feature = "augment", feature = "synthetic"))]
 mod chance;
-#[cfg(feature = "cifar")]
-pub mod cifar;
+pub mod classes;
+#[cfg(all(feature = "augment", feature = "cache", feature = "synthetic"))]
+mod config;
 mod content;
+mod contract;
 #[cfg(all(feature = "hdf5", feature = "image"))]
 pub mod convert;
-#[cfg(feature = "csv")]
-pub mod csv;
 #[cfg(any(feature = "idx", feature = "npz"))]
 mod element;
 mod error;
 #[cfg(any(feature = "hdf5", feature = "idx", feature = "npz"))]
 mod extent;
 mod file;
-#[cfg(feature = "folder")]
-pub mod folder;
-#[cfg(feature = "hdf5")]
-pub mod hdf5;
-#[cfg(feature = "idx")]
-pub mod idx;
+pub mod format;
 #[cfg(feature = "image")]
 pub mod image;
 mod image_set;
+mod images;
 mod limits;
+#[cfg(all(feature = "augment", feature = "cache", feature = "synthetic"))]
+pub mod loader;
+pub mod model_file;
 mod names;
-#[cfg(feature = "npz")]
-pub mod npz;
 #[cfg(any(feature = "folder", feature = "hdf5"))]
 mod parallel;
 pub mod preprocess;
-pub mod source;
 mod splits;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
+mod values;
 mod visit;
 
+pub use contract::{
+    Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization,
+};
 pub use error::DataError;
-pub use image_set::{ImageSet, ImageShape};
+#[cfg(feature = "folder")]
+pub use format::folder;
+#[cfg(feature = "hdf5")]
+pub use format::hdf5;
+pub use image_set::{ImageSet, ImageShape, Scale};
+pub use images::{FeatureExamples, Images, identity, standardization};
 pub use limits::Limits;
+pub use model_file::{AnyNetwork, Model, ModelError};
 pub use names::Names;
-pub use splits::{Rejected, SplitName, Splits};
-pub use visit::{Part, Values, Visitor, shared_classes};
+pub use splits::{Rejected, Split, SplitName, Splits};
+pub use values::{Buffer, Number, Values};
+pub use visit::{Batch, Part, Visitor};

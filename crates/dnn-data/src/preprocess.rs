@@ -3,23 +3,22 @@
 //! Training and prediction both come through here, so a picture cannot be fed to a network
 //! differently from the pictures it was trained on.
 
-use crate::ImageSet;
-use dnn_core::{
-    Aspect, ContractError, InputContract, Normalization, Real, ResizeFilter, Standardization,
-};
+use crate::Values;
+use crate::{Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization};
+use dnn_core::Real;
 #[cfg(feature = "image")]
 pub use resize::prepare;
 
 /// How bytes and numbers become features by a contract: normalized, then standardised.
 ///
 /// ```
-/// use dnn_core::InputContract;
+/// use dnn_data::InputContract;
 /// use dnn_data::preprocess::Features;
 /// let features = Features::<f64>::new(&InputContract::rgb(1, 1)?)?;
 /// let mut x = [0.0; 3];
 /// features.of_bytes(&[0, 51, 255], &mut x);
 /// assert_eq!(x, [0.0, 51.0 / 255.0, 1.0]);
-/// # Ok::<(), dnn_core::ContractError>(())
+/// # Ok::<(), dnn_data::ContractError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Features<F: Real> {
@@ -71,15 +70,21 @@ impl<F: Real> Features<F> {
         }
     }
 
-    /// Features of numbers that are no bytes; they are taken as normalized already.
+    /// Features of values of images of the contract's size; numbers that are no bytes are taken as
+    /// normalized already.
     ///
     /// # Panics
-    /// When numbers and features differ in number.
-    pub fn of_floats(&self, floats: &[f32], x: &mut [F]) {
-        assert_eq!(floats.len(), x.len(), "a feature for each number");
-        for (x, &value) in x.iter_mut().zip(floats) {
-            *x = F::of(f64::from(value));
+    /// When values and features differ in number.
+    pub fn of(&self, values: Values<'_>, x: &mut [F]) {
+        if let Values::Bytes(bytes) = values {
+            return self.of_bytes(bytes, x);
         }
+        assert_eq!(values.len(), x.len(), "a feature for each number");
+        let mut at = 0;
+        values.for_each(|value| {
+            x[at] = F::of(value);
+            at += 1;
+        });
         if let Some(Standardization { mean, std }) = &self.standardization {
             standardize(x, mean, std);
         }
@@ -133,23 +138,6 @@ impl ContractChange {
     }
 }
 
-/// Mean and standard deviation of the features of a training set: of each channel of images, of each
-/// feature of numbers that are none. A feature that is always the same keeps its deviation: 1.
-pub fn standardization(set: &ImageSet) -> Standardization {
-    let is_table = set.normalization() == Normalization::AsIs;
-    let n = if is_table { set.shape().n_bytes() } else { set.shape().channels };
-    let mut moments = Moments::new(n, set.pixels().len());
-    // Two passes, so that nothing cancels.
-    for _ in 0..2 {
-        match set.floats() {
-            Some(floats) => moments.add(floats.iter().map(|&value| f64::from(value))),
-            None => moments.add_bytes(set.pixels()),
-        }
-        moments.end_pass();
-    }
-    moments.standardization()
-}
-
 /// The mean and deviation of some features in turn, in two passes over all values.
 pub(crate) struct Moments {
     /// Values of each feature.
@@ -167,9 +155,13 @@ impl Moments {
     }
 
     /// The next values.
-    pub(crate) fn add(&mut self, values: impl Iterator<Item = f64>) {
+    pub(crate) fn add(&mut self, values: Values<'_>) {
+        values.for_each(|value| self.add_one(value));
+    }
+
+    fn add_one(&mut self, value: f64) {
         let n = self.sums.len();
-        for value in values {
+        {
             self.sums[self.at] += match &self.mean {
                 None => value / self.each,
                 Some(mean) => (value - mean[self.at]).powi(2),
@@ -180,7 +172,7 @@ impl Moments {
 
     /// The next values, as bytes; each in steps of 1/255 as [`Features`] has it.
     pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
-        self.add(bytes.iter().map(|&byte| f64::from(byte) / 255.0));
+        bytes.iter().for_each(|&byte| self.add_one(f64::from(byte) / 255.0));
     }
 
     /// All values have been added.
@@ -214,7 +206,7 @@ fn standardize<F: Real>(x: &mut [F], mean: &[f64], std: &[f64]) {
 #[cfg(feature = "image")]
 mod resize {
     use crate::image::RgbImage;
-    use dnn_core::{Aspect, ContractError, InputContract, ResizeFilter};
+    use crate::{Aspect, ContractError, InputContract, ResizeFilter};
     use fast_image_resize::images::TypedImage;
     use fast_image_resize::pixels::U8x3;
     use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
@@ -374,17 +366,22 @@ mod tests {
     fn a_set_is_standardised_to_mean_0_and_deviation_1() {
         let shape = crate::ImageShape { height: 2, width: 1, channels: 3 };
         let classes = vec!["a".into(), "b".into()];
-        let set =
-            ImageSet::new((0..12).map(|v| v * 20).collect(), shape, vec![0, 1], classes.clone());
-        let table = ImageSet::from_floats(
-            (0..12).map(|v| v as f32 * 1.5 - 3.0).collect(),
+        let set = crate::ImageSet::new(
+            (0..12).map(|v| v * 20).collect(),
+            shape,
+            vec![0, 1],
+            classes.clone(),
+        );
+        let table = crate::ImageSet::from_values(
+            crate::Buffer::F32((0..12).map(|v| v as f32 * 1.5 - 3.0).collect()),
             shape,
             vec![0, 1],
             classes,
+            crate::Scale::Auto,
         );
         for (set, n) in [(set.expect("sound"), 3), (table.expect("sound"), 6)] {
             let contract = InputContract {
-                standardization: Some(standardization(&set)),
+                standardization: Some(crate::standardization(&set).expect("in memory")),
                 ..set.contract().expect("a size")
             };
             let data = set.to_dataset::<f64>(&contract).expect("sound");
@@ -416,7 +413,7 @@ mod tests {
         for (contract, expected) in cases {
             assert_eq!(features::<f64>(&bytes, &contract), expected);
             let mut x = [0.0; 6];
-            Features::<f64>::new(&contract).expect("sound").of_floats(&floats, &mut x);
+            Features::<f64>::new(&contract).expect("sound").of(Values::F32(&floats), &mut x);
             assert_eq!(x, expected);
         }
     }
@@ -426,7 +423,7 @@ mod tests {
 mod image_tests {
     use super::*;
     use crate::image::RgbImage;
-    use dnn_core::{Aspect, ContractError, InputContract, ResizeFilter};
+    use crate::{Aspect, ContractError, InputContract, ResizeFilter};
 
     fn picture() -> RgbImage {
         let pixels = (0..5 * 4 * 3).map(|i| (i * 37 % 256) as u8).collect();

@@ -1,28 +1,13 @@
-//! A training set and a test set that belong together.
+//! A data set: labelled images in named splits that belong together.
 
-use crate::{DataError, ImageSet, Limits};
-use dnn_core::Normalization;
-use std::path::PathBuf;
+use crate::classes::{self, listed};
+use crate::{DataError, ImageSet, Normalization};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
-/// What a source of data holds: a training set, a test set, or both, and where each came from.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Splits {
-    /// The images to train on.
-    pub train: Option<ImageSet>,
-    /// The images to test on.
-    pub test: Option<ImageSet>,
-    /// The images to judge by while training, where a source keeps some apart.
-    pub validation: Option<ImageSet>,
-    /// The image files that were left out, with what is wrong with each.
-    pub rejected: Vec<Rejected>,
-    /// The file or folder `train` was read from.
-    pub train_path: Option<PathBuf>,
-    /// The file or folder `test` was read from.
-    pub test_path: Option<PathBuf>,
-}
-
-/// Which part of a source of data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Which part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SplitName {
     /// To train on.
     Train,
@@ -31,39 +16,87 @@ pub enum SplitName {
     /// To test on.
     Test,
     /// All of it: the source makes no such difference.
-    All,
+    Unsplit,
 }
 
 impl SplitName {
-    /// What datasets of this part are called by: `train`, `validation`, `test`; all of a source is
-    /// to train on.
+    /// The splits that a source can tell apart.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// What datasets and columns of this split are called by: `train`, `validation`, `test`; all of a
+    /// source that makes no difference is to train on.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Train | Self::All => "train",
+            Self::Train | Self::Unsplit => "train",
             Self::Validation => "validation",
             Self::Test => "test",
         }
+    }
+
+    /// The split in a sentence: "the training set".
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Train => "the training set",
+            Self::Validation => "the validation set",
+            Self::Test => "the test set",
+            Self::Unsplit => "the data",
+        }
+    }
+
+    /// The split that one of these words means, as part of the name of a file or folder.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        Some(match word.to_lowercase().as_str() {
+            "train" | "training" | "trainset" => Self::Train,
+            "val" | "valid" | "validation" | "dev" => Self::Validation,
+            "test" | "testing" | "testset" | "t10k" => Self::Test,
+            _ => return None,
+        })
+    }
+
+    /// The split that the name of a file or folder says, as one of its parts: `train_signs`,
+    /// `test set`, `validation-images`. `None` when it says none, or more than one.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        let mut found = name.split(|c: char| !c.is_alphanumeric()).filter_map(Self::of_word);
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
     }
 }
 
 impl std::fmt::Display for SplitName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Train => "the training set",
-            Self::Validation => "the validation set",
-            Self::Test => "the test set",
-            Self::All => "the folder",
-        })
+        f.write_str(self.word())
     }
 }
 
 /// An image file that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rejected {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// A named part of a data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// Which part.
+    pub name: SplitName,
+    /// Its images.
+    pub images: ImageSet,
+    /// The file or folder that they were read from.
+    pub path: Option<PathBuf>,
+}
+
+/// A data set in memory: named splits with images of one size and the same classes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Splits {
+    splits: Vec<Split>,
+    /// The image files that were left out, with what is wrong with each.
+    pub rejected: Vec<Rejected>,
+    /// What was decided about the data that a person should know: which line is a header, what
+    /// numbers were taken for.
+    pub notes: Vec<String>,
 }
 
 impl Splits {
@@ -72,120 +105,156 @@ impl Splits {
     /// # Errors
     /// As [`check`](Self::check).
     pub fn new(train: Option<ImageSet>, test: Option<ImageSet>) -> Result<Self, DataError> {
-        let splits = Self { train, test, ..Self::default() };
+        let mut splits = Self::default();
+        for (name, images) in [(SplitName::Train, train), (SplitName::Test, test)] {
+            if let Some(images) = images {
+                splits.insert(Split { name, images, path: None });
+            }
+        }
         splits.check()?;
         Ok(splits)
     }
 
-    /// Where one set calls its classes by their indices alone, it takes the names, and the number,
-    /// of the other's.
+    /// The splits, in the order train, validation, test.
+    pub fn iter(&self) -> impl Iterator<Item = &Split> {
+        self.splits.iter()
+    }
+
+    /// The splits, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Split> {
+        self.splits.iter_mut()
+    }
+
+    /// Adds a split; one of that name is replaced.
+    pub fn insert(&mut self, split: Split) {
+        self.splits.retain(|other| other.name != split.name);
+        self.splits.push(split);
+        self.splits.sort_by_key(|split| split.name);
+    }
+
+    fn position(&self, name: SplitName) -> Option<usize> {
+        let at = |name| self.splits.iter().position(|split| split.name == name);
+        // What makes no difference is to train on.
+        at(name).or_else(|| if name == SplitName::Train { at(SplitName::Unsplit) } else { None })
+    }
+
+    /// A split by its name; data that make no difference are to train on.
+    pub fn get(&self, name: SplitName) -> Option<&ImageSet> {
+        self.position(name).map(|at| &self.splits[at].images)
+    }
+
+    /// As [`get`](Self::get), and takes it out.
+    pub fn take(&mut self, name: SplitName) -> Option<ImageSet> {
+        self.position(name).map(|at| self.splits.remove(at).images)
+    }
+
+    /// The file or folder that a split was read from.
+    pub fn path(&self, name: SplitName) -> Option<&Path> {
+        self.position(name).and_then(|at| self.splits[at].path.as_deref())
+    }
+
+    /// The images to train on.
+    pub fn train(&self) -> Option<&ImageSet> {
+        self.get(SplitName::Train)
+    }
+
+    /// The images to judge by while training, where a source keeps some apart.
+    pub fn validation(&self) -> Option<&ImageSet> {
+        self.get(SplitName::Validation)
+    }
+
+    /// The images to test on.
+    pub fn test(&self) -> Option<&ImageSet> {
+        self.get(SplitName::Test)
+    }
+
+    /// Makes sets that were read apart alike.
     ///
-    /// For sets from different files, of which only one may have names; or neither, and one does
-    /// not have every class.
-    pub fn share_classes(&mut self) {
-        let (Some(train), Some(test)) = (&mut self.train, &mut self.test) else { return };
-        let takes = |a: &ImageSet, b: &ImageSet| {
-            !a.has_class_names() && a.classes().len() <= b.classes().len()
-        };
-        if takes(test, train) {
-            test.rename_classes(train.classes());
-        } else if takes(train, test) {
-            train.rename_classes(test.classes());
+    /// Classes that are called by their indices alone take the names, and the number, of the others.
+    /// [`ImageSet::from_values`] takes whole numbers from 0 to 255 as bytes; a table whose other
+    /// split has other numbers keeps them as the numbers that they are.
+    pub fn unify(&mut self) {
+        let named = self.splits.iter().map(|split| split.images.classes());
+        let most = named.max_by_key(|names| (!classes::are_numbered(names), names.len()));
+        let most = most.map(<[String]>::to_vec).unwrap_or_default();
+        for split in &mut self.splits {
+            let own = split.images.classes();
+            if classes::are_numbered(own) && own.len() <= most.len() {
+                split.images.rename_classes(&most);
+            }
+        }
+        let as_is = |split: &Split| split.images.normalization() == Normalization::AsIs;
+        if self.splits.iter().all(|split| split.images.is_table()) && self.splits.iter().any(as_is)
+        {
+            for split in &mut self.splits {
+                if split.images.is_bytes() {
+                    split.images.keep_numbers();
+                }
+            }
         }
     }
 
-    /// Makes two sets that were read apart alike: in their classes as
-    /// [`share_classes`](Self::share_classes) does, and tables also in what their numbers are.
-    ///
-    /// [`ImageSet::from_floats`] takes whole numbers from 0 to 255 as bytes. A table whose other
-    /// half has other numbers keeps them as the numbers they are.
-    ///
-    /// # Errors
-    /// [`DataError::Limit`] when the bytes of a table would take too much memory as numbers.
-    pub fn unify(&mut self, limits: &Limits) -> Result<(), DataError> {
-        self.share_classes();
-        let (Some(train), Some(test)) = (&mut self.train, &mut self.test) else { return Ok(()) };
-        if !train.is_table() || !test.is_table() {
-            return Ok(());
-        }
-        let (bytes, path) = match (train.floats(), test.floats()) {
-            (Some(_), None) => (test, &self.test_path),
-            (None, Some(_)) => (train, &self.train_path),
-            _ => return Ok(()),
-        };
-        let n_bytes = (bytes.pixels().len() * size_of::<f32>()) as u64;
-        if n_bytes > limits.max_bytes {
-            return Err(DataError::Limit {
-                path: path.clone().unwrap_or_default(),
-                what: "the table as numbers".into(),
-                bytes: Some(n_bytes),
-                limit: limits.max_bytes,
-            });
-        }
-        bytes.keep_numbers();
-        Ok(())
-    }
-
-    /// Whether one network can be trained on one set and tested on the other.
+    /// Whether one network can be trained on one split and judged by the others.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when the images differ in size or the classes in name or order, when
     /// one has bytes where the other has numbers beyond 0 to 1, or when there is no set at all.
     pub fn check(&self) -> Result<(), DataError> {
-        let (train, test) = match (&self.train, &self.test) {
-            (Some(train), Some(test)) => (train, test),
-            (None, None) => {
-                return Err(DataError::Mismatch {
-                    what: "data".into(),
-                    expected: "a training or a test set".into(),
-                    got: "neither".into(),
-                });
-            }
-            _ => return Ok(()),
+        let Some((first, others)) = self.splits.split_first() else {
+            return Err(DataError::Mismatch {
+                what: "data".into(),
+                expected: "a training or a test set".into(),
+                got: "neither".into(),
+            });
         };
-        let mismatch = |what: &str, expected: String, got: String| {
-            let of = |path: &Option<PathBuf>| {
-                path.as_ref().map_or(String::new(), |path| format!(" ({})", path.display()))
-            };
-            let what = format!("{what} of the test set{}", of(&self.test_path));
-            let expected = format!("{expected} as in the training set{}", of(&self.train_path));
-            Err(DataError::Mismatch { what, expected, got })
-        };
-        if train.shape() != test.shape() {
-            return mismatch("images", train.shape().to_string(), test.shape().to_string());
-        }
-        // Bytes are divided by 255; numbers beyond 0 to 1 are not.
-        let as_is = |set: &ImageSet| set.normalization() == Normalization::AsIs;
-        if train.floats().is_none() && as_is(test) {
-            let got = "numbers below 0 or above 1".into();
-            return mismatch("features", "bytes, or numbers from 0 to 1,".into(), got);
-        }
-        if as_is(train) && test.floats().is_none() {
-            return mismatch("features", "numbers".into(), "bytes".into());
-        }
-        if train.classes() != test.classes() {
-            return mismatch("classes", list(train.classes()), list(test.classes()));
-        }
-        Ok(())
+        others.iter().try_for_each(|other| agree(first, other))
     }
 }
 
-/// The first names, so that a message stays a line.
-fn list(classes: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let shown = classes[..classes.len().min(SHOWN)].join(", ");
-    if classes.len() > SHOWN { format!("{shown}, … ({} in all)", classes.len()) } else { shown }
+/// Whether two splits go together.
+fn agree(first: &Split, other: &Split) -> Result<(), DataError> {
+    let mismatch = |what: &str, expected: String, got: String| {
+        let of = |split: &Split| {
+            let path = split.path.as_ref();
+            let path = path.map_or(String::new(), |path| format!(" ({})", path.display()));
+            format!("{}{path}", split.name.phrase())
+        };
+        let what = format!("{what} of {}", of(other));
+        let expected = format!("{expected} as in {}", of(first));
+        Err(DataError::Mismatch { what, expected, got })
+    };
+    let (a, b) = (&first.images, &other.images);
+    if a.shape() != b.shape() {
+        return mismatch("images", a.shape().to_string(), b.shape().to_string());
+    }
+    // Bytes are divided by 255; numbers beyond 0 to 1 are not.
+    let as_is = |set: &ImageSet| set.normalization() == Normalization::AsIs;
+    if !as_is(a) && as_is(b) && a.is_bytes() {
+        let got = "numbers below 0 or above 1".into();
+        return mismatch("features", "bytes, or numbers from 0 to 1,".into(), got);
+    }
+    if as_is(a) && !as_is(b) && b.is_bytes() {
+        return mismatch("features", "numbers".into(), "bytes".into());
+    }
+    if a.classes() != b.classes() {
+        return mismatch("classes", listed(a.classes()), listed(b.classes()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ImageShape;
+    use crate::{Buffer, ImageShape, Scale};
 
     fn set(width: usize, classes: [&str; 2]) -> ImageSet {
         let shape = ImageShape { height: 1, width, channels: 1 };
         ImageSet::new(vec![0; width], shape, vec![0], classes.map(String::from).to_vec())
             .expect("a valid set")
+    }
+
+    fn split(name: SplitName, images: ImageSet, path: &str) -> Split {
+        Split { name, images, path: Some(path.into()) }
     }
 
     #[test]
@@ -197,41 +266,39 @@ mod tests {
             size.expect_err("another size").to_string(),
             "images of the test set: expected 1×2×1 as in the training set, got 1×3×1"
         );
-        let mut swapped = Splits {
-            train: Some(train),
-            test: Some(set(2, ["cat", "non-cat"])),
-            train_path: Some("a.h5".into()),
-            test_path: Some("b.h5".into()),
-            ..Splits::default()
-        };
+        let mut swapped = Splits::default();
+        swapped.insert(split(SplitName::Train, train, "a.h5"));
+        swapped.insert(split(SplitName::Test, set(2, ["cat", "non-cat"]), "b.h5"));
         assert_eq!(
             swapped.check().expect_err("another order").to_string(),
             "classes of the test set (b.h5): expected non-cat, cat as in the training set (a.h5), \
              got cat, non-cat"
         );
-        swapped.test = None;
+        assert!(swapped.take(SplitName::Test).is_some());
         assert!(swapped.check().is_ok());
         assert!(Splits::default().check().is_err());
     }
 
-    fn table(numbers: [f32; 2]) -> ImageSet {
+    fn table(numbers: [f64; 2]) -> ImageSet {
         let shape = ImageShape { height: 1, width: 2, channels: 1 };
         let classes = vec!["a".into(), "b".into()];
-        ImageSet::from_floats(numbers.to_vec(), shape, vec![0], classes).expect("a table")
+        let values = Buffer::F64(numbers.to_vec());
+        ImageSet::from_values(values, shape, vec![0], classes, Scale::Auto).expect("a table")
     }
 
     #[test]
     fn a_table_of_whole_numbers_stays_numbers_beside_another() {
         for (train, test) in [([3.0, 200.0], [1.5, 300.0]), ([1.5, 0.0], [3.0, 4.0])] {
             let mut splits = Splits::default();
-            (splits.train, splits.test) = (Some(table(train)), Some(table(test)));
-            splits.unify(&Limits::default()).expect("they fit");
+            splits.insert(Split { name: SplitName::Train, images: table(train), path: None });
+            splits.insert(Split { name: SplitName::Test, images: table(test), path: None });
+            splits.unify();
             splits.check().expect("they agree");
-            let floats = |set: &Option<ImageSet>| {
-                set.as_ref().and_then(|set| set.floats().map(<[f32]>::to_vec))
+            let numbers = |set: Option<&ImageSet>| {
+                set.filter(|set| !set.is_bytes()).map(|set| set.values().to_f64())
             };
-            assert_eq!(floats(&splits.train), Some(train.to_vec()));
-            assert_eq!(floats(&splits.test), Some(test.to_vec()));
+            assert_eq!(numbers(splits.train()), Some(train.to_vec()));
+            assert_eq!(numbers(splits.test()), Some(test.to_vec()));
         }
     }
 
@@ -248,17 +315,36 @@ mod tests {
 
     #[test]
     fn names_and_number_of_classes_are_shared() {
-        let named = || Some(set(2, ["non-cat", "cat"]));
-        let numbered = || Some(set(2, ["0", "1"]));
-        for (train, test) in [(named(), numbered()), (numbered(), named())] {
-            let mut splits = Splits { train, test, ..Splits::default() };
-            splits.share_classes();
+        let named = || set(2, ["non-cat", "cat"]);
+        let numbered = || set(2, ["0", "1"]);
+        let pair = |train, test| {
+            let mut splits = Splits::default();
+            splits.insert(split(SplitName::Train, train, "a"));
+            splits.insert(split(SplitName::Validation, test, "b"));
+            splits.unify();
+            splits
+        };
+        for splits in [pair(named(), numbered()), pair(numbered(), named())] {
             assert_eq!(splits.check().map_err(|e| e.to_string()), Ok(()));
-            assert_eq!(splits.train.expect("it was given").classes(), ["non-cat", "cat"]);
+            assert_eq!(splits.train().expect("given").classes(), ["non-cat", "cat"]);
         }
-        let other = Some(set(2, ["dog", "horse"]));
-        let mut splits = Splits { train: named(), test: other, ..Splits::default() };
-        splits.share_classes();
-        assert!(splits.check().is_err());
+        assert!(pair(named(), set(2, ["dog", "horse"])).check().is_err());
+    }
+
+    #[test]
+    fn the_words_of_a_split_are_parts_of_names() {
+        for (name, split) in [
+            ("train", Some(SplitName::Train)),
+            ("training_set", Some(SplitName::Train)),
+            ("val_signs", Some(SplitName::Validation)),
+            ("Test Set", Some(SplitName::Test)),
+            ("test_batch.bin", Some(SplitName::Test)),
+            ("trains", None),
+            ("cats", None),
+            ("train_test", None),
+            ("contest", None),
+        ] {
+            assert_eq!(SplitName::of_name(name), split, "{name}");
+        }
     }
 }

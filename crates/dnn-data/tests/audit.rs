@@ -5,11 +5,11 @@
 mod common;
 
 use dnn_data::audit::{
-    Audit, AuditOptions, ImageRef, Likeness, MAX_DIFFERENCE, MAX_DISTANCE, Near, Split, audit,
+    Audit, AuditOptions, ImageRef, Likeness, MAX_DIFFERENCE, MAX_DISTANCE, Near, audit,
 };
 use dnn_data::hdf5;
 use dnn_data::synthetic::{DrawOptions, draw};
-use dnn_data::{ImageSet, ImageShape, Splits};
+use dnn_data::{ImageSet, ImageShape, SplitName, Splits};
 use std::f64::consts::PI;
 
 fn drawn(n: usize) -> ImageSet {
@@ -187,14 +187,14 @@ fn a_distance_beyond_the_tables_is_refused() {
 #[test]
 fn the_courses_sets_share_one_image() {
     let Some(folder) = common::real_data() else { return };
-    let splits = hdf5::load_pair(&folder, &hdf5::Options::default()).unwrap();
+    let splits = common::load_hdf5(&folder, &hdf5::Options::default()).unwrap();
     for near_distance in [0, AuditOptions::NEAR_DISTANCE, MAX_DISTANCE] {
         let options = AuditOptions { near_distance, ..AuditOptions::default() };
         let found = audit(&splits, &[], &options).unwrap();
         assert_eq!(found.leaks.total, 1);
         let leak = found.leaks.listed[0];
-        assert_eq!(leak.train, ImageRef { split: Split::Train, index: 146, label: 1 });
-        assert_eq!(leak.test, ImageRef { split: Split::Test, index: 17, label: 1 });
+        assert_eq!(leak.train, ImageRef { split: SplitName::Train, index: 146, label: 1 });
+        assert_eq!(leak.test, ImageRef { split: SplitName::Test, index: 17, label: 1 });
         assert_eq!((leak.likeness, leak.n_train), (Likeness::Same, 1));
         assert_eq!((found.exact.n_images, found.contradictions.total), (2, 0));
         if let Near::Searched(near) = &found.near {

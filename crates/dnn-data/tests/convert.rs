@@ -6,7 +6,7 @@ mod common;
 use common::files::{npy, npz};
 use dnn_data::convert::{Options, convert, convert_splits};
 use dnn_data::preprocess::ContractChange;
-use dnn_data::{DataError, Splits, source};
+use dnn_data::{DataError, SplitName, Splits, format};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::path::Path;
 fn convert_with(
     from: &Path,
     to: &Path,
-    source: &source::Options,
+    source: &format::Options,
     contract: ContractChange,
 ) -> Result<dnn_data::convert::Converted, DataError> {
     let options = Options { source, contract, level: 6, progress: &|_, _| (), stop: &|| false };
@@ -23,24 +23,24 @@ fn convert_with(
 
 /// Converts and reads again; both ways must give the same.
 #[track_caller]
-fn same(from: &Path, options: &source::Options) -> Splits {
+fn same(from: &Path, options: &format::Options) -> Splits {
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("out.h5");
     convert_with(from, &to, options, ContractChange::default()).expect("converted");
-    let plain = source::Options::default();
-    let converted = source::open(&to, &plain).expect("readable");
-    let direct = source::open(from, options).expect("readable");
+    let plain = format::Options::default();
+    let converted = format::open(&to, &plain).expect("readable");
+    let direct = format::open(from, options).expect("readable");
     for (own, theirs) in [
-        (&converted.train, &direct.train),
-        (&converted.validation, &direct.validation),
-        (&converted.test, &direct.test),
+        (converted.train(), direct.train()),
+        (converted.validation(), direct.validation()),
+        (converted.test(), direct.test()),
     ] {
         assert_eq!(own.is_some(), theirs.is_some());
         let (Some(own), Some(theirs)) = (own, theirs) else { continue };
         assert_eq!(own.shape(), theirs.shape());
         assert_eq!(own.classes(), theirs.classes());
         assert_eq!(own.labels(), theirs.labels());
-        assert!(own.pixels() == theirs.pixels() && own.floats() == theirs.floats());
+        assert!(own.pixels() == theirs.pixels() && own.values() == theirs.values());
         assert_eq!(own.contract().expect("one"), theirs.contract().expect("one"));
     }
     direct
@@ -57,11 +57,11 @@ fn tables_and_idx() {
     let row = |i: usize| format!("{}.5,{},{}\n", i % 7, i, ["no", "yes"][i % 2]);
     let rows: Vec<String> = (0..5000).map(row).collect();
     fs::write(&table, format!("a,b,class\n{}", rows.concat())).expect("written");
-    let splits = same(&table, &source::Options::default());
-    assert_eq!(splits.train.expect("a set").len(), 5000);
+    let splits = same(&table, &format::Options::default());
+    assert_eq!(splits.train().expect("a set").len(), 5000);
     // Whole numbers are bytes of pixels, as in the table itself.
     fs::write(&table, "a,b,class\n0,255,0\n7,3,1\n").expect("written");
-    assert!(same(&table, &source::Options::default()).train.expect("a set").floats().is_none());
+    assert!(same(&table, &format::Options::default()).train().expect("a set").is_bytes());
 
     let idx = folder.path().join("idx");
     fs::create_dir(&idx).expect("made");
@@ -75,15 +75,15 @@ fn tables_and_idx() {
         fs::write(idx.join(format!("{name}-labels-idx1-ubyte")), labels.collect::<Vec<_>>())
             .expect("written");
     }
-    let splits = same(&idx, &source::Options::default());
-    assert_eq!(splits.test.expect("a set").classes().len(), 10);
+    let splits = same(&idx, &format::Options::default());
+    assert_eq!(splits.test().expect("a set").classes().len(), 10);
     let float = folder.path().join("images-idx3");
     let numbers = (0..24).flat_map(|i| (i as f32 / 23.0).to_be_bytes());
     let images = [&[0, 0, 13, 3][..], &be(&[6, 2, 2])].concat().into_iter().chain(numbers);
     fs::write(&float, images.collect::<Vec<_>>()).expect("written");
     let labels = [&[0, 0, 8, 1][..], &be(&[6]), &[0, 1, 0, 1, 1, 0]].concat();
     fs::write(folder.path().join("labels-idx1"), labels).expect("written");
-    assert!(same(&float, &source::Options::default()).train.expect("a set").floats().is_some());
+    assert!(!same(&float, &format::Options::default()).train().expect("a set").is_bytes());
 }
 
 #[test]
@@ -99,12 +99,12 @@ fn npz_cifar_and_hdf5() {
         ];
         let path = folder.path().join("digits.npz");
         fs::write(&path, npz(&arrays, !fortran)).expect("written");
-        same(&path, &source::Options::default());
+        same(&path, &format::Options::default());
         fs::remove_file(&path).expect("there");
     }
     for name in ["both", "float_images", "grey", "gzip_shuffle", "index_btree1"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hdf5");
-        same(&path.join(format!("{name}.h5")), &source::Options::default());
+        same(&path.join(format!("{name}.h5")), &format::Options::default());
     }
     for (name, n) in
         [("data_batch_1.bin", 400_usize), ("data_batch_2.bin", 3), ("test_batch.bin", 5)]
@@ -115,47 +115,48 @@ fn npz_cifar_and_hdf5() {
         let bytes: Vec<u8> = (0..n).flat_map(record).collect();
         fs::write(folder.path().join(name), bytes).expect("written");
     }
-    let splits = same(folder.path(), &source::Options::default());
-    assert_eq!(splits.train.as_ref().expect("a set").len(), 403);
+    let splits = same(folder.path(), &format::Options::default());
+    assert_eq!(splits.train().expect("a set").len(), 403);
 
-    let options = source::Options::default();
+    let options = format::Options::default();
     let (once, twice) = (folder.path().join("once.h5"), folder.path().join("twice.h5"));
     let asked =
         ContractChange { size: Some((7, 5)), channels: Some(1), ..ContractChange::default() };
     convert_with(folder.path(), &once, &options, asked).expect("converted");
-    let small = source::open(&once, &options).expect("readable");
-    let contract = small.test.as_ref().expect("a set").contract().expect("one");
+    let small = format::open(&once, &options).expect("readable");
+    let contract = small.test().expect("a set").contract().expect("one");
     assert_eq!((contract.width, contract.height, contract.channels), (7, 5, 1));
-    let direct = splits.train.expect("a set");
+    let direct = splits.train().expect("a set");
     assert!(
         direct.prepared(&contract).expect("prepared").pixels()
-            == small.train.expect("a set").pixels()
+            == small.train().expect("a set").pixels()
     );
     // And the file once more: it is still known how the images were made.
     convert_with(&once, &twice, &options, ContractChange::default()).expect("converted");
-    let again = source::open(&twice, &options).expect("readable");
-    assert_eq!(again.test.as_ref().expect("a set").contract().expect("one"), contract);
+    let again = format::open(&twice, &options).expect("readable");
+    assert_eq!(again.test().expect("a set").contract().expect("one"), contract);
     // What is asked is recorded though nothing is resized; what is not asked stays.
     let cropped =
-        ContractChange { aspect: Some(dnn_core::Aspect::Crop), ..ContractChange::default() };
+        ContractChange { aspect: Some(dnn_data::Aspect::Crop), ..ContractChange::default() };
     convert_with(&once, &twice, &options, cropped).expect("converted");
     let wide = ContractChange { size: Some((9, 5)), ..ContractChange::default() };
     let thrice = folder.path().join("thrice.h5");
     convert_with(&twice, &thrice, &options, wide).expect("converted");
-    let wide = source::open(&thrice, &options).expect("readable").test.expect("a set");
+    let wide =
+        format::open(&thrice, &options).expect("readable").take(SplitName::Test).expect("a set");
     let contract = wide.contract().expect("one");
-    assert_eq!((contract.width, contract.aspect), (9, dnn_core::Aspect::Crop));
-    let direct = again.test.expect("a set");
+    assert_eq!((contract.width, contract.aspect), (9, dnn_data::Aspect::Crop));
+    let direct = again.test().expect("a set");
     assert!(direct.prepared(&contract).expect("prepared").pixels() == wide.pixels());
 }
 
 #[cfg(feature = "cache")]
 mod folders {
     use super::*;
-    use dnn_core::{Aspect, InputContract};
     use dnn_data::cache::Cache;
     use dnn_data::folder::{FolderOptions, OnBadImage};
     use dnn_data::image::write_png;
+    use dnn_data::{Aspect, InputContract};
     use dnn_data::{ImageShape, SplitName};
 
     /// Three splits of two classes, with a bad file in training.
@@ -175,11 +176,11 @@ mod folders {
         fs::write(root.join("train/cat/017.png"), "no picture").expect("written");
     }
 
-    fn options(on_bad_image: OnBadImage) -> source::Options {
+    fn options(on_bad_image: OnBadImage) -> format::Options {
         let contract =
             InputContract { aspect: Aspect::Crop, ..InputContract::rgb(4, 4).expect("a size") };
         let folder = FolderOptions { on_bad_image, ..FolderOptions::new(contract) };
-        source::Options { folder, ..source::Options::default() }
+        format::Options { folder, ..format::Options::default() }
     }
 
     #[test]
@@ -187,7 +188,7 @@ mod folders {
         let root = tempfile::tempdir().expect("made");
         pictures(root.path());
         let splits = same(root.path(), &options(OnBadImage::Skip));
-        assert_eq!(splits.train.expect("a set").len(), 599);
+        assert_eq!(splits.train().expect("a set").len(), 599);
         let to = root.path().join("out.h5");
         let strict = options(OnBadImage::Error);
         let none = ContractChange::default();
@@ -213,7 +214,7 @@ mod folders {
         pictures(root.path());
         let folder = tempfile::tempdir().expect("made");
         let cache = Cache::new(&folder.path().join("cache"));
-        let open = |source: &source::Options| {
+        let open = |source: &format::Options| {
             let asked = Options {
                 source,
                 contract: ContractChange::default(),
@@ -225,7 +226,7 @@ mod folders {
         };
         assert!(open(&options(OnBadImage::Error)).is_err(), "nothing is left out by a cache");
         let skip = options(OnBadImage::Skip);
-        let direct = source::open(root.path(), &skip).expect("readable");
+        let direct = format::open(root.path(), &skip).expect("readable");
         assert_eq!(direct.rejected.len(), 1);
         let (first, made) = open(&skip).expect("made");
         let (second, found) = open(&skip).expect("found");
@@ -234,7 +235,7 @@ mod folders {
         // With others of its files, or others asked for, it is another.
         let small = InputContract::rgb(3, 3).expect("a size");
         let other = FolderOptions { contract: small, ..skip.folder.clone() };
-        let other = source::Options { folder: other, ..skip.clone() };
+        let other = format::Options { folder: other, ..skip.clone() };
         assert!(!open(&other).expect("made").1.is_old);
         fs::copy(root.path().join("test/dog/000.png"), root.path().join("test/dog/001.png"))
             .expect("copied");
@@ -256,7 +257,7 @@ fn a_failed_conversion_leaves_nothing_behind() {
     let from = folder.path().join("t.csv");
     fs::write(&from, "a,b,class\n0.5,255,0\n7,x,1\n").expect("written");
     let to = folder.path().join("out.h5");
-    let options = source::Options::default();
+    let options = format::Options::default();
     let error =
         convert_with(&from, &to, &options, ContractChange::default()).expect_err("no number");
     assert!(error.to_string().contains("line 3, column 2 (b)"), "{error}");
@@ -278,7 +279,7 @@ fn a_failed_conversion_leaves_nothing_behind() {
         stop: &stop,
     };
     assert!(matches!(convert(&from, &to, &options), Err(DataError::Stopped)));
-    let splits = source::open(&from, options.source).expect("readable");
+    let splits = format::open(&from, options.source).expect("readable");
     assert!(matches!(convert_splits(&splits, &to, &options), Err(DataError::Stopped)));
     assert_eq!(asked.get(), 2);
     assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::message;
-use dnn_data::{DataError, ImageSet, Limits, csv, source};
+use dnn_data::{DataError, ImageSet, Limits, SplitName, format};
 use std::fs;
 use tempfile::NamedTempFile;
 
@@ -16,13 +16,16 @@ fn file(text: &str) -> NamedTempFile {
 
 fn load(text: &str, label: Option<&str>) -> Result<ImageSet, DataError> {
     let file = file(text);
-    let options = source::Options { label: label.map(String::from), ..source::Options::default() };
-    source::open(file.path(), &options).map(|splits| splits.train.expect("a training set"))
+    let options = format::Options { label: label.map(String::from), ..format::Options::default() };
+    format::open(file.path(), &options)
+        .map(|mut splits| splits.take(SplitName::Train).expect("a training set"))
 }
 
 fn refusal(text: &str, label: Option<&str>) -> String {
     let file = file(text);
-    let error = csv::load(file.path(), label, &Limits::default()).expect_err("refused");
+    let options = format::Options { label: label.map(String::from), ..format::Options::default() };
+    let read = common::load_as("a table (CSV)", file.path(), &options);
+    let error = read.expect_err("refused");
     message(&error).replace(&file.path().display().to_string(), "F")
 }
 
@@ -34,7 +37,7 @@ fn iris_is_read_with_and_without_a_header() {
         assert_eq!(set.shape().to_string(), "1×2×1");
         assert_eq!(set.classes(), ["setosa", "versicolor", "virginica"]);
         assert_eq!(set.labels(), [0, 1, 2, 0]);
-        assert_eq!(set.floats(), Some(&[5.1, 3.5, 7.0, 3.2, 6.3, -3.3, 4.9, 3.0][..]));
+        assert_eq!(common::numbers(&set), Some(vec![5.1, 3.5, 7.0, 3.2, 6.3, -3.3, 4.9, 3.0]));
     }
     let other = rows.replace(',', ";").replace(' ', "");
     assert_eq!(load(&other, None).expect("readable").len(), 4);
@@ -72,7 +75,7 @@ fn what_is_no_table_is_refused_with_line_and_column() {
         ("a,b,y\n1,2,0\n1,x,1\n", "F: line 3, column 2 (b): expected a number, got \"x\""),
         ("1,2,0\n1,,1\n", "F: line 2, column 2: expected a number, got nothing"),
         ("1,nan,0\n", "F: line 1, column 2: expected a number, got \"nan\""),
-        ("1,1e99,0\n", "F: line 1, column 2: expected a number, got \"1e99\""),
+        ("1,1e999,0\n", "F: line 1, column 2: expected a number, got \"1e999\""),
         ("1,2,0\n1,2\n", "F: line 2: expected 3 columns, as in the first line, got 2"),
         (
             "a,y\n1,0\n2,0.5\n",
@@ -90,7 +93,7 @@ fn what_is_no_table_is_refused_with_line_and_column() {
         ("a,y\n", "F: rows: expected at least one, got none"),
         (
             "404: Not Found",
-            "F: columns: expected a column of labels and 1 to 4096 of numbers, separated by commas, \
+            "F: columns: expected a column of labels and 1 to 16777216 of numbers, separated by commas, \
              semicolons or tabs, got 1 column, beginning with \"404: Not Found\"",
         ),
     ];
@@ -99,10 +102,11 @@ fn what_is_no_table_is_refused_with_line_and_column() {
     }
     let file = NamedTempFile::new().expect("a file");
     fs::write(file.path(), b"a,b\n1,2\n\xff,3\n").expect("written");
-    let error = csv::load(file.path(), None, &Limits::default()).expect_err("no UTF-8");
+    let error = common::load_within("a table (CSV)", file.path(), &Limits::default())
+        .expect_err("no UTF-8");
     assert!(message(&error).ends_with("line 3, column 1: expected text in UTF-8, got other bytes"));
     let limits = Limits { max_bytes: 8, ..Limits::default() };
-    let error = csv::load(file.path(), None, &limits).expect_err("too large");
+    let error = common::load_within("a table (CSV)", file.path(), &limits).expect_err("too large");
     assert!(matches!(error, DataError::Limit { bytes: Some(12), limit: 8, .. }));
 }
 

@@ -1,9 +1,11 @@
 //! Folders of images: layouts that are read, and those that are refused by name.
 
-use dnn_core::InputContract;
-use dnn_data::folder::{self, FolderOptions, OnBadImage, is_image_folder};
+mod common;
+
+use dnn_data::InputContract;
+use dnn_data::folder::{FolderOptions, OnBadImage};
 use dnn_data::image::write_png;
-use dnn_data::{ImageShape, Splits, source};
+use dnn_data::{ImageShape, Splits, format};
 use std::fs;
 use std::path::Path;
 
@@ -21,7 +23,8 @@ fn picture(path: impl AsRef<Path>, shade: u8) {
 }
 
 fn load(root: &Path, options: &FolderOptions) -> Result<Splits, String> {
-    folder::load(root, options, &|_, _| ()).map_err(|error| error.to_string())
+    let options = format::Options { folder: options.clone(), ..format::Options::default() };
+    common::load_as("a folder for each class", root, &options).map_err(|error| error.to_string())
 }
 
 fn shades(set: &dnn_data::ImageSet) -> Vec<u8> {
@@ -43,16 +46,17 @@ fn splits_and_classes_are_folders_in_alphabetical_order() {
     fs::write(at("train/cat/notes.txt"), "none").expect("written");
     fs::write(at("train/cat/.hidden.png"), "none").expect("written");
     fs::create_dir(at("train/.git")).expect("made");
-    assert!(is_image_folder(root.path()));
+    let source = format::Source::of(root.path(), &format::Options::default()).expect("found");
+    assert!(source.has_image_files());
 
     let splits = load(root.path(), &options()).expect("sound");
-    let train = splits.train.expect("there");
+    let train = splits.train().expect("there");
     assert_eq!(train.classes(), ["cat", "non-cat"]);
     assert_eq!(train.labels(), [0, 0, 0, 1]);
     assert_eq!(shades(&train), [10, 2, 3, 1]);
     assert!(train.files()[2].ends_with("cat/deep/er/3.png"));
-    assert_eq!(shades(&splits.test.expect("there")), [4, 5]);
-    assert_eq!(shades(&splits.validation.expect("there")), [6, 7]);
+    assert_eq!(shades(&splits.test().expect("there")), [4, 5]);
+    assert_eq!(shades(&splits.validation().expect("there")), [6, 7]);
 }
 
 #[test]
@@ -63,12 +67,12 @@ fn the_door_for_all_data_opens_folders_of_images() {
             picture(root.path().join(format!("{class}/{i}.png")), i);
         }
     }
-    let splits = source::open(root.path(), &source::Options::default()).expect("found");
-    let train = splits.train.expect("there");
+    let splits = format::open(root.path(), &format::Options::default()).expect("found");
+    let train = splits.train().expect("there");
     assert_eq!((train.len(), train.shape().n_bytes()), (8, 64 * 64 * 3));
-    let asked = source::Options { folder: options(), ..source::Options::default() };
-    let splits = source::open(root.path(), &asked).expect("found");
-    assert_eq!(splits.test.expect("there").shape(), SHAPE);
+    let asked = format::Options { folder: options(), ..format::Options::default() };
+    let splits = format::open(root.path(), &asked).expect("found");
+    assert_eq!(splits.test().expect("there").shape(), SHAPE);
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn a_share_of_each_class_is_kept_apart_and_the_seed_says_which() {
     let with = |seed, n_threads| {
         let splits = load(root.path(), &FolderOptions { seed, n_threads, ..options() });
         let splits = splits.expect("sound");
-        (splits.train.expect("there"), splits.test.expect("there"))
+        (splits.train().expect("there").clone(), splits.test().expect("there").clone())
     };
     let (train, test) = with(1, 1);
     assert_eq!(test.labels(), [0, 0, 1, 1]);
@@ -92,7 +96,7 @@ fn a_share_of_each_class_is_kept_apart_and_the_seed_says_which() {
     assert_eq!(with(1, 3), (train.clone(), test.clone()), "whatever the number of threads");
     assert_ne!(with(2, 1).1, test);
     let whole = load(root.path(), &FolderOptions { test_share: 0.0, ..options() }).expect("sound");
-    assert_eq!((whole.train.expect("there").len(), whole.test), (20, None));
+    assert_eq!((whole.train().expect("there").len(), whole.test()), (20, None));
     let error = load(root.path(), &FolderOptions { test_share: 0.01, ..options() });
     assert!(error.expect_err("none").contains("of the 10 images of class a a share of 0.01"));
     assert!(load(root.path(), &FolderOptions { test_share: 1.0, ..options() }).is_err());
@@ -121,7 +125,7 @@ fn all_bad_files_are_listed_or_left_out() {
     let options = FolderOptions { on_bad_image: OnBadImage::Skip, ..options };
     let splits = load(root.path(), &options).expect("the rest is sound");
     assert_eq!(splits.rejected.len(), 3);
-    let train = splits.train.expect("there");
+    let train = splits.train().expect("there");
     assert_eq!(shades(&train), [10, 11, 12, 13, 20, 21, 22, 23]);
     assert_eq!(train.labels(), [0, 0, 0, 0, 1, 1, 1, 1]);
     assert!(train.files()[7].ends_with("b/3.png"));
@@ -176,7 +180,7 @@ fn links_are_followed_but_not_back_up() {
     symlink(at("data/b/2.png"), at("data/b/3.png")).expect("linked");
     let options = FolderOptions { test_share: 0.0, ..options() };
     let splits = load(&at("data"), &options).expect("sound");
-    assert_eq!(shades(&splits.train.expect("there")), [1, 2, 2]);
+    assert_eq!(shades(&splits.train().expect("there")), [1, 2, 2]);
     symlink(at("data"), at("data/b/loop")).expect("linked");
     let error = load(&at("data"), &options).expect_err("refused");
     assert!(error.contains("a link that leads back up"), "{error}");
@@ -198,5 +202,5 @@ fn a_pipe_among_the_images_is_not_waited_for() {
     assert!(error.ends_with("2.png: open failed: a device or a pipe, not a file"), "{error}");
     let skip = FolderOptions { on_bad_image: OnBadImage::Skip, ..options() };
     let splits = load(root.path(), &skip).expect("the others");
-    assert_eq!((splits.train.expect("train").len(), splits.rejected.len()), (2, 1));
+    assert_eq!((splits.train().expect("train").len(), splits.rejected.len()), (2, 1));
 }

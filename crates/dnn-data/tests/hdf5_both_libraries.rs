@@ -6,7 +6,7 @@
 mod common;
 
 use common::{every_file, fixture, message};
-use dnn_data::hdf5::{self, Backend, Names, Options};
+use dnn_data::hdf5::{Backend, Options};
 
 /// Files that only one of them reads: `hdf5_fixtures.rs` says why. Of a chunk that unpacks to more
 /// than it should (`bomb`), the C library takes the beginning.
@@ -24,8 +24,8 @@ fn both_read_the_same_values_or_refuse_alike() {
         if ONE_ONLY.contains(&stem.as_str()) {
             continue;
         }
-        let by_pure = hdf5::load_file(&path, &options(Backend::Pure));
-        let by_c = hdf5::load_file(&path, &options(Backend::CLibrary));
+        let by_pure = common::load_hdf5(&path, &options(Backend::Pure));
+        let by_c = common::load_hdf5(&path, &options(Backend::CLibrary));
         match (by_pure, by_c) {
             (Ok(pure), Ok(c)) => {
                 for (pure, c) in [(&pure.train, &c.train), (&pure.test, &c.test)] {
@@ -81,7 +81,7 @@ fn both_read_labels_of_every_integer_type() {
     let datasets = hdf5::describe(&file, &options(Backend::Pure)).expect("readable").datasets;
     for name in datasets.into_iter().map(|d| d.name).filter(|name| name.starts_with("y_")) {
         let names = Names { images: "x".into(), labels: name.clone(), classes: None };
-        let by = |backend| hdf5::load_named(&file, &names, &options(backend)).expect(&name);
+        let by = |backend| common::load_hdf5_named(&file, &names, &options(backend)).expect(&name);
         assert_eq!(by(Backend::Pure), by(Backend::CLibrary), "{name}");
     }
 }

@@ -74,10 +74,10 @@ fn read(path: &Path, options: &Options) -> (bool, Duration) {
         let text = message(error);
         assert!(text.contains(&path.display().to_string()), "{text}");
     };
-    let splits = hdf5::load_file(path, options);
+    let splits = common::load_hdf5(path, options);
     match &splits {
         Ok(splits) => {
-            for set in [&splits.train, &splits.test].into_iter().flatten() {
+            for set in [&splits.train(), &splits.test()].into_iter().flatten() {
                 assert_eq!(set.pixels().len(), set.len() * set.shape().n_bytes());
                 assert!(set.labels().iter().all(|&label| (label as usize) < set.classes().len()));
             }
@@ -141,7 +141,7 @@ fn a_file_cut_anywhere_is_truncated() {
         let first = if name == "userblock" { 520 } else { 1 };
         for n in (first..whole.len()).step_by(37).chain([whole.len() - 1]) {
             fs::write(&path, &whole[..n]).expect("written");
-            let error = hdf5::load_file(&path, &options(1 << 20)).expect_err("cut");
+            let error = common::load_hdf5(&path, &options(1 << 20)).expect_err("cut");
             let text = message(&error);
             assert!(text.contains("cut.h5: the file is truncated: "), "{name}, {n} bytes: {text}");
             assert!(text.contains(&format!(": {n} bytes")), "{name}, {n} bytes: {text}");
@@ -150,7 +150,7 @@ fn a_file_cut_anywhere_is_truncated() {
     let whole = fs::read(fixture("contiguous")).expect("readable");
     fs::write(&path, &whole[..2000]).expect("written");
     assert_eq!(
-        message(&hdf5::load_file(&path, &options(1 << 20)).expect_err("cut")),
+        message(&common::load_hdf5(&path, &options(1 << 20)).expect_err("cut")),
         format!(
             "{}: the file is truncated: 2000 bytes where {} are expected, so it must be fetched or \
              copied again",
@@ -212,13 +212,13 @@ fn a_damaged_extent_allocates_nothing() {
     for (n_images, n_labels, max_bytes, expected) in cases {
         fs::write(&path, with_extents(n_images, n_labels)).expect("written");
         LARGEST.store(0, Ordering::Relaxed);
-        let error = hdf5::load_file(&path, &options(max_bytes)).expect_err("too large");
+        let error = common::load_hdf5(&path, &options(max_bytes)).expect_err("too large");
         assert!(LARGEST.load(Ordering::Relaxed) < 64 << 10);
         assert!(message(&error).contains(expected), "{}", message(&error));
     }
     // And of images alone: 192 MB in a file of 2 kB is within the limit, but cannot be.
     LARGEST.store(0, Ordering::Relaxed);
-    let error = hdf5::load_file(&fixture("huge"), &options(4 * GIB)).expect_err("too large");
+    let error = common::load_hdf5(&fixture("huge"), &options(4 * GIB)).expect_err("too large");
     assert!(LARGEST.load(Ordering::Relaxed) < 64 << 10);
     assert!(message(&error).contains("its extent of 192000000 bytes cannot be in a file of 2094"));
 }
@@ -238,7 +238,7 @@ fn a_chunk_of_a_damaged_size_allocates_nothing() {
     bytes[at + 24..at + 28].fill(0xff);
     fs::write(&path, bytes).expect("written");
     LARGEST.store(0, Ordering::Relaxed);
-    let text = message(&hdf5::load_file(&path, &options(1 << 30)).expect_err("4 GB"));
+    let text = message(&common::load_hdf5(&path, &options(1 << 30)).expect_err("4 GB"));
     assert!(LARGEST.load(Ordering::Relaxed) < 64 << 10, "{text}");
     assert!(text.contains("`train_set_x` is incomplete: a chunk ends at byte 429497"), "{text}");
     assert!(text.ends_with("of a file of 9744 bytes"), "{text}");
@@ -248,7 +248,7 @@ fn a_chunk_of_a_damaged_size_allocates_nothing() {
 fn a_chunk_that_unpacks_to_more_than_it_should_is_not_unpacked() {
     let _alone = alone();
     LARGEST.store(0, Ordering::Relaxed);
-    let error = hdf5::load_file(&fixture("bomb"), &options(1 << 30)).expect_err("16 MB for 72");
+    let error = common::load_hdf5(&fixture("bomb"), &options(1 << 30)).expect_err("16 MB for 72");
     let text = message(&error);
     assert!(text.contains("bomb.h5: reading `train_set_x` failed"), "{text}");
     assert!(LARGEST.load(Ordering::Relaxed) < 64 << 10, "{text}");

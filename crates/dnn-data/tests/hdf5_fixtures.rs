@@ -5,8 +5,9 @@
 mod common;
 
 use common::{backends, fixture, message};
-use dnn_data::hdf5::{self, Backend, Names, Options};
-use dnn_data::{DataError, Splits};
+use dnn_data::Names;
+use dnn_data::hdf5::{self, Backend, Options};
+use dnn_data::{DataError, SplitName, Splits};
 use std::path::Path;
 
 /// What `make.py` calls X: (4, 2, 3, 3).
@@ -53,15 +54,15 @@ fn every_encoding_gives_the_same_images_and_labels() {
     for backend in backends() {
         let options = Options { backend, ..Options::default() };
         for (name, classes) in READ {
-            let splits = hdf5::load_file(&fixture(name), &options)
+            let splits = common::load_hdf5(&fixture(name), &options)
                 .unwrap_or_else(|e| panic!("{name} by {backend:?}: {}", message(&e)));
-            let train = splits.train.expect("a training set");
+            let train = splits.train().expect("a training set");
             assert_eq!(train.pixels(), pixels(), "{name}");
             assert_eq!(train.shape().to_string(), "2×3×3", "{name}");
             assert_eq!(train.labels(), [1, 0, 1, 1], "{name}");
             assert_eq!(train.classes(), classes, "{name}");
-            assert_eq!(splits.train_path, Some(fixture(name)));
-            assert_eq!((splits.test, splits.test_path), (None, None));
+            assert_eq!(splits.path(SplitName::Train), Some(&*fixture(name)));
+            assert_eq!((splits.test(), splits.path(SplitName::Test)), (None, None));
         }
     }
 }
@@ -79,7 +80,7 @@ fn labels_of_every_integer_type_are_the_same() {
         assert_eq!(names.len(), 16, "signed and unsigned, 1 to 8 bytes, both byte orders");
         for labels in names {
             let names = Names { images: "x".into(), labels: labels.clone(), classes: None };
-            let set = hdf5::load_named(&file, &names, &options).expect(&labels);
+            let set = common::load_hdf5_named(&file, &names, &options).expect(&labels);
             assert_eq!(set.labels(), [1, 0, 1, 1], "{labels} by {backend:?}");
         }
     }
@@ -90,23 +91,24 @@ fn labels_of_every_integer_type_are_the_same() {
 fn what_only_one_library_reads_the_other_refuses_with_a_reason() {
     let by_pure = |name: &str| {
         let options = Options { backend: Backend::Pure, ..Options::default() };
-        hdf5::load_file(&fixture(name), &options)
+        common::load_hdf5(&fixture(name), &options)
     };
     let refusal = |name: &str| message(&by_pure(name).expect_err(name));
     assert!(
         refusal("soft_links").contains("this reader does not follow soft links, if that is one")
     );
     assert!(refusal("index_btree2").contains("version 2 B-tree chunk index"));
-    let lzf = by_pure("lzf").expect("readable").train.expect("a training set");
+    let lzf = by_pure("lzf").expect("readable").take(SplitName::Train).expect("a training set");
     assert_eq!(lzf.pixels(), pixels());
     #[cfg(feature = "libhdf5")]
     {
         let by_c = |name: &str| {
             let options = Options { backend: Backend::CLibrary, ..Options::default() };
-            hdf5::load_file(&fixture(name), &options)
+            common::load_hdf5(&fixture(name), &options)
         };
         for name in ["soft_links", "index_btree2"] {
-            let train = by_c(name).expect("readable").train.expect("a training set");
+            let train =
+                by_c(name).expect("readable").take(SplitName::Train).expect("a training set");
             assert_eq!((train.pixels(), train.labels()), (&pixels()[..], &[1, 0, 1, 1][..]));
         }
         let lzf = message(&by_c("lzf").expect_err("a filter of h5py"));
@@ -118,29 +120,32 @@ fn what_only_one_library_reads_the_other_refuses_with_a_reason() {
 fn one_file_can_hold_both_splits_grey_images_or_datasets_of_other_names() {
     for backend in backends() {
         let options = Options { backend, ..Options::default() };
-        let load =
-            |name: &str| -> Splits { hdf5::load_file(&fixture(name), &options).expect("readable") };
-        let test = load("both").test.expect("a test set");
+        let load = |name: &str| -> Splits {
+            common::load_hdf5(&fixture(name), &options).expect("readable")
+        };
+        let test = load("both").take(SplitName::Test).expect("a test set");
         assert_eq!(test.image(0), &pixels()[18..36]);
         assert_eq!(test.image(1), &pixels()[..18]);
         assert_eq!(test.labels(), [0, 1]);
 
-        let grey = load("grey").train.expect("a training set");
+        let grey = load("grey").take(SplitName::Train).expect("a training set");
         assert_eq!(grey.shape().channels, 1);
         assert_eq!(grey.image(0), [0, 21, 42, 63, 84, 105]);
-        assert_eq!(load("grey_without_channel").train, Some(grey));
+        assert_eq!(load("grey_without_channel").take(SplitName::Train), Some(grey));
 
         let mut names =
             Names { images: "photos/x".into(), labels: "/photos/y".into(), classes: None };
-        let named = hdf5::load_named(&fixture("named"), &names, &options).expect("readable");
+        let named = common::load_hdf5_named(&fixture("named"), &names, &options).expect("readable");
         assert_eq!(named.pixels(), pixels());
         // Two labels are no reason to call anything a cat.
-        assert_eq!(named.classes(), load("no_classes").train.expect("a set").classes());
+        assert_eq!(named.classes(), load("no_classes").train().expect("a set").classes());
         names.labels = "photos/yy".into();
-        let missing = hdf5::load_named(&fixture("named"), &names, &options).expect_err("missing");
+        let missing =
+            common::load_hdf5_named(&fixture("named"), &names, &options).expect_err("missing");
         assert!(message(&missing).contains("no dataset `photos/yy`, did you mean `photos/y`?"));
         names.labels = "photos".into();
-        let group = hdf5::load_named(&fixture("named"), &names, &options).expect_err("a group");
+        let group =
+            common::load_hdf5_named(&fixture("named"), &names, &options).expect_err("a group");
         assert!(message(&group).contains("no dataset `photos`"), "{}", message(&group));
     }
 }
@@ -177,7 +182,7 @@ fn what_cannot_be_used_is_refused_with_a_reason() {
     for backend in backends() {
         let options = Options { backend, ..Options::default() };
         for (name, expected) in REFUSED {
-            let error = hdf5::load_file(&fixture(name), &options).expect_err(name);
+            let error = common::load_hdf5(&fixture(name), &options).expect_err(name);
             assert!(matches!(error, DataError::Hdf5(_)));
             let message = message(&error);
             assert!(message.contains(expected), "{name} by {backend:?}: {message}");
@@ -198,13 +203,16 @@ fn floats_are_images_or_a_table() {
     };
     for backend in backends() {
         let options = Options { backend, ..Options::default() };
-        let load = |path: &Path| hdf5::load_file(path, &options);
+        let load = |path: &Path| common::load_hdf5(path, &options);
         let refusal = || message(&load(&path).expect_err("refused"));
         // From 0 to 1, by NumPy's division.
-        let train = load(&fixture("float_images")).expect("readable").train.expect("a set");
+        let train = load(&fixture("float_images"))
+            .expect("readable")
+            .take(SplitName::Train)
+            .expect("a set");
         assert_eq!((train.shape().to_string(), train.pixels()), ("2×3×3".into(), &pixels()[..]));
-        let expected: Vec<f32> = pixels().iter().map(|&b| (f64::from(b) / 255.0) as f32).collect();
-        assert_eq!(train.floats(), Some(&expected[..]));
+        let expected: Vec<f64> = pixels().iter().map(|&b| f64::from(b) / 255.0).collect();
+        assert_eq!(common::numbers(&train), Some(expected));
 
         let table = |x: &[f32], shape: &'static [u64]| {
             let x = x.to_vec();
@@ -213,9 +221,9 @@ fn floats_are_images_or_a_table() {
             }
         };
         write(&table(&[1.5, -2.0, 3.0, 4.0, 5.0, 600.0], &[2, 3]), &[1, 0]);
-        let train = load(&path).expect("readable").train.expect("a set");
+        let train = load(&path).expect("readable").take(SplitName::Train).expect("a set");
         assert_eq!(train.shape().to_string(), "1×3×1");
-        assert_eq!(train.floats(), Some(&[1.5, -2.0, 3.0, 4.0, 5.0, 600.0][..]));
+        assert_eq!(common::numbers(&train), Some(vec![1.5, -2.0, 3.0, 4.0, 5.0, 600.0]));
         write(&table(&[1.5, f32::INFINITY], &[2, 1]), &[1, 0]);
         let expected = "x.h5: feature 0 of example 1: expected a finite number, got inf";
         assert!(refusal().ends_with(expected), "{}", refusal());
@@ -236,14 +244,14 @@ fn limits_hold() {
     for backend in backends() {
         let mut options = Options { backend, ..Options::default() };
         options.limits.max_bytes = 71;
-        let error = hdf5::load_file(&fixture("no_classes"), &options).expect_err("72 bytes");
-        let expected = "`train_set_x` of shape (4, 2, 3, 3) would take 72 bytes in memory, the \
+        let error = common::load_hdf5(&fixture("no_classes"), &options).expect_err("72 bytes");
+        let expected = "the training set, 4 images of 2×3×3, would take 72 bytes in memory, the \
                         limit is 71 bytes";
         assert!(message(&error).ends_with(expected), "{}", message(&error));
         options.limits.max_bytes = 200;
-        assert!(hdf5::load_file(&fixture("contiguous"), &options).is_ok());
+        assert!(common::load_hdf5(&fixture("contiguous"), &options).is_ok());
         options.limits.max_classes = 1;
-        let error = hdf5::load_file(&fixture("no_classes"), &options).expect_err("two classes");
+        let error = common::load_hdf5(&fixture("no_classes"), &options).expect_err("two classes");
         assert!(message(&error).contains("entry 0 is 1, expected a class index below 1"));
     }
 }

@@ -40,9 +40,9 @@ fn folder(files: &[(&str, Splits)]) -> TempDir {
 
 /// The shades of the training and the test set that are found.
 fn shades(folder: &TempDir) -> Result<(Option<u8>, Option<u8>), DataError> {
-    let splits = hdf5::load_pair(folder.path(), &Options::default())?;
-    let shade = |set: Option<ImageSet>| set.map(|set| set.pixels()[0]);
-    Ok((shade(splits.train), shade(splits.test)))
+    let splits = common::load_hdf5(folder.path(), &Options::default())?;
+    let shade = |set: Option<&ImageSet>| set.map(|set| set.pixels()[0]);
+    Ok((shade(splits.train()), shade(splits.test())))
 }
 
 #[test]
@@ -80,10 +80,10 @@ fn several_candidates_or_none_are_an_error_that_lists_them() {
     let other = tempfile::tempdir().expect("a folder");
     fs::copy(fixture("named"), other.path().join("named.h5")).expect("copied");
     assert!(message(&shades(&other).expect_err("nothing")).ends_with("found `named.h5`"));
-    let missing = hdf5::load_pair(&other.path().join("none"), &Options::default());
+    let missing = common::load_hdf5(&other.path().join("none"), &Options::default());
     assert!(message(&missing.expect_err("no folder")).contains("none: open failed: No such file"));
-    let file = hdf5::load_pair(&other.path().join("named.h5"), &Options::default());
-    assert!(message(&file.expect_err("a file")).contains("expected a folder of HDF5 files"));
+    let file = common::load_hdf5(&other.path().join("named.h5"), &Options::default());
+    assert!(message(&file.expect_err("other names")).contains("`train_set_x`"));
 }
 
 #[test]
@@ -123,6 +123,6 @@ fn classes_of_one_file_hold_for_the_other() {
     test.create_dataset("test_set_x").with_u8_data(&[7; 18]).with_shape(&[1, 2, 3, 3]);
     test.create_dataset("test_set_y").with_u8_data(&[1]);
     test.write(folder.path().join("test.h5")).expect("written");
-    let splits = hdf5::load_pair(folder.path(), &Options::default()).expect("a pair");
-    assert_eq!(splits.test.expect("a test set").classes(), ["chien", "château"]);
+    let splits = common::load_hdf5(folder.path(), &Options::default()).expect("a pair");
+    assert_eq!(splits.test().expect("a test set").classes(), ["chien", "château"]);
 }

@@ -40,8 +40,8 @@ fn images_labels_classes_and_factors_come_back() {
     hdf5::write_splits(&path, &splits, &factors).expect("written");
     for backend in backends() {
         let options = Options { backend, ..Options::default() };
-        let back = hdf5::load_file(&path, &options).expect("readable");
-        assert!(back.train == splits.train && back.test == splits.test);
+        let back = common::load_hdf5(&path, &options).expect("readable");
+        assert!(back.train() == splits.train() && back.test() == splits.test());
         assert_eq!(hdf5::load_factors(&path, &options).expect("readable"), factors);
     }
     let bytes = fs::read(&path).expect("there");

@@ -2,9 +2,9 @@
 
 #![cfg(feature = "image")]
 
-use dnn_core::{InputContract, ResizeFilter};
 use dnn_data::image::{DecodeLimits, Rendering, decode_bytes, decode_file, write_png};
 use dnn_data::{ImageShape, preprocess};
+use dnn_data::{InputContract, ResizeFilter};
 use std::path::PathBuf;
 
 fn fixture(name: &str) -> PathBuf {

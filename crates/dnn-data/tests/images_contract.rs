@@ -6,7 +6,8 @@
 mod common;
 
 use common::real_data;
-use dnn_core::{InputContract, Real};
+use dnn_core::Real;
+use dnn_data::InputContract;
 use dnn_data::hdf5::{self, Factors, Options};
 use dnn_data::image::{DecodeLimits, load_features, write_png};
 use dnn_data::{ImageSet, ImageShape, Splits};
@@ -34,8 +35,8 @@ fn through_hdf5(shape: ImageShape, folder: &Path) -> ImageSet {
     let splits = Splits::new(Some(set), None).expect("one split");
     let path = folder.join("set.h5");
     hdf5::write_splits(&path, &splits, &Factors::default()).expect("written");
-    let read = hdf5::load_file(&path, &Options::default()).expect("read back");
-    read.train.expect("the training set")
+    let read = common::load_hdf5(&path, &Options::default()).expect("read back");
+    read.train().expect("the training set").clone()
 }
 
 #[test]
@@ -65,9 +66,9 @@ fn a_grey_image_exported_from_a_training_set_is_its_column() {
 fn the_courses_images_exported_are_their_columns() {
     let Some(data) = real_data() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let splits = hdf5::load_pair(&data, &Options::default()).expect("the course's files");
-    check::<f64>(&splits.train.expect("train"), 10, folder.path());
-    check::<f64>(&splits.test.expect("test"), 10, folder.path());
+    let splits = common::load_hdf5(&data, &Options::default()).expect("the course's files");
+    check::<f64>(&splits.train().expect("train"), 10, folder.path());
+    check::<f64>(&splits.test().expect("test"), 10, folder.path());
 }
 
 /// A data file is never resized behind the user's back; a picture is, that is what its contract

@@ -7,17 +7,18 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Loss, Network, Real};
+use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
-use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine, Pass};
+use dnn_train::engine::{Engine, EngineOptions, Pass};
 use dnn_train::optimizer::{Adam, GradientDescent, Optimizer, Step};
+use dnn_train::{CrossEntropy, Trainable, dense_engine, gram_engine};
 use nalgebra::DMatrix;
 
 /// Layers, examples, and how many of them a batch has; 0 for all.
 const SIZES: [(&[usize], usize, usize); 2] =
     [(&[12_288, 20, 7, 5, 1], 209, 0), (&[768, 512, 512, 10], 2_048, 128)];
 
-fn iterate<F: Real>(
+fn iterate<F: Trainable>(
     c: &mut Criterion,
     (what, size, flops): (&str, &str, usize),
     engine: &mut dyn Engine<F>,
@@ -39,14 +40,15 @@ fn iterate<F: Real>(
     });
 }
 
-fn engines<F: Real>(c: &mut Criterion) {
+fn engines<F: Trainable>(c: &mut Criterion) {
     let mut rng = Generator::new(RngKind::Modern, 1).expect("a seed it takes");
     for (dims, m, batch) in SIZES {
-        let loss = match dims[dims.len() - 1] {
-            1 => Loss::BinaryCrossEntropy,
-            _ => Loss::SoftmaxCrossEntropy,
+        let output = match dims[dims.len() - 1] {
+            1 => OutputActivation::Sigmoid,
+            _ => OutputActivation::Softmax,
         };
-        let architecture = Architecture::new(dims.to_vec(), Activation::Relu, loss);
+        let cost = CrossEntropy::new(output);
+        let architecture = Architecture::new(dims.to_vec(), Activation::Relu, output);
         let network = Network::<F>::initialize(&architecture, Init::Lecun, &mut rng)
             .expect("a sound network");
         let x = DMatrix::from_fn(dims[0], m, |_, _| F::of(rng.uniform()));
@@ -64,11 +66,11 @@ fn engines<F: Real>(c: &mut Criterion) {
         for named in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
             let optimizer = named.build();
             let id = (named.name(), &*size, flops);
-            let mut dense = DenseEngine::new(&network, &*optimizer, &x, &labels, options);
-            iterate(c, id, &mut dense, &*optimizer, &batches);
+            let mut dense = dense_engine(&network, &cost, &*optimizer, &x, &labels, options);
+            iterate(c, id, &mut *dense, &*optimizer, &batches);
             if optimizer.is_linear() && batch == 0 {
-                let mut gram = GramEngine::new(&network, &*optimizer, &x, &labels, options);
-                iterate(c, id, &mut gram, &*optimizer, &batches);
+                let mut gram = gram_engine(&network, &cost, &*optimizer, &x, &labels, options);
+                iterate(c, id, &mut *gram, &*optimizer, &batches);
             }
         }
     }

@@ -6,7 +6,8 @@
 //! are functions of seed and iteration and need no state.
 
 use crate::config::TrainConfig;
-use crate::trainer::{CostPoint, ValidationPoint};
+use crate::health::LayerHealth;
+use crate::history::{CostPoint, ValidationPoint};
 use dnn_core::{Precision, Real};
 use nalgebra::{DMatrix, DMatrixViewMut};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// Version of the format that is written; another one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const PROGRESS: &str = "progress";
 const CHECKSUM: &str = "checksum";
 
@@ -45,6 +46,14 @@ pub struct Progress {
     pub plateaus: u32,
     /// Sum and number of the batches' costs since the last logged one.
     pub since_log: (f64, usize),
+    /// How the hidden layers fared at the last logged iteration.
+    pub health: Vec<LayerHealth>,
+}
+
+/// The part of a [`Progress`] that every version of the format has.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
 }
 
 /// Where training stands.
@@ -80,6 +89,17 @@ pub enum CheckpointError {
         expected: String,
         /// Of the content as it is.
         got: String,
+    },
+    /// Another version of this library wrote it.
+    #[error(
+        "it has version {got} of the checkpoint format, and this program reads version {expected}; \
+         finish the run with the program that began it, or train anew from its configuration"
+    )]
+    Version {
+        /// The version that this library reads.
+        expected: u32,
+        /// The version of the file.
+        got: u32,
     },
     /// A tensor is missing or has another shape than the network's.
     #[error("tensor {name}: expected {expected}, got {got}")]
@@ -231,11 +251,13 @@ impl Checkpoint {
         if got != *expected && !cfg!(fuzzing) {
             return Err(CheckpointError::Checksum { expected: expected.clone(), got });
         }
-        let progress = progress.map_err(|error| CheckpointError::Other(error.to_string()))?;
-        if progress.format != FORMAT {
-            let (then, now) = (progress.format.to_string(), FORMAT.to_string());
-            return Err(CheckpointError::Mismatch { what: "the format's version", then, now });
+        let other = |error: serde_json::Error| CheckpointError::Other(error.to_string());
+        // The version first: what else another version holds need not be understood.
+        let version = serde_json::from_str::<Version>(text).map_err(other)?;
+        if version.format != FORMAT {
+            return Err(CheckpointError::Version { expected: FORMAT, got: version.format });
         }
+        let progress = progress.map_err(other)?;
         if let Some(fault) = progress.fault() {
             return Err(CheckpointError::Other(fault));
         }
@@ -275,6 +297,7 @@ impl Progress {
             plateau: (None, 0),
             plateaus: 0,
             since_log: (0.0, 0),
+            health: Vec::new(),
         }
     }
 
@@ -361,6 +384,28 @@ mod tests {
         assert!(refused(|p| p.plateaus = 1).ends_with("1 plateaus, expected at most 0"));
         let error = refused(|p| p.since_log.1 = 8);
         assert!(error.ends_with("8 costs since the last log, expected at most 7"), "{error}");
+    }
+
+    #[test]
+    fn another_version_is_named_whatever_else_it_holds() {
+        let other = r#"{"format":1,"what":"ever"}"#.to_owned();
+        let tensors = BTreeMap::new();
+        let checksum = Checkpoint { progress: Progress::unread(), tensors }.checksum(&other);
+        let metadata = HashMap::from([(PROGRESS.into(), other), (CHECKSUM.into(), checksum)]);
+        let none = Vec::<(String, TensorView<'_>)>::new();
+        let bytes = safetensors::serialize(none, Some(metadata)).unwrap();
+        let error = Checkpoint::from_bytes(&bytes).unwrap_err();
+        let is_version = matches!(error, CheckpointError::Version { expected: FORMAT, got: 1 });
+        assert!(is_version, "{error}");
+    }
+
+    #[test]
+    fn a_gradient_that_overflowed_is_read_back() {
+        let mut checkpoint = example();
+        let health = LayerHealth { units: 3, dead: 1, saturated: 0.0, gradient_rms: f64::INFINITY };
+        checkpoint.progress.health = vec![health];
+        let read = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap();
+        assert!(!read.progress.health[0].gradient_rms.is_finite());
     }
 
     #[test]

@@ -1,29 +1,14 @@
 //! What is wrong inside a trained network, in words.
 
-use crate::engine::LayerHealth;
 use crate::evaluation::{examples_at_once, selected};
-use crate::trainer::Trainable;
+use crate::health::LayerHealth;
 use dnn_core::network::Workspace;
 use dnn_core::{Activation, DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;
 use std::ops::Range;
 
-/// How each hidden layer of `network` fares on these examples. The gradients' size is not known
-/// from the network alone: it is taken from `trained`, the last look during training.
-///
-/// # Errors
-/// When the examples cannot be read.
-/// # Panics
-/// When they do not have the network's number of features.
-pub fn diagnose<F: Trainable>(
-    network: &Network<F>,
-    examples: &dyn Examples<F>,
-    trained: &[LayerHealth],
-) -> Result<Vec<LayerHealth>, DatasetError> {
-    F::diagnose(network, examples, trained)
-}
-
-pub(crate) fn diagnose_here<F: Real>(
+/// See [`diagnose`](crate::diagnose).
+pub(crate) fn diagnose<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
     trained: &[LayerHealth],
@@ -120,36 +105,6 @@ pub fn findings(health: &[LayerHealth], activations: &[Activation]) -> Vec<Strin
         }
     }
     findings
-}
-
-impl LayerHealth {
-    /// From the values of each unit, and the gradients' size.
-    pub(crate) fn of<F: Real>(
-        units: impl Iterator<Item = impl AsRef<[F]>>,
-        activation: Activation,
-        gradient_rms: f64,
-    ) -> Self {
-        let (mut n_units, mut dead, mut saturated, mut n_values) = (0, 0, 0, 0);
-        for unit in units {
-            let unit = unit.as_ref();
-            n_units += 1;
-            n_values += unit.len();
-            let silent = activation == Activation::Relu && unit.iter().all(|&a| a == F::zero());
-            dead += usize::from(silent);
-            saturated += unit.iter().filter(|a| is_saturated(activation, a.as_f64())).count();
-        }
-        let saturated = if n_values == 0 { 0.0 } else { saturated as f64 / n_values as f64 };
-        Self { units: n_units, dead, saturated, gradient_rms }
-    }
-}
-
-/// Within 1 % of the activation's limits.
-pub(crate) fn is_saturated(activation: Activation, a: f64) -> bool {
-    match activation {
-        Activation::Tanh => a.abs() > 0.98,
-        Activation::Sigmoid => !(0.01..=0.99).contains(&a),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A network's answers on labelled examples.
 
-use crate::trainer::Trainable;
+use crate::cost::{CrossEntropy, mean_cost};
 use dnn_core::metrics::{Prediction, Score, predictions};
 use dnn_core::{DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;
@@ -20,12 +20,12 @@ pub(crate) fn selected<F: Real>(
 /// How many examples are read to be judged: bytes enough for their products to be fast, and fewer
 /// when not all are in memory.
 pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
-    let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 4 * JUDGED_BYTES };
+    let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 16 * JUDGED_BYTES };
     (bytes / (examples.n_features() * size_of::<F>()) / 8 * 8).clamp(8, 256)
 }
 
 /// Bytes of the examples that a thread judges at a time, when they are streamed.
-pub(crate) const JUDGED_BYTES: usize = 4 << 20;
+pub(crate) const JUDGED_BYTES: usize = 1 << 20;
 
 /// The logits of all examples, (n_L, m), some at a time and on all cores. An example's logits do not
 /// depend on what stands beside it, so neither do they on the number of cores.
@@ -84,30 +84,17 @@ pub struct Evaluation<F: Real> {
     pub score: Score,
     /// The most probable class of each example.
     pub predictions: Vec<Prediction>,
-    /// The cost.
+    /// The cost: the mean cross-entropy, all classes alike.
     pub cost: f64,
 }
 
-/// Applies a network to labelled examples.
-///
-/// # Errors
-/// When the examples cannot be read.
-/// # Panics
-/// When they do not have the network's number of features or classes.
-#[doc(alias = "predict")]
-pub fn evaluate<F: Trainable>(
-    network: &Network<F>,
-    examples: &dyn Examples<F>,
-) -> Result<Evaluation<F>, DatasetError> {
-    F::evaluate(network, examples)
-}
-
-pub(crate) fn evaluate_here<F: Real>(
+/// See [`evaluate`](crate::evaluate()).
+pub(crate) fn evaluate<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<Evaluation<F>, DatasetError> {
     let logits = logits(network, examples)?;
-    let cost = network.loss().cost(&logits, examples.labels());
+    let cost = mean_cost(&CrossEntropy::new(network.output()), &logits, examples.labels());
     let probabilities = network.probabilities_of_logits(logits);
     let predictions = predictions(&probabilities);
     let score = Score::of(&predictions, examples.labels());

@@ -99,7 +99,7 @@ impl<'a, F: Real> Subset<'a, F> {
         Self { examples, indices, labels }
     }
 
-    fn theirs(&self, indices: &[usize]) -> Vec<usize> {
+    fn indices_of_all(&self, indices: &[usize]) -> Vec<usize> {
         indices.iter().map(|&i| self.indices[i]).collect()
     }
 }
@@ -121,7 +121,7 @@ impl<F: Real> Examples<F> for Subset<'_, F> {
         None
     }
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        self.examples.read(&self.theirs(indices), x)
+        self.examples.read(&self.indices_of_all(indices), x)
     }
     fn is_streamed(&self) -> bool {
         self.examples.is_streamed()
@@ -132,6 +132,6 @@ impl<F: Real> Examples<F> for Subset<'_, F> {
         epoch: u64,
         x: &mut DMatrix<F>,
     ) -> Result<(), DatasetError> {
-        self.examples.read_for_epoch(&self.theirs(indices), epoch, x)
+        self.examples.read_for_epoch(&self.indices_of_all(indices), epoch, x)
     }
 }

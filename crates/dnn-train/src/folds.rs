@@ -1,15 +1,18 @@
 //! k-fold cross-validation: every example is judged once, by a network that has not seen it.
 
 use crate::config::TrainConfig;
-use crate::evaluation::{evaluate, selected};
+use crate::error::TrainError;
+use crate::evaluation::selected;
 use crate::feed::Subset;
+use crate::history::End;
 use crate::observer::Observer;
-use crate::trainer::{End, TrainError, Trainable, Training};
+use crate::trainable::{Trainable, evaluate};
+use crate::trainer::Training;
 use dnn_core::metrics::Score;
 use dnn_core::{Dataset, Examples, split};
 use serde::{Deserialize, Serialize};
 
-/// What came of one fold.
+/// The result of one fold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
     /// Number of the fold, from 1.
@@ -45,47 +48,85 @@ pub fn check_folds(k: usize, m: usize) -> Result<(), TrainError> {
     if (2..=m).contains(&k) { Ok(()) } else { Err(TrainError::Folds { k, m }) }
 }
 
-/// Trains `k` networks, each on all examples but its fold's, and judges each on its fold. Folds are
-/// drawn with the configured seed, each with its share of every class.
-///
-/// Ends early, with the folds that were finished, when an observer asks for it.
-///
-/// # Errors
-/// [`TrainError`]; when there are fewer examples than folds, or fewer than two folds.
-pub fn cross_validate<F: Trainable>(
-    config: &TrainConfig,
-    examples: &dyn Examples<F>,
-    k: usize,
-    observers: &mut [&mut dyn Observer],
-    mut each: impl FnMut(&Fold),
-) -> Result<Vec<Fold>, TrainError> {
-    let m = examples.n_examples();
-    check_folds(k, m)?;
-    let mut done = Vec::with_capacity(k);
-    for (i, kept) in split::folds(examples.labels(), k, config.rng, config.seed)?.iter().enumerate()
-    {
-        let rest: Vec<_> = (0..m).filter(|i| kept.binary_search(i).is_err()).collect();
+/// The folds of a training set, to be trained one by one.
+pub struct Folds<'a, F: Trainable> {
+    config: &'a TrainConfig,
+    examples: &'a dyn Examples<F>,
+    /// The examples that each fold keeps apart, in ascending order.
+    kept: Vec<Vec<usize>>,
+}
+
+impl<'a, F: Trainable> Folds<'a, F> {
+    /// Draws `k` folds with the configured seed, each with its share of every class.
+    ///
+    /// # Errors
+    /// When there are fewer examples than folds, or fewer than two folds.
+    pub fn new(
+        config: &'a TrainConfig,
+        examples: &'a dyn Examples<F>,
+        k: usize,
+    ) -> Result<Self, TrainError> {
+        check_folds(k, examples.n_examples())?;
+        let kept = split::folds(examples.labels(), k, config.rng, config.seed)?;
+        Ok(Self { config, examples, kept })
+    }
+
+    /// Trains on all examples but those of fold `number`, counted from 1, and judges on these.
+    /// `None` when an observer asked to end.
+    ///
+    /// # Errors
+    /// [`TrainError`]; the other folds can be trained all the same.
+    /// # Panics
+    /// When there is no such fold.
+    pub fn train(
+        &self,
+        number: usize,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Option<Fold>, TrainError> {
+        let Self { config, examples, kept } = self;
+        let kept = &kept[number - 1];
+        let rest: Vec<_> =
+            (0..examples.n_examples()).filter(|i| kept.binary_search(i).is_err()).collect();
         let train: Box<dyn Examples<F> + '_> = if examples.is_streamed() {
-            Box::new(Subset::new(examples, rest))
+            Box::new(Subset::new(*examples, rest))
         } else {
-            Box::new(copied(examples, &rest)?)
+            Box::new(copied(*examples, &rest)?)
         };
-        let validation = copied(examples, kept)?;
+        let validation = copied(*examples, kept)?;
         let training = Training::new(config, &*train).validate_on(Some(&validation));
         let trained = training.run(observers)?;
         if trained.end == End::Asked {
-            break;
+            return Ok(None);
         }
         let judged = evaluate(&trained.network, &validation)?;
-        let fold = Fold {
-            fold: i + 1,
+        Ok(Some(Fold {
+            fold: number,
             train: evaluate(&trained.network, &*train)?.score,
             validation: judged.score,
             validation_cost: judged.cost,
             iterations: trained.iterations,
             end: trained.end,
-        };
-        each(&fold);
+        }))
+    }
+}
+
+/// Trains `k` networks, each on all examples but its fold's, and judges each on its fold. To go on
+/// after a fold that fails, or with some of them: [`Folds`].
+///
+/// Ends early, with the folds that were finished, when an observer asks for it.
+///
+/// # Errors
+/// Those of [`Folds`].
+pub fn cross_validate<F: Trainable>(
+    config: &TrainConfig,
+    examples: &dyn Examples<F>,
+    k: usize,
+    observers: &mut [&mut dyn Observer],
+) -> Result<Vec<Fold>, TrainError> {
+    let folds = Folds::new(config, examples, k)?;
+    let mut done = Vec::with_capacity(k);
+    for number in 1..=k {
+        let Some(fold) = folds.train(number, observers)? else { break };
         done.push(fold);
     }
     Ok(done)
@@ -132,14 +173,15 @@ mod tests {
             c.iterations = 300;
         });
         let config = config.unwrap();
-        let mut seen = 0;
-        let folds = cross_validate(&config, &data, 4, &mut [], |_| seen += 1).unwrap();
-        assert_eq!((folds.len(), seen), (4, 4));
+        let folds = cross_validate(&config, &data, 4, &mut []).unwrap();
+        assert_eq!(folds.iter().map(|fold| fold.fold).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        let one = Folds::new(&config, &data, 4).unwrap().train(3, &mut []).unwrap();
+        assert_eq!(one, Some(folds[2]), "a fold does not depend on those before it");
         let summary = FoldSummary::of(&folds);
         assert_eq!(summary.pooled.total, 40);
         assert!(summary.mean > 0.85 && summary.deviation < 0.2, "{summary:?}");
         for k in [0, 1, 41] {
-            let error = cross_validate(&config, &data, k, &mut [], |_| {}).unwrap_err();
+            let error = cross_validate(&config, &data, k, &mut []).unwrap_err();
             assert!(error.to_string().contains("expected 2 to 40"), "{error}");
         }
     }

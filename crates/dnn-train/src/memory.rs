@@ -22,13 +22,16 @@ pub fn memory_beside_examples<F: Real>(
     const COPIES: usize = 8;
     /// Labels, the order of the epoch, probabilities, predictions; and what reading the labels takes.
     const EXAMPLE: usize = 64;
+    /// Threads that judge, whatever the machine: how many images are in memory decides the order in
+    /// which they are mixed, and that must not depend on the number of cores.
+    const JUDGES: usize = 16;
     let architecture = config.architecture(n_features, n_classes)?;
     let width = size_of::<F>();
     let batch = if config.batch_size == 0 { m } else { config.batch_size.min(m) };
     let units: usize = architecture.layer_dims.iter().sum();
     // A layer has its units' values twice: forward and backward.
     let batches = (feed::IN_MEMORY * n_features + 2 * units).saturating_mul(batch * width);
-    let judged = config.n_threads() * JUDGED_BYTES.max(8 * n_features * width);
+    let judged = JUDGES * JUDGED_BYTES.max(8 * n_features * width);
     Ok(PROGRAM
         .saturating_add(COPIES * architecture.n_parameters() * width)
         .saturating_add(batches)

@@ -1,8 +1,8 @@
 //! Progress, logs, early stopping and the like attach to training here.
 
 use crate::checkpoint::Checkpoint;
-use crate::engine::LayerHealth;
-use crate::trainer::ValidationPoint;
+use crate::health::LayerHealth;
+use crate::history::ValidationPoint;
 
 /// What has just been computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +54,13 @@ pub struct Moment {
 
 /// Watches training.
 pub trait Observer {
+    /// Called once, before the first iteration, when nothing can be refused any more: data,
+    /// configuration and the checkpoint to go on from fit each other. `Stop` ends training there,
+    /// without a checkpoint.
+    fn on_start(&mut self) -> Flow {
+        Flow::Continue
+    }
+
     /// Called once an iteration, between the cost and the update. The first `Stop` of any observer
     /// ends training.
     fn on_iteration(&mut self, event: &IterationEvent<'_>) -> Flow;

@@ -3,24 +3,27 @@
 use crate::batches::Batches;
 use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
 use crate::config::{Monitor, TrainConfig};
-use crate::engine::{Engine, LayerHealth, Pass};
+use crate::cost::{Cost, mean_cost};
+use crate::engine::{Engine, Pass};
+use crate::error::TrainError;
 use crate::feed::Feed;
+use crate::history::{CostPoint, End, Trained, ValidationPoint};
 use crate::observer::{Flow, IterationEvent, Moment, Observer};
 use crate::optimizer::{Optimizer, Step};
 use crate::schedule::{Position, Schedule};
-use crate::trainer::{CostPoint, End, TrainError, Trained, ValidationPoint};
+
 use dnn_core::layer::Dense;
 use dnn_core::metrics::{Score, predictions};
-use dnn_core::{Examples, Loss, Network, Real};
+use dnn_core::{Examples, Network, Real};
 use nalgebra::DVector;
 use std::thread::Scope;
 
 /// A training run under way.
 pub(crate) struct Run<'a, F: Real> {
     config: &'a TrainConfig,
-    loss: Loss,
     engine: &'a mut dyn Engine<F>,
     optimizer: &'a dyn Optimizer<F>,
+    cost: &'a dyn Cost<F>,
     batches: Batches,
     n_iterations: usize,
     validate_every: usize,
@@ -32,7 +35,6 @@ pub(crate) struct Run<'a, F: Real> {
     best_network: Option<Network<F>>,
     /// The network as it was drawn: the shape of what a checkpoint keeps.
     drawn: Network<F>,
-    health: Vec<LayerHealth>,
 }
 
 impl<'a, F: Real> Run<'a, F> {
@@ -42,15 +44,16 @@ impl<'a, F: Real> Run<'a, F> {
         drawn: Network<F>,
         engine: &'a mut dyn Engine<F>,
         optimizer: &'a dyn Optimizer<F>,
+        cost: &'a dyn Cost<F>,
         m: usize,
         held_out: Option<(usize, &'a [u32])>,
         progress: Progress,
     ) -> Self {
         Self {
             config,
-            loss: drawn.loss(),
             engine,
             optimizer,
+            cost,
             batches: Batches::new(
                 m,
                 config.batch_size,
@@ -64,7 +67,6 @@ impl<'a, F: Real> Run<'a, F> {
             judged_at: None,
             best_network: None,
             drawn,
-            health: Vec::new(),
         }
     }
 
@@ -87,13 +89,16 @@ impl<'a, F: Real> Run<'a, F> {
         mut feed: Option<Feed<F>>,
         observers: &mut [&mut dyn Observer],
     ) -> Result<End, TrainError> {
+        if observers.iter_mut().any(|observer| observer.on_start() == Flow::Stop) {
+            return Ok(End::Asked);
+        }
         let start = self.progress.iteration;
         loop {
             let iteration = self.progress.iteration;
             let mut end = (iteration >= self.n_iterations).then_some(End::Completed);
             let mut improved = false;
-            if self.is_time_to_judge(end.is_some()) {
-                improved = self.judge(observers);
+            if iteration.is_multiple_of(self.validate_every) && self.is_unjudged() {
+                improved = self.judge(observers)?;
             }
             // Also when going on from a checkpoint that was made here.
             let patience = self.config.patience;
@@ -104,6 +109,11 @@ impl<'a, F: Real> Run<'a, F> {
                 self.offer_checkpoint(observers, improved, end.is_some());
             }
             if let Some(end) = end {
+                // A validation that is made only because training ends is not part of the
+                // checkpoint: a run that is given more iterations later does not have it.
+                if self.is_unjudged() {
+                    self.judge(observers)?;
+                }
                 return Ok(end);
             }
             if self.iterate(feed.as_mut(), observers)? == Flow::Stop {
@@ -142,7 +152,8 @@ impl<'a, F: Real> Run<'a, F> {
         if let (Some(feed), Some(fed)) = (feed, fed) {
             feed.give_back(fed);
         }
-        if !cost.is_finite() {
+        // The sum as well: a checkpoint keeps it, and JSON has no infinity.
+        if !cost.is_finite() || !(progress.since_log.0 + cost).is_finite() {
             let layer = engine.first_not_finite().unwrap_or(config.hidden.len() + 1);
             return Err(TrainError::Diverged { iteration, cost, layer, learning_rate });
         }
@@ -159,8 +170,17 @@ impl<'a, F: Real> Run<'a, F> {
             if l2 > 0.0 {
                 reported += 0.5 * l2 * engine.squared_weights();
             }
+            if !reported.is_finite() {
+                let layer = engine.first_not_finite().unwrap_or(config.hidden.len() + 1);
+                return Err(TrainError::Diverged {
+                    iteration,
+                    cost: reported,
+                    layer,
+                    learning_rate,
+                });
+            }
             progress.costs.push(CostPoint { iteration, cost: reported });
-            self.health = engine.health();
+            progress.health = engine.health();
         }
         let event = IterationEvent {
             iteration,
@@ -169,7 +189,7 @@ impl<'a, F: Real> Run<'a, F> {
             cost: reported,
             learning_rate,
             log,
-            health: if log { &self.health } else { &[] },
+            health: if log { &progress.health } else { &[] },
             validation: progress.validations.last().copied(),
         };
         let mut stop = false;
@@ -189,20 +209,22 @@ impl<'a, F: Real> Run<'a, F> {
         Ok(Flow::Continue)
     }
 
-    fn is_time_to_judge(&self, at_the_end: bool) -> bool {
+    /// Whether there is a validation set that has not been judged since the last update.
+    fn is_unjudged(&self) -> bool {
         let iteration = self.progress.iteration;
-        self.held_out.is_some()
-            && self.judged_at != Some(iteration)
-            && iteration > 0
-            && (at_the_end || iteration.is_multiple_of(self.validate_every))
+        self.held_out.is_some() && self.judged_at != Some(iteration) && iteration > 0
     }
 
     /// Judges by the validation set; whether it is better than ever.
-    fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> bool {
-        let Some((set, labels)) = self.held_out else { return false };
+    fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> Result<bool, TrainError> {
+        let Some((set, labels)) = self.held_out else { return Ok(false) };
         let logits = self.engine.held_out_logits(set);
         let iteration = self.progress.iteration;
-        let cost = self.loss.cost(&logits, labels);
+        let cost = mean_cost(self.cost, &logits, labels);
+        if !cost.is_finite() {
+            let layer = self.engine.first_not_finite().unwrap_or(self.config.hidden.len() + 1);
+            return Err(TrainError::ValidationDiverged { iteration, cost, layer });
+        }
         let probabilities = self.drawn.probabilities_of_logits(logits);
         let score = Score::of(&predictions(&probabilities), labels);
         let point = ValidationPoint { iteration, cost, score };
@@ -238,7 +260,7 @@ impl<'a, F: Real> Run<'a, F> {
         for observer in observers.iter_mut() {
             observer.on_validation(&point, improved);
         }
-        improved
+        Ok(improved)
     }
 
     fn offer_checkpoint(
@@ -259,15 +281,24 @@ impl<'a, F: Real> Run<'a, F> {
         let mut checkpoint = None;
         for observer in observers.iter_mut() {
             if observer.wants_checkpoint(&moment) {
-                let checkpoint = checkpoint.get_or_insert_with(|| self.checkpoint());
+                if checkpoint.is_none() {
+                    checkpoint = self.checkpoint();
+                }
+                let Some(checkpoint) = &checkpoint else { return };
                 observer.on_checkpoint(checkpoint, &moment);
             }
         }
     }
 
-    fn checkpoint(&mut self) -> Checkpoint {
+    /// Where training stands; `None` when a parameter is not finite, from which nothing can go on:
+    /// the older checkpoint is better then.
+    fn checkpoint(&mut self) -> Option<Checkpoint> {
         let mut checkpoint = Checkpoint::new(self.progress.clone());
         for (name, tensor) in self.engine.state() {
+            let is_moment = name.contains("moment");
+            if !is_moment && !tensor.iter().all(nalgebra::ComplexField::is_finite) {
+                return None;
+            }
             let shape = [tensor.nrows(), tensor.ncols()];
             checkpoint.put(name, tensor.iter(), shape);
         }
@@ -278,7 +309,7 @@ impl<'a, F: Real> Run<'a, F> {
                 checkpoint.put(format!("best.b{}", l + 1), b.iter(), [b.nrows(), 1]);
             }
         }
-        checkpoint
+        Some(checkpoint)
     }
 
     /// Puts everything as it was.
@@ -305,16 +336,16 @@ impl<'a, F: Real> Run<'a, F> {
                 Ok(Dense::new(w, b, layer.activation())?)
             });
             let layers = layers.collect::<Result<Vec<_>, TrainError>>()?;
-            self.best_network = Some(Network::new(layers, self.loss)?);
+            self.best_network = Some(Network::new(layers, self.drawn.output())?);
         }
         self.progress = Progress { config: self.config.clone(), ..then.clone() };
         self.judged_at = then.validations.last().map(|last| last.iteration);
         Ok(())
     }
 
-    /// What it leaves behind.
+    /// The result of the run: its last network, or the best one where that was asked for.
     pub(crate) fn finish(self, end: End) -> Result<Trained<F>, TrainError> {
-        let Self { engine, best_network, progress, config, health, .. } = self;
+        let Self { engine, best_network, progress, config, .. } = self;
         let iteration = progress.iteration;
         let network = engine.network();
         if !network.is_finite() {
@@ -330,7 +361,7 @@ impl<'a, F: Real> Run<'a, F> {
             iterations: iteration,
             end,
             engine: engine.name(),
-            health,
+            health: progress.health,
         })
     }
 }

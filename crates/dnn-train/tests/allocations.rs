@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Loss, Network};
+use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
-use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine, Pass};
+use dnn_train::engine::{Engine, EngineOptions, Pass};
 use dnn_train::optimizer::{Optimizer, Step};
+use dnn_train::{CrossEntropy, dense_engine, gram_engine};
 use nalgebra::DMatrix;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,9 +68,12 @@ fn a_hundred_iterations_allocate_nothing() {
     let mut rng = Generator::new(RngKind::Modern, 1).unwrap();
     let x: DMatrix<f64> = rng.normal_matrix(500, M);
     let labels: Vec<u32> = (0..M as u32).map(|i| i % 3).collect();
-    for (hidden, n_threads) in [(vec![20, 7, 5], 1), (vec![32, 32], 2)] {
+    let cost = CrossEntropy::new(OutputActivation::Softmax).with_smoothing(0.1);
+    for (hidden, activation, n_threads) in
+        [(vec![20, 7, 5], Activation::Gelu, 1), (vec![32, 32], Activation::Tanh, 2)]
+    {
         let dims = [vec![500], hidden.clone(), vec![3]].concat();
-        let shape = Architecture::new(dims, Activation::Tanh, Loss::SoftmaxCrossEntropy);
+        let shape = Architecture::new(dims, activation, OutputActivation::Softmax);
         let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
         for named in OptimizerConfig::all() {
             let (name, optimizer) = (named.name(), named.build());
@@ -83,12 +87,12 @@ fn a_hundred_iterations_allocate_nothing() {
                     dropout,
                     ..EngineOptions::default()
                 };
-                let mut dense = DenseEngine::new(&network, &*optimizer, &x, &labels, options);
-                let n = count(&mut dense, &*optimizer, batch, clip);
+                let mut dense = dense_engine(&network, &cost, &*optimizer, &x, &labels, options);
+                let n = count(&mut *dense, &*optimizer, batch, clip);
                 assert_eq!(n, 0, "dense, {hidden:?}, {name}, batch {batch}, {n_threads} threads");
                 if optimizer.is_linear() {
-                    let mut gram = GramEngine::new(&network, &*optimizer, &x, &labels, options);
-                    let n = count(&mut gram, &*optimizer, batch, clip);
+                    let mut gram = gram_engine(&network, &cost, &*optimizer, &x, &labels, options);
+                    let n = count(&mut *gram, &*optimizer, batch, clip);
                     assert_eq!(
                         n, 0,
                         "gram, {hidden:?}, {name}, batch {batch}, {n_threads} threads"

@@ -1,50 +1,48 @@
-//! The dense engine makes the steps that the network's own backward pass makes, on any number of
-//! threads.
+//! The dense engine makes the steps of the textbook, on any number of threads.
 #![allow(clippy::unwrap_used)] // tests
 
-use dnn_core::network::Workspace;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Loss, Network, Real};
-use dnn_train::engine::{DenseEngine, Engine, EngineOptions, Pass};
+use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
+use dnn_train::engine::{EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Step};
-use dnn_train::{End, Flow, IterationEvent, TrainConfig, TrainError, train};
+use dnn_train::{
+    CrossEntropy, End, Flow, IterationEvent, TrainConfig, TrainError, Trainable, dense_engine,
+    textbook, train,
+};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 
 const STEP: Step = Step::new(1, 0.05);
 
-fn case<F: Real>(
+fn case<F: Trainable>(
     n_features: usize,
     hidden: &[usize],
     n_classes: usize,
     m: usize,
+    activation: Activation,
     seed: u64,
 ) -> (Network<F>, DMatrix<F>, Vec<u32>) {
-    let loss = if n_classes == 2 { Loss::BinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
+    let output = if n_classes == 2 { OutputActivation::Sigmoid } else { OutputActivation::Softmax };
     let mut dims = vec![n_features];
     dims.extend(hidden);
-    dims.push(loss.n_outputs(n_classes));
+    dims.push(output.n_outputs(n_classes));
     let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
-    let shape = Architecture::new(dims, Activation::Tanh, loss);
+    let shape = Architecture::new(dims, activation, output);
     let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
     let x = rng.normal_matrix(n_features, m);
     let labels = (0..m).map(|_| (rng.uniform() * n_classes as f64) as u32).collect();
     (network, x, labels)
 }
 
-fn trained<F: Real>(
+fn trained<F: Trainable>(
     network: &Network<F>,
     x: &DMatrix<F>,
     labels: &[u32],
     n_threads: usize,
 ) -> (Vec<f64>, Network<F>) {
-    let mut engine = DenseEngine::new(
-        network,
-        &GradientDescent,
-        x,
-        labels,
-        EngineOptions { n_threads, ..EngineOptions::default() },
-    );
+    let cost = CrossEntropy::new(network.output());
+    let options = EngineOptions { n_threads, ..EngineOptions::default() };
+    let mut engine = dense_engine(network, &cost, &GradientDescent, x, labels, options);
     let costs = (0..5)
         .map(|_| {
             let cost = engine.cost(Pass::all(0));
@@ -59,7 +57,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn equals_the_networks_own_backward_pass(
+    fn equals_the_textbook(
         // With many features of few units the engine makes part of the next iteration beforehand.
         n_features in prop_oneof![3 => Just(40_usize), 1 => 800..1_600_usize],
         hidden in prop_oneof![
@@ -69,16 +67,22 @@ proptest! {
         ],
         n_classes in 2..5_usize,
         m in 1..300_usize,
+        activation in prop::sample::select(vec![
+            Activation::Tanh, Activation::Sigmoid, Activation::Gelu, Activation::Silu, Activation::Elu,
+        ]),
         seed in any::<u64>(),
     ) {
-        let (mut network, x, labels) = case::<f64>(n_features, &hidden, n_classes, m, seed);
+        let (mut network, x, labels) = case::<f64>(n_features, &hidden, n_classes, m, activation, seed);
         let (costs, got) = trained(&network, &x, &labels, 2);
-        let mut workspace = Workspace::new(&network, m);
-        let mut gradients = network.zero_gradients();
+        let y = DMatrix::from_fn(network.output().n_outputs(n_classes), m, |i, j| {
+            f64::from(if n_classes == 2 { labels[j] == 1 } else { labels[j] as usize == i })
+        });
         for cost in costs {
-            let expected = network.cost_and_gradients(&x, &labels, &mut workspace, &mut gradients);
+            let (al, caches) = textbook::model_forward(&network, &x);
+            let expected = textbook::cost(&al, &y);
             prop_assert!((cost - expected).abs() <= 1e-12 * expected, "{cost} {expected}");
-            network.update(&gradients, STEP.learning_rate);
+            let gradients = textbook::model_backward(&network, &al, &y, &caches);
+            textbook::update_parameters(&mut network, &gradients, STEP.learning_rate);
         }
         for (got, expected) in got.layers().iter().zip(network.layers()) {
             prop_assert!((got.weights() - expected.weights()).norm() <= 1e-12 * (1.0 + expected.weights().norm()));
@@ -88,8 +92,8 @@ proptest! {
 }
 
 /// Large enough that threads are used.
-fn same_on_any_number_of_threads<F: Real>(n_features: usize, hidden: &[usize]) {
-    let (network, x, labels) = case::<F>(n_features, hidden, 3, 500, 3);
+fn same_on_any_number_of_threads<F: Trainable>(n_features: usize, hidden: &[usize]) {
+    let (network, x, labels) = case::<F>(n_features, hidden, 3, 500, Activation::Tanh, 3);
     let (costs, first) = trained(&network, &x, &labels, 1);
     for n_threads in [2, 3, 8] {
         let (other_costs, other) = trained(&network, &x, &labels, n_threads);
@@ -108,9 +112,10 @@ fn results_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn parameters_that_are_written_count_at_once() {
-    let (network, x, labels) = case::<f64>(2_000, &[20, 7], 3, 100, 3);
+    let (network, x, labels) = case::<f64>(2_000, &[20, 7], 3, 100, Activation::Tanh, 3);
     let options = EngineOptions::default();
-    let mut engine = DenseEngine::new(&network, &GradientDescent, &x, &labels, options);
+    let cost = CrossEntropy::new(network.output());
+    let mut engine = dense_engine(&network, &cost, &GradientDescent, &x, &labels, options);
     let first = engine.cost(Pass::all(0));
     engine.update(&GradientDescent, STEP, None);
     assert!(engine.cost(Pass::all(1)) < first);

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Loss, Network, Real};
-use dnn_train::engine::{DenseEngine, Engine, EngineOptions, GramEngine, Pass};
+use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
+use dnn_train::engine::{EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Momentum, Nesterov, Optimizer, Step};
+use dnn_train::{CrossEntropy, Trainable, dense_engine, gram_engine};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 
@@ -13,6 +14,7 @@ use proptest::prelude::*;
 struct Case {
     dims: Vec<usize>,
     activation: Activation,
+    smoothing: f64,
     n_classes: usize,
     m: usize,
     /// 0: the whole training set.
@@ -36,10 +38,10 @@ fn cases() -> impl Strategy<Value = Case> {
     );
     (
         shape,
-        prop::sample::select(&Activation::ALL[..4]),
+        prop::sample::select(&Activation::ALL[..]),
         0..60_usize,
         optimizer,
-        any::<bool>(),
+        (any::<bool>(), prop_oneof![Just(0.0), 0.0..0.5]),
         any::<u64>(),
         1..4_usize,
     )
@@ -49,7 +51,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 activation,
                 batch,
                 (momentum, l2, clip_norm, dropout),
-                weighted,
+                (weighted, smoothing),
                 seed,
                 n_threads,
             )| {
@@ -59,6 +61,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 Case {
                     dims,
                     activation,
+                    smoothing,
                     n_classes,
                     m,
                     batch,
@@ -75,11 +78,12 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 /// Costs, weights, and logits of held-out examples after some steps of both engines.
-fn run<F: Real>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatrix<F>); 2] {
-    let loss =
-        if case.n_classes == 2 { Loss::BinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
+fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatrix<F>); 2] {
+    let output =
+        if case.n_classes == 2 { OutputActivation::Sigmoid } else { OutputActivation::Softmax };
+    let cost = CrossEntropy::new(output).with_smoothing(case.smoothing);
     let mut rng = Generator::new(RngKind::Modern, case.seed).unwrap();
-    let shape = Architecture::new(case.dims.clone(), case.activation, loss);
+    let shape = Architecture::new(case.dims.clone(), case.activation, output);
     let network = Network::<F>::initialize(&shape, Init::Glorot, &mut rng).unwrap();
     let x = rng.normal_matrix::<F>(case.dims[0], case.m);
     let held_out = rng.normal_matrix::<F>(case.dims[0], 9);
@@ -98,10 +102,11 @@ fn run<F: Real>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatrix<F>
         dropout: case.dropout,
         seed: case.seed,
     };
-    let dense: Box<dyn Engine<F>> =
-        Box::new(DenseEngine::new(&network, &*optimizer, &x, &labels, options));
-    let gram = Box::new(GramEngine::new(&network, &*optimizer, &x, &labels, options));
-    [dense, gram].map(|mut engine| {
+    [
+        dense_engine(&network, &cost, &*optimizer, &x, &labels, options),
+        gram_engine(&network, &cost, &*optimizer, &x, &labels, options),
+    ]
+    .map(|mut engine| {
         let set = engine.hold_out(&held_out);
         let costs = (0..steps)
             .map(|i| {
@@ -126,7 +131,7 @@ fn run<F: Real>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatrix<F>
     })
 }
 
-fn compare<F: Real>(case: &Case, steps: usize, tolerance: f64) -> Result<(), TestCaseError> {
+fn compare<F: Trainable>(case: &Case, steps: usize, tolerance: f64) -> Result<(), TestCaseError> {
     let [(dense_costs, dense, dense_logits), (costs, gram, logits)] = run::<F>(case, steps);
     for (i, (a, b)) in dense_costs.iter().zip(&costs).enumerate() {
         prop_assert!((a - b).abs() <= tolerance * (1.0 + a.abs()), "cost {i}: {a} {b}");

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::layer::Dense;
-use dnn_core::network::Workspace;
-use dnn_core::{Activation, Loss, Network};
+use dnn_core::{Activation, Network, OutputActivation};
 use dnn_train::optimizer::{
     Adam, AdamW, GradientDescent, MAX_MOMENTS, Momentum, Nesterov, Optimizer, RmsProp, Step,
 };
+use dnn_train::textbook;
 use nalgebra::{DMatrix, DVector};
 use serde_json::Value;
 
@@ -40,18 +40,21 @@ fn check(name: &str, optimizer: &dyn Optimizer<f64>, learning_rate: f64, l2: f64
         Dense::new(matrix(&golden[w]), vector(&golden[b]), activation).unwrap()
     };
     let layers = vec![layer("W1", "b1", Activation::Tanh), layer("W2", "b2", Activation::Identity)];
-    let mut network = Network::new(layers, Loss::SoftmaxCrossEntropy).unwrap();
+    let mut network = Network::new(layers, OutputActivation::Softmax).unwrap();
     let x = matrix(&golden["X"]);
     let labels: Vec<u32> = serde_json::from_value(golden["labels"].clone()).unwrap();
     let after = &golden["after_5_steps"][name];
 
-    let mut workspace = Workspace::new(&network, x.ncols());
-    let mut gradients = network.zero_gradients();
+    let y = DMatrix::from_fn(network.n_classes(), x.ncols(), |i, j| {
+        f64::from(u8::from(labels[j] as usize == i))
+    });
     let zeros = |n: usize| vec![vec![0.0; n]; MAX_MOMENTS];
     let mut moments: Vec<_> =
         network.parameters_mut().map(|(w, b)| (zeros(w.len()), zeros(b.len()))).collect();
     for (i, loss) in vector(&after["losses"]).iter().enumerate() {
-        let cost = network.cost_and_gradients(&x, &labels, &mut workspace, &mut gradients);
+        let (al, caches) = textbook::model_forward(&network, &x);
+        let cost = textbook::cost(&al, &y);
+        let gradients = textbook::model_backward(&network, &al, &y, &caches);
         close(&format!("{name}: cost before step {}", i + 1), &[cost], &[*loss]);
         let step = Step { l2, ..Step::new(i as u64 + 1, learning_rate) };
         let update = |p: &mut [f64], g: &[f64], m: &mut Vec<Vec<f64>>| {

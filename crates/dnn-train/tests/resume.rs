@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Dataset};
+use dnn_core::{Activation, Dataset, Examples};
 use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::{Adam, GradientDescent, Momentum, Nesterov};
@@ -12,6 +12,7 @@ use dnn_train::{
     Checkpoint, End, Flow, IterationEvent, Moment, Observer, TrainConfig, TrainError, Trained,
     Training,
 };
+use nalgebra::DMatrix;
 
 /// Keeps every checkpoint that is offered, as bytes.
 #[derive(Default)]
@@ -91,7 +92,104 @@ fn same_from_every_checkpoint(config: &TrainConfig) {
         assert_eq!(resumed.costs, whole.costs);
         assert_eq!(resumed.validations, whole.validations);
         assert_eq!(resumed.best, whole.best);
+        assert_eq!(resumed.health, whole.health);
     }
+}
+
+/// The checkpoint at the end is one like any other: given more iterations, the run is the one that
+/// was asked for all of them at once, also when its last validation was made only for the end.
+#[test]
+fn a_finished_run_goes_on_as_if_it_had_been_longer() {
+    for (engine, optimizer) in [
+        (EngineKind::Dense, OptimizerConfig::from(Adam::default())),
+        (EngineKind::Gram, Momentum::default().into()),
+    ] {
+        let short = config(optimizer, 10, engine);
+        let long = short.clone().with(|c| c.iterations = 61).unwrap();
+        let mut keep = Keep::default();
+        let finished = run(&short, None, &mut [&mut keep]).unwrap();
+        assert_eq!(finished.validations.last().unwrap().iteration, 23);
+        let checkpoint = Checkpoint::from_bytes(keep.0.last().unwrap()).unwrap();
+        assert_eq!(checkpoint.progress().iteration, 23);
+        let (extended, whole) =
+            (run(&long, Some(&checkpoint), &mut []).unwrap(), run(&long, None, &mut []).unwrap());
+        assert_eq!(extended.network, whole.network);
+        assert_eq!((extended.costs, extended.validations), (whole.costs, whole.validations));
+        assert_eq!((extended.best, extended.health), (whole.best, whole.health));
+    }
+}
+
+/// Numbers that are not finite never become the best, a log line or part of a checkpoint.
+#[test]
+fn a_validation_cost_that_is_no_number_ends_training() {
+    let data = data();
+    // One example of the validation set overflows; training does not see it.
+    let mut x = DMatrix::from_fn(600, 2, |i, j| data.x()[(i, j)]);
+    x.column_mut(1).fill(f64::MAX);
+    let validation = Dataset::new(x, vec![0, 1], data.classes().to_vec()).unwrap();
+    let config = config(Adam::default(), 10, EngineKind::Dense)
+        .with(|c| (c.validation, c.activation) = (0.0, Activation::Relu))
+        .unwrap();
+    let mut keep = Keep::default();
+    let error = Training::new(&config, &data)
+        .validate_on(Some(&validation))
+        .run(&mut [&mut keep])
+        .unwrap_err();
+    assert!(matches!(error, TrainError::ValidationDiverged { iteration: 3, .. }), "{error}");
+    assert_eq!(keep.0.len(), 2, "before the validation");
+    for bytes in &keep.0 {
+        assert!(Checkpoint::from_bytes(bytes).unwrap().progress().validations.is_empty());
+    }
+}
+
+/// Weights that overflow in the last update before a checkpoint are not kept.
+#[test]
+fn parameters_that_are_not_finite_are_not_offered_as_a_checkpoint() {
+    let config = config(GradientDescent, 0, EngineKind::Dense)
+        .with(|c| {
+            c.learning_rate = 1e300;
+            (c.clip_norm, c.schedule, c.dropout) = (0.0, Schedule::Constant, 0.0);
+            (c.validation, c.patience, c.restore_best) = (0.0, 0, false);
+        })
+        .unwrap();
+    let mut keep = Keep::default();
+    let error = run(&config, None, &mut [&mut keep]).unwrap_err();
+    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+    for bytes in &keep.0 {
+        let checkpoint = Checkpoint::from_bytes(bytes).unwrap();
+        let again = run(&config, Some(&checkpoint), &mut []).unwrap_err();
+        assert!(matches!(again, TrainError::Diverged { .. }), "{again}");
+    }
+}
+
+#[test]
+fn nothing_starts_until_the_checkpoint_fits() {
+    #[derive(Default)]
+    struct Started(usize);
+    impl Observer for Started {
+        fn on_start(&mut self) -> Flow {
+            self.0 += 1;
+            if self.0 > 1 { Flow::Stop } else { Flow::Continue }
+        }
+        fn on_iteration(&mut self, _: &IterationEvent<'_>) -> Flow {
+            Flow::Continue
+        }
+    }
+    let linear = config(Momentum::default(), 10, EngineKind::Auto);
+    let mut keep = Keep::default();
+    let mut started = Started::default();
+    run(&linear, None, &mut [&mut keep, &mut started]).unwrap();
+    assert_eq!(started.0, 1);
+    let checkpoint = Checkpoint::from_bytes(&keep.0[3]).unwrap();
+    assert_eq!(checkpoint.progress().engine, "gram", "the test needs the other engine");
+    // An optimizer that this engine cannot take is an error, not a panic.
+    let adam = linear.clone().with(|c| c.optimizer = Adam::default().into()).unwrap();
+    let error = run(&adam, Some(&checkpoint), &mut [&mut started]).unwrap_err();
+    let error = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(error, "it is of another run: the engine was gram, and is dense");
+    assert_eq!(started.0, 1, "refused before it started");
+    let stopped = run(&linear, Some(&checkpoint), &mut [&mut started]).unwrap();
+    assert_eq!((stopped.end, stopped.iterations), (End::Asked, checkpoint.progress().iteration));
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! `dnn compare`.
 
 use crate::console::{Console, interval, of_how_many};
-use crate::judge::{Answers, LabelledArgs, list, may_be_same};
+use crate::judge::{Answers, Labelled, LabelledArgs, list, prepared};
 use crate::run;
-use crate::source::Split;
 use anyhow::{Context, ensure};
-use dnn_core::Model;
 use dnn_core::metrics::{McNemar, McNemarMethod, PairedScore, Score};
-use dnn_data::ImageSet;
+use dnn_data::Model;
+use dnn_data::{ImageSet, SplitName};
 use serde::Serialize;
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,7 +32,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Result<'a> {
     data: &'a Path,
-    split: Split,
+    split: SplitName,
     classes: &'a [String],
     total: usize,
     a: Side<'a>,
@@ -72,17 +70,17 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (a, a_path) = run::read_model(&args.a)?;
     let (b, b_path) = run::read_model(&args.b)?;
     ensure!(
-        may_be_same(a.classes(), b.classes()) && a.classes().len() == b.classes().len(),
+        a.classes() == b.classes(),
         "{} has the classes {}, {} has {}: only models that answer the same question can be compared",
         a_path.display(),
         list(a.classes()),
         b_path.display(),
         list(b.classes())
     );
-    let set = args.labelled.load(a.input(), console)?;
+    let Labelled { images: set, data } = args.labelled.load(&a, &a_path, console)?;
     let answers = |model: &Model, path: &Path| {
         answers(model, path, &set, console).with_context(|| {
-            format!("{} does not fit the model {}", args.labelled.data.display(), path.display())
+            format!("{} does not fit the model {}", data.display(), path.display())
         })
     };
     let (of_a, of_b) = (answers(&a, &a_path)?, answers(&b, &b_path)?);
@@ -91,9 +89,16 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let mcnemar = pair.mcnemar();
     let significant = mcnemar.p_value < LEVEL;
     let verdict = verdict(&pair, significant);
-    console.text(describe(args, &pair, &mcnemar, &verdict, [&a_path, &b_path]))?;
+    console.text(describe(
+        &data,
+        args.labelled.split,
+        &pair,
+        &mcnemar,
+        &verdict,
+        [&a_path, &b_path],
+    ))?;
     console.json(&Result {
-        data: &args.labelled.data,
+        data: &data,
         split: args.labelled.split,
         classes: a.classes(),
         total: pair.total(),
@@ -124,17 +129,8 @@ fn answers(
     set: &ImageSet,
     console: Console,
 ) -> anyhow::Result<Answers> {
-    let prepared = set.prepared(model.input())?;
-    let answers = Answers::of(model, &prepared)?;
-    if let Cow::Owned(resized) = &prepared {
-        console.note(format!(
-            "The images are {}; for {} they are made {}, as `dnn predict` does",
-            set.shape(),
-            path.display(),
-            resized.shape()
-        ));
-    }
-    Ok(answers)
+    let set = prepared(set, model.input(), path, console)?;
+    Answers::of(model, &set)
 }
 
 fn side(model: &Path, score: Score) -> Side<'_> {
@@ -189,7 +185,8 @@ fn n_images(n: usize) -> String {
 
 /// The result as text.
 fn describe(
-    args: &Args,
+    data: &Path,
+    split: SplitName,
     pair: &PairedScore,
     mcnemar: &McNemar,
     verdict: &str,
@@ -217,8 +214,8 @@ fn describe(
          McNemar:   p = {p} ({how}; one alone is right on {})\n\
          Verdict:   {verdict}\n\
          With {}, one image is worth {:.2} percentage points.",
-        args.labelled.data.display(),
-        args.labelled.split,
+        data.display(),
+        split,
         accuracy(a, pair.first()),
         accuracy(b, pair.second()),
         "",

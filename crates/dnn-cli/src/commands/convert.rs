@@ -4,7 +4,7 @@ use crate::args::{DrawArgs, NameArgs};
 use crate::console::{Console, argument, printable, program, warn};
 use crate::input::ShapeArgs;
 use crate::interrupt;
-use crate::source::Source;
+use crate::source::{Source, loading};
 use dnn_data::convert::Converted;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     let mut source = Source::new(&args.data, &args.names, &args.draw)?;
     source.input = args.shape.change(None);
-    let converted = source.convert(&args.out, args.level, console)?;
+    let converted = loading(&source, console, |loader| loader.convert(&args.out, args.level))?;
     let Converted { classes, counts, shape, rejected } = &converted;
     for rejected in rejected {
         warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));

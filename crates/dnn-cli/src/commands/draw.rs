@@ -1,11 +1,11 @@
 //! `dnn data draw`.
 
 use crate::console::{Console, argument, printable, program};
-use crate::figure::image_sheet::{ImageSheet, Tile};
-use crate::source::Drawing;
+use crate::file::{picture_name, write_chart};
 use dnn_data::hdf5::{Factor, FactorValues, Factors, write_splits};
-use dnn_data::synthetic::{self, Cause};
+use dnn_data::synthetic::{self, Cause, DrawOptions};
 use dnn_data::{ImageSet, Splits};
+use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,19 +18,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.h5", group = "output")]
     out: Option<PathBuf>,
     /// Write a picture of all images
-    #[arg(long, value_name = "FILE.png", group = "output")]
+    #[arg(long, value_name = "FILE.png", group = "output", value_parser = picture_name)]
     contact_sheet: Option<PathBuf>,
     /// Training images
-    #[arg(long, value_name = "N", default_value_t = Drawing::default().train)]
+    #[arg(long, value_name = "N", default_value_t = DrawOptions::default().n_train)]
     train: usize,
     /// Test images
-    #[arg(long, value_name = "N", default_value_t = Drawing::default().test)]
+    #[arg(long, value_name = "N", default_value_t = DrawOptions::default().n_test)]
     test: usize,
     /// Another seed, other images
-    #[arg(long, value_name = "N", default_value_t = Drawing::default().seed)]
+    #[arg(long, value_name = "N", default_value_t = DrawOptions::default().seed)]
     seed: u64,
     /// Pixels a side
-    #[arg(long, value_name = "N", default_value_t = Drawing::default().size)]
+    #[arg(long, value_name = "N", default_value_t = DrawOptions::default().size)]
     size: usize,
 }
 
@@ -47,7 +47,7 @@ struct Result<'a> {
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let Args { train, test, seed, size, .. } = *args;
-    let drawn = synthetic::draw(&Drawing { train, test, seed, size }.options())?;
+    let drawn = synthetic::draw(&DrawOptions { n_train: train, n_test: test, seed, size })?;
     if let Some(path) = &args.contact_sheet {
         let captions = |set: &ImageSet, factors: &[synthetic::Factors], split: &str| {
             let caption = |i: usize| {
@@ -66,14 +66,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .flat_map(|(set, captions)| {
                 captions.iter().enumerate().map(move |(i, caption)| Tile {
                     pixels: set.image(i),
-                    width: set.shape().width,
-                    height: set.shape().height,
+                    shape: set.shape(),
                     caption,
                 })
             })
             .collect();
         let title = format!("{train} training and {test} test images drawn with seed {seed}");
-        ImageSheet { title: &title, tiles: &tiles }.write_png(path)?;
+        write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?)?;
     }
     let factors = Factors {
         train: factors(&drawn.train_factors),
@@ -84,7 +83,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.out {
         write_splits(path, &splits, &factors)?;
     }
-    let (Some(train), Some(test)) = (&splits.train, &splits.test) else {
+    let (Some(train), Some(test)) = (splits.train(), splits.test()) else {
         unreachable!("both were just given")
     };
     console.json(&Result {

@@ -1,15 +1,15 @@
 //! `dnn evaluate`.
 
 use crate::args::ModelArg;
-use crate::console::{Console, interval, of_how_many, printable};
-use crate::figure::image_sheet::{ImageSheet, Tile};
-use crate::judge::{Answers, LabelledArgs};
+use crate::console::{Console, interval, of_how_many, printable, shown, warn};
+use crate::file::{picture_name, write_chart};
+use crate::judge::{Answers, Labelled, LabelledArgs, prepared};
 use crate::quality::Quality;
 use crate::run;
-use crate::source::Split;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
-use dnn_data::ImageSet;
+use dnn_data::{ImageSet, SplitName};
+use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     labelled: LabelledArgs,
     /// Write a picture of every misclassified image
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", value_parser = picture_name)]
     mislabeled: Option<PathBuf>,
     /// Exit with 1 when the accuracy is below this share, for example 0.75
     #[arg(long, value_name = "F")]
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 struct Result<'a> {
     model: &'a Path,
     data: &'a Path,
-    split: Split,
+    split: SplitName,
     correct: usize,
     total: usize,
     accuracy: f64,
@@ -50,7 +50,7 @@ struct Result<'a> {
     quality: Quality<'a>,
     confusion: ConfusionTable<'a>,
     classes: Vec<ClassRow<'a>>,
-    mislabeled: Vec<usize>,
+    mislabeled: &'a [usize],
     mislabeled_details: Vec<Mislabeled<'a>>,
 }
 
@@ -85,8 +85,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         ensure!((0.0..=1.0).contains(&floor), "--require {floor}: expected a share from 0 to 1");
     }
     let (model, model_path) = run::read_model(&args.model.model)?;
-    let LabelledArgs { data, split, .. } = &args.labelled;
-    let set = args.labelled.load(model.input(), console)?;
+    let split = args.labelled.split;
+    let Labelled { images, data } = args.labelled.load(&model, &model_path, console)?;
+    let set = prepared(&images, model.input(), &model_path, console)?;
     let answers = Answers::of(&model, &set).with_context(|| {
         format!("{} does not fit the model {}", data.display(), model_path.display())
     })?;
@@ -97,9 +98,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let quality = Quality::of(&answers, &confusion, set.labels(), classes);
     let mislabeled: Vec<usize> =
         (0..set.len()).filter(|&i| predictions[i].class != set.labels()[i]).collect();
-    if let Some(path) = &args.mislabeled {
-        draw_mislabeled(path, &set, classes, predictions, &mislabeled, *split)?;
-    }
     let name = |class: u32| classes[class as usize].as_str();
     let (low, high) = score.wilson_interval();
     let rows: Vec<_> = (0..classes.len())
@@ -107,16 +105,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .collect();
     let met = args.require.is_none_or(|floor| score.accuracy() >= floor);
     if !console.json {
-        console.text(describe(&args.labelled, &answers, &quality, &confusion, &rows)?)?;
+        console.text(describe(&data, split, &answers, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
-        if let Some(path) = &args.mislabeled {
-            console.text(format!("Written: {}", path.display()))?;
-        }
     }
     console.json(&Result {
         model: &model_path,
-        data,
-        split: *split,
+        data: &data,
+        split,
         correct: score.correct,
         total: score.total,
         accuracy: score.accuracy(),
@@ -140,29 +135,32 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
                 probability: predictions[index].probability,
             })
             .collect(),
-        mislabeled,
+        mislabeled: &mislabeled,
     })?;
     if let (false, Some(floor)) = (met, args.require) {
-        crate::console::warn(format!(
-            "the accuracy {:.4} is below the required {floor}",
-            score.accuracy()
-        ));
-        return Ok(ExitCode::from(NOT_MET));
+        warn(format!("the accuracy {:.4} is below the required {floor}", score.accuracy()));
     }
-    Ok(ExitCode::SUCCESS)
+    // Last, because the judgement stands whatever becomes of its picture.
+    if let Some(path) = &args.mislabeled {
+        draw_mislabeled(path, &set, classes, predictions, &mislabeled, split)
+            .context("the evaluation is complete, but not its picture")?;
+        console.text(format!("Written: {}", shown(path)))?;
+    }
+    Ok(if met { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) })
 }
 
 /// The result as text.
 fn describe(
-    labelled: &LabelledArgs,
+    data: &Path,
+    split: SplitName,
     answers: &Answers,
     quality: &Quality<'_>,
     confusion: &Confusion,
     rows: &[ClassRow<'_>],
 ) -> std::result::Result<String, std::fmt::Error> {
     let mut out = String::new();
-    let (data, score) = (labelled.data.display(), answers.score);
-    writeln!(out, "Data:      {data} ({})", labelled.split)?;
+    let (data, score) = (data.display(), answers.score);
+    writeln!(out, "Data:      {data} ({split})")?;
     writeln!(out, "Accuracy:  {}, {}", of_how_many(score), interval(score))?;
     writeln!(out, "Cost:      {:.6}", answers.cost)?;
     writeln!(out, "{quality}")?;
@@ -219,7 +217,7 @@ fn draw_mislabeled(
     classes: &[String],
     predictions: &[Prediction],
     mislabeled: &[usize],
-    split: Split,
+    split: SplitName,
 ) -> anyhow::Result<()> {
     let name = |class: u32| printable(&classes[class as usize]);
     let captions: Vec<Vec<String>> = mislabeled
@@ -239,21 +237,17 @@ fn draw_mislabeled(
     let tiles: Vec<_> = mislabeled
         .iter()
         .zip(&captions)
-        .map(|(&i, caption)| Tile {
-            pixels: set.image(i),
-            width: set.shape().width,
-            height: set.shape().height,
-            caption,
-        })
+        .map(|(&i, caption)| Tile { pixels: set.image(i), shape: set.shape(), caption })
         .collect();
     let title = format!(
         "{} of {} {} images are misclassified",
         mislabeled.len(),
         set.len(),
         match split {
-            Split::Train => "training",
-            Split::Test => "test",
+            SplitName::Train | SplitName::Unsplit => "training",
+            SplitName::Validation => "validation",
+            SplitName::Test => "test",
         }
     );
-    ImageSheet { title: &title, tiles: &tiles }.write_png(path)
+    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Grid)?)
 }

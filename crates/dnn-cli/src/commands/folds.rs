@@ -1,84 +1,180 @@
 //! `dnn train --folds K`: cross-validation.
 
 use super::train::Place;
-use crate::console::{Console, interval, of_how_many};
+use crate::console::{Console, causes, interval, of_how_many};
 use crate::interrupt;
-use crate::run::{self, RunConfig};
+use crate::run::{self, RunConfig, RunFolder};
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::augment::AugmentedExamples;
-use dnn_data::{ImageSet, Splits};
-use dnn_train::{Fold, FoldSummary, Observer, Trainable, cross_validate};
-use serde::Serialize;
-use std::path::PathBuf;
+use dnn_data::{ImageSet, SplitName, identity};
+use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// `folds.json`, which is also what `--json` prints.
-#[derive(Serialize)]
-struct Report {
+/// `folds.json`, which is also what `--json` prints. It is written anew after each fold.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Report {
     run: PathBuf,
     data: PathBuf,
-    folds: Vec<Fold>,
-    summary: FoldSummary,
+    /// SHA-256 of the training images with their labels.
+    data_hash: String,
+    /// Folds asked for.
+    pub(super) k: usize,
+    /// Those that were trained.
+    pub(super) folds: Vec<Fold>,
+    /// Those whose training failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) failed: Vec<FailedFold>,
+    /// Of those that were trained, when there are any.
+    pub(super) summary: Option<FoldSummary>,
     /// 95 % interval of the pooled accuracy.
-    interval: (f64, f64),
+    interval: Option<(f64, f64)>,
 }
 
+/// A fold whose training failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FailedFold {
+    /// Number of the fold, from 1.
+    pub(super) fold: usize,
+    pub(super) error: String,
+}
+
+impl Report {
+    /// Reads that of the folder `run`.
+    pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
+        let file = run.join(run::FOLDS);
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("cannot understand {}", file.display()))
+    }
+
+    /// Whether there is a result of this fold.
+    fn has(&self, number: usize) -> bool {
+        self.folds.iter().any(|fold| fold.fold == number)
+            || self.failed.iter().any(|fold| fold.fold == number)
+    }
+
+    /// Whether every fold was trained, or failed.
+    pub(super) fn is_complete(&self) -> bool {
+        (1..=self.k).all(|number| self.has(number))
+    }
+
+    fn write(&mut self, folder: &RunFolder) -> anyhow::Result<()> {
+        if !self.folds.is_empty() {
+            let summary = FoldSummary::of(&self.folds);
+            self.interval = Some(summary.pooled.wilson_interval());
+            self.summary = Some(summary);
+        }
+        let mut json = serde_json::to_vec_pretty(self).context("cannot write JSON")?;
+        json.push(b'\n');
+        folder.write(run::FOLDS, &json)
+    }
+}
+
+/// Trains `k` folds as configured, in a new folder.
 pub(super) fn run(
     config: &RunConfig,
-    place: &Place<'_>,
+    place: Place<'_>,
     k: usize,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
-    let source = config.source.as_ref().context("no data given")?;
-    let Splits { train: Some(train), .. } = source.load(console)? else {
-        bail!("{}: no training images, only test images", source.data.display());
-    };
+    let train = load(config, console)?;
     dnn_train::check_folds(k, train.len())?;
     config.training.architecture(train.contract()?.n_features(), train.classes().len())?;
     // Before hours of training: the folder may be taken.
-    let folder = place.open()?;
-    folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
-    let folds = match config.training.precision {
-        Precision::F32 => train_folds::<f32>(config, &train, k, console),
-        Precision::F64 => train_folds::<f64>(config, &train, k, console),
-    }?;
-    ensure!(!folds.is_empty(), "interrupted before the first fold was done");
-    let summary = FoldSummary::of(&folds);
+    let (folder, _) = place.open()?;
+    let source = config.source.as_ref().context("no data given")?;
     let report = Report {
         run: folder.path().into(),
         data: source.data.clone(),
-        folds,
-        summary,
-        interval: summary.pooled.wilson_interval(),
+        data_hash: identity(&train.contract()?, [&train as _])?,
+        k,
+        folds: Vec::new(),
+        failed: Vec::new(),
+        summary: None,
+        interval: None,
     };
-    let mut json = serde_json::to_vec_pretty(&report).context("cannot write JSON")?;
-    json.push(b'\n');
-    folder.write(run::FOLDS, &json)?;
+    train_missing(config, &folder, &train, report, console)
+}
+
+/// Trains the folds that are missing in a folder.
+pub(super) fn resume(
+    config: &RunConfig,
+    folder: &RunFolder,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    interrupt::listen()?;
+    let report = Report::read(folder.path())?;
+    let train = load(config, console)?;
+    let (then, now) = (&report.data_hash, identity(&train.contract()?, [&train as _])?);
+    ensure!(
+        *then == now,
+        "{}: the folds are of other data: their hash was {then}, and is {now}",
+        folder.path().display()
+    );
+    train_missing(config, folder, &train, report, console)
+}
+
+fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
+    let source = config.source.as_ref().context("no data given")?;
+    let Some(train) = source.load(console)?.take(SplitName::Train) else {
+        bail!("{}: no training images, only test images", source.data.display());
+    };
+    Ok(train)
+}
+
+fn train_missing(
+    config: &RunConfig,
+    folder: &RunFolder,
+    train: &ImageSet,
+    mut report: Report,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    folder.remove_stale()?;
+    // In this order: killed between the two, the folder is not taken for a training in one go.
+    report.write(folder)?;
+    folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
+    match config.training.precision {
+        Precision::F32 => train_folds::<f32>(config, folder, train, &mut report, console),
+        Precision::F64 => train_folds::<f64>(config, folder, train, &mut report, console),
+    }?;
     console.json(&report)?;
-    let FoldSummary { mean, deviation, pooled } = summary;
-    console.text(format!(
-        "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
-        report.folds.len(),
-        100.0 * mean,
-        100.0 * deviation
-    ))?;
-    console.text(format!("All together: {}, {}", of_how_many(pooled), interval(pooled)))?;
-    console.text(format!(
-        "One image is {:.2} points. Each image was judged by the network that had not seen it.",
-        100.0 / pooled.total as f64
-    ))?;
+    let k = report.k;
+    if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
+        console.text(format!(
+            "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
+            report.folds.len(),
+            100.0 * mean,
+            100.0 * deviation
+        ))?;
+        console.text(format!("All together: {}, {}", of_how_many(pooled), interval(pooled)))?;
+        console.text(format!(
+            "One image is {:.2} points. Each image was judged by the network that had not seen it.",
+            100.0 / pooled.total as f64
+        ))?;
+    }
     console.text(format!("Run folder: {}", folder.path().display()))?;
+    ensure!(
+        report.failed.is_empty(),
+        "{} of {k} folds came to no end; {} has the others",
+        report.failed.len(),
+        folder.file(run::FOLDS).display()
+    );
+    ensure!(!report.folds.is_empty(), "interrupted before the first fold was done");
     Ok(ExitCode::SUCCESS)
 }
 
 fn train_folds<F: Trainable>(
     config: &RunConfig,
+    folder: &RunFolder,
     train: &ImageSet,
-    k: usize,
+    report: &mut Report,
     console: Console,
-) -> anyhow::Result<Vec<Fold>> {
+) -> anyhow::Result<()> {
     let contract = train.contract()?;
     let examples: Box<dyn Examples<F>> = match config.augment.filter(|a| !a.is_off()) {
         Some(augment) => {
@@ -87,19 +183,38 @@ fn train_folds<F: Trainable>(
         }
         None => Box::new(train.to_dataset::<F>(&contract)?),
     };
-    let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
+    let k = report.k;
+    let folds = Folds::new(&config.training, &*examples, k)?;
     let mut heard = Ok(());
-    let folds = cross_validate(&config.training, &*examples, k, observers, |fold| {
-        let Fold { fold: number, train, validation, validation_cost, .. } = fold;
-        let line = format!(
-            "Fold {number} of {k}: validation {}, cost {validation_cost:.6}; training {}",
-            of_how_many(*validation),
-            of_how_many(*train)
-        );
+    for number in 1..=k {
+        if report.has(number) {
+            continue;
+        }
+        let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
+        let line = match folds.train(number, observers) {
+            Ok(Some(fold)) => {
+                report.folds.push(fold);
+                report.folds.sort_by_key(|fold| fold.fold);
+                format!(
+                    "Fold {number} of {k}: validation {}, cost {:.6}; training {}",
+                    of_how_many(fold.validation),
+                    fold.validation_cost,
+                    of_how_many(fold.train)
+                )
+            }
+            Ok(None) => break,
+            Err(error) => {
+                let error = causes(&error).join(": ");
+                let line = format!("Fold {number} of {k} came to no end: {error}");
+                report.failed.push(FailedFold { fold: number, error });
+                line
+            }
+        };
+        report.write(folder)?;
         // Training does not end because its reader has gone.
         if heard.is_ok() {
             heard = console.say(line);
         }
-    });
-    folds.context("cross-validation came to no end")
+    }
+    Ok(())
 }

@@ -4,30 +4,33 @@ use crate::args::{DrawArgs, Layers, NameArgs, hidden_activations, layers};
 use crate::choice::choice;
 use crate::console::{Console, warn};
 use crate::run;
-use crate::source::{Source, Split};
+use crate::source::{Source, split_of};
 use anyhow::{Context, bail, ensure};
-use dnn_core::gradcheck::{self, Options, Outcome, ParameterCheck, in_double};
-use dnn_core::network::Workspace;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, AnyNetwork, Architecture, Dataset, Examples, Init, Loss, Network};
-use dnn_data::ImageSet;
-use dnn_train::TrainConfig;
+use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
+use dnn_data::{AnyNetwork, SplitName};
+use dnn_train::engine::EngineKind;
+use dnn_train::gradcheck::{
+    self, EngineGradients, Options, Outcome, ParameterCheck, engine_gradients, in_double,
+};
+use dnn_train::{CrossEntropy, TrainConfig};
 use nalgebra::DMatrix;
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Exit code when backward and differences do not agree.
+/// Exit code when gradients and differences do not agree.
 const NOT_MET: u8 = 1;
 /// Numbers in a drawn network, or in its activations, at most: 400 MB.
 const MAX_NUMBERS: usize = 50_000_000;
 /// Images of DATA that are enough to see a fault.
 const N_IMAGES: usize = 32;
 
-/// Compare the gradients of backward with central differences, layer by layer
+/// Compare the gradients that training goes by with central differences, layer by layer
 ///
-/// Without MODEL: on a network and examples drawn from normal distributions. Always in double
+/// Those of both engines, dense and gram: of each W and b the worse is shown. Without MODEL: on a network and examples drawn from normal distributions. Always in double
 /// precision. Exits with 1 when they do not agree.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -40,8 +43,8 @@ pub(crate) struct Args {
     /// A folder or file of labelled images or numbers, or `drawn`
     data: Option<PathBuf>,
     /// Which images of the data [default: train]
-    #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), requires = "data")]
-    split: Option<Split>,
+    #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), requires = "data")]
+    split: Option<SplitName>,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -105,6 +108,8 @@ struct Result<'a> {
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,
+    /// Whose gradient it is: the one farther from the differences.
+    engine: EngineKind,
     entries: usize,
     checked: usize,
     /// Left out: the step crosses the kink of a ReLU.
@@ -139,16 +144,20 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         _ => Case::drawn(args)?,
     };
     let Case { network, x, labels, .. } = &case;
-    let mut gradients = network.zero_gradients();
-    let mut workspace = Workspace::new(network, x.ncols());
-    let cost = network.cost_and_gradients(x, labels, &mut workspace, &mut gradients);
+    let cross_entropy = CrossEntropy::new(network.output());
+    let mut gradients = engine_gradients(network, x, labels, &cross_entropy);
+    let cost = gradients[0].cost;
     if let Some(name) = &args.spoil {
-        spoil(name, &mut gradients)?;
+        gradients.iter_mut().try_for_each(|gradients| spoil(name, gradients))?;
     }
     let options = Options { epsilon: args.epsilon, sample: args.sample, seed: args.seed };
-    let checks = gradcheck::compare(network, x, labels, &gradients, &options);
+    let checks = gradcheck::compare(network, x, labels, &cross_entropy, &gradients, &options);
 
-    let rows: Vec<_> = checks.iter().map(|check| Row::new(check, args.tolerance)).collect();
+    let rows: Vec<_> = checks
+        .chunks(gradients.len())
+        .filter_map(|engines| engines.iter().max_by(|a, b| farther(a, b, args.tolerance)))
+        .map(|check| Row::new(check, args.tolerance))
+        .collect();
     let is = |outcome| move |row: &&Row<'_>| row.outcome == outcome;
     let verdict = if rows.iter().any(|row| row.outcome == Outcome::Differs) {
         Verdict::Failed
@@ -210,15 +219,15 @@ impl Case {
         let (n_features, m) = (args.features.unwrap_or(20), args.examples.unwrap_or(10));
         let n_classes = args.classes.unwrap_or(2);
         ensure!(n_classes >= 2, "--classes {n_classes}: expected at least 2");
-        let loss =
-            if n_classes == 2 { Loss::BinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
+        let output =
+            if n_classes == 2 { OutputActivation::Sigmoid } else { OutputActivation::Softmax };
         let dims: Vec<_> = [n_features]
             .iter()
             .chain(hidden)
-            .chain(&[loss.n_outputs(n_classes)])
+            .chain(&[output.n_outputs(n_classes)])
             .copied()
             .collect();
-        let architecture = Architecture::new(dims, args.activation.unwrap_or_default(), loss);
+        let architecture = Architecture::new(dims, args.activation.unwrap_or_default(), output);
         let dims = &architecture.layer_dims;
         let n_values = |n: usize| m.checked_mul(n).is_some_and(|n| n <= MAX_NUMBERS);
         // Each below the limit, so that their products do not overflow.
@@ -249,24 +258,33 @@ impl Case {
             AnyNetwork::F64(network) => network.clone(),
         };
         let splits =
-            Source::new(data, &args.names, &args.draw)?.load_for(Some(model.input()), console)?;
+            Source::new(data, &args.names, &args.draw)?.load_for(model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let split =
-            if args.names.x.is_some() { Split::Train } else { args.split.unwrap_or(Split::Train) };
-        let set = split.of(splits, data)?;
+        let split = if args.names.x.is_some() {
+            SplitName::Train
+        } else {
+            args.split.unwrap_or(SplitName::Train)
+        };
+        let set = split_of(split, splits, data)?;
         let m = args.examples.unwrap_or(N_IMAGES.min(set.len()));
         if m > set.len() {
             bail!("--examples {m}: {} has {} {split} images", data.display(), set.len());
         }
-        let set = some_of(&set, m, args.seed)?;
         let misfit = || format!("{} does not fit the model {}", data.display(), path.display());
-        let dataset: Dataset<f64> = set.to_dataset(model.input()).with_context(misfit)?;
+        // The features that `dnn evaluate` judges by.
+        let prepared = set.prepared(model.input()).with_context(misfit)?;
+        let dataset: Dataset<f64> = prepared.to_dataset(model.input()).with_context(misfit)?;
+        let mut chosen =
+            Generator::new(RngKind::Modern, args.seed)?.permutation(dataset.n_examples());
+        chosen.truncate(m);
+        chosen.sort_unstable();
+        let labels: Vec<_> = chosen.iter().map(|&i| dataset.labels()[i]).collect();
         // A gradient is one whatever the classes are called; an output for each it must have.
         let n_classes = network.n_classes();
-        if let Some(label) = dataset.labels().iter().find(|&&label| label as usize >= n_classes) {
+        if let Some(label) = labels.iter().find(|&&label| label as usize >= n_classes) {
             bail!("{}: an image of class {label}, of {n_classes} classes", misfit());
         }
-        let (x, labels) = (dataset.x().clone(), dataset.labels().to_vec());
+        let x = dataset.x().select_columns(&chosen);
         let precision = match model.network() {
             AnyNetwork::F32(_) => ", kept in f32, checked in f64",
             AnyNetwork::F64(_) => "",
@@ -283,7 +301,7 @@ impl Case {
         let architecture = self.network.architecture();
         let mut names: Vec<_> = architecture.activations.iter().map(ToString::to_string).collect();
         names.dedup();
-        names.push(architecture.loss.to_string());
+        names.push(format!("{} cross-entropy", architecture.output));
         let [network, examples] = &self.origin;
         writeln!(out, "Network:   {architecture}, {} ({network})", names.join(", "))?;
         writeln!(out, "Examples:  {examples}; cost {cost:.6}")?;
@@ -292,18 +310,15 @@ impl Case {
     }
 }
 
-/// `m` of the images, chosen at random, in their order.
-fn some_of(set: &ImageSet, m: usize, seed: u64) -> anyhow::Result<ImageSet> {
-    let mut chosen = Generator::new(RngKind::Modern, seed)?.permutation(set.len());
-    chosen.truncate(m);
-    chosen.sort_unstable();
-    let pixels = chosen.iter().flat_map(|&i| set.image(i)).copied().collect();
-    let labels = chosen.iter().map(|&i| set.labels()[i]).collect();
-    Ok(ImageSet::new(pixels, set.shape(), labels, set.classes().to_vec())?)
+/// Which of two gradients of the same parameter is farther from the differences.
+fn farther(a: &ParameterCheck, b: &ParameterCheck, tolerance: f64) -> Ordering {
+    let differs = |check: &ParameterCheck| check.outcome(tolerance) == Outcome::Differs;
+    differs(a).cmp(&differs(b)).then(a.relative_gap().total_cmp(&b.relative_gap()))
 }
 
 /// Makes the gradient of one parameter wrong: by 1 %, and by 0.001 in case that it is zero.
-fn spoil(name: &str, gradients: &mut [dnn_core::linear::Gradients<f64>]) -> anyhow::Result<()> {
+fn spoil(name: &str, gradients: &mut EngineGradients) -> anyhow::Result<()> {
+    let gradients = &mut gradients.layers;
     let wrong = |g: &mut f64| *g = 1.01 * *g + 1e-3;
     for (l, gradient) in gradients.iter_mut().enumerate() {
         if name == format!("W{}", l + 1) {
@@ -328,6 +343,7 @@ impl<'a> Row<'a> {
         });
         Self {
             name: &check.name,
+            engine: check.engine,
             entries: check.n_entries(),
             checked: check.entries.len(),
             kinks: check.n_kinks,
@@ -374,12 +390,12 @@ fn why_undecided(row: &Row<'_>) -> String {
 }
 
 fn fault(row: &Row<'_>, tolerance: f64) -> String {
-    let Row { name, relative_gap, worst, .. } = row;
+    let Row { name, engine, relative_gap, worst, .. } = row;
     let at = worst.as_ref().map_or(String::new(), |worst| {
         let Worst { row, column, backward, differences } = worst;
         let place = if name.starts_with('b') { row.to_string() } else { format!("{row}, {column}") };
         format!(
-            "; farthest apart at {name}[{place}]: backward {backward:e}, differences {differences:e}"
+            "; farthest apart at {name}[{place}]: {engine} engine {backward:e}, differences {differences:e}"
         )
     });
     format!("{name}: relative gap {relative_gap:.1e}, above {tolerance:e}{at}")

@@ -1,13 +1,14 @@
 //! `dnn inspect`.
 
-use crate::console::{Console, of_how_many, printable};
-use crate::run::{self, RunConfig, Summary};
+use super::{folds, sweep};
+use crate::console::{Console, argument, causes, of_how_many, printable, program, warn};
+use crate::run::{self, RunConfig, RunFolder, Summary};
 use anyhow::Context;
-use dnn_core::{Architecture, InputContract, Model, Precision};
+use dnn_core::{Architecture, Precision};
 use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
 use dnn_data::image::{DecodeLimits, Rendering, decode_file};
-use dnn_data::{DataError, ImageSet, source};
-use dnn_train::End;
+use dnn_data::{DataError, ImageSet, InputContract, Model, SplitName, format};
+use dnn_train::{End, FoldSummary, TrainConfig};
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs::File;
@@ -28,9 +29,60 @@ pub(crate) struct Args {
 enum Found {
     Model(ModelFacts),
     Hdf5(Description),
-    Data { path: PathBuf, train: Option<SetFacts>, test: Option<SetFacts> },
-    Image { path: PathBuf, width: u32, height: u32 },
-    Run { path: PathBuf, summary: Option<Box<Summary>>, config: Box<RunConfig> },
+    Data {
+        path: PathBuf,
+        train: Option<SetFacts>,
+        validation: Option<SetFacts>,
+        test: Option<SetFacts>,
+    },
+    Image {
+        path: PathBuf,
+        width: u32,
+        height: u32,
+    },
+    Run {
+        path: PathBuf,
+        state: State,
+        /// Updates made, as of the last checkpoint.
+        iteration: Option<usize>,
+        /// What came of it, or of the part of it that came to an end before it went on.
+        summary: Option<Box<Summary>>,
+        config: Box<RunConfig>,
+    },
+    Folds {
+        path: PathBuf,
+        state: State,
+        report: Box<folds::Report>,
+        config: Box<RunConfig>,
+    },
+    Sweep {
+        path: PathBuf,
+        state: State,
+        rows: sweep::RowCounts,
+        config: Box<RunConfig>,
+    },
+}
+
+/// How far training in a folder has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// A process is training in it.
+    Running,
+    /// It can go on.
+    Interrupted,
+    Finished,
+}
+
+impl State {
+    /// Of a folder whose contents say that it is finished or not.
+    fn new(folder: &Path, is_finished: bool) -> anyhow::Result<Self> {
+        Ok(match (RunFolder::is_locked(folder)?, is_finished) {
+            (true, _) => Self::Running,
+            (false, false) => Self::Interrupted,
+            (false, true) => Self::Finished,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -64,7 +116,7 @@ impl SetFacts {
             height: shape.height,
             width: shape.width,
             channels: shape.channels,
-            floats: set.floats().is_some(),
+            floats: !set.is_bytes(),
             classes: set.classes().to_vec(),
             class_counts: set.class_counts(),
         }
@@ -111,9 +163,14 @@ fn look(path: &Path) -> anyhow::Result<Found> {
 }
 
 fn look_at_data(path: &Path) -> anyhow::Result<Found> {
-    let splits = source::open(path, &source::Options::default())?;
-    let facts = |set: &Option<ImageSet>| set.as_ref().map(SetFacts::of);
-    Ok(Found::Data { path: path.into(), train: facts(&splits.train), test: facts(&splits.test) })
+    let splits = format::open(path, &format::Options::default())?;
+    let facts = |split| splits.get(split).map(SetFacts::of);
+    Ok(Found::Data {
+        path: path.into(),
+        train: facts(SplitName::Train),
+        validation: facts(SplitName::Validation),
+        test: facts(SplitName::Test),
+    })
 }
 
 fn facts(model: &Model, path: PathBuf) -> std::io::Result<ModelFacts> {
@@ -132,16 +189,30 @@ fn facts(model: &Model, path: PathBuf) -> std::io::Result<ModelFacts> {
 fn look_at_run(path: &Path) -> anyhow::Result<Found> {
     let config = path.join(run::CONFIG);
     let config = Box::new(RunConfig::read(&config)?);
-    let file = path.join(run::SUMMARY);
-    let summary = match std::fs::read_to_string(&file) {
-        Ok(text) => Some(
-            serde_json::from_str(&text)
-                .with_context(|| format!("cannot understand {}", file.display()))?,
-        ),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(e) => return Err(e).with_context(|| format!("cannot read {}", file.display())),
-    };
-    Ok(Found::Run { path: path.into(), summary, config })
+    let to = path.to_owned();
+    if path.join(run::SWEEP).exists() {
+        let rows = sweep::RowCounts::read(path)?;
+        let state = State::new(path, rows.trained + rows.failed >= rows.asked)?;
+        return Ok(Found::Sweep { path: to, state, rows, config });
+    }
+    if path.join(run::FOLDS).exists() {
+        let report = Box::new(folds::Report::read(path)?);
+        let state = State::new(path, report.is_complete())?;
+        return Ok(Found::Folds { path: to, state, report, config });
+    }
+    let summary = Summary::read(path)?.map(Box::new);
+    let checkpoint = run::read_checkpoint(path, false).unwrap_or_else(|error| {
+        warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
+        None
+    });
+    let is_final = summary.as_ref().is_some_and(|summary| {
+        let length = |config: &TrainConfig| (config.iterations, config.epochs);
+        let is_whole = length(&summary.config) == length(&config.training);
+        summary.is_final(checkpoint.as_ref()) && (is_whole || summary.end == End::Early)
+    });
+    let state = State::new(path, is_final)?;
+    let iteration = checkpoint.map(|checkpoint| checkpoint.progress().iteration);
+    Ok(Found::Run { path: to, state, iteration, summary, config })
 }
 
 fn describe(found: &Found) -> anyhow::Result<String> {
@@ -178,15 +249,16 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                 writeln!(out, "  … and more")?;
             }
         }
-        Found::Data { path, train, test } => {
+        Found::Data { path, train, validation, test } => {
             writeln!(out, "Data:     {}", path.display())?;
-            for (name, set) in [("Training: ", train), ("Test:     ", test)] {
+            let sets = [("Training: ", train), ("Validation: ", validation), ("Test:     ", test)];
+            for (name, set) in sets {
                 let Some(set) = set else { continue };
                 let SetFacts { n, height, width, channels, .. } = set;
                 let kind = if set.floats { "numbers" } else { "bytes" };
                 writeln!(out, "{name}{n} of {height}×{width}×{channels}, {kind}")?;
             }
-            if let Some(set) = train.as_ref().or(test.as_ref()) {
+            if let Some(set) = train.as_ref().or(validation.as_ref()).or(test.as_ref()) {
                 let count = |set: &Option<SetFacts>, i: usize| {
                     set.as_ref().map_or(0, |set| set.class_counts[i])
                 };
@@ -195,7 +267,8 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                     .iter()
                     .enumerate()
                     .map(|(i, name)| {
-                        format!("{} ({})", printable(name), count(train, i) + count(test, i))
+                        let n = count(train, i) + count(validation, i) + count(test, i);
+                        format!("{} ({n})", printable(name))
                     })
                     .collect();
                 writeln!(out, "Classes:  {}", classes.join(", "))?;
@@ -204,22 +277,75 @@ fn describe(found: &Found) -> anyhow::Result<String> {
         Found::Image { path, width, height } => {
             writeln!(out, "Image: {}, {width}×{height} pixels", path.display())?;
         }
-        Found::Run { path, summary, config } => {
+        Found::Run { path, state, iteration, summary, config } => {
             writeln!(out, "Run:        {}", path.display())?;
+            if *state != State::Finished {
+                let made = iteration.map_or_else(
+                    || "no checkpoint yet".into(),
+                    |iteration| format!("last checkpoint after {iteration} iterations"),
+                );
+                write_state(&mut out, *state, &made, "train", path)?;
+            }
             if let Some(summary) = summary {
+                if *state != State::Finished {
+                    writeln!(out, "Until then, the model in it is of this training:")?;
+                }
                 write_summary(&mut out, summary)?;
             } else {
                 writeln!(out, "Result:     none: it did not finish")?;
             }
             writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
         }
+        Found::Folds { path, state, report, config } => {
+            writeln!(out, "Folds:      {}", path.display())?;
+            let made = format!("{} of {} folds trained", report.folds.len(), report.k);
+            write_state(&mut out, *state, &made, "train", path)?;
+            for folds::FailedFold { fold, error } in &report.failed {
+                writeln!(out, "Fold {fold} failed: {}", printable(error))?;
+            }
+            if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
+                let (mean, deviation) = (100.0 * mean, 100.0 * deviation);
+                writeln!(
+                    out,
+                    "Accuracy:   {mean:.2} % on average, deviation {deviation:.2} points"
+                )?;
+                writeln!(out, "Together:   {}", of_how_many(pooled))?;
+            }
+            writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
+        }
+        Found::Sweep { path, state, rows, config } => {
+            writeln!(out, "Sweep:      {}", path.display())?;
+            let sweep::RowCounts { asked, trained, failed } = rows;
+            let made = format!("{trained} of {asked} combinations trained, {failed} failed");
+            write_state(&mut out, *state, &made, "sweep", path)?;
+            writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
+        }
     }
     Ok(out)
 }
 
+/// How far training has come, and how it goes on.
+fn write_state(
+    out: &mut String,
+    state: State,
+    made: &str,
+    command: &str,
+    path: &Path,
+) -> std::fmt::Result {
+    let state = match state {
+        State::Running => format!("in progress, {made}"),
+        State::Finished => format!("finished, {made}"),
+        State::Interrupted => {
+            let (dnn, path) = (program(), argument(path));
+            format!("interrupted, {made}; to go on: {dnn} {command} --resume {path}")
+        }
+    };
+    writeln!(out, "State:      {state}")
+}
+
 fn activations(architecture: &Architecture) -> String {
     let hidden = architecture.activations.iter().map(ToString::to_string);
-    hidden.chain([architecture.loss.to_string()]).collect::<Vec<_>>().join(", ")
+    hidden.chain([format!("{} cross-entropy", architecture.output)]).collect::<Vec<_>>().join(", ")
 }
 
 fn write_summary(out: &mut String, summary: &Summary) -> std::fmt::Result {

@@ -4,8 +4,9 @@ use crate::args::ModelArg;
 use crate::console::{Console, causes, printable, warn};
 use crate::run;
 use dnn_core::metrics::predictions;
-use dnn_core::{AnyNetwork, InputContract, Network, Real};
+use dnn_core::{Network, Real};
 use dnn_data::image::{DecodeLimits, ImageError, load_features};
+use dnn_data::{AnyNetwork, InputContract};
 use nalgebra::DMatrix;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,12 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             AnyNetwork::F64(network) => probabilities(network, image, model.input()),
         };
         let result = match result {
+            Ok(probabilities) if probabilities.iter().any(|p| !p.is_finite()) => {
+                bad += 1;
+                let error = "the model gives an answer that is no number (NaN)".to_owned();
+                warn(format!("error: {}: {error}", image.display()));
+                Outcome::Error { error }
+            }
             Ok(probabilities) => {
                 let best = predictions(&probabilities)[0];
                 let class = model.classes()[best.class as usize].as_str();

@@ -4,11 +4,12 @@ use crate::args::{DrawArgs, NameArgs};
 use crate::augmentation::augmentation;
 use crate::choice::choice;
 use crate::console::{Console, printable};
-use crate::figure::image_sheet::{ImageSheet, Tile};
-use crate::source::{Source, Split};
+use crate::file::{picture_name, write_chart};
+use crate::source::{Source, split_of};
 use anyhow::ensure;
-use dnn_data::ImageSet;
 use dnn_data::augment::{AugmentConfig, Augmenter, Strength};
+use dnn_data::{ImageSet, SplitName};
+use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ pub(crate) struct Args {
     /// images when they are there, else drawn ones]
     data: Option<PathBuf>,
     /// Write the picture to this file
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", value_parser = picture_name)]
     out: PathBuf,
     /// Show augmented images beside each image: light, medium, strong, settings such as
     /// flip=0.5,rotation=15, or both: strong,erasing=0. Settings: flip, shift, rotation, zoom,
@@ -39,8 +40,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, requires = "augment")]
     seed: u64,
     /// Which images of the data
-    #[arg(long, value_name = "SPLIT", value_parser = choice(&Split::ALL), default_value = "train")]
-    split: Split,
+    #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), default_value = "train")]
+    split: SplitName,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -50,7 +51,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Result<'a> {
     out: &'a PathBuf,
-    split: Split,
+    split: SplitName,
     examples: &'a [usize],
     augment: Option<AugmentConfig>,
     epochs: u32,
@@ -62,10 +63,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         Some(data) => Source::new(data, &args.names, &args.draw)?,
         None => Source::usual(console)?.with(&args.names, &args.draw)?,
     };
-    let split = if args.names.x.is_some() { Split::Train } else { args.split };
-    let set = split.of(source.load(console)?, &source.data)?;
+    let split = if args.names.x.is_some() { SplitName::Train } else { args.split };
+    let set = split_of(split, source.load(console)?, &source.data)?;
     ensure!(
-        args.augment.is_none() || set.floats().is_none(),
+        args.augment.is_none() || set.is_bytes(),
         "{}: its examples are numbers that are no bytes, and only images are augmented",
         source.data.display()
     );
@@ -78,22 +79,17 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let shape = set.shape();
     let tiles: Vec<_> = images
         .iter()
-        .map(|(pixels, caption)| Tile {
-            pixels,
-            width: shape.width,
-            height: shape.height,
-            caption: std::slice::from_ref(caption),
-        })
+        .map(|(pixels, caption)| Tile { pixels, shape, caption: std::slice::from_ref(caption) })
         .collect();
     let title = match &args.augment {
         Some(augment) => format!("{}, seed {}", name(augment), args.seed),
         None => format!("{n} of {} {split} images, {shape}", set.len()),
     };
-    let sheet = ImageSheet { title: &title, tiles: &tiles };
-    match n_epochs {
-        0 => sheet.write_png(&args.out)?,
-        n => sheet.write_png_in_rows(&args.out, n + 1)?,
-    }
+    let arrangement = match n_epochs {
+        0 => Arrangement::Grid,
+        n => Arrangement::Columns(n + 1),
+    };
+    write_chart(&args.out, &image_sheet(&title, &tiles, arrangement)?)?;
 
     console.json(&Result {
         out: &args.out,
@@ -114,28 +110,24 @@ fn name(augment: &AugmentConfig) -> String {
     preset.map_or_else(|| augment.to_string(), |strength| strength.name().into())
 }
 
-/// Each example as it is, then as it looks in each epoch; red, green, blue, with a caption.
+/// Each example as it is, then as it looks in each epoch, with a caption.
 fn images(
     set: &ImageSet,
     examples: &[usize],
     augmenter: Option<&Augmenter>,
     n_epochs: u32,
-    split: Split,
+    split: SplitName,
 ) -> Vec<(Vec<u8>, String)> {
-    let rgb = |bytes: &[u8]| match set.shape().channels {
-        1 => bytes.iter().flat_map(|&grey| [grey; 3]).collect(),
-        _ => bytes.to_vec(),
-    };
     let mut images = Vec::new();
     let mut augmented = vec![0; set.shape().n_bytes()];
     for &i in examples {
         let class = printable(&set.classes()[set.labels()[i] as usize]);
-        images.push((rgb(set.image(i)), format!("{split} {i}: {class}")));
+        images.push((set.image(i).to_vec(), format!("{split} {i}: {class}")));
         for epoch in 0..n_epochs {
             if let Some(augmenter) = augmenter {
                 augmenter.apply(set.image(i), epoch.into(), i as u64, &mut augmented);
             }
-            images.push((rgb(&augmented), format!("epoch {epoch}")));
+            images.push((augmented.clone(), format!("epoch {epoch}")));
         }
     }
     images

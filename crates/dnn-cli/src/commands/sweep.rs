@@ -1,17 +1,18 @@
 //! `dnn sweep`: the same images, several configurations.
 
-use crate::console::{Console, interval, of_how_many};
-use crate::file::{read_text, write_whole};
+use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
+use crate::file::read_text;
 use crate::interrupt;
 use crate::progress;
-use crate::run::{RunConfig, RunFolder};
+use crate::run::lines::{self, JsonLines};
+use crate::run::{self, RunConfig, RunFolder};
 use crate::settings::{change, check_text, in_words};
 use crate::source::Source;
 use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::settings;
 use dnn_core::{Dataset, Precision};
-use dnn_data::Splits;
+use dnn_data::{Splits, identity};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{
     End, Observer, Preset, TrainConfig, Trainable, Training, ValidationPoint, evaluate,
@@ -34,11 +35,13 @@ use std::time::Instant;
     seed = [1, 2, 3]\n  \
     learning_rate = [0.0075, 0.01]\n  \
     hidden = [[20, 7, 5], [30, 10]]\n\n\
-    Every combination is trained, each on one thread. The folder gets sweep.csv and sweep.json.")]
+    Every combination is trained, each on one thread. The folder gets rows.jsonl, a line for each as \
+    it is done, and at the end sweep.csv and sweep.json. One that fails is a row with its error; the \
+    exit code is 2 then.")]
 pub(crate) struct Args {
     /// The grid, TOML
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "resume")]
+    file: Option<PathBuf>,
     /// A folder or file of labelled images or numbers, or `drawn` [default: as the
     /// configuration says, else as for `train`]
     data: Option<PathBuf>,
@@ -48,10 +51,13 @@ pub(crate) struct Args {
     /// Where the table goes [default: runs/sweep, or the next number]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with a sweep that was interrupted: train what has no row in its folder yet
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "data", "out"])]
+    resume: Option<PathBuf>,
 }
 
 /// What to train, as a file says it.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SweepFile {
     /// The configuration that the grid changes.
@@ -80,20 +86,83 @@ fn grid_schema(_: &mut SchemaGenerator) -> Schema {
 /// One combination of the grid's values.
 type Setting = BTreeMap<String, toml::Value>;
 
-/// What came of one of them.
-#[derive(Debug, Clone, Serialize)]
-struct Row {
+/// What came of one of them; a line of `rows.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Row {
     setting: Setting,
-    train: Score,
-    test: Option<Score>,
-    /// 95 % interval of the test accuracy.
-    test_interval: Option<(f64, f64)>,
-    validation: Option<ValidationPoint>,
-    /// The cost on the training images.
-    cost: f64,
-    iterations: usize,
-    end: End,
-    seconds: f64,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Outcome {
+    Trained {
+        train: Score,
+        test: Option<Score>,
+        /// 95 % interval of the test accuracy.
+        test_interval: Option<(f64, f64)>,
+        validation: Option<ValidationPoint>,
+        /// The cost on the training images.
+        cost: f64,
+        iterations: usize,
+        end: End,
+        seconds: f64,
+    },
+    Failed {
+        error: String,
+    },
+}
+
+impl Row {
+    fn test(&self) -> Option<Score> {
+        match self.outcome {
+            Outcome::Trained { test, .. } => test,
+            Outcome::Failed { .. } => None,
+        }
+    }
+
+    fn is_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { .. })
+    }
+}
+
+/// A line of `rows.jsonl`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Row(Row),
+    /// The images that the rows after it were trained and judged on, as SHA-256; the first line.
+    Data {
+        data_hash: String,
+    },
+}
+
+/// How many combinations of a sweep have come to their end.
+#[derive(Debug, Serialize)]
+pub(super) struct RowCounts {
+    /// Combinations of the grid.
+    pub(super) asked: usize,
+    /// Those that were trained.
+    pub(super) trained: usize,
+    /// Those whose training failed.
+    pub(super) failed: usize,
+}
+
+impl RowCounts {
+    /// Of the sweep in this folder.
+    pub(super) fn read(folder: &Path) -> anyhow::Result<Self> {
+        let (_, grid) = read(&folder.join(run::SWEEP))?;
+        let mut counts = Self { asked: combinations(&grid).len(), trained: 0, failed: 0 };
+        for (_, line) in lines::read(&folder.join(run::ROWS))? {
+            match line {
+                Line::Row(row) if row.is_failed() => counts.failed += 1,
+                Line::Row(_) => counts.trained += 1,
+                Line::Data { .. } => {}
+            }
+        }
+        Ok(counts)
+    }
 }
 
 /// Rows that differ in the seed alone.
@@ -117,44 +186,122 @@ struct Report {
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
-    let (base, grid) = read(&args.file)?;
+    let resumed = match &args.resume {
+        Some(path) => {
+            ensure!(
+                path.join(run::SWEEP).is_file(),
+                "{}: not the folder of a sweep, it has no {}",
+                path.display(),
+                run::SWEEP
+            );
+            Some(RunFolder::open(path)?)
+        }
+        None => None,
+    };
+    let file = match (&args.file, &resumed) {
+        (_, Some(folder)) => folder.file(run::SWEEP),
+        (Some(file), None) => file.clone(),
+        (None, None) => bail!("expected FILE, the grid"),
+    };
+    let (base, grid) = read(&file)?;
     let settings = combinations(&grid);
     let configs = settings
         .iter()
         .map(|setting| {
             configured(&base.training, setting).with_context(|| {
-                format!("{}: {} makes no training", args.file.display(), described(setting))
+                format!("{}: {} makes no training", file.display(), described(setting))
             })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let source = match (&args.data, base.source) {
-        (Some(data), _) => Source::of(data)?,
+        (Some(data), _) => Source::of(data)?.absolute(Path::new(""))?,
         (None, Some(source)) => source,
         (None, None) => Source::usual(console)?,
     };
     let splits = source.load(console)?;
-    ensure!(splits.train.is_some(), "{}: no training images", source.data.display());
+    let train =
+        splits.train().with_context(|| format!("{}: no training images", source.data.display()))?;
     let sets = Sets::new(&splits, &configs)?;
     for config in &configs {
         sets.check(config)?;
     }
-    let folder = match &args.out {
-        Some(path) => RunFolder::create(path, false)?,
-        None => RunFolder::create_numbered("sweep")?,
+    let sets_judged = splits.iter().map(|split| &split.images as _);
+    let data_hash = identity(&train.contract()?, sets_judged)?;
+    let (folder, mut rows) = match (resumed, &args.out) {
+        (Some(folder), _) => {
+            let rows = rows_of(&folder, &settings, &data_hash)?;
+            (folder, rows)
+        }
+        (None, out) => {
+            let folder = match out {
+                Some(path) => RunFolder::create(path, false)?,
+                None => RunFolder::create_numbered("sweep")?,
+            };
+            (folder, vec![None; settings.len()])
+        }
     };
-    let rows = train_all(&sets, &settings, &configs, args.jobs, console)?;
+    if args.resume.is_none() {
+        // A sweep that needs nothing but its folder, and that `--config` reads as well.
+        let base = RunConfig { source: Some(source.clone()), ..RunConfig::new(base.training) };
+        let sweep = SweepFile { preset: None, config: Some(run::CONFIG.into()), grid };
+        folder.write(run::SWEEP, toml::to_string(&sweep)?.as_bytes())?;
+        folder.write(run::CONFIG, base.to_toml()?.as_bytes())?;
+    }
+    folder.remove_stale()?;
+    let mut log = JsonLines::open(&folder.file(run::ROWS))?;
+    if rows.iter().all(Option::is_none) {
+        log.append(&Line::Data { data_hash });
+    }
+    train_missing(&sets, &settings, &configs, args.jobs, &folder, &mut rows, log, console)?;
+    let rows: Vec<_> = rows.into_iter().flatten().collect();
+    ensure!(!rows.is_empty(), "interrupted before the first training was done");
     let report = Report {
         run: folder.path().into(),
         data: source.data.clone(),
         groups: groups(&rows),
         rows,
     };
-    write_whole(&folder.file("sweep.csv"), &csv(&report.rows)?)?;
+    folder.write(run::SWEEP_CSV, &csv(&report.rows)?)?;
     let mut json = serde_json::to_vec_pretty(&report).context("cannot write JSON")?;
     json.push(b'\n');
-    write_whole(&folder.file("sweep.json"), &json)?;
+    folder.write(run::SWEEP_JSON, &json)?;
     tell(&report, settings.len(), console)?;
+    let failed = report.rows.iter().filter(|row| row.is_failed()).count();
+    ensure!(
+        failed == 0,
+        "{failed} of {} combinations came to no end; the table has their errors",
+        settings.len()
+    );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rows of a folder, in the grid's order. What is damaged in their file is taken away.
+fn rows_of(
+    folder: &RunFolder,
+    settings: &[Setting],
+    data_hash: &str,
+) -> anyhow::Result<Vec<Option<Row>>> {
+    let mut rows = vec![None; settings.len()];
+    let mut kept = String::new();
+    for (text, line) in lines::read(&folder.file(run::ROWS))? {
+        match line {
+            Line::Data { data_hash: then } => ensure!(
+                then == data_hash,
+                "{}: the sweep is of other data: their hash was {then}, and is {data_hash}",
+                folder.path().display()
+            ),
+            // Compared as text: a number from JSON and one from TOML are the same then.
+            Line::Row(row) => {
+                let wanted = described(&row.setting);
+                if let Some(i) = settings.iter().position(|setting| described(setting) == wanted) {
+                    rows[i] = Some(row);
+                }
+            }
+        }
+        kept += &text;
+    }
+    folder.write(run::ROWS, kept.as_bytes())?;
+    Ok(rows)
 }
 
 fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
@@ -232,9 +379,9 @@ struct Pair<F: Trainable> {
 impl Sets {
     fn new(splits: &Splits, configs: &[TrainConfig]) -> anyhow::Result<Self> {
         fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<Pair<F>> {
-            let train = splits.train.as_ref().context("no training images")?;
+            let train = splits.train().context("no training images")?;
             let contract = train.contract()?;
-            let test = splits.test.as_ref().map(|test| test.to_dataset(&contract)).transpose()?;
+            let test = splits.test().map(|test| test.to_dataset(&contract)).transpose()?;
             Ok(Pair { train: train.to_dataset(&contract)?, test })
         }
         let needs = |precision| configs.iter().any(|c| c.precision == precision);
@@ -256,30 +403,33 @@ impl Sets {
     }
 
     /// `None` when the user asked to end.
-    fn train(&self, setting: &Setting, config: &TrainConfig) -> anyhow::Result<Option<Row>> {
-        match (config.precision, &self.single, &self.double) {
-            (Precision::F32, Some(pair), _) => pair.train(setting, config),
-            (Precision::F64, _, Some(pair)) => pair.train(setting, config),
-            _ => bail!("no images in {}", config.precision),
-        }
+    fn train(&self, setting: &Setting, config: &TrainConfig) -> Option<Row> {
+        let outcome = match (config.precision, &self.single, &self.double) {
+            (Precision::F32, Some(pair), _) => pair.train(config),
+            (Precision::F64, _, Some(pair)) => pair.train(config),
+            _ => Err(anyhow::anyhow!("no images in {}", config.precision)),
+        };
+        let failed = |error: anyhow::Error| {
+            Some(Outcome::Failed { error: causes(error.as_ref()).join(": ") })
+        };
+        let outcome = outcome.unwrap_or_else(failed)?;
+        Some(Row { setting: setting.clone(), outcome })
     }
 }
 
 impl<F: Trainable> Pair<F> {
-    fn train(&self, setting: &Setting, config: &TrainConfig) -> anyhow::Result<Option<Row>> {
+    /// `None` when the user asked to end.
+    fn train(&self, config: &TrainConfig) -> anyhow::Result<Option<Outcome>> {
         let start = Instant::now();
         let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
-        let trained = Training::new(config, &self.train)
-            .run(observers)
-            .with_context(|| format!("{}: training came to no end", described(setting)))?;
+        let trained = Training::new(config, &self.train).run(observers)?;
         if trained.end == End::Asked {
             return Ok(None);
         }
         let judged = evaluate(&trained.network, &self.train)?;
         let test = self.test.as_ref().map(|test| evaluate(&trained.network, test)).transpose()?;
         let test = test.map(|test| test.score);
-        Ok(Some(Row {
-            setting: setting.clone(),
+        Ok(Some(Outcome::Trained {
             train: judged.score,
             test,
             test_interval: test.map(|test| test.wilson_interval()),
@@ -292,28 +442,36 @@ impl<F: Trainable> Pair<F> {
     }
 }
 
-/// All of them, in the grid's order, `jobs` at a time; those that were finished when the user asked
-/// to end.
-fn train_all(
+/// Trains those without a row, `jobs` at a time, until the user asks to end. Each row is written as
+/// soon as it is there.
+#[allow(clippy::too_many_arguments)] // each is another thing
+fn train_missing(
     sets: &Sets,
     settings: &[Setting],
     configs: &[TrainConfig],
     jobs: usize,
+    folder: &RunFolder,
+    rows: &mut [Option<Row>],
+    log: JsonLines,
     console: Console,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<()> {
+    let missing: Vec<_> = (0..rows.len()).filter(|&i| rows[i].is_none()).collect();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = if jobs == 0 { cores } else { jobs }.min(configs.len());
+    let jobs = if jobs == 0 { cores } else { jobs }.min(missing.len());
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(vec![None; configs.len()]);
-    let bar = progress::bar(console, configs.len(), "{bar:25} {pos}/{len}  {eta} left");
+    let done = Mutex::new((rows, log));
+    let bar = progress::bar(console, missing.len(), "{bar:25} {pos}/{len}  {eta} left");
     let work = || -> anyhow::Result<()> {
         loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(setting), Some(config)) = (settings.get(i), configs.get(i)) else {
-                return Ok(());
-            };
-            let Some(row) = sets.train(setting, config)? else { return Ok(()) };
-            done.lock().unwrap_or_else(PoisonError::into_inner)[i] = Some(row);
+            let Some(&i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
+            let Some(row) = sets.train(&settings[i], &configs[i]) else { return Ok(()) };
+            folder.verify()?;
+            let (rows, log) = &mut *done.lock().unwrap_or_else(PoisonError::into_inner);
+            log.append(&row);
+            if let Outcome::Failed { error } = &row.outcome {
+                bar.suspend(|| warn(format!("{} failed: {error}", described(&row.setting))));
+            }
+            rows[i] = Some(row);
             bar.inc(1);
         }
     };
@@ -328,10 +486,7 @@ fn train_all(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
-    let rows = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let rows: Vec<_> = rows.into_iter().flatten().collect();
-    ensure!(!rows.is_empty(), "interrupted before the first training was done");
-    Ok(rows)
+    Ok(())
 }
 
 /// Rows that differ in the seed alone, when there are such.
@@ -339,7 +494,7 @@ fn groups(rows: &[Row]) -> Vec<Group> {
     let mut groups: Vec<(Setting, Vec<f64>)> = Vec::new();
     for row in rows {
         let mut setting = row.setting.clone();
-        let (Some(_), Some(test)) = (setting.remove("seed"), row.test) else { continue };
+        let (Some(_), Some(test)) = (setting.remove("seed"), row.test()) else { continue };
         match groups.iter_mut().find(|(other, _)| *other == setting) {
             Some((_, accuracies)) => accuracies.push(test.accuracy()),
             None => groups.push((setting, vec![test.accuracy()])),
@@ -370,25 +525,44 @@ fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
         "cost",
         "iterations",
         "seconds",
+        "error",
     ];
     table.write_record(keys.iter().map(String::as_str).chain(results))?;
     for row in rows {
         let text = |x: Option<String>| x.unwrap_or_default();
-        let (low, high) = row.test_interval.unzip();
         let mut fields: Vec<_> = row.setting.values().map(ToString::to_string).collect();
-        fields.extend([
-            row.train.correct.to_string(),
-            row.train.total.to_string(),
-            text(row.test.map(|t| t.correct.to_string())),
-            text(row.test.map(|t| t.total.to_string())),
-            text(row.test.map(|t| t.accuracy().to_string())),
-            text(low.map(|x| x.to_string())),
-            text(high.map(|x| x.to_string())),
-            text(row.validation.map(|v| v.cost.to_string())),
-            row.cost.to_string(),
-            row.iterations.to_string(),
-            format!("{:.3}", row.seconds),
-        ]);
+        match &row.outcome {
+            Outcome::Trained {
+                train,
+                test,
+                test_interval,
+                validation,
+                cost,
+                iterations,
+                seconds,
+                ..
+            } => {
+                let (low, high) = test_interval.unzip();
+                fields.extend([
+                    train.correct.to_string(),
+                    train.total.to_string(),
+                    text(test.map(|t| t.correct.to_string())),
+                    text(test.map(|t| t.total.to_string())),
+                    text(test.map(|t| t.accuracy().to_string())),
+                    text(low.map(|x| x.to_string())),
+                    text(high.map(|x| x.to_string())),
+                    text(validation.map(|v| v.cost.to_string())),
+                    cost.to_string(),
+                    iterations.to_string(),
+                    format!("{seconds:.3}"),
+                    String::new(),
+                ]);
+            }
+            Outcome::Failed { error } => {
+                fields.extend(vec![String::new(); results.len() - 1]);
+                fields.push(error.clone());
+            }
+        }
         table.write_record(fields)?;
     }
     table.into_inner().context("cannot write CSV")
@@ -396,18 +570,28 @@ fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
 
 fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
     console.json(report)?;
-    for row in &report.rows {
-        let test = row.test.map_or_else(String::new, |test| {
-            format!("; test {}, {}", of_how_many(test), interval(test))
-        });
-        let validation = row
-            .validation
-            .map_or_else(String::new, |point| format!("; validation {}", of_how_many(point.score)));
-        let train = of_how_many(row.train);
-        console.text(format!("{}: training {train}{validation}{test}", described(&row.setting)))?;
+    for Row { setting, outcome } in &report.rows {
+        let what = described(setting);
+        console.text(match outcome {
+            Outcome::Failed { error } => format!("{what}: failed: {error}"),
+            Outcome::Trained { train, test, validation, .. } => {
+                let test = test.map_or_else(String::new, |test| {
+                    format!("; test {}, {}", of_how_many(test), interval(test))
+                });
+                let validation = validation.map_or_else(String::new, |point| {
+                    format!("; validation {}", of_how_many(point.score))
+                });
+                format!("{what}: training {}{validation}{test}", of_how_many(*train))
+            }
+        })?;
     }
     if report.rows.len() < asked {
-        console.text(format!("Interrupted: {} of {asked} were trained", report.rows.len()))?;
+        console.text(format!(
+            "Interrupted: {} of {asked} were trained. To go on: {} sweep --resume {}",
+            report.rows.len(),
+            program(),
+            argument(&report.run)
+        ))?;
     }
     for Group { setting, runs, mean, deviation } in &report.groups {
         let what = if setting.is_empty() { "all".into() } else { described(setting) };
@@ -417,7 +601,7 @@ fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
             100.0 * deviation
         ))?;
     }
-    if let Some(test) = report.rows.iter().find_map(|row| row.test) {
+    if let Some(test) = report.rows.iter().find_map(Row::test) {
         console.text(format!(
             "With {} test images, one image is {:.2} points: settings whose intervals overlap are \
              not told apart by them, and the best of many looks better than it is.",
@@ -425,7 +609,7 @@ fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
             100.0 / test.total as f64
         ))?;
     }
-    console.text(format!("Table: {}", report.run.join("sweep.csv").display()))
+    console.text(format!("Table: {}", report.run.join(run::SWEEP_CSV).display()))
 }
 
 #[cfg(test)]
@@ -518,22 +702,31 @@ mod tests {
     fn seeds_make_groups() {
         let row = |seed: i64, rate: f64, correct| Row {
             setting: Setting::from([("seed".into(), seed.into()), ("lr".into(), rate.into())]),
-            train: Score { correct: 1, total: 1 },
-            test: Some(Score { correct, total: 10 }),
-            test_interval: None,
-            validation: None,
-            cost: 0.0,
-            iterations: 1,
-            end: End::Completed,
-            seconds: 0.0,
+            outcome: Outcome::Trained {
+                train: Score { correct: 1, total: 1 },
+                test: Some(Score { correct, total: 10 }),
+                test_interval: None,
+                validation: None,
+                cost: 0.0,
+                iterations: 1,
+                end: End::Completed,
+                seconds: 0.0,
+            },
         };
-        let rows = [row(1, 0.1, 8), row(2, 0.1, 6), row(1, 0.2, 5)];
+        let failed = Outcome::Failed { error: "diverged".into() };
+        let failed = Row { outcome: failed, ..row(3, 0.2, 0) };
+        let rows = [row(1, 0.1, 8), row(2, 0.1, 6), row(1, 0.2, 5), failed];
         let groups = groups(&rows);
         assert_eq!(groups.len(), 1, "one run is no group");
         assert!((groups[0].mean - 0.7).abs() < 1e-12);
         assert!((groups[0].deviation - 0.02_f64.sqrt()).abs() < 1e-12);
         let text = String::from_utf8(csv(&rows).unwrap()).unwrap();
-        assert_eq!(text.lines().count(), 4);
+        assert_eq!(text.lines().count(), 5);
+        assert!(text.ends_with(",diverged\n"), "{text}");
+        for row in &rows {
+            let line = serde_json::to_string(row).unwrap();
+            assert_eq!(serde_json::from_str::<Row>(&line).unwrap(), *row, "{line}");
+        }
         assert!(text.starts_with("lr,seed,train_correct"), "{text}");
     }
 }

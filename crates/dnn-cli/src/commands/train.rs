@@ -4,22 +4,22 @@ use super::folds;
 use crate::args::{DrawArgs, NameArgs};
 use crate::augmentation::augmentation;
 use crate::choice::choice;
-use crate::console::{Console, argument, interval, of_how_many, program};
-use crate::figure::cost_plot::{CostPlot, SIZE, Series};
+use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
+use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt;
-use crate::prepared::Prepared;
 use crate::progress::Progress;
-use crate::run::{
-    self, CheckpointStore, Every, Machine, MetricsLog, RunConfig, RunFolder, Seconds, Summary,
-};
+use crate::run::{self, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
 use crate::settings::{FlagGroup, Flags};
-use crate::source::{DRAWN, DatasetNames, Source};
-use anyhow::{Context, bail};
-use dnn_core::{AnyNetwork, Examples, InputContract, Model, Network, Precision, Real};
+use crate::source::{self, DRAWN, Source, loading};
+use anyhow::{Context, bail, ensure};
+use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
+use dnn_data::loader::Prepared;
+use dnn_data::{AnyNetwork, InputContract, Model};
+use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
-use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
+use dnn_train::{Checkpoint, End, Observer, Preset, TrainConfig, Trainable, Training};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,10 +73,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K", conflicts_with_all = ["resume", "validation", "validation_data",
           "checkpoint_every"])]
     folds: Option<usize>,
-    /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds); the last two, and the best
-    #[arg(long, value_name = "N|Nepochs|Ns")]
+    /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds), and at the end; the last two,
+    /// and the best; or `never` [default: 60s]
+    #[arg(long, value_name = "N|Nepochs|Ns|never")]
     checkpoint_every: Option<Every>,
-    /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted
+    /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted. With
+    /// more --iterations or --epochs, go on with a finished one; with a folder of --folds, train
+    /// those that are missing
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "out"])]
     resume: Option<PathBuf>,
     /// With --resume: from the checkpoint before the last one
@@ -105,16 +108,31 @@ pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
         source: Some(Source::usual(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
-    train(&config, &Place::Numbered(Preset::CourseDeep.name()), console)
+    train(&config, Place::Numbered(Preset::CourseDeep.name()), console)
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    if let Some(run) = &args.resume {
+        return resume(args, run, console);
+    }
     let preset = args.preset.unwrap_or(Preset::CourseDeep);
-    let (base, name) = match (&args.config, &args.resume) {
-        (Some(path), _) => (RunConfig::read(path)?, "run"),
-        (_, Some(run)) => (RunConfig::read(&RunFolder::open(run)?.file(run::CONFIG))?, "run"),
-        _ => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
+    let (base, name) = match &args.config {
+        Some(path) => (RunConfig::read(path)?, "run"),
+        None => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
     };
+    let config = configured(args, base, console)?;
+    let place = match &args.out {
+        Some(path) => Place::Folder { path, force: args.force },
+        None => Place::Numbered(name),
+    };
+    if let Some(k) = args.folds {
+        return folds::run(&config, place, k, console);
+    }
+    train(&config, place, console)
+}
+
+/// The configuration with what the flags ask for.
+fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<RunConfig> {
     let mut source = source_of(args, base.source, console)?;
     if let Some(path) = &args.validation_data {
         source = source.with_validation(path)?;
@@ -124,16 +142,75 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let training = TrainConfig::try_from(training).context("these settings make no training")?;
     let checkpoint_every = args.checkpoint_every.or(base.checkpoint_every);
     let augment = args.augment.or(base.augment);
-    let config = RunConfig { checkpoint_every, source: Some(source), augment, training };
-    let place = match (&args.resume, &args.out) {
-        (Some(path), _) => Place::Resume { path, previous: args.previous },
-        (None, Some(path)) => Place::Folder { path, force: args.force },
-        (None, None) => Place::Numbered(name),
-    };
-    if let Some(k) = args.folds {
-        return folds::run(&config, &place, k, console);
+    Ok(RunConfig { checkpoint_every, source: Some(source), augment, training })
+}
+
+/// Goes on with the run in `path`. Nothing is written before all that can be refused was.
+fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode> {
+    ensure!(
+        !path.join(run::SWEEP).exists(),
+        "{path} is the folder of a sweep: {} sweep --resume {path}",
+        program(),
+        path = path.display()
+    );
+    let folder = RunFolder::open(path)?;
+    let recorded = RunConfig::read(&folder.file(run::CONFIG))?;
+    let checkpoint = run::read_checkpoint(path, args.previous)?.map(Box::new);
+    // What the run was begun with is what its checkpoint says, whatever became of the file.
+    let training = checkpoint
+        .as_ref()
+        .map_or_else(|| recorded.training.clone(), |c| c.progress().config.clone());
+    let begun = RunConfig { training, ..recorded.clone() };
+    let config = configured(args, recorded, console)?;
+    run::refuse_changes(&begun, &config, path)?;
+    if folder.file(run::FOLDS).exists() {
+        return folds::resume(&config, &folder, console);
     }
-    train(&config, &place, console)
+    if folder.file(run::MODEL).exists() {
+        let summary = Summary::read(path).unwrap_or_else(|error| {
+            warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
+            None
+        });
+        let length = |config: &TrainConfig| (config.iterations, config.epochs);
+        if let Some(summary) = summary
+            && !args.previous
+            && summary.is_final(checkpoint.as_deref())
+            && (summary.end == End::Early || length(&config.training) == length(&summary.config))
+        {
+            let (model, run) = (folder.file(run::MODEL), path.to_owned());
+            return say_finished(&Summary { model, run, ..summary }, &config, console);
+        }
+        ensure!(
+            checkpoint.is_some(),
+            "{} has a model, and no checkpoint to go on from; to train a new one: {} train --config {}",
+            path.display(),
+            program(),
+            argument(&folder.file(run::CONFIG)),
+        );
+    }
+    train(&config, Place::Resume { folder, checkpoint }, console)
+}
+
+/// Tells of a run that has nothing left to do; it stays as it is.
+fn say_finished(
+    summary: &Summary,
+    config: &RunConfig,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    let (run, n) = (summary.run.display(), summary.iterations);
+    console.say(if summary.end == End::Early {
+        format!("{run} stopped early, after {n} iterations: more of them would change nothing")
+    } else {
+        format!(
+            "{run} is finished, after {n} iterations. To go on with it: {} train --resume {} \
+             --iterations N, with N above {n}",
+            program(),
+            argument(&summary.run)
+        )
+    })?;
+    let source = config.source.as_ref().context("no data given")?;
+    report(summary, source, console)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The source of the configuration, changed by the flags.
@@ -153,12 +230,11 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
         source.test_names = None;
     }
     let class_names = args.names.class_names.as_ref();
-    if let Some(names) = DatasetNames::new(args.test_x.as_ref(), args.test_y.as_ref(), class_names)
-    {
+    if let Some(names) = source::names(args.test_x.as_ref(), args.test_y.as_ref(), class_names) {
         source.test_names = Some(names);
     }
-    source.input = args.input.change(source.input);
-    source.caching = args.input.cache.caching();
+    source.input = args.input.change(source.input.take());
+    source.cache = args.input.cache.caching();
     source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;
     source.absolute(Path::new(""))
@@ -166,23 +242,31 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
 
 /// Where a run goes.
 pub(super) enum Place<'a> {
-    Folder { path: &'a Path, force: bool },
+    Folder {
+        path: &'a Path,
+        force: bool,
+    },
     Numbered(&'a str),
-    Resume { path: &'a Path, previous: bool },
+    /// That of a run which goes on, from its checkpoint or, when it made none, from the start.
+    Resume {
+        folder: RunFolder,
+        checkpoint: Option<Box<Checkpoint>>,
+    },
 }
 
 impl Place<'_> {
-    pub(super) fn open(&self) -> anyhow::Result<RunFolder> {
-        match *self {
-            Self::Folder { path, force } => RunFolder::create(path, force),
-            Self::Numbered(name) => RunFolder::create_numbered(name),
-            Self::Resume { path, .. } => RunFolder::open(path),
-        }
+    /// The folder, made and locked, and the checkpoint to go on from.
+    pub(super) fn open(self) -> anyhow::Result<(RunFolder, Option<Box<Checkpoint>>)> {
+        Ok(match self {
+            Self::Folder { path, force } => (RunFolder::create(path, force)?, None),
+            Self::Numbered(name) => (RunFolder::create_numbered(name)?, None),
+            Self::Resume { folder, checkpoint } => (folder, checkpoint),
+        })
     }
 }
 
 /// Trains as configured.
-fn train(config: &RunConfig, place: &Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
+fn train(config: &RunConfig, place: Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     match config.training.precision {
         Precision::F32 => train_in::<f32>(config, place, console),
@@ -208,7 +292,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 /// mistake leaves nothing behind.
 fn train_in<F: Trainable>(
     config: &RunConfig,
-    place: &Place<'_>,
+    place: Place<'_>,
     console: Console,
 ) -> anyhow::Result<ExitCode>
 where
@@ -216,36 +300,40 @@ where
 {
     let source = config.source.as_ref().context("no data given")?;
     let augment = config.augment.filter(|augment| !augment.is_off());
-    let data = Prepared::<F>::load(source, augment, &config.training, console)?;
-    let Prepared { train, test, validation, contract, data_hash, start } = data;
+    let start = Instant::now();
+    let augment = augment.map(|augment| (augment, config.training.seed));
+    let beside = |n_features: usize, n_classes: usize, m: usize| {
+        Ok(dnn_train::memory_beside_examples::<F>(&config.training, n_features, n_classes, m)?)
+    };
+    let data = loading(source, console, |loader| loader.prepare::<F>(augment, &beside))?;
+    let Prepared { train, test, validation, contract, identity: data_hash } = data;
     let training = Training::new(&config.training, &*train).validate_on(validation.as_deref());
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();
 
-    let folder = place.open()?;
-    let _lock = run::lock(folder.path())?;
-    let checkpoint = match *place {
-        Place::Resume { path, previous } => run::read_checkpoint(path, previous)?,
-        _ => None,
-    };
-    let mut log = if let Place::Resume { .. } = place {
-        let iteration = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
-        console.say(format!("Going on after iteration {iteration}"))?;
-        MetricsLog::resume(&folder.file(run::METRICS), iteration)?
-    } else {
-        MetricsLog::create(&folder.file(run::METRICS))?
-    };
-    folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
+    let n_iterations = config.training.n_iterations(train.n_examples());
+    let going_on = matches!(place, Place::Resume { .. });
+    let (folder, checkpoint) = place.open()?;
+    if going_on {
+        let made = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
+        ensure!(
+            made <= n_iterations,
+            "{} has made {made} iterations; expected at least so many, got {n_iterations}",
+            folder.path().display()
+        );
+        console.say(format!("Going on after iteration {made}"))?;
+    }
 
     let start = Instant::now();
-    let n_iterations = config.training.n_iterations(train.n_examples());
     let mut progress = Progress::new(console, n_iterations);
-    let mut store = CheckpointStore::new(folder.path(), config.checkpoint_every);
+    let mut recorder = Recorder::new(&folder, config, checkpoint.as_deref())?;
     let observers: &mut [&mut dyn Observer] =
-        &mut [&mut log, &mut progress, &mut store, &mut interrupt::ends_training];
-    let trained =
-        training.identified_by(&data_hash).resume_from(checkpoint.as_ref()).run(observers);
+        &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
+    // The same images prepared in another way are other data.
+    let data = format!("{data_hash}, as {contract}");
+    let trained = training.identified_by(data).resume_from(checkpoint.as_deref()).run(observers);
     progress.finish();
+    recorder.finish()?;
     let trained = trained
         .with_context(|| format!("training in {} came to no end", folder.path().display()))?;
     let trained_s = start.elapsed().as_secs_f64();
@@ -300,20 +388,17 @@ fn keep<F: Real>(
 where
     Network<F>: Into<AnyNetwork>,
 {
+    folder.verify()?;
     let mut bytes = Vec::new();
     Model::new(network, summary.classes.clone(), contract)?.write(&mut bytes)?;
     folder.write(run::MODEL, &bytes)?;
     let points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
     let title = format!("Learning rate = {learning_rate}");
     let architecture = summary.architecture.to_string();
-    let plot = CostPlot {
-        title: &title,
-        subtitle: &architecture,
-        series: &[Series { name: "cost", points: &points }],
-        size: SIZE,
-    };
-    plot.write_svg(&folder.file(run::COST_SVG))?;
-    plot.write_png(&folder.file(run::COST_PNG))?;
+    let series = [Series { name: "cost", points: &points }];
+    let chart = cost_plot(&title, &architecture, &series);
+    write_chart(&folder.file(run::COST_SVG), &chart)?;
+    write_chart(&folder.file(run::COST_PNG), &chart)?;
     let mut json = serde_json::to_vec_pretty(summary).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SUMMARY, &json)

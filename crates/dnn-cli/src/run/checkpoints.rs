@@ -4,22 +4,20 @@
 //! the best validation. Each is written whole or not at all; when that fails (a full disk, a lost
 //! permission), the user is warned, the older ones stay, and training goes on.
 
+use super::folder::{
+    BEST, CHECKPOINTS, LAST, NEXT, PREVIOUS, RunFolder, make_folders, sync_folder,
+};
+use super::metrics::MetricsLog;
 use crate::console::warn;
-use crate::file::write_whole;
 use crate::interrupt;
-use anyhow::{Context, bail, ensure};
-use dnn_train::{Checkpoint, Flow, IterationEvent, Moment, Observer};
+use anyhow::{Context, ensure};
+use dnn_train::{Checkpoint, Moment};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
-
-const FOLDER: &str = "checkpoints";
-const LAST: &str = "last.safetensors";
-const PREVIOUS: &str = "previous.safetensors";
-const BEST: &str = "best.safetensors";
 
 /// How often a checkpoint is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -29,12 +27,24 @@ pub(crate) enum Every {
     Iterations(usize),
     Epochs(usize),
     Seconds(u64),
+    /// Only when training is interrupted.
+    Never,
+}
+
+impl Default for Every {
+    /// At most a minute of work is lost, and writing is far too rare to be felt.
+    fn default() -> Self {
+        Self::Seconds(60)
+    }
 }
 
 impl FromStr for Every {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
         let number = number.parse().ok().filter(|n| *n > 0);
@@ -42,7 +52,9 @@ impl FromStr for Every {
             (Some(n), "" | "iterations") => Ok(Self::Iterations(n)),
             (Some(n), "epochs" | "epoch") => Ok(Self::Epochs(n)),
             (Some(n), "s" | "seconds") => Ok(Self::Seconds(n as u64)),
-            _ => Err(format!("`{text}`: expected for example 100 (iterations), 2epochs or 30s")),
+            _ => Err(format!(
+                "`{text}`: expected for example 100 (iterations), 2epochs, 30s or never"
+            )),
         }
     }
 }
@@ -61,6 +73,7 @@ impl From<Every> for String {
             Every::Iterations(n) => n.to_string(),
             Every::Epochs(n) => format!("{n}epochs"),
             Every::Seconds(n) => format!("{n}s"),
+            Every::Never => "never".into(),
         }
     }
 }
@@ -68,84 +81,98 @@ impl From<Every> for String {
 /// Writes checkpoints as training goes on.
 #[derive(Debug)]
 pub(crate) struct CheckpointStore {
-    folder: PathBuf,
-    every: Option<Every>,
+    every: Every,
     written: Instant,
+    /// Whether the best one may wait in memory.
+    holds_best: bool,
+    /// The best one, until it is time to write: validations may improve a thousand times a second.
+    best: Option<Checkpoint>,
     warned: bool,
 }
 
 impl CheckpointStore {
-    /// For the run in `run`. Without `every` one is made only when training is interrupted.
-    pub(crate) fn new(run: &Path, every: Option<Every>) -> Self {
-        Self { folder: run.join(FOLDER), every, written: Instant::now(), warned: false }
+    /// Makes checkpoints so often. Where memory is limited, the best one does not wait in it until
+    /// the next is due.
+    pub(super) fn new(every: Every, holds_best: bool) -> Self {
+        Self { every, written: Instant::now(), holds_best, best: None, warned: false }
     }
 
+    /// Whether checkpoints are to be written at this moment.
     fn is_due(&self, moment: &Moment) -> bool {
         match self.every {
-            Some(Every::Iterations(n)) => moment.iteration.is_multiple_of(n),
-            Some(Every::Epochs(n)) => moment.ends_epoch && moment.epoch.is_multiple_of(n),
-            Some(Every::Seconds(n)) => self.written.elapsed() >= Duration::from_secs(n),
-            None => false,
+            _ if moment.last && interrupt::asked() => true,
+            Every::Never => false,
+            _ if moment.last || (moment.improved && !self.holds_best) => true,
+            Every::Iterations(n) => moment.iteration.is_multiple_of(n),
+            Every::Epochs(n) => moment.ends_epoch && moment.epoch.is_multiple_of(n),
+            Every::Seconds(n) => self.written.elapsed() >= Duration::from_secs(n),
         }
     }
 
-    fn write(&self, checkpoint: &Checkpoint, moment: &Moment) -> anyhow::Result<()> {
-        fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot make {}", self.folder.display()))?;
-        let bytes = checkpoint.to_bytes()?;
-        let (last, next) = (self.folder.join(LAST), self.folder.join("next.safetensors"));
-        write_whole(&next, &bytes)?;
+    /// Whether the checkpoint of this moment is to be given to [`take`](Self::take).
+    pub(super) fn wants(&self, moment: &Moment) -> bool {
+        self.is_due(moment) || (moment.improved && self.every != Every::Never)
+    }
+
+    /// Keeps the checkpoint, on the disk when that is due.
+    pub(super) fn take(
+        &mut self,
+        checkpoint: &Checkpoint,
+        moment: &Moment,
+        folder: &RunFolder,
+        log: Option<&MetricsLog>,
+    ) {
+        if !self.is_due(moment) {
+            self.best = Some(checkpoint.clone());
+            return;
+        }
+        self.written = Instant::now();
+        // What is logged before a checkpoint is not logged again by a run that goes on from it.
+        let logged = log.map_or(Ok(()), MetricsLog::sync);
+        match logged.and_then(|()| self.write(checkpoint, moment.improved, folder)) {
+            Ok(()) => (self.best, self.warned) = (None, false),
+            Err(error) => {
+                if moment.improved && self.holds_best {
+                    self.best = Some(checkpoint.clone());
+                }
+                if !self.warned {
+                    warn(format!(
+                        "warning: no checkpoint after {} iterations: {error:#}; training goes on, \
+                         and the older checkpoint stays",
+                        moment.iteration
+                    ));
+                }
+                self.warned = true;
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        checkpoint: &Checkpoint,
+        is_best: bool,
+        folder: &RunFolder,
+    ) -> anyhow::Result<()> {
+        let name = |name: &str| format!("{CHECKPOINTS}/{name}");
+        folder.verify()?;
+        make_folders(&folder.file(CHECKPOINTS))?;
+        // The best one first: whoever goes on from `last` does not come by its best one again.
+        if let Some(best) = if is_best { Some(checkpoint) } else { self.best.as_ref() } {
+            folder.write(&name(BEST), &best.to_bytes()?)?;
+        }
+        folder.write(&name(NEXT), &checkpoint.to_bytes()?)?;
         // From here on only names change. Killed between the two, the run goes on from `previous`.
-        let rename = |from: &Path, to: &str| {
-            let to = self.folder.join(to);
-            match fs::rename(from, &to) {
+        let rename = |from: &str, to: &str| {
+            let to = folder.file(&name(to));
+            match fs::rename(folder.file(&name(from)), &to) {
                 Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
                 done => done.with_context(|| format!("cannot write {}", to.display())),
             }
         };
-        rename(&last, PREVIOUS)?;
-        rename(&next, LAST)?;
-        if moment.improved {
-            write_whole(&self.folder.join(BEST), &bytes)?;
-        }
-        sync(&self.folder)
-    }
-}
-
-/// Makes changed names last.
-fn sync(folder: &Path) -> anyhow::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .with_context(|| format!("cannot write {}", folder.display()))?;
-    }
-    Ok(())
-}
-
-impl Observer for CheckpointStore {
-    fn on_iteration(&mut self, _: &IterationEvent<'_>) -> Flow {
-        Flow::Continue
-    }
-
-    fn wants_checkpoint(&mut self, moment: &Moment) -> bool {
-        let at_the_end = moment.last && (self.every.is_some() || interrupt::asked());
-        at_the_end || self.is_due(moment) || (moment.improved && self.every.is_some())
-    }
-
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint, moment: &Moment) {
-        self.written = Instant::now();
-        match self.write(checkpoint, moment) {
-            Ok(()) => self.warned = false,
-            Err(error) if !self.warned => {
-                self.warned = true;
-                warn(format!(
-                    "warning: no checkpoint after {} iterations: {error:#}; training goes on, and \
-                     the older checkpoint stays",
-                    moment.iteration
-                ));
-            }
-            Err(_) => {}
-        }
+        folder.verify()?;
+        rename(LAST, PREVIOUS)?;
+        rename(NEXT, LAST)?;
+        sync_folder(&folder.file(CHECKPOINTS))
     }
 }
 
@@ -154,7 +181,7 @@ impl Observer for CheckpointStore {
 /// # Errors
 /// When it is damaged, with what else there is.
 pub(crate) fn read(run: &Path, previous: bool) -> anyhow::Result<Option<Checkpoint>> {
-    let folder = run.join(FOLDER);
+    let folder = run.join(CHECKPOINTS);
     let path = |name: &str| folder.join(name);
     let (last, older) = (path(LAST), path(PREVIOUS));
     if previous {
@@ -179,54 +206,6 @@ fn load(path: &Path) -> anyhow::Result<Checkpoint> {
     Checkpoint::from_bytes(&bytes).with_context(what)
 }
 
-/// Holds a run's folder for one process.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    _file: fs::File,
-}
-
-/// Takes the run's folder for this process, as long as the lock lives.
-///
-/// # Errors
-/// When another process has it.
-pub(crate) fn lock(run: &Path) -> anyhow::Result<Lock> {
-    let what = || format!("cannot lock {}", run.display());
-    let file = to_lock(run).with_context(what)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(fs::TryLockError::WouldBlock) => {
-            bail!("{}: another process is training in this run folder", run.display())
-        }
-        Err(fs::TryLockError::Error(error)) => Err(error).with_context(what),
-    }
-}
-
-/// The folder itself, so that no file of its own is left behind.
-#[cfg(unix)]
-fn to_lock(run: &Path) -> std::io::Result<fs::File> {
-    fs::File::open(run)
-}
-
-/// Where folders cannot be opened: a file in it.
-#[cfg(not(unix))]
-fn to_lock(run: &Path) -> std::io::Result<fs::File> {
-    fs::OpenOptions::new().create(true).truncate(false).write(true).open(run.join("run.lock"))
-}
-
-/// Removes an older run's checkpoints.
-///
-/// # Errors
-/// What the file system refuses.
-pub(crate) fn remove(run: &Path) -> anyhow::Result<()> {
-    let folder = run.join(FOLDER);
-    match fs::remove_dir_all(&folder) {
-        Err(e) if e.kind() != ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("cannot remove the older {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +216,7 @@ mod tests {
             ("100", Every::Iterations(100)),
             ("2epochs", Every::Epochs(2)),
             ("30s", Every::Seconds(30)),
+            ("never", Every::Never),
         ] {
             assert_eq!(text.parse(), Ok(every));
             assert_eq!(String::from(every), text);
@@ -244,15 +224,5 @@ mod tests {
         for text in ["0", "", "epochs", "5min", "-3"] {
             assert!(text.parse::<Every>().unwrap_err().contains("expected for example"), "{text}");
         }
-    }
-
-    #[test]
-    fn a_folder_is_locked_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let lock = super::lock(folder.path()).unwrap();
-        let error = super::lock(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("another process"), "{error}");
-        drop(lock);
-        super::lock(folder.path()).unwrap();
     }
 }

@@ -16,8 +16,9 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunConfig {
-    /// How often a checkpoint is kept to go on from: iterations ("100"), epochs ("1epochs") or
-    /// seconds ("30s"); without it only when training is interrupted.
+    /// How often a checkpoint is kept to go on from: iterations ("100"), epochs ("1epochs"), seconds
+    /// ("30s") or "never", which is only when training is interrupted; once a minute when it is left
+    /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-example" = "100", "x-resume" = true))]
     pub(crate) checkpoint_every: Option<Every>,

@@ -1,66 +1,95 @@
-//! The folder of a run: made, claimed, and filled with whole files.
+//! The folder of a run: made, locked, and filled with whole files.
 
-use super::{FILES, checkpoints};
 use crate::file::write_whole;
-use anyhow::{Context, bail};
-use std::fs;
-use std::io::ErrorKind;
+use anyhow::{Context, bail, ensure};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Names in a run folder.
+pub(crate) const CONFIG: &str = "config.toml";
+pub(crate) const METRICS: &str = "metrics.jsonl";
+pub(crate) const MODEL: &str = "model.safetensors";
+pub(crate) const SUMMARY: &str = "summary.json";
+pub(crate) const COST_SVG: &str = "cost.svg";
+pub(crate) const COST_PNG: &str = "cost.png";
+pub(crate) const FOLDS: &str = "folds.json";
+/// Names in the folder of a sweep.
+pub(crate) const SWEEP: &str = "sweep.toml";
+pub(crate) const ROWS: &str = "rows.jsonl";
+pub(crate) const SWEEP_CSV: &str = "sweep.csv";
+pub(crate) const SWEEP_JSON: &str = "sweep.json";
+/// All of them. What a run is known by comes last: killed while they are removed, it still is one.
+const FILES: [&str; 11] = [
+    MODEL, SUMMARY, COST_SVG, COST_PNG, FOLDS, SWEEP, SWEEP_CSV, SWEEP_JSON, ROWS, METRICS, CONFIG,
+];
+
+/// The folder of the checkpoints, and their names in it.
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+pub(super) const LAST: &str = "last.safetensors";
+pub(super) const PREVIOUS: &str = "previous.safetensors";
+pub(super) const BEST: &str = "best.safetensors";
+/// One that is written, and not yet `last`.
+pub(super) const NEXT: &str = "next.safetensors";
 
 /// Where runs go that are not told where.
 const RUNS: &str = "runs";
+/// What is locked in place of the folder where folders cannot be opened.
+const LOCK: &str = "run.lock";
+/// How the configuration of a run begins, and that of no other file.
+const HEADER: &[u8] = b"# Written by dnn ";
 
-/// The folder of a run that is ours to fill.
+/// The folder of a run, which this process alone writes into as long as the value lives.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
+    /// The folder itself, locked: a lock file would be left behind. Where folders cannot be
+    /// opened, a file in it.
+    locked: File,
 }
 
 impl RunFolder {
-    /// Makes the folder. One that exists must be empty; with `force` it may hold an older run,
-    /// whose files are removed.
+    /// Makes the folder and locks it. One that exists must be empty; with `force` it may hold an
+    /// older run, whose files are removed. Nothing else is.
     ///
     /// # Errors
-    /// When the folder cannot be made or has something in it.
+    /// When the folder cannot be made, another process has it, or there is something in it that no
+    /// run wrote.
     pub(crate) fn create(path: &Path, force: bool) -> anyhow::Result<Self> {
-        let what = || format!("cannot make the run folder {}", path.display());
-        fs::create_dir_all(path).with_context(what)?;
-        if force {
-            for name in FILES {
-                match fs::remove_file(path.join(name)) {
-                    Err(e) if e.kind() != ErrorKind::NotFound => {
-                        return Err(e)
-                            .with_context(|| format!("cannot remove the older {name}"))
-                            .with_context(what);
-                    }
-                    _ => {}
-                }
-            }
-            checkpoints::remove(path)?;
-        } else if fs::read_dir(path).with_context(what)?.next().is_some() {
-            bail!(
+        make_folders(path)?;
+        let folder = Self::lock(path)?;
+        let others = folder.other_names()?;
+        if !others.is_empty() {
+            ensure!(
+                force,
                 "the run folder {} is not empty; name another with --out, or replace the run in it \
                  with --force",
                 path.display()
             );
+            folder.remove_run(&others)?;
         }
-        Ok(Self { path: path.into() })
+        folder.remove_stale()?;
+        Ok(folder)
     }
 
-    /// Makes `runs/NAME`, or `runs/NAME-2` and so on when there is such a run.
+    /// Makes and locks `runs/NAME`, or `runs/NAME-2` and so on when there is such a run.
     ///
     /// # Errors
     /// When it cannot be made.
     pub(crate) fn create_numbered(name: &str) -> anyhow::Result<Self> {
         let runs = Path::new(RUNS);
-        fs::create_dir_all(runs).with_context(|| format!("cannot make the folder {RUNS}"))?;
+        make_folders(runs)?;
         let mut number = 1;
         loop {
             let path =
                 runs.join(if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
             // Whoever makes the folder has it: two runs started at once do not share one.
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => {
+                    sync_folder(runs)?;
+                    return Self::lock(&path);
+                }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(e) => {
                     return Err(e)
@@ -70,16 +99,43 @@ impl RunFolder {
         }
     }
 
-    /// The folder of a run that has begun.
+    /// Locks the folder of a run that has begun; changes nothing in it.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is no run, or another process has it.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let config = path.join(super::CONFIG);
-        if !config.is_file() {
-            bail!("{}: not a run folder, it has no {}", path.display(), super::CONFIG);
+        if !path.join(CONFIG).is_file() {
+            bail!("{}: not a run folder, it has no {CONFIG}", path.display());
         }
-        Ok(Self { path: path.into() })
+        Self::lock(path)
+    }
+
+    fn lock(path: &Path) -> anyhow::Result<Self> {
+        /// `dnn inspect` holds the lock for a moment, to see whether anybody else does.
+        const TRIES: usize = 5;
+        let what = || format!("cannot lock {}", path.display());
+        let locked = to_lock(path).with_context(what)?;
+        for _ in 0..TRIES {
+            match locked.try_lock() {
+                Ok(()) => {
+                    let folder = Self { path: path.into(), locked };
+                    folder.verify()?;
+                    return Ok(folder);
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::Error(error)) => return Err(error).with_context(what),
+            }
+        }
+        bail!("{}: another process is training in this run folder", path.display())
+    }
+
+    /// Whether a process is training in this folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be opened.
+    pub(crate) fn is_locked(path: &Path) -> anyhow::Result<bool> {
+        let file = to_lock(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     /// The folder.
@@ -95,16 +151,189 @@ impl RunFolder {
     /// Writes a file, whole or not at all.
     ///
     /// # Errors
-    /// What the file system refuses.
+    /// What the file system refuses; when the folder is not [the locked one](Self::verify).
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        self.verify()?;
         write_whole(&self.file(name), bytes)
     }
+
+    /// Whether the path still leads to the folder that was locked: renamed, it takes the lock with
+    /// it, and another run may be made under its old name.
+    ///
+    /// # Errors
+    /// When it leads elsewhere, or nowhere.
+    pub(crate) fn verify(&self) -> anyhow::Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+            let locked = self.locked.metadata().map(identity);
+            let found = fs::metadata(&self.path).map(identity);
+            ensure!(
+                matches!((&locked, &found), (Ok(locked), Ok(found)) if locked == found),
+                "the run folder {} was renamed, removed or replaced while it was in use: nothing \
+                 more is written; what was written before is in the renamed folder, and `dnn train \
+                 --resume` goes on with it there",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Removes what a killed process has left half-written.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub(crate) fn remove_stale(&self) -> anyhow::Result<()> {
+        self.verify()?;
+        for folder in [self.path.clone(), self.file(CHECKPOINTS)] {
+            let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
+            for name in if is_folder { names(&folder)? } else { Vec::new() } {
+                if is_temporary(&name) {
+                    remove_file(&folder.join(&name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in the folder, without those of files that are being written, or locked.
+    fn other_names(&self) -> anyhow::Result<Vec<String>> {
+        let mut names = names(&self.path)?;
+        names.retain(|name| !is_temporary(name) && (cfg!(unix) || name != LOCK));
+        Ok(names)
+    }
+
+    /// Removes the files of the run that is in the folder, which holds `names`.
+    fn remove_run(&self, names: &[String]) -> anyhow::Result<()> {
+        let path = self.path.display();
+        let config = fs::read(self.file(CONFIG)).unwrap_or_default();
+        // A configuration alone may be somebody's copy beside other things.
+        let is_run = config.starts_with(HEADER)
+            && (names == [CONFIG]
+                || FILES.iter().any(|file| *file != CONFIG && self.file(file).exists()));
+        ensure!(
+            is_run,
+            "{path} holds {}, and not a run of dnn: --force replaces runs only; name another folder \
+             with --out",
+            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        );
+        for name in FILES {
+            let kind = fs::symlink_metadata(self.file(name));
+            ensure!(
+                kind.as_ref().map_or(true, fs::Metadata::is_file),
+                "{path}: {name} is not a file that dnn wrote; remove it, or name another folder \
+                 with --out"
+            );
+        }
+        self.remove_checkpoints()?;
+        FILES.iter().try_for_each(|name| remove_file(&self.file(name)))
+    }
+
+    /// Removes the checkpoints, and their folder when nothing else is in it.
+    fn remove_checkpoints(&self) -> anyhow::Result<()> {
+        let folder = self.file(CHECKPOINTS);
+        // Not through a symbolic link: what is behind it is somebody else's.
+        if !fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir()) {
+            return Ok(());
+        }
+        for name in [LAST, PREVIOUS, BEST, NEXT] {
+            remove_file(&folder.join(name))?;
+        }
+        match fs::remove_dir(&folder) {
+            Err(e) if e.kind() != ErrorKind::DirectoryNotEmpty => {
+                Err(e).with_context(|| format!("cannot remove the older {}", folder.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn to_lock(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+#[cfg(not(unix))]
+fn to_lock(path: &Path) -> io::Result<File> {
+    let lock = path.join(LOCK);
+    fs::OpenOptions::new().create(true).truncate(false).write(true).open(lock)
+}
+
+/// Makes a folder and those above it, and makes that last.
+///
+/// # Errors
+/// What the file system refuses.
+pub(super) fn make_folders(path: &Path) -> anyhow::Result<()> {
+    fn make(path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        make(parent)?;
+        match fs::create_dir(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists || !path.is_dir() => Err(error),
+            _ => sync(parent),
+        }
+    }
+    make(path).with_context(|| format!("cannot make the folder {}", path.display()))
+}
+
+/// Makes changed names in a folder last.
+///
+/// # Errors
+/// What the file system refuses.
+pub(super) fn sync_folder(folder: &Path) -> anyhow::Result<()> {
+    sync(folder).with_context(|| format!("cannot write {}", folder.display()))
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    // Elsewhere folders cannot be opened.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Removes a regular file of this name, when there is one.
+///
+/// # Errors
+/// What the file system refuses.
+fn remove_file(path: &Path) -> anyhow::Result<()> {
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+        return Ok(());
+    }
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove the older {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As the names of files that are not written to their end yet.
+fn is_temporary(name: &str) -> bool {
+    name.strip_prefix(".dnn-").and_then(|name| name.strip_suffix(".tmp")).is_some()
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let read = || -> io::Result<Vec<String>> {
+        fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    };
+    let mut names = read().with_context(|| format!("cannot read {}", folder.display()))?;
+    names.sort();
+    Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::MODEL;
+    use crate::run::RunConfig;
+    use dnn_train::TrainConfig;
+
+    fn config() -> Vec<u8> {
+        RunConfig::new(TrainConfig::course_deep()).to_toml().unwrap().into_bytes()
+    }
 
     #[test]
     fn what_is_there_is_kept_unless_forced() {
@@ -112,11 +341,83 @@ mod tests {
         let path = folder.path().join("a/b");
         let run = RunFolder::create(&path, false).unwrap();
         run.write(MODEL, b"weights").unwrap();
-        fs::write(path.join("notes.txt"), "mine").unwrap();
+        run.write(CONFIG, &config()).unwrap();
+        drop(run);
+        fs::create_dir(path.join(CHECKPOINTS)).unwrap();
+        for name in ["notes.txt", ".dnn-x.tmp", "checkpoints/last.safetensors", "checkpoints/own"] {
+            fs::write(path.join(name), "mine").unwrap();
+        }
         let error = RunFolder::create(&path, false).unwrap_err().to_string();
         assert!(error.contains("is not empty") && error.contains("--force"), "{error}");
         RunFolder::create(&path, true).unwrap();
-        let left: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, ["notes.txt"]);
+        assert_eq!(names(&path).unwrap(), ["checkpoints", "notes.txt"]);
+        assert_eq!(names(&path.join(CHECKPOINTS)).unwrap(), ["own"]);
+    }
+
+    #[test]
+    fn what_is_no_run_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        for (files, says) in [
+            (&["model.safetensors", "config.toml"][..], "`config.toml`, `model.safetensors`"),
+            (&["checkpoints/last.safetensors"], "`checkpoints`"),
+        ] {
+            let path = folder.path().join(files.len().to_string());
+            fs::create_dir_all(path.join("checkpoints")).unwrap();
+            for name in files {
+                fs::write(path.join(name), "[training]\n").unwrap();
+            }
+            let before = names(&path).unwrap();
+            let error = RunFolder::create(&path, true).unwrap_err().to_string();
+            assert!(error.contains("not a run of dnn") && error.contains(says), "{error}");
+            assert_eq!(names(&path).unwrap(), before);
+            assert_eq!(fs::read(path.join(files[0])).unwrap(), b"[training]\n");
+        }
+        // A copy of a run's configuration among other things is not a run either.
+        let path = folder.path().join("copy");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join(CONFIG), config()).unwrap();
+        fs::write(path.join("thesis.tex"), "text").unwrap();
+        assert!(RunFolder::create(&path, true).is_err());
+        // What has a run's name but is no file stays, and everything else with it.
+        fs::create_dir(path.join(MODEL)).unwrap();
+        fs::write(path.join(METRICS), "").unwrap();
+        let error = RunFolder::create(&path, true).unwrap_err().to_string();
+        assert!(error.contains("model.safetensors is not a file that dnn wrote"), "{error}");
+        assert!(path.join(METRICS).exists() && path.join(CONFIG).exists());
+    }
+
+    #[test]
+    fn a_folder_is_locked_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), false).unwrap();
+        run.write(CONFIG, &config()).unwrap();
+        assert!(RunFolder::is_locked(folder.path()).unwrap());
+        for error in [
+            RunFolder::create(folder.path(), true).unwrap_err(),
+            RunFolder::open(folder.path()).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("another process"), "{error}");
+        }
+        assert!(folder.path().join(CONFIG).exists(), "locked before anything is removed");
+        drop(run);
+        assert!(!RunFolder::is_locked(folder.path()).unwrap());
+        RunFolder::open(folder.path()).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_renamed_folder_is_not_written_into_under_its_old_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, renamed) = (folder.path().join("r"), folder.path().join("renamed"));
+        let run = RunFolder::create(&path, false).unwrap();
+        fs::rename(&path, &renamed).unwrap();
+        let other = RunFolder::create(&path, false).unwrap();
+        let error = run.write(CONFIG, b"x").unwrap_err().to_string();
+        assert!(error.contains("was renamed, removed or replaced"), "{error}");
+        assert!(names(&path).unwrap().is_empty());
+        other.write(CONFIG, &config()).unwrap();
+        // The lock has moved along.
+        fs::write(renamed.join(CONFIG), config()).unwrap();
+        assert!(RunFolder::open(&renamed).is_err());
     }
 }

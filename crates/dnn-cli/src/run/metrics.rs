@@ -1,23 +1,17 @@
-//! `metrics.jsonl`: one line for each logged iteration, complete when it is there.
+//! `metrics.jsonl`: a line for each logged iteration and each validation.
 
-use crate::console::warn;
+use super::lines::{self, JsonLines};
 use crate::file::write_whole;
-use anyhow::Context;
+use dnn_train::checkpoint::Progress;
 use dnn_train::engine::LayerHealth;
-use dnn_train::{Flow, IterationEvent, Observer, ValidationPoint};
+use dnn_train::{IterationEvent, ValidationPoint};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Appends a line for each logged iteration.
+/// Adds a line for each logged iteration and each validation.
 #[derive(Debug)]
-pub(crate) struct MetricsLog {
-    path: PathBuf,
-    /// `None` once writing has failed.
-    file: Option<File>,
-}
+pub(super) struct MetricsLog(JsonLines);
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -36,80 +30,53 @@ struct ValidationLine {
     improved: bool,
 }
 
-impl MetricsLog {
-    /// Makes the file.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
-        let file =
-            File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self { path: path.into(), file: Some(file) })
-    }
+/// What a line is of.
+#[derive(Deserialize)]
+struct Place {
+    iteration: usize,
+    validation: Option<IgnoredAny>,
 }
 
 impl MetricsLog {
-    /// Goes on with the file of a run that was interrupted: lines from `iteration` on, which will
-    /// be written again, and a last line that is not complete are taken away.
+    /// Begins the file, or goes on with that of a run that goes on from `progress`: lines of what
+    /// comes after it, which will be written again, and damaged ones are taken away.
     ///
     /// # Errors
     /// When it cannot be read or written.
-    pub(crate) fn resume(path: &Path, iteration: usize) -> anyhow::Result<Self> {
-        #[derive(Deserialize)]
-        struct Place {
-            iteration: usize,
-            validation: Option<IgnoredAny>,
-        }
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            text => text.with_context(|| format!("cannot read {}", path.display()))?,
+    pub(super) fn start(path: &Path, progress: Option<&Progress>) -> anyhow::Result<Self> {
+        let kept = match progress {
+            Some(progress) => {
+                let judged = progress.validations.last().map(|last| last.iteration);
+                let kept = |place: &Place| match place.validation {
+                    Some(_) => judged.is_some_and(|judged| place.iteration <= judged),
+                    None => place.iteration < progress.iteration,
+                };
+                let lines = lines::read::<Place>(path)?.into_iter();
+                lines.filter(|(_, place)| kept(place)).map(|(line, _)| line).collect()
+            }
+            None => String::new(),
         };
-        let kept: String = text
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'))
-            .filter(|line| {
-                // The validation after `iteration` updates is part of the checkpoint.
-                serde_json::from_str::<Place>(line).is_ok_and(|place| {
-                    place.iteration < iteration
-                        || (place.iteration == iteration && place.validation.is_some())
-                })
-            })
-            .collect();
         write_whole(path, kept.as_bytes())?;
-        let file = File::options()
-            .append(true)
-            .open(path)
-            .with_context(|| format!("cannot append to {}", path.display()))?;
-        Ok(Self { path: path.into(), file: Some(file) })
+        Ok(Self(JsonLines::open(path)?))
     }
 
-    fn append(&mut self, line: &impl Serialize) {
-        let Some(file) = &mut self.file else { return };
-        let written = serde_json::to_string(line)
-            .map_err(std::io::Error::from)
-            // In one piece: a line is there or it is not.
-            .and_then(|line| file.write_all(format!("{line}\n").as_bytes()));
-        if let Err(error) = written {
-            warn(format!(
-                "warning: {}: {error}; training goes on without this log",
-                self.path.display()
-            ));
-            self.file = None;
-        }
-    }
-}
-
-impl Observer for MetricsLog {
-    fn on_iteration(&mut self, event: &IterationEvent<'_>) -> Flow {
+    /// Adds the line of an iteration.
+    pub(super) fn iteration(&mut self, event: &IterationEvent<'_>) {
         let IterationEvent { iteration, epoch, cost, learning_rate, health: layers, .. } = *event;
-        if event.log {
-            self.append(&Line { iteration, epoch, cost, learning_rate, layers });
-        }
-        Flow::Continue
+        self.0.append(&Line { iteration, epoch, cost, learning_rate, layers });
     }
 
-    fn on_validation(&mut self, point: &ValidationPoint, improved: bool) {
+    /// Adds the line of a validation.
+    pub(super) fn validation(&mut self, point: &ValidationPoint, improved: bool) {
         let (iteration, validation) = (point.iteration, *point);
-        self.append(&ValidationLine { iteration, validation, improved });
+        self.0.append(&ValidationLine { iteration, validation, improved });
+    }
+
+    /// Makes the lines last.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub(super) fn sync(&self) -> anyhow::Result<()> {
+        self.0.sync()
     }
 }

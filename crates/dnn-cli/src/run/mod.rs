@@ -1,38 +1,36 @@
 //! A run: the folder that training leaves behind.
 //!
-//! `config.toml` is written first, `metrics.jsonl` grows a line at a time, and `model.safetensors`,
-//! the pictures and `summary.json` follow at the end, each whole or not at all.
+//! `config.toml` is written first, `metrics.jsonl` grows a line at a time, `checkpoints/` has where
+//! to go on from, and `model.safetensors`, the pictures and `summary.json` follow at the end, each
+//! whole or not at all.
 
 mod checkpoints;
 mod config;
 mod folder;
+pub(crate) mod lines;
 mod metrics;
+mod recorder;
 #[cfg(test)]
 mod reference;
+mod resume;
 mod summary;
 mod template;
 
-pub(crate) use checkpoints::{CheckpointStore, Every, lock, read as read_checkpoint};
+pub(crate) use checkpoints::{Every, read as read_checkpoint};
 pub(crate) use config::RunConfig;
-pub(crate) use folder::RunFolder;
-pub(crate) use metrics::MetricsLog;
+pub(crate) use folder::{
+    CONFIG, COST_PNG, COST_SVG, FOLDS, MODEL, ROWS, RunFolder, SUMMARY, SWEEP, SWEEP_CSV,
+    SWEEP_JSON,
+};
+pub(crate) use recorder::Recorder;
+pub(crate) use resume::refuse_changes;
 pub(crate) use summary::{Machine, Seconds, Summary};
 pub(crate) use template::commented;
 
 use anyhow::Context;
-use dnn_core::Model;
+use dnn_data::Model;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-
-/// Names of the files in a run folder.
-pub(crate) const CONFIG: &str = "config.toml";
-pub(crate) const METRICS: &str = "metrics.jsonl";
-pub(crate) const MODEL: &str = "model.safetensors";
-pub(crate) const SUMMARY: &str = "summary.json";
-pub(crate) const COST_SVG: &str = "cost.svg";
-pub(crate) const COST_PNG: &str = "cost.png";
-pub(crate) const FOLDS: &str = "folds.json";
-const FILES: [&str; 7] = [CONFIG, METRICS, MODEL, SUMMARY, COST_SVG, COST_PNG, FOLDS];
 
 /// Reads a model file, or the model of a run's folder; gives the file's path as well.
 ///

@@ -1,11 +1,14 @@
 //! `summary.json`, which is also what `dnn train --json` prints.
 
+use super::folder::SUMMARY;
+use anyhow::Context;
 use dnn_core::metrics::Score;
 use dnn_core::{Architecture, Precision};
 use dnn_train::engine::LayerHealth;
-use dnn_train::{CostPoint, End, TrainConfig, ValidationPoint};
+use dnn_train::{Checkpoint, CostPoint, End, TrainConfig, ValidationPoint};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// What came of a run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,6 +75,28 @@ pub(crate) struct Machine {
     pub(crate) arch: String,
     /// Instruction sets that the kernels choose between.
     pub(crate) cpu_features: Vec<String>,
+}
+
+impl Summary {
+    /// Reads the summary of the run in `run`; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood.
+    pub(crate) fn read(run: &Path) -> anyhow::Result<Option<Self>> {
+        let file = run.join(SUMMARY);
+        let text = match std::fs::read_to_string(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            text => text.with_context(|| format!("cannot read {}", file.display()))?,
+        };
+        let summary = serde_json::from_str(&text);
+        Ok(Some(summary.with_context(|| format!("cannot understand {}", file.display()))?))
+    }
+
+    /// Whether this is the end of the run whose last checkpoint is `last`: the run was neither
+    /// interrupted, nor has it been given more iterations since and made some of them.
+    pub(crate) fn is_final(&self, last: Option<&Checkpoint>) -> bool {
+        self.end != End::Asked && last.is_none_or(|c| c.progress().iteration <= self.iterations)
+    }
 }
 
 impl Machine {

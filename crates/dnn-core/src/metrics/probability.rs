@@ -8,7 +8,7 @@ use nalgebra::DMatrix;
 ///
 /// As in scikit-learn, p is moved into [ε, 1 − ε] with the ε of its type (2.2e-16 for f64), so that
 /// one example that was held impossible does not make the loss infinite: it then costs 36. The cost
-/// in training, [`Loss::cost`](crate::Loss::cost), comes from logits and knows no such limit.
+/// in training comes from logits and knows no such limit.
 ///
 /// # Shapes
 /// `probabilities` (n_classes, m), `labels` (m).

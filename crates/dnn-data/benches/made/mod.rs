@@ -2,13 +2,15 @@
 
 #![allow(dead_code)] // Each bench takes what it needs.
 
+use dnn_core::ShuffleBlocks;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Examples, InputContract, ResizeFilter, ShuffleBlocks};
 use dnn_data::folder::FolderOptions;
-use dnn_data::hdf5::{Stream, StreamedExamples, of_course};
+use dnn_data::format::{Options, Source};
+use dnn_data::hdf5::{Stream, of_course};
 use dnn_data::image::{RgbImage, write_png};
 use dnn_data::synthetic::{DrawOptions, Plan, Split, draw};
-use dnn_data::{ImageSet, ImageShape, preprocess};
+use dnn_data::{ImageSet, ImageShape, Images as _, Scale, Splits, preprocess};
+use dnn_data::{InputContract, ResizeFilter};
 use hdf5_pure::FileBuilder;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use std::fs;
@@ -173,7 +175,7 @@ pub(crate) fn write_hdf5(path: &Path, set: &ImageSet, storage: Storage) {
 
 /// Images of the file, 16 MiB of them in memory.
 pub(crate) fn stream(path: &Path) -> Stream {
-    Stream::open(path, &of_course("train"), &dnn_data::hdf5::Options::default())
+    Stream::open(path, &of_course("train"), Scale::Auto, &dnn_data::hdf5::Options::default())
         .and_then(|stream| stream.with_memory(16 << 20))
         .expect("a file of the course's schema")
 }
@@ -184,10 +186,9 @@ pub(crate) const BATCH: usize = 128;
 /// Every row once, in an order that [`Stream`] is read in by training: blocks are shuffled, then the
 /// rows of the blocks that are in memory.
 pub(crate) fn streamed_order(path: &Path) -> Vec<usize> {
-    let contract = InputContract::rgb(SIDE, SIDE).expect("a size an input may have");
-    let examples = StreamedExamples::<f32>::new(stream(path), &contract).expect("images of 64×64");
-    let ShuffleBlocks { rows, at_once } = examples.blocks().expect("a stream has blocks");
-    let m = examples.n_examples();
+    let images = stream(path);
+    let ShuffleBlocks { rows, at_once } = images.blocks().expect("a stream has blocks");
+    let m = images.len();
     let mut rng = Generator::new(RngKind::Modern, 1).expect("a seed it takes");
     let blocks = rng.permutation(m.div_ceil(rows));
     let mut order = Vec::with_capacity(m);
@@ -197,4 +198,16 @@ pub(crate) fn streamed_order(path: &Path) -> Vec<usize> {
         rng.shuffle(&mut order[from..]);
     }
     order
+}
+
+/// Everything of a source that is known to have this format.
+pub(crate) fn opened(format: &str, path: &Path, options: &Options) -> Splits {
+    let source = Source::of_format(path, format, options).expect("a format");
+    source.open(options, &|_, _| ()).expect("examples")
+}
+
+/// Image files in folders of classes.
+pub(crate) fn photos_in(folder: &Path, options: &FolderOptions) -> Splits {
+    let options = Options { folder: options.clone(), ..Options::default() };
+    opened("a folder for each class", folder, &options)
 }

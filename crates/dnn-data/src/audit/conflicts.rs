@@ -2,14 +2,14 @@
 
 use super::exact::Classes;
 use super::groups::UnionFind;
-use super::images::Images;
+use super::images::AllImages;
 use super::near::Pair;
 use super::report::{Duplicates, Group, ImageRef, Leak, Likeness, Listed};
 
 /// What is known of like images.
 #[derive(Debug)]
 pub(super) struct Found<'a> {
-    images: &'a Images<'a>,
+    images: &'a AllImages<'a>,
     exact: &'a Classes,
     near: UnionFind,
     /// Of each class with near ones in the training set: the nearest class, how near it is, and how
@@ -18,7 +18,7 @@ pub(super) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    pub(super) fn new(images: &'a Images<'a>, exact: &'a Classes) -> Self {
+    pub(super) fn new(images: &'a AllImages<'a>, exact: &'a Classes) -> Self {
         let n = exact.members.len();
         Self { images, exact, near: UnionFind::new(n), in_train: vec![None; n] }
     }
@@ -159,7 +159,7 @@ fn largest_first(groups: &mut [Group]) {
 mod tests {
     use super::super::exact;
     use super::*;
-    use crate::audit::Split;
+    use crate::SplitName;
     use crate::{ImageSet, ImageShape, Splits};
 
     /// One-pixel images of these bytes and labels.
@@ -178,7 +178,7 @@ mod tests {
         // The classes of pixels are 0: [0, 1, 5], 1: [2], 2: [3], 3: [4].
         let train = set(&[(10, 0), (10, 0), (20, 0), (30, 0)]);
         let splits = Splits::new(train, set(&[(40, 0), (10, 1)])).unwrap();
-        let images = Images::of(&splits);
+        let images = AllImages::of(&splits);
         let exact = exact::classes(&images);
         let mut found = Found::new(&images, &exact);
         found.add(near(1, 3, 0.05));
@@ -189,14 +189,14 @@ mod tests {
             leaks,
             [
                 Leak {
-                    test: at(Split::Test, 1, 1),
-                    train: at(Split::Train, 0, 0),
+                    test: at(SplitName::Test, 1, 1),
+                    train: at(SplitName::Train, 0, 0),
                     n_train: 2,
                     likeness: Likeness::Same,
                 },
                 Leak {
-                    test: at(Split::Test, 0, 0),
-                    train: at(Split::Train, 3, 0),
+                    test: at(SplitName::Test, 0, 0),
+                    train: at(SplitName::Train, 3, 0),
                     n_train: 2,
                     likeness: Likeness::Near { distance: 2, difference: 0.01 },
                 },
@@ -208,7 +208,7 @@ mod tests {
     fn likeness_within_one_set_is_no_leak() {
         let splits = Splits::new(set(&[(1, 0), (1, 0), (2, 0)]), set(&[(3, 0), (3, 0), (4, 0)]));
         let splits = splits.unwrap();
-        let images = Images::of(&splits);
+        let images = AllImages::of(&splits);
         let exact = exact::classes(&images);
         let mut found = Found::new(&images, &exact);
         found.add(near(0, 1, 0.0));
@@ -227,7 +227,7 @@ mod tests {
         // Same pixels with labels a and b; near to it a picture called b; two near ones, a and c.
         let train = set(&[(10, 0), (10, 1), (20, 1), (30, 0), (40, 2), (50, 0), (50, 0)]);
         let splits = Splits::new(train, None).unwrap();
-        let images = Images::of(&splits);
+        let images = AllImages::of(&splits);
         let exact = exact::classes(&images);
         let mut found = Found::new(&images, &exact);
         found.add(near(0, 1, 0.0));

@@ -1,6 +1,6 @@
-//! Images with the same pixels.
+//! AllImages with the same pixels.
 
-use super::images::Images;
+use super::images::AllImages;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -19,7 +19,7 @@ impl Classes {
 }
 
 /// Hashes each image, and compares those of one hash byte by byte.
-pub(super) fn classes(images: &Images<'_>) -> Classes {
+pub(super) fn classes(images: &AllImages<'_>) -> Classes {
     let mut class_of: HashMap<_, usize> = HashMap::with_capacity(images.len());
     let mut members: Vec<Vec<u32>> = Vec::new();
     for i in 0..images.len() {
@@ -37,7 +37,7 @@ pub(super) fn classes(images: &Images<'_>) -> Classes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ImageSet, ImageShape, Splits};
+    use crate::{Buffer, ImageSet, ImageShape, Scale, Splits};
 
     fn names() -> Vec<String> {
         ["a", "b"].map(String::from).to_vec()
@@ -50,7 +50,7 @@ mod tests {
             ImageSet::new(pixels.to_vec(), shape, vec![0; pixels.len() / 2], names()).ok()
         };
         let splits = Splits::new(set(&[1, 2, 3, 4, 1, 2]), set(&[2, 1, 3, 4])).unwrap();
-        let found = classes(&Images::of(&splits));
+        let found = classes(&AllImages::of(&splits));
         assert_eq!(found.members, [vec![0, 2], vec![1, 4], vec![3]]);
     }
 
@@ -58,10 +58,12 @@ mod tests {
     fn numbers_are_compared_as_they_are_not_as_they_are_shown() {
         let shape = ImageShape { height: 1, width: 2, channels: 1 };
         let floats = vec![0.0, 1e-6, -0.0, 1e-6, 0.0, 2e-6, 0.5, 1.0];
-        let set = ImageSet::from_floats(floats, shape, vec![0; 4], names()).unwrap();
+        let set =
+            ImageSet::from_values(Buffer::F32(floats), shape, vec![0; 4], names(), Scale::Auto)
+                .unwrap();
         assert_eq!(set.image(0), set.image(2), "shown alike");
         let splits = Splits::new(Some(set), None).unwrap();
-        let found = classes(&Images::of(&splits));
+        let found = classes(&AllImages::of(&splits));
         assert_eq!(found.members, [vec![0, 1], vec![2], vec![3]]);
     }
 }

@@ -1,6 +1,6 @@
 //! What an image looks like, in a few numbers.
 
-use super::images::Images;
+use super::images::AllImages;
 use super::reduction::{Reduction, luma};
 
 /// Cells a side of the small grey image that pairs are compared by.
@@ -55,7 +55,7 @@ impl Coarse {
 
 impl Fingerprints {
     /// Of the images that `which` names.
-    pub(super) fn of(images: &Images<'_>, which: impl ExactSizeIterator<Item = usize>) -> Self {
+    pub(super) fn of(images: &AllImages<'_>, which: impl ExactSizeIterator<Item = usize>) -> Self {
         let shape = images.shape();
         let size = (shape.height, shape.width);
         let (mut to_hash, mut to_cells) =
@@ -163,7 +163,7 @@ mod tests {
         let classes = ["a", "b"].map(String::from).to_vec();
         let set = ImageSet::new(images.concat(), shape, vec![0; images.len()], classes).unwrap();
         let splits = Splits::new(Some(set), None).unwrap();
-        Fingerprints::of(&Images::of(&splits), 0..images.len())
+        Fingerprints::of(&AllImages::of(&splits), 0..images.len())
     }
 
     #[test]

@@ -1,46 +1,50 @@
-//! The images of both splits under one numbering.
+//! The images of all splits under one numbering.
 
-use super::report::{ImageRef, Split};
-use crate::{ImageSet, ImageShape, Splits};
+use super::report::ImageRef;
+use crate::{ImageSet, ImageShape, SplitName, Splits, Values};
 use std::hash::{Hash, Hasher};
 
-/// The images of the training set, then those of the test set.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Images<'a> {
-    train: Option<&'a ImageSet>,
-    test: Option<&'a ImageSet>,
+/// The images of the training set, then those of the sets that a network is judged by.
+#[derive(Debug, Clone)]
+pub(super) struct AllImages<'a> {
+    sets: Vec<(SplitName, &'a ImageSet)>,
     n_train: usize,
-    any: &'a ImageSet,
+    n: usize,
 }
 
-impl<'a> Images<'a> {
+impl<'a> AllImages<'a> {
     /// # Panics
     /// When there is no set: `Splits::check` comes first.
     pub(super) fn of(splits: &'a Splits) -> Self {
-        let (train, test) = (splits.train.as_ref(), splits.test.as_ref());
-        let any = train.or(test).expect("splits that were checked");
-        Self { train, test, n_train: train.map_or(0, ImageSet::len), any }
+        let set = |name| splits.get(name).map(|set| (name, set));
+        let sets: Vec<_> = SplitName::ALL.into_iter().filter_map(set).collect();
+        assert!(!sets.is_empty(), "splits that were checked");
+        let n = sets.iter().map(|(_, set)| set.len()).sum();
+        Self { n_train: splits.train().map_or(0, |set| set.len()), sets, n }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.n_train + self.test.map_or(0, ImageSet::len)
+        self.n
     }
 
     pub(super) fn shape(&self) -> ImageShape {
-        self.any.shape()
+        self.sets[0].1.shape()
     }
 
     pub(super) fn classes(&self) -> &'a [String] {
-        self.any.classes()
+        self.sets[0].1.classes()
     }
 
     /// The set of image `i`, and its index there.
-    fn place(&self, i: usize) -> (Split, &'a ImageSet, usize) {
-        match (self.train, self.test) {
-            (Some(train), _) if i < self.n_train => (Split::Train, train, i),
-            (_, Some(test)) => (Split::Test, test, i - self.n_train),
-            _ => unreachable!("image {i} of {}", self.len()),
+    fn place(&self, i: usize) -> (SplitName, &'a ImageSet, usize) {
+        let mut index = i;
+        for &(name, set) in &self.sets {
+            if index < set.len() {
+                return (name, set, index);
+            }
+            index -= set.len();
         }
+        unreachable!("image {i} of {}", self.n)
     }
 
     pub(super) fn at(&self, i: usize) -> ImageRef {
@@ -61,30 +65,22 @@ impl<'a> Images<'a> {
     pub(super) fn content(&self, i: usize) -> Content<'a> {
         let (_, set, index) = self.place(i);
         let n = set.shape().n_bytes();
-        match set.floats() {
-            Some(floats) => Content::Floats(&floats[index * n..][..n]),
-            None => Content::Bytes(set.image(index)),
-        }
+        Content(set.values().slice(index * n..(index + 1) * n))
     }
 }
 
 /// What an image is, apart from its label. Numbers are finite: `ImageSet` saw to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Content<'a> {
-    Bytes(&'a [u8]),
-    Floats(&'a [f32]),
-}
+pub(super) struct Content<'a>(pub(super) Values<'a>);
 
 impl Eq for Content<'_> {}
 
 impl Hash for Content<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Bytes(bytes) => state.write(bytes),
+        match self.0 {
+            Values::Bytes(bytes) => state.write(bytes),
             // −0 is equal to 0, and must have its hash.
-            Self::Floats(floats) => {
-                floats.iter().for_each(|f| state.write_u32((f + 0.0).to_bits()));
-            }
+            numbers => numbers.for_each(|f| state.write_u64((f + 0.0).to_bits())),
         }
     }
 }

@@ -26,11 +26,11 @@ pub use hamming::MAX_DISTANCE;
 pub use near::{MAX_COLOUR_DIFFERENCE, MAX_DIFFERENCE, MIN_CONTRAST, MIN_SIDE};
 pub use report::{
     Audit, Channel, Duplicates, Group, ImageRef, Imbalance, Leak, Likeness, Listed, Near, Searched,
-    Split, SplitAudit, Unreadable,
+    SplitAudit, Unreadable,
 };
 
 use crate::{DataError, Splits};
-use images::Images;
+use images::AllImages;
 use std::path::PathBuf;
 
 /// What an audit looks for, and how much of it is listed.
@@ -79,7 +79,7 @@ pub fn audit(
             got: options.near_distance.to_string(),
         });
     }
-    let images = Images::of(splits);
+    let images = AllImages::of(splits);
     let max = options.max_listed;
     let exact = exact::classes(&images);
     let mut found = conflicts::Found::new(&images, &exact);

@@ -1,12 +1,12 @@
-//! Images that are nearly the same: compressed again, a little brighter, moved by a pixel.
+//! AllImages that are nearly the same: compressed again, a little brighter, moved by a pixel.
 
 use super::exact::Classes;
 use super::fingerprint::{CELLS, Fingerprints, SIDE, centre};
 use super::hamming;
-use super::images::Images;
+use super::images::AllImages;
 use super::reduction::Reduction;
 
-/// Images with a shorter side are not compared.
+/// AllImages with a shorter side are not compared.
 pub const MIN_SIDE: usize = 16;
 /// Share of the contrast, at most, by which the grey values of near duplicates differ.
 pub const MAX_DIFFERENCE: f32 = 0.08;
@@ -44,7 +44,7 @@ pub(super) enum Outcome {
 /// Calls `found` with every pair of classes whose hashes are at most `distance` apart and whose
 /// pictures are alike.
 pub(super) fn search(
-    images: &Images<'_>,
+    images: &AllImages<'_>,
     exact: &Classes,
     distance: u32,
     mut found: impl FnMut(Pair),
@@ -103,7 +103,7 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn new(images: &Images<'_>) -> Self {
+    fn new(images: &AllImages<'_>) -> Self {
         let shape = images.shape();
         Self {
             reduction: Reduction::new((shape.height, shape.width), (SIDE, SIDE)),

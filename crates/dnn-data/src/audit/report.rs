@@ -1,6 +1,6 @@
 //! What an audit found, in plain data.
 
-use crate::ImageShape;
+use crate::{ImageShape, SplitName};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -57,30 +57,11 @@ impl<T> Listed<T> {
     }
 }
 
-/// The set that an image is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    /// The training set.
-    Train,
-    /// The test set.
-    Test,
-}
-
-impl std::fmt::Display for Split {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Test => "test",
-        })
-    }
-}
-
 /// Where an image is, and what it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ImageRef {
     /// The set.
-    pub split: Split,
+    pub split: SplitName,
     /// Its index in the set.
     pub index: usize,
     /// Index of its class.
@@ -100,7 +81,7 @@ pub struct Unreadable {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SplitAudit {
     /// Which set.
-    pub split: Split,
+    pub split: SplitName,
     /// The file or folder it is from.
     pub path: Option<PathBuf>,
     /// Number of images.

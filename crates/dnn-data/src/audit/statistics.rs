@@ -1,21 +1,18 @@
 //! Counts and colours.
 
-use super::images::{Content, Images};
-use super::report::{Channel, ImageRef, Imbalance, Split, SplitAudit};
-use crate::{ImageSet, Splits};
+use super::images::AllImages;
+use super::report::{Channel, ImageRef, Imbalance, SplitAudit};
+use crate::{ImageSet, Split, Splits};
 use std::cmp::Reverse;
 
 /// Each set that is there.
 pub(super) fn splits(splits: &Splits, max_class_ratio: f64) -> Vec<SplitAudit> {
-    let train = (Split::Train, &splits.train, &splits.train_path);
-    let test = (Split::Test, &splits.test, &splits.test_path);
     let mut audits = Vec::new();
-    for (split, set, path) in [train, test] {
-        let Some(set) = set else { continue };
+    for Split { name, images: set, path } in splits.iter() {
         let class_counts = set.class_counts();
         let colours = Colours::of(set);
         audits.push(SplitAudit {
-            split,
+            split: *name,
             path: path.clone(),
             n_images: set.len(),
             without_images: (0..)
@@ -50,26 +47,21 @@ struct Colours {
 
 impl Colours {
     fn of(set: &ImageSet) -> Self {
-        match set.floats() {
-            Some(floats) => Self::of_sums(set, floats, 1.0, |value| f64::from(*value)),
-            None => Self::of_sums(set, set.pixels(), 255.0, |value| f64::from(*value)),
-        }
-    }
-
-    fn of_sums<T>(set: &ImageSet, values: &[T], unit: f64, number: impl Fn(&T) -> f64) -> Self {
+        let unit = if set.is_bytes() { 255.0 } else { 1.0 };
+        let values = set.values();
         let (n_channels, n) = (set.shape().channels, set.shape().n_bytes());
         let mut sums = vec![(0.0, 0.0); n_channels];
         let mut of_class = vec![0.0; set.classes().len()];
         let mut of_image = vec![(0.0, 0.0); n_channels];
-        for (image, &label) in values.chunks_exact(n).zip(set.labels()) {
+        for (i, &label) in set.labels().iter().enumerate() {
             of_image.fill((0.0, 0.0));
-            for pixel in image.chunks_exact(n_channels) {
-                for (sums, value) in of_image.iter_mut().zip(pixel) {
-                    let value = number(value);
-                    sums.0 += value;
-                    sums.1 += value * value;
-                }
-            }
+            let mut channel = 0;
+            values.slice(i * n..(i + 1) * n).for_each(|value| {
+                let sums = &mut of_image[channel];
+                sums.0 += value;
+                sums.1 += value * value;
+                channel = (channel + 1) % n_channels;
+            });
             for (all, own) in sums.iter_mut().zip(&of_image) {
                 all.0 += own.0;
                 all.1 += own.1;
@@ -100,12 +92,21 @@ fn brightness(sums: &[(f64, f64)]) -> f64 {
     }
 }
 
-/// Images of which every pixel is like the first.
-pub(super) fn constant(images: &Images<'_>) -> Vec<ImageRef> {
+/// AllImages of which every pixel is like the first.
+pub(super) fn constant(images: &AllImages<'_>) -> Vec<ImageRef> {
     let n_channels = images.shape().channels;
-    let is_constant = |&i: &usize| match images.content(i) {
-        Content::Bytes(bytes) => bytes.iter().zip(&bytes[n_channels..]).all(|(a, b)| a == b),
-        Content::Floats(floats) => floats.iter().zip(&floats[n_channels..]).all(|(a, b)| a == b),
+    let is_constant = |&i: &usize| {
+        let mut first = Vec::new();
+        let mut at = 0;
+        let mut same = true;
+        images.content(i).0.for_each(|value| {
+            match first.get(at % n_channels) {
+                Some(own) => same &= *own == value,
+                None => first.push(value),
+            }
+            at += 1;
+        });
+        same
     };
     (0..images.len()).filter(is_constant).map(|i| images.at(i)).collect()
 }
@@ -113,7 +114,7 @@ pub(super) fn constant(images: &Images<'_>) -> Vec<ImageRef> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ImageShape;
+    use crate::{Buffer, ImageShape, Scale, SplitName};
 
     const PAIR: ImageShape = ImageShape { height: 1, width: 2, channels: 1 };
 
@@ -147,10 +148,12 @@ mod tests {
     #[test]
     fn numbers_are_taken_as_they_are() {
         let floats = vec![-3.0, 1.0, 5.0, 1.0];
-        let set = ImageSet::from_floats(floats, PAIR, vec![0, 1], names(2)).unwrap();
+        let set =
+            ImageSet::from_values(Buffer::F32(floats), PAIR, vec![0, 1], names(2), Scale::Auto)
+                .unwrap();
         let splits = Splits::new(None, Some(set)).unwrap();
         let found = &super::splits(&splits, 10.0)[0];
-        assert_eq!(found.split, Split::Test);
+        assert_eq!(found.split, SplitName::Test);
         assert_eq!(found.channels, [Channel { mean: 1.0, std: 8.0_f64.sqrt() }]);
         assert_eq!(found.brightness, [Some(-1.0), Some(3.0)]);
     }
@@ -171,7 +174,7 @@ mod tests {
         let pixels = vec![9, 8, 7, 9, 8, 7, 5, 5, 5, 5, 5, 6];
         let set = ImageSet::new(pixels, shape, vec![1, 0], names(2)).unwrap();
         let splits = Splits::new(None, Some(set)).unwrap();
-        let found = constant(&Images::of(&splits));
-        assert_eq!(found, [ImageRef { split: Split::Test, index: 0, label: 1 }]);
+        let found = constant(&AllImages::of(&splits));
+        assert_eq!(found, [ImageRef { split: SplitName::Test, index: 0, label: 1 }]);
     }
 }

@@ -1,96 +1,30 @@
 //! Images that are augmented while a network trains on them.
 
 use super::{AugmentConfig, Augmenter};
+use crate::images::{Images, features};
 use crate::preprocess::Features;
-use crate::{DataError, ImageSet, ImageShape};
-use dnn_core::{DatasetError, Examples, InputContract, Real, ShuffleBlocks};
+use crate::{DataError, ImageSet, InputContract};
+use dnn_core::{DatasetError, Examples, Real, ShuffleBlocks};
 use nalgebra::DMatrix;
 use std::sync::{Mutex, PoisonError};
 
-/// Labelled images of bytes, wherever they are.
-pub trait Pictures: Sync {
-    /// Size of every image.
-    fn shape(&self) -> ImageShape;
-    /// Class of each image.
-    fn labels(&self) -> &[u32];
-    /// Names of the classes.
-    fn classes(&self) -> &[String];
-    /// Whether the values are bytes of pixels.
-    fn is_bytes(&self) -> bool;
-    /// How the images have to be shuffled, where reading them in any order takes too long.
-    fn blocks(&self) -> Option<ShuffleBlocks>;
-    /// Copies images, one after the other.
-    ///
-    /// # Shapes
-    /// `pixels` (indices, height, width, channels).
-    /// # Errors
-    /// [`DatasetError::Read`].
-    fn read_pixels(&self, indices: &[usize], pixels: &mut [u8]) -> Result<(), DatasetError>;
-}
-
-impl Pictures for ImageSet {
-    fn shape(&self) -> ImageShape {
-        self.shape()
-    }
-    fn labels(&self) -> &[u32] {
-        self.labels()
-    }
-    fn classes(&self) -> &[String] {
-        self.classes()
-    }
-    fn is_bytes(&self) -> bool {
-        self.floats().is_none()
-    }
-    fn blocks(&self) -> Option<ShuffleBlocks> {
-        None
-    }
-    fn read_pixels(&self, indices: &[usize], pixels: &mut [u8]) -> Result<(), DatasetError> {
-        for (&i, place) in indices.iter().zip(pixels.chunks_exact_mut(self.shape().n_bytes())) {
-            place.copy_from_slice(self.image(i));
-        }
-        Ok(())
-    }
-}
-
-#[cfg(feature = "hdf5")]
-impl Pictures for crate::hdf5::Stream {
-    fn shape(&self) -> ImageShape {
-        self.shape()
-    }
-    fn labels(&self) -> &[u32] {
-        self.labels()
-    }
-    fn classes(&self) -> &[String] {
-        self.classes()
-    }
-    fn is_bytes(&self) -> bool {
-        self.is_bytes()
-    }
-    fn blocks(&self) -> Option<ShuffleBlocks> {
-        Some(self.blocks())
-    }
-    fn read_pixels(&self, indices: &[usize], pixels: &mut [u8]) -> Result<(), DatasetError> {
-        self.read_pixels(indices, pixels).map_err(|e| DatasetError::Read(e.into()))
-    }
-}
-
 /// A training set whose images look different in every epoch; read otherwise, they are as they are.
-pub struct AugmentedExamples<F: Real, P = ImageSet> {
-    pictures: P,
+pub struct AugmentedExamples<F: Real, I = ImageSet> {
+    images: I,
     augmenter: Augmenter,
     features: Features<F>,
     /// Room for the bytes of a batch.
     room: Mutex<Vec<u8>>,
 }
 
-impl<F: Real, P: Pictures> AugmentedExamples<F, P> {
+impl<F: Real, I: Images> AugmentedExamples<F, I> {
     /// Takes images that have the contract's size.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when the examples are numbers that are no bytes, or the contract does
     /// not go with them.
     pub fn new(
-        pictures: P,
+        images: I,
         contract: &InputContract,
         config: AugmentConfig,
         seed: u64,
@@ -100,19 +34,15 @@ impl<F: Real, P: Pictures> AugmentedExamples<F, P> {
             expected: expected.into(),
             got,
         };
-        if !pictures.is_bytes() {
+        if !images.is_bytes() {
             let got = "numbers that are no bytes".into();
             return Err(mismatch("examples to augment", "images", got));
         }
-        let shape = pictures.shape();
-        if ImageShape::of(contract) != shape {
-            return Err(mismatch("images to augment", "the contract's size", shape.to_string()));
-        }
-        let features = Features::new(contract)
-            .map_err(|e| mismatch("input contract", "one that holds together", e.to_string()))?;
+        let shape = images.shape();
+        let features = features(&images, contract)?;
         let augmenter = Augmenter::new(config, shape, seed)
             .map_err(|e| mismatch("images to augment", "pictures", e.to_string()))?;
-        Ok(Self { pictures, augmenter, features, room: Mutex::new(Vec::new()) })
+        Ok(Self { images, augmenter, features, room: Mutex::new(Vec::new()) })
     }
 
     /// Reads images, lets `change` have its way with each, and makes features of them.
@@ -128,7 +58,11 @@ impl<F: Real, P: Pictures> AugmentedExamples<F, P> {
         let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pixels = std::mem::take(&mut *room());
         pixels.resize(indices.len() * n, 0);
-        let read = self.pictures.read_pixels(indices, &mut pixels);
+        let read = self.images.each(indices, &mut |at, image| {
+            if let Some(bytes) = image.bytes() {
+                pixels[at * n..(at + 1) * n].copy_from_slice(bytes);
+            }
+        });
         if read.is_ok() {
             let mut before = Vec::new();
             for (&i, image) in indices.iter().zip(pixels.chunks_exact_mut(n)) {
@@ -137,22 +71,22 @@ impl<F: Real, P: Pictures> AugmentedExamples<F, P> {
             self.features.of_bytes(&pixels, x.as_mut_slice());
         }
         *room() = pixels;
-        read
+        read.map_err(|e| DatasetError::Read(e.into()))
     }
 }
 
-impl<F: Real, P: Pictures> Examples<F> for AugmentedExamples<F, P> {
+impl<F: Real, I: Images> Examples<F> for AugmentedExamples<F, I> {
     fn n_examples(&self) -> usize {
-        self.pictures.labels().len()
+        self.images.labels().len()
     }
     fn n_features(&self) -> usize {
-        self.pictures.shape().n_bytes()
+        self.images.shape().n_bytes()
     }
     fn labels(&self) -> &[u32] {
-        self.pictures.labels()
+        self.images.labels()
     }
     fn classes(&self) -> &[String] {
-        self.pictures.classes()
+        self.images.classes()
     }
     fn matrix(&self) -> Option<&DMatrix<F>> {
         None
@@ -164,7 +98,7 @@ impl<F: Real, P: Pictures> Examples<F> for AugmentedExamples<F, P> {
         true
     }
     fn blocks(&self) -> Option<ShuffleBlocks> {
-        self.pictures.blocks()
+        self.images.blocks()
     }
     fn read_for_epoch(
         &self,

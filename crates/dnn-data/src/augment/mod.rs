@@ -31,7 +31,7 @@ mod examples;
 mod noise;
 
 pub use config::{AugmentConfig, AugmentError, Fill, Padding, RawAugmentConfig, Strength};
-pub use examples::{AugmentedExamples, Pictures};
+pub use examples::AugmentedExamples;
 
 use crate::ImageShape;
 use crate::chance::{Dice, hash};
@@ -50,7 +50,7 @@ pub struct Augmenter {
 
 impl Augmenter {
     /// Most pixels a side.
-    pub const MAX_SIDE: usize = dnn_core::InputContract::MAX_SIDE as usize;
+    pub const MAX_SIDE: usize = crate::InputContract::MAX_SIDE as usize;
 
     /// For images of this size; another seed gives other changes.
     ///

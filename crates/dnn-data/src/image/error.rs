@@ -4,13 +4,17 @@ use super::RgbImage;
 use std::io;
 use std::path::PathBuf;
 
-/// The two formats that are read.
+/// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ImageFormat {
     /// Portable Network Graphics.
     Png,
     /// JPEG, baseline or progressive.
     Jpeg,
+    /// WebP, lossy or lossless.
+    WebP,
+    /// Windows bitmap.
+    Bmp,
 }
 
 impl std::fmt::Display for ImageFormat {
@@ -18,6 +22,8 @@ impl std::fmt::Display for ImageFormat {
         f.write_str(match self {
             Self::Png => "PNG",
             Self::Jpeg => "JPEG",
+            Self::WebP => "WebP",
+            Self::Bmp => "BMP",
         })
     }
 }
@@ -58,7 +64,7 @@ pub enum ImageError {
     },
     /// The contract to prepare the image by is not one.
     #[error(transparent)]
-    Contract(#[from] dnn_core::ContractError),
+    Contract(#[from] crate::ContractError),
     /// A picture cannot be written as PNG.
     #[error("{}: expected {expected} to write as PNG, got {got}", path.display())]
     Unwritable {

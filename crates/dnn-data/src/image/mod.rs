@@ -1,7 +1,7 @@
 //! PNG and JPEG files of any size and colour mode to the input contract.
 //!
 //! ```no_run
-//! use dnn_core::InputContract;
+//! use dnn_data::InputContract;
 //! use dnn_data::image::{DecodeLimits, load_features};
 //!
 //! let contract = InputContract::rgb(64, 64)?;
@@ -22,6 +22,7 @@ mod error;
 mod jpeg;
 mod jpeg_structure;
 mod orientation;
+mod other_formats;
 mod pixels;
 mod png_file;
 mod signature;
@@ -29,10 +30,11 @@ mod write;
 
 pub use error::{DecodeError, ImageError, ImageFormat};
 pub use pixels::RgbImage;
-pub use write::write_png;
+pub use write::{encode_png, write_png};
 
 use crate::preprocess::{self, Features};
-use dnn_core::{ContractError, InputContract, Normalization, Real};
+use crate::{ContractError, InputContract, Normalization};
+use dnn_core::Real;
 use nalgebra::DVector;
 use std::fs::File;
 use std::io::{self, Read};
@@ -140,6 +142,9 @@ pub fn decode_bytes(
     match signature::format(bytes)? {
         ImageFormat::Png => png_file::decode(bytes, limits, rendering),
         ImageFormat::Jpeg => jpeg::decode(bytes, limits, rendering),
+        format @ (ImageFormat::WebP | ImageFormat::Bmp) => {
+            other_formats::decode(bytes, format, limits, rendering)
+        }
     }
 }
 

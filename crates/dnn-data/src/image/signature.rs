@@ -58,6 +58,13 @@ pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
     if bytes.starts_with(JPEG) {
         return Ok(ImageFormat::Jpeg);
     }
+    if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        return Ok(ImageFormat::WebP);
+    }
+    // Two letters are too few to go by: the four reserved bytes must be zero as well.
+    if bytes.starts_with(b"BM") && bytes.get(6..10) == Some(&[0; 4]) {
+        return Ok(ImageFormat::Bmp);
+    }
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
@@ -80,18 +87,12 @@ pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
 fn other(bytes: &[u8]) -> DecodeError {
     const CONVERT: &str = "; convert it to PNG or JPEG first";
     let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name);
-    let riff = bytes.starts_with(b"RIFF").then(|| match bytes.get(8..12) {
-        Some(b"WEBP") => "a WebP image",
-        _ => "a RIFF file (WAV, AVI)",
-    });
-    // Two letters are too few to go by: the four reserved bytes must be zero as well.
-    let bmp =
-        (bytes.starts_with(b"BM") && bytes.get(6..10) == Some(&[0; 4])).then_some("a BMP image");
+    let riff = bytes.starts_with(b"RIFF").then_some("a RIFF file (WAV, AVI)");
     let media = (bytes.get(4..8) == Some(b"ftyp")).then(|| {
         let brand = bytes.get(8..12).unwrap_or_default();
         BRANDS.iter().find(|(known, _)| *known == brand).map_or("an MP4 video", |(_, name)| name)
     });
-    if let Some(name) = known.or(riff).or(bmp).or(media) {
+    if let Some(name) = known.or(riff).or(media) {
         return DecodeError::OtherFormat { found: name.into(), advice: CONVERT };
     }
     let (found, advice) = match Text::of(bytes) {
@@ -154,9 +155,7 @@ mod tests {
     fn names_what_came_instead() {
         for (bytes, name) in [
             (&b"GIF89a\x01\0"[..], "a GIF image; convert it to PNG or JPEG first"),
-            (b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP image; convert"),
             (b"RIFF\x24\0\0\0WAVEfmt ", "a RIFF file"),
-            (b"BM\x46\0\0\0\0\0\0\0\x36\0", "a BMP image; convert"),
             (b"II*\0\x08\0\0\0", "a TIFF image"),
             (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC image; convert it to PNG or JPEG first"),
             (b"\0\0\0\x18ftypavif\0\0\0\0", "an AVIF image; convert"),

@@ -3,7 +3,7 @@
 use super::ImageError;
 use crate::{ImageShape, atomic};
 use png::{BitDepth, ColorType, Encoder, EncodingError};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Writes pixels as a PNG file, under its name only when it is whole: an older file of that name
@@ -15,35 +15,51 @@ use std::path::Path;
 /// [`ImageError::Unwritable`] when the pixels do not have that shape, [`ImageError::Io`] when the
 /// file system refuses.
 pub fn write_png(path: &Path, pixels: &[u8], shape: ImageShape) -> Result<(), ImageError> {
-    let unwritable = |expected: String, got: String| ImageError::Unwritable {
+    header(pixels, shape).map_err(|(expected, got)| ImageError::Unwritable {
         path: path.to_owned(),
         expected,
         got,
-    };
+    })?;
+    atomic::write(path, |file| encode_png(BufWriter::new(file), pixels, shape))
+        .map_err(|source| ImageError::Io { path: path.to_owned(), operation: "write", source })
+}
+
+/// Writes pixels as PNG to `out`.
+///
+/// # Shapes
+/// As [`write_png`].
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] when the pixels do not have that shape; what `out` gives.
+pub fn encode_png(out: impl Write, pixels: &[u8], shape: ImageShape) -> io::Result<()> {
+    let (colour, width, height) = header(pixels, shape).map_err(|(expected, got)| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("expected {expected}, got {got}"))
+    })?;
+    let mut encoder = Encoder::new(out, width, height);
+    encoder.set_color(colour);
+    encoder.set_depth(BitDepth::Eight);
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(pixels)?;
+        writer.finish()
+    });
+    written.map_err(|error| match error {
+        EncodingError::IoError(source) => source,
+        other => io::Error::other(other),
+    })
+}
+
+/// What the header of the PNG says, or what was expected and what came.
+fn header(pixels: &[u8], shape: ImageShape) -> Result<(ColorType, u32, u32), (String, String)> {
     let colour = match shape.channels {
         1 => ColorType::Grayscale,
         3 => ColorType::Rgb,
-        _ => return Err(unwritable("1 or 3 channels".into(), format!("{}", shape.channels))),
+        n => return Err(("1 or 3 channels".into(), n.to_string())),
     };
     let (Ok(width), Ok(height)) = (u32::try_from(shape.width), u32::try_from(shape.height)) else {
-        return Err(unwritable("sides below 2³²".into(), shape.to_string()));
+        return Err(("sides below 2³²".into(), shape.to_string()));
     };
     if shape.n_bytes() == 0 || pixels.len() != shape.n_bytes() {
         let expected = format!("at least one pixel, and {} bytes for {shape}", shape.n_bytes());
-        return Err(unwritable(expected, format!("{} bytes", pixels.len())));
+        return Err((expected, format!("{} bytes", pixels.len())));
     }
-    atomic::write(path, |file| {
-        let mut encoder = Encoder::new(BufWriter::new(file), width, height);
-        encoder.set_color(colour);
-        encoder.set_depth(BitDepth::Eight);
-        let written = encoder.write_header().and_then(|mut writer| {
-            writer.write_image_data(pixels)?;
-            writer.finish()
-        });
-        written.map_err(|error| match error {
-            EncodingError::IoError(source) => source,
-            other => io::Error::other(other),
-        })
-    })
-    .map_err(|source| ImageError::Io { path: path.to_owned(), operation: "write", source })
+    Ok((colour, width, height))
 }

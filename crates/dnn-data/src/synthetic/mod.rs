@@ -36,6 +36,7 @@ pub use kind::Kind;
 pub use plan::{Plan, Split};
 
 use crate::{DataError, ImageSet, ImageShape};
+use serde::{Deserialize, Serialize};
 
 /// Why nothing was drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -81,11 +82,14 @@ pub enum SyntheticError {
 }
 
 /// How many images to draw, and which.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct DrawOptions {
     /// Images to learn from.
+    #[serde(rename = "train")]
     pub n_train: usize,
     /// Images to be judged by.
+    #[serde(rename = "test")]
     pub n_test: usize,
     /// Another seed, other images.
     pub seed: u64,

@@ -5,8 +5,10 @@ pub(crate) mod damage;
 #[cfg(feature = "npz")]
 pub(crate) mod files;
 
+use dnn_data::format::{Options, Source};
 #[cfg(feature = "hdf5")]
 use dnn_data::hdf5::Backend;
+use dnn_data::{DataError, Limits, Splits};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,42 @@ pub(crate) fn backends() -> Vec<Backend> {
         #[cfg(feature = "libhdf5")]
         Backend::CLibrary,
     ]
+}
+
+/// What lies behind a path, read as a source of this format whatever its content says.
+pub(crate) fn load_as(format: &str, path: &Path, options: &Options) -> Result<Splits, DataError> {
+    Source::of_format(path, format, options)?.open(options, &|_, _| ())
+}
+
+/// The same with limits alone.
+pub(crate) fn load_within(format: &str, path: &Path, limits: &Limits) -> Result<Splits, DataError> {
+    load_as(format, path, &Options { limits: *limits, ..Options::default() })
+}
+
+#[cfg(feature = "hdf5")]
+pub(crate) fn load_hdf5(
+    path: &Path,
+    options: &dnn_data::hdf5::Options,
+) -> Result<Splits, DataError> {
+    let &dnn_data::hdf5::Options { limits, backend } = options;
+    load_as("HDF5", path, &Options { limits, backend, ..Options::default() })
+}
+
+#[cfg(feature = "hdf5")]
+pub(crate) fn load_hdf5_named(
+    path: &Path,
+    names: &dnn_data::Names,
+    options: &dnn_data::hdf5::Options,
+) -> Result<dnn_data::ImageSet, DataError> {
+    let &dnn_data::hdf5::Options { limits, backend } = options;
+    let options = Options { limits, backend, names: Some(names.clone()), ..Options::default() };
+    let mut splits = load_as("HDF5", path, &options)?;
+    Ok(splits.take(dnn_data::SplitName::Train).expect("named arrays are to train on"))
+}
+
+/// The numbers of a set that are no bytes of pixels.
+pub(crate) fn numbers(set: &dnn_data::ImageSet) -> Option<Vec<f64>> {
+    (!set.is_bytes()).then(|| set.values().to_f64())
 }
 
 /// A file that h5py wrote.

@@ -10,7 +10,7 @@ use crate::schedule::Schedule;
 use dnn_core::init::Init;
 use dnn_core::rng::RngKind;
 use dnn_core::settings::{self, SettingError};
-use dnn_core::{Activation, Architecture, Loss, NetworkError, Precision};
+use dnn_core::{Activation, Architecture, NetworkError, OutputActivation, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -339,11 +339,11 @@ impl TrainConfig {
         n_classes: usize,
     ) -> Result<Architecture, ShapeError> {
         let mismatch = |what: String| Err(ConfigError::Classes { what, n_classes }.into());
-        let loss = match self.loss {
+        let output = match self.loss {
             LossChoice::Sigmoid if n_classes != 2 => return mismatch("one sigmoid output".into()),
-            LossChoice::Auto if n_classes == 2 => Loss::BinaryCrossEntropy,
-            LossChoice::Sigmoid => Loss::BinaryCrossEntropy,
-            LossChoice::Auto | LossChoice::Softmax => Loss::SoftmaxCrossEntropy,
+            LossChoice::Auto if n_classes == 2 => OutputActivation::Sigmoid,
+            LossChoice::Sigmoid => OutputActivation::Sigmoid,
+            LossChoice::Auto | LossChoice::Softmax => OutputActivation::Softmax,
         };
         match &self.class_weights {
             ClassWeights::Given(weights) if weights.len() != n_classes => {
@@ -352,9 +352,11 @@ impl TrainConfig {
             _ => {}
         }
         let hidden = self.hidden.iter().copied();
-        let layer_dims =
-            std::iter::once(n_features).chain(hidden).chain([loss.n_outputs(n_classes)]).collect();
-        let mut architecture = Architecture::new(layer_dims, self.activation, loss);
+        let layer_dims = std::iter::once(n_features)
+            .chain(hidden)
+            .chain([output.n_outputs(n_classes)])
+            .collect();
+        let mut architecture = Architecture::new(layer_dims, self.activation, output);
         if !self.activations.is_empty() {
             architecture.activations.clone_from(&self.activations);
         }
@@ -439,8 +441,8 @@ mod tests {
         assert_eq!(config.architecture(12_288, 2).unwrap().to_string(), "12288-20-7-5-1");
         let six = config.architecture(12_288, 6).unwrap();
         assert_eq!(
-            (six.to_string(), six.loss),
-            ("12288-20-7-5-6".into(), Loss::SoftmaxCrossEntropy)
+            (six.to_string(), six.output),
+            ("12288-20-7-5-6".into(), OutputActivation::Softmax)
         );
     }
 }

@@ -4,23 +4,20 @@
 //! training set at a time, both products wait for X to come from memory: then the next iteration's Z₁
 //! is summed up part by part, each when its weights have just been stepped and its X is at hand.
 
-use super::input::{EngineOptions, Input};
-use super::layered::LayeredEngine;
+use super::EngineOptions;
+use super::first_layer::FirstLayer;
 use super::parameters::{Parameters, Scratch};
+use super::shared::{Part, SharedMatrix};
 use super::tasks::{narrow_parts, weight_parts};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use crate::shared::{Part, SharedMatrix};
 use dnn_core::gemm::{NARROW, gemm, plain, terms_at_once, transposed};
 use dnn_core::{Network, Real};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
 
-/// Every product in full, as the textbook has it.
-pub type DenseEngine<'d, F> = LayeredEngine<'d, F, DenseInput<'d, F>>;
-
-/// The first layer of the [`DenseEngine`].
-pub struct DenseInput<'d, F: Real> {
+/// The first layer of the dense engine.
+pub(super) struct DenseLayer<'d, F: Real> {
     /// All examples; none where every batch is fed.
     x: Option<&'d DMatrix<F>>,
     /// The features of the batch that was fed, (n₀, batch).
@@ -38,47 +35,20 @@ pub struct DenseInput<'d, F: Real> {
     is_ahead: bool,
 }
 
-impl<'d, F: Real> DenseEngine<'d, F> {
-    /// Takes the network to train on `x`.
+impl<'d, F: Real> DenseLayer<'d, F> {
+    /// The first layer of `network`, to train on `x` or on examples that are fed batch by batch.
     ///
-    /// # Shapes
-    /// `x` (n₀, m), `labels` (m).
     /// # Panics
-    /// When `x` or `labels` do not fit the network.
-    pub fn new(
-        network: &Network<F>,
-        optimizer: &dyn Optimizer<F>,
-        x: &'d DMatrix<F>,
-        labels: &'d [u32],
-        options: EngineOptions<'_>,
-    ) -> Self {
-        assert_eq!(x.shape(), (network.n_features(), labels.len()), "features and labels");
-        Self::of(network, optimizer, Some(x), labels, options)
-    }
-
-    /// Takes the network to train on examples that are read batch by batch: before every
-    /// [`cost`](super::Engine::cost) comes a [`feed`](super::Engine::feed).
-    ///
-    /// # Shapes
-    /// `labels` (m).
-    /// # Panics
-    /// When the labels do not fit the network.
-    pub fn fed(
-        network: &Network<F>,
-        optimizer: &dyn Optimizer<F>,
-        labels: &'d [u32],
-        options: EngineOptions<'_>,
-    ) -> Self {
-        Self::of(network, optimizer, None, labels, options)
-    }
-
-    fn of(
+    /// When `x` does not have n₀ rows.
+    pub(super) fn new(
         network: &Network<F>,
         optimizer: &dyn Optimizer<F>,
         x: Option<&'d DMatrix<F>>,
-        labels: &'d [u32],
         options: EngineOptions<'_>,
     ) -> Self {
+        if let Some(x) = x {
+            assert_eq!(x.nrows(), network.n_features(), "features of the network");
+        }
         let layer = &network.layers()[0];
         let n_gathered = x.map_or(0, |x| options.max_batch.min(x.ncols()));
         let is_narrow = layer.n() <= NARROW;
@@ -95,7 +65,7 @@ impl<'d, F: Real> DenseEngine<'d, F> {
             }
             _ => Vec::new(),
         };
-        let input = DenseInput {
+        Self {
             x,
             fed: DMatrix::zeros(layer.n_prev(), 0),
             gathered: SharedMatrix::zeros(layer.n_prev(), n_gathered),
@@ -103,20 +73,19 @@ impl<'d, F: Real> DenseEngine<'d, F> {
             tasks,
             ahead,
             is_ahead: false,
-        };
-        Self::with_input(input, network, optimizer, labels, options)
+        }
     }
 }
 
-impl<F: Real> DenseInput<'_, F> {
+impl<F: Real> DenseLayer<'_, F> {
     /// Part of the features of the whole training set, or of the batch.
     ///
     /// # Safety
-    /// Nobody may gather these examples meanwhile.
+    /// The promise: nobody gathers these examples meanwhile.
     unsafe fn features(&self, all: bool, part: &Part) -> DMatrixView<'_, F> {
         let x = match self.x {
             Some(x) if all => x,
-            // SAFETY: the caller's promise.
+            // SAFETY: the promise.
             Some(_) => return unsafe { self.gathered.part(part) },
             None => &self.fed,
         };
@@ -124,7 +93,7 @@ impl<F: Real> DenseInput<'_, F> {
     }
 }
 
-impl<F: Real> Input<F> for DenseInput<'_, F> {
+impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
     type Source = DMatrix<F>;
 
     fn name(&self) -> &'static str {
@@ -148,7 +117,7 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
             return;
         };
         for to in examples {
-            // SAFETY: the caller's promise.
+            // SAFETY: the promise.
             let example = unsafe { self.gathered.slice_mut(0..x.nrows(), to) };
             example.copy_from_slice(x.column(batch[to]).as_slice());
         }
@@ -164,14 +133,14 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         if source.is_none() && all && self.is_ahead {
             z.fill(F::zero());
             for ahead in &self.ahead {
-                // SAFETY: only `look_ahead` and `catch_up` write it, never beside this.
+                // SAFETY: the promise: only `look_ahead` writes it, in other runs.
                 *z += unsafe { ahead.part(part) };
             }
             return;
         }
         let features = 0..self.w.values.rows();
         let examples = Part { rows: features.clone(), cols: part.rows.clone() };
-        // SAFETY: only `step` writes W, and only `gather` the batch, neither beside this.
+        // SAFETY: the promise: only `step` writes W, in other runs, and only `gather` the batch.
         let (w, x) = unsafe {
             let x = match source {
                 Some(source) => source.columns(part.rows.start, part.rows.len()),
@@ -196,7 +165,7 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         let part = &self.tasks[task];
         let dz = dz.columns(part.cols.start, part.cols.len());
         let features = Part { rows: part.rows.clone(), cols: 0..dz.nrows() };
-        // SAFETY: tasks have different parts, and the caller keeps everyone else away.
+        // SAFETY: the promise.
         let (x, mut dw) = unsafe {
             (self.features(batch.is_none(), &features), self.w.gradient_mut(part, scratch))
         };
@@ -210,15 +179,15 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         step: &Step,
         scratch: &Scratch<F>,
     ) {
-        // SAFETY: as above.
+        // SAFETY: the promise.
         unsafe { self.w.step(optimizer, step, &self.tasks[task], scratch) }
     }
 
     fn catch_up(&mut self, pool: &mut Pool) {
         if !self.is_ahead && !self.ahead.is_empty() {
-            let this = &*self;
-            // SAFETY: tasks have different parts, and there is nobody else.
-            pool.run(self.tasks.len(), &|task, _| unsafe { this.look_ahead(task) });
+            let first = &*self;
+            // SAFETY: the promise: tasks have different parts.
+            pool.run(self.tasks.len(), &|task, _| unsafe { first.look_ahead(task) });
             self.is_ahead = true;
         }
     }
@@ -227,7 +196,7 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         let (Some(ahead), Some(x)) = (self.ahead.get(task), self.x) else { return };
         let part = &self.tasks[task];
         let x = x.rows(part.rows.start, part.rows.len());
-        // SAFETY: the caller's promise.
+        // SAFETY: the promise.
         let (w, mut z) = unsafe { (self.w.values.part(part), ahead.part_mut(&ahead.whole())) };
         gemm(F::one(), transposed(&x), plain(&w), F::zero(), &mut z);
     }
@@ -236,9 +205,12 @@ impl<F: Real> Input<F> for DenseInput<'_, F> {
         self.w.keep_gradient();
     }
 
+    fn weight_gradient(&mut self) -> DMatrix<F> {
+        self.w.gradient().transpose()
+    }
+
     fn squared_gradient(&mut self, l2: f64) -> f64 {
-        // SAFETY: `&mut self`: nobody writes.
-        unsafe { self.w.squared_gradient(l2) }
+        self.w.squared_gradient(l2)
     }
 
     fn squared_weights(&mut self) -> f64 {

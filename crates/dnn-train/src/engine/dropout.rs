@@ -4,7 +4,7 @@
 //! Masks are a function of seed, iteration, layer, place in the batch and unit, so they depend
 //! neither on the number of threads nor on where a run was resumed.
 
-use crate::shared::{Part, SharedMatrix};
+use super::shared::{Part, SharedMatrix};
 use dnn_core::{Activation, Real};
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
@@ -27,7 +27,7 @@ impl<F: Real> Dropout<F> {
     /// Draws the mask of this part and applies it to A.
     ///
     /// # Safety
-    /// Nobody else may use this part of the mask meanwhile.
+    /// The promise, for this part of the mask.
     pub(super) unsafe fn forward(
         &self,
         iteration: usize,
@@ -37,7 +37,7 @@ impl<F: Real> Dropout<F> {
         let key = mix(self.seed.wrapping_add(mix(iteration as u64)));
         let (threshold, scale) = ((self.keep * 2_f64.powi(32)) as u64, F::of(1.0 / self.keep));
         for (mut a, unit) in a.column_iter_mut().zip(part.cols.clone()) {
-            // SAFETY: the caller's promise.
+            // SAFETY: the promise.
             let mask = unsafe { self.mask.slice_mut(part.rows.clone(), unit) };
             let values = a.as_mut_slice().iter_mut().zip(mask).zip(part.rows.clone());
             for ((a, mask), row) in values {
@@ -51,26 +51,38 @@ impl<F: Real> Dropout<F> {
     /// dA of the values after the mask → dZ.
     ///
     /// # Safety
-    /// Nobody may write this part of the mask meanwhile.
+    /// The promise: nobody writes this part of the mask.
     pub(super) unsafe fn backward(
         &self,
         activation: Activation,
         part: &Part,
         da: &mut DMatrixViewMut<'_, F>,
+        z: &DMatrixView<'_, F>,
         a: &DMatrixView<'_, F>,
     ) {
+        /// Values whose mask is undone at a time.
+        const BLOCK: usize = 64;
         let keep = F::of(self.keep);
-        for ((mut da, a), unit) in da.column_iter_mut().zip(a.column_iter()).zip(part.cols.clone())
-        {
-            // SAFETY: the caller's promise.
+        let columns = da.column_iter_mut().zip(z.column_iter()).zip(a.column_iter());
+        for (((mut da, z), a), unit) in columns.zip(part.cols.clone()) {
+            // SAFETY: the promise.
             let mask = unsafe { self.mask.slice(part.rows.clone(), unit) };
-            for ((da, &a), &mask) in da.as_mut_slice().iter_mut().zip(a.as_slice()).zip(mask) {
-                // Without a product where the unit was dropped: dA may be anything there.
-                *da = if mask == F::zero() {
-                    F::zero()
-                } else {
-                    *da * mask * activation.slope_at_value(a * keep)
-                };
+            let blocks = da.as_mut_slice().chunks_mut(BLOCK).zip(mask.chunks(BLOCK));
+            let values = z.as_slice().chunks(BLOCK).zip(a.as_slice().chunks(BLOCK));
+            for ((da, mask), (z, a)) in blocks.zip(values) {
+                let (n, mut unmasked) = (a.len(), [F::zero(); BLOCK]);
+                for ((da, unmasked), (&mask, &a)) in
+                    da.iter_mut().zip(&mut unmasked).zip(mask.iter().zip(a))
+                {
+                    // Without a product where the unit was dropped: dA may be anything there.
+                    *da = if mask == F::zero() { F::zero() } else { *da * mask };
+                    *unmasked = a * keep;
+                }
+                activation.backward(
+                    &mut DMatrixViewMut::from_slice(da, n, 1),
+                    &DMatrixView::from_slice(z, n, 1),
+                    &DMatrixView::from_slice(&unmasked[..n], n, 1),
+                );
             }
         }
     }

@@ -1,21 +1,17 @@
 //! The first layer in the coordinates of the training set; [`dnn_core::gram`] has the algebra.
 
-use super::input::{EngineOptions, Input};
-use super::layered::LayeredEngine;
+use super::EngineOptions;
+use super::first_layer::FirstLayer;
 use super::parameters::{Parameters, Scratch};
+use super::shared::{Part, SharedMatrix, line};
 use super::tasks::cut;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use crate::shared::{Part, SharedMatrix, line};
 use dnn_core::gemm::{NARROW, gemm, plain, transposed};
 use dnn_core::{Network, Real, gram};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-
-/// The first layer as combinations of the training examples: an iteration's cost does not depend
-/// on the number of features. For optimizers whose steps are linear in the gradients.
-pub type GramEngine<'d, F> = LayeredEngine<'d, F, GramInput<'d, F>>;
 
 /// Columns of G of one task of building it.
 const COLUMNS_PER_TASK: usize = 64;
@@ -24,8 +20,9 @@ const FEATURES_PER_TASK: usize = 1024;
 /// Coordinates of one task of an update, about.
 const COORDINATES_PER_TASK: usize = 16_384;
 
-/// The first layer of the [`GramEngine`]: W₁ = s·W₁⁰ + C·Xᵀ.
-pub struct GramInput<'d, F: Real> {
+/// The first layer of the Gram engine, W₁ = s·W₁⁰ + C·Xᵀ, as combinations of the training examples: an
+/// iteration's cost does not depend on the number of features.
+pub(super) struct GramLayer<'d, F: Real> {
     x: &'d DMatrix<F>,
     /// W₁⁰ (n₁, n₀).
     w0: DMatrix<F>,
@@ -52,28 +49,25 @@ struct Norm<F> {
 }
 
 /// Examples in these coordinates: their inner products with the training set, and W₁⁰·X.
-pub struct GramSource<F> {
+pub(super) struct GramSource<F> {
     /// Xᵀ·X_source (m, m_source).
     g: SharedMatrix<F>,
     /// (W₁⁰·X_source)ᵀ (m_source, n₁).
     p: SharedMatrix<F>,
 }
 
-impl<'d, F: Real> GramEngine<'d, F> {
-    /// Takes the network to train on `x`; builds G = XᵀX and P = W₁·X on all threads.
+impl<'d, F: Real> GramLayer<'d, F> {
+    /// The first layer of `network`, to train on `x`; builds G = XᵀX and P = W₁·X on all threads.
     ///
-    /// # Shapes
-    /// `x` (n₀, m), `labels` (m).
     /// # Panics
-    /// When `x` or `labels` do not fit the network, or the optimizer is not linear.
-    pub fn new(
+    /// When `x` does not have n₀ rows, or the optimizer is not linear.
+    pub(super) fn new(
         network: &Network<F>,
         optimizer: &dyn Optimizer<F>,
         x: &'d DMatrix<F>,
-        labels: &'d [u32],
         options: EngineOptions<'_>,
     ) -> Self {
-        assert_eq!(x.shape(), (network.n_features(), labels.len()), "features and labels");
+        assert_eq!(x.nrows(), network.n_features(), "features of the network");
         assert!(optimizer.is_linear(), "an optimizer whose steps are linear in the gradients");
         let (m, w0) = (x.ncols(), network.layers()[0].weights().clone());
         let mut pool = Pool::new(options.n_threads.min(m.div_ceil(COLUMNS_PER_TASK)));
@@ -81,7 +75,7 @@ impl<'d, F: Real> GramEngine<'d, F> {
         let n_batch = options.max_batch.min(m);
         let n1 = w0.nrows();
         let n_moments = optimizer.n_moments();
-        let input = GramInput {
+        Self {
             x,
             s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments),
             c: Parameters::new(&DMatrix::zeros(m, n1), n_moments),
@@ -95,9 +89,7 @@ impl<'d, F: Real> GramEngine<'d, F> {
                 .map(|cols| Part { rows: 0..m, cols })
                 .collect(),
             w0,
-        };
-        drop(pool);
-        Self::with_input(input, network, optimizer, labels, options)
+        }
     }
 }
 
@@ -111,7 +103,7 @@ fn inner_products<F: Real>(x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
         // Long blocks and short ones in turn, so that threads have equal shares.
         let block = &blocks[if task.is_multiple_of(2) { task / 2 } else { n - 1 - task / 2 }];
         let below = Part { rows: block.start..m, cols: block.clone() };
-        // SAFETY: blocks have different columns.
+        // SAFETY: the promise: blocks have different columns.
         unsafe { gram::lower_block(x, block.clone(), &mut g.part_mut(&below)) };
     });
     let mut g = g;
@@ -129,7 +121,7 @@ fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> Shared
     pool.run(blocks.len(), &|task, _| {
         let block = &blocks[task];
         let x = x.columns(block.start, block.len());
-        // SAFETY: blocks have different rows; nobody writes W.
+        // SAFETY: the promise: blocks have different rows; nobody writes W.
         let (mut p, turned) = unsafe {
             let p = p.part_mut(&Part { rows: block.clone(), cols: 0..n1 });
             (p, turned.as_ref().map(|w| w.part(&w.whole())))
@@ -140,7 +132,7 @@ fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> Shared
     p
 }
 
-impl<F: Real> GramInput<'_, F> {
+impl<F: Real> GramLayer<'_, F> {
     /// ‖s·W₁⁰ + C·Xᵀ‖² = s²·‖W₁⁰‖² + 2·s·⟨P, C⟩ + ⟨C·G, C⟩, of the C in `norm`, which is kept.
     fn squared_norm(&mut self, s: f64, mut norm: Norm<F>) -> f64 {
         let Norm { squares, c, cg } = &mut norm;
@@ -164,12 +156,12 @@ impl<F: Real> GramInput<'_, F> {
     }
 
     fn scale(&self) -> F {
-        // SAFETY: only `step` writes s, and never beside a reader.
+        // SAFETY: the promise: only `step` writes s, in runs without a reader.
         unsafe { self.s.values.slice(0..1, 0)[0] }
     }
 }
 
-impl<F: Real> Input<F> for GramInput<'_, F> {
+impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
     type Source = GramSource<F>;
 
     fn name(&self) -> &'static str {
@@ -183,7 +175,7 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         pool.run(blocks.len(), &|task, _| {
             let block = &blocks[task];
             let columns = x.columns(block.start, block.len());
-            // SAFETY: blocks have different columns.
+            // SAFETY: the promise: blocks have different columns.
             unsafe {
                 let mut g = g.part_mut(&Part { rows: 0..g.rows(), cols: block.clone() });
                 gemm(F::one(), transposed(self.x), plain(&columns), F::zero(), &mut g);
@@ -201,7 +193,7 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         let rows = |at: usize| Part { rows: at..at + 1, cols: 0..p.cols() };
         for to in examples {
             let from = batch[to];
-            // SAFETY: the caller's promise; nobody writes the training set's.
+            // SAFETY: the promise; nobody writes the training set's.
             unsafe {
                 self.batch.g.slice_mut(0..g.rows(), to).copy_from_slice(g.slice(0..g.rows(), from));
                 self.batch.p.part_mut(&rows(to)).copy_from(&p.part(&rows(from)));
@@ -219,7 +211,7 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         let examples = part.rows.clone();
         let source = source.unwrap_or(if all { &self.train } else { &self.batch });
         let s = self.scale();
-        // SAFETY: only `step` writes C, and nobody writes a source; never beside this.
+        // SAFETY: the promise: only `step` writes C, in other runs, and nobody a source.
         unsafe {
             for (unit, mut z) in part.cols.clone().zip(z.column_iter_mut()) {
                 let p = source.p.slice(examples.clone(), unit);
@@ -253,7 +245,7 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
     ) {
         let part = &self.tasks[task];
         let dz = dz.columns(part.cols.start, part.cols.len());
-        // SAFETY: tasks have different parts, and the caller keeps everyone else away.
+        // SAFETY: the promise.
         let mut gradient = unsafe { self.c.gradient_mut(part, scratch) };
         match batch {
             None => gradient.copy_from(&dz),
@@ -276,7 +268,7 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
         step: &Step,
         scratch: &Scratch<F>,
     ) {
-        // SAFETY: as above; s goes with the first task.
+        // SAFETY: the promise; s goes with the first task.
         unsafe {
             self.c.step(optimizer, step, &self.tasks[task], scratch);
             if task == 0 {
@@ -305,6 +297,14 @@ impl<F: Real> Input<F> for GramInput<'_, F> {
 
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
         self.c.state("C1").chain(self.s.state("s1")).collect()
+    }
+
+    fn weight_gradient(&mut self) -> DMatrix<F> {
+        // dW₁ = dZ₁·Xᵀ, and the gradient in C is dZ₁; that in s is 0.
+        let (mut dw, dc) = (DMatrix::zeros(self.w0.nrows(), self.w0.ncols()), self.c.gradient());
+        let dc = dc.clone_owned();
+        gram::add_columns(F::zero(), &dc, self.x, 0..self.x.nrows(), &mut dw.as_view_mut());
+        dw
     }
 
     fn weights(&mut self, pool: &mut Pool) -> DMatrix<F> {

@@ -1,12 +1,17 @@
 //! The loop over the layers, on several cores.
 //!
-//! An iteration has two phases, each cut into tasks that do not depend on each other:
+//! An iteration is four steps, each of them a method of [`Work`]:
 //!
-//! 1. by examples: gathering the batch, forward through all layers, the loss, and dZ back through
-//!    all layers; the examples of a batch never meet here. Where layers have many weights, all tasks
-//!    are on the same layer instead, and cut by units as well, so that each weight is read by few;
-//! 2. by parts of W: dW = dZ·A_prevᵀ, and at once, while it is in the cache, the optimizer's step
-//!    with it.
+//! 1. **forward**: A_l = g(W_l·A_{l−1} + b_l), from the first layer to the last, whose Z are the
+//!    logits;
+//! 2. **cost**: the sum of the losses, and dZ_L;
+//! 3. **backward**: dZ_l = (W_{l+1}ᵀ·dZ_{l+1}) ⊙ g′(Z_l), from the last hidden layer to the first;
+//! 4. **update**: dW_l = dZ_l·A_{l−1}ᵀ and db_l, and at once, while they are in the cache, the
+//!    optimizer's step with them.
+//!
+//! Steps 1 to 3 are cut by examples, which never meet there: a task takes some of them through all
+//! layers and back. Where layers have many weights, all tasks are on the same layer instead, and cut
+//! by units as well, so that each weight is read by few. Step 4 is cut by parts of W.
 //!
 //! Matrices are kept transposed: a column is a unit, its rows the examples (A, dZ) or the units
 //! before (W). The examples of a unit are contiguous then, and the small layers of the course's
@@ -14,18 +19,19 @@
 //! the results. Everything is allocated once.
 
 use super::dropout::Dropout;
-use super::input::{EngineOptions, Input};
-use super::layer::{Layer, Piece, layer_health};
+use super::first_layer::FirstLayer;
 use super::parameters::{Parameters, Scratch};
-use super::tasks::{Blocks, example_tasks, layer_by_layer, weight_parts};
-use super::trial::Trial;
-use super::{Engine, LayerHealth, Pass};
+use super::shared::{Part, SharedMatrix};
+use super::tasks::{Blocks, Trial, example_tasks, layer_by_layer, weight_parts};
+use super::{Engine, EngineOptions, Pass};
+use crate::cost::Cost;
+use crate::health::LayerHealth;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use crate::shared::{Part, SharedMatrix};
 use dnn_core::gemm::{gemm, plain, transposed};
 use dnn_core::layer::Dense;
-use dnn_core::{Loss, Network, Real};
+use dnn_core::linear::Gradients;
+use dnn_core::{Activation, Bias, Network, OutputActivation, Real};
 use nalgebra::{DMatrix, DMatrixViewMut, DVector};
 use std::ops::Range;
 
@@ -36,26 +42,42 @@ const MIN_PARALLEL_FLOPS: usize = 1_000_000;
 const MIN_SURELY_PARALLEL_FLOPS: usize = 20_000_000;
 
 /// A network in training; see the module's text.
-pub struct LayeredEngine<'d, F: Real, I: Input<F>> {
-    input: I,
+pub(super) struct LayeredEngine<'d, F: Real, L: FirstLayer<F>> {
+    first: L,
     layers: Vec<Layer<F>>,
-    /// Whether phase 1 goes through the layers one after the other.
+    /// Whether all tasks are on the same layer at a time.
     layer_by_layer: bool,
-    loss: Loss,
+    output: OutputActivation,
+    cost: &'d dyn Cost<F>,
     labels: &'d [u32],
     class_weights: Option<Vec<F>>,
     batch: Batch<F>,
-    /// Number and part of Wᵀ, of all layers but the first.
-    weight_tasks: Vec<(usize, Part)>,
+    pieces: Vec<Piece>,
     /// Sum of the losses of each example task, (tasks, 1).
     costs: SharedMatrix<f64>,
     /// For sums over the examples, (m, 1).
     ones: DMatrix<F>,
-    held_out: Vec<HeldOut<F, I::Source>>,
+    held_out: Vec<HeldOut<F, L::Source>>,
     /// Of each thread.
     scratch: Vec<Scratch<F>>,
     pool: Pool,
     trial: Option<Trial>,
+}
+
+/// One layer with all that training keeps with it.
+struct Layer<F> {
+    /// Wᵀ (n_prev, n); none in the first layer, which keeps its weights itself.
+    w: Option<Parameters<F>>,
+    /// b (n, 1).
+    b: Parameters<F>,
+    activation: Activation,
+    /// Zᵀ (m, n), where the slope of the activation needs it.
+    z: Option<SharedMatrix<F>>,
+    /// Aᵀ (m, n); of the output layer Zᵀ.
+    a: SharedMatrix<F>,
+    /// dZᵀ (m, n).
+    dz: SharedMatrix<F>,
+    dropout: Option<Dropout<F>>,
 }
 
 /// The examples at hand.
@@ -65,7 +87,23 @@ struct Batch<F> {
     labels: Vec<u32>,
     /// Weight of each example in the cost.
     weights: Vec<F>,
+    /// The examples of each task.
     tasks: Vec<Range<usize>>,
+}
+
+/// The parameters that one task of the update changes.
+struct Piece {
+    layer: usize,
+    part: PieceOf,
+    /// Whether the layer's bias goes with it.
+    has_bias: bool,
+}
+
+enum PieceOf {
+    /// The first layer's part of this number.
+    FirstLayer(usize),
+    /// A part of Wᵀ.
+    Weights(Part),
 }
 
 /// Examples that are not trained on, and the activations of the network on them.
@@ -76,14 +114,15 @@ struct HeldOut<F, S> {
     tasks: Vec<Range<usize>>,
 }
 
-impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
-    /// Takes the network to train, with its first layer in `input`.
+impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
+    /// Takes the network to train, with its first layer in `first`.
     ///
     /// # Panics
-    /// When a label is not one of the network's classes, or class weights are not one a class.
-    pub(super) fn with_input(
-        input: I,
+    /// When a label is not one of the network's classes, or class weights are not one for each class.
+    pub(super) fn new(
+        first: L,
         network: &Network<F>,
+        cost: &'d dyn Cost<F>,
         optimizer: &dyn Optimizer<F>,
         labels: &'d [u32],
         options: EngineOptions<'_>,
@@ -101,45 +140,61 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
         let max_batch = if options.max_batch == 0 { m } else { options.max_batch.min(m) };
         let n_moments = optimizer.n_moments();
         let last = network.layers().len() - 1;
-        let drops = |l: usize| options.dropout > 0.0 && l < last;
-        let state = |(l, layer): (usize, &Dense<F>)| Layer {
-            dropout: drops(l)
-                .then(|| Dropout::new(options.dropout, options.seed, l, max_batch, layer.n())),
-            w: (l > 0).then(|| Parameters::new(&layer.weights().transpose(), n_moments)),
-            b: Parameters::with_gradient(
-                &DMatrix::from_column_slice(layer.n(), 1, layer.bias().as_slice()),
-                n_moments,
-            ),
-            activation: layer.activation(),
-            a: SharedMatrix::zeros(max_batch, layer.n()),
-            dz: SharedMatrix::zeros(max_batch, layer.n()),
-        };
-        let layers: Vec<_> = network.layers().iter().enumerate().map(state).collect();
+        let layers = network.layers().iter().enumerate();
+        let layers: Vec<_> = layers
+            .map(|(l, layer)| Layer {
+                dropout: (options.dropout > 0.0 && l < last)
+                    .then(|| Dropout::new(options.dropout, options.seed, l, max_batch, layer.n())),
+                w: (l > 0).then(|| Parameters::new(&layer.weights().transpose(), n_moments)),
+                b: Parameters::with_gradient(
+                    &DMatrix::from_column_slice(layer.n(), 1, layer.bias().as_slice()),
+                    n_moments,
+                ),
+                activation: layer.activation(),
+                z: (layer.activation().needs_z())
+                    .then(|| SharedMatrix::zeros(max_batch, layer.n())),
+                a: SharedMatrix::zeros(max_batch, layer.n()),
+                dz: SharedMatrix::zeros(max_batch, layer.n()),
+            })
+            .collect();
         let weights = layers.iter().filter_map(|layer| layer.w.as_ref()).map(|w| &w.values);
         // Forward, dW and dA_prev: a multiplication and an addition each, a weight and an example.
-        let flops = input.flops(max_batch)
+        let flops = first.flops(max_batch)
             + 6 * max_batch * weights.clone().map(|w| w.rows() * w.cols()).sum::<usize>();
         let n_threads = if flops < MIN_PARALLEL_FLOPS { 1 } else { options.n_threads };
         // The first layer's inputs are features, or the coordinates that stand for them.
-        let n_inputs = input.parts().iter().map(|part| part.rows.end).max().unwrap_or(0);
+        let n_inputs = first.parts().iter().map(|part| part.rows.end).max().unwrap_or(0);
         let sizes = network.layers().iter().enumerate();
         let sizes =
             sizes.map(|(l, layer)| (if l == 0 { n_inputs } else { layer.n_prev() }, layer.n()));
-        let weight_tasks = weights
-            .enumerate()
-            .flat_map(|(l, w)| weight_parts::<F>(w.rows(), w.cols()).map(move |part| (l + 1, part)))
-            .collect::<Vec<_>>();
+        let of_first = (0..first.parts().len()).map(|task| Piece {
+            layer: 0,
+            part: PieceOf::FirstLayer(task),
+            has_bias: task == 0,
+        });
+        let of_others = weights.enumerate().flat_map(|(l, w)| {
+            weight_parts::<F>(w.rows(), w.cols()).map(move |part| Piece {
+                layer: l + 1,
+                has_bias: part.rows.start == 0 && part.cols.start == 0,
+                part: PieceOf::Weights(part),
+            })
+        });
+        let pieces: Vec<_> = of_first.chain(of_others).collect();
         let tasks: Vec<_> = example_tasks::<F>(max_batch).collect();
-        let n_tasks = tasks.len();
-        let n_parallel = n_tasks.max(weight_tasks.len() + input.parts().len());
-        let pool = Pool::new(n_threads.min(n_parallel));
-        let parts = || input.parts().iter().chain(weight_tasks.iter().map(|(_, part)| part));
+        let pool = Pool::new(n_threads.min(tasks.len().max(pieces.len())));
+        let parts = || {
+            pieces.iter().map(|piece| match &piece.part {
+                PieceOf::FirstLayer(task) => &first.parts()[*task],
+                PieceOf::Weights(part) => part,
+            })
+        };
         Self {
-            costs: SharedMatrix::zeros(n_tasks, 1),
+            costs: SharedMatrix::zeros(tasks.len(), 1),
             scratch: (0..pool.n_threads()).map(|_| Scratch::for_parts(parts())).collect(),
             pool,
             layer_by_layer: layer_by_layer(sizes),
-            loss: network.loss(),
+            output: network.output(),
+            cost,
             ones: DMatrix::from_element(max_batch, 1, F::one()),
             batch: Batch {
                 indices: None,
@@ -147,11 +202,11 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
                 weights: Vec::with_capacity(max_batch),
                 tasks,
             },
-            input,
+            first,
             layers,
             labels,
             class_weights,
-            weight_tasks,
+            pieces,
             held_out: Vec::new(),
             trial: (n_threads > 1 && flops < MIN_SURELY_PARALLEL_FLOPS).then(Trial::new),
         }
@@ -192,77 +247,291 @@ impl<'d, F: Real, I: Input<F>> LayeredEngine<'d, F, I> {
             at_hand.tasks.extend(example_tasks::<F>(m));
         }
     }
-}
 
-/// Part of layer `l`'s A, from all of the layer before, whose examples are the same; with the dropout
-/// masks of iteration `dropout`, or without. `first` is the first layer's linear part.
-///
-/// # Safety
-/// Nobody else may use this part of A, or write the parameters or the layer before, meanwhile.
-unsafe fn forward<'a, F: Real>(
-    layers: &[Layer<F>],
-    a: impl Fn(usize) -> &'a SharedMatrix<F>,
-    l: usize,
-    part: &Part,
-    dropout: Option<usize>,
-    first: impl FnOnce(&Part, &mut DMatrixViewMut<'_, F>),
-) {
-    let layer = &layers[l];
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut z = a(l).part_mut(part);
-        match &layer.w {
-            None => first(part, &mut z),
-            Some(w) => {
-                let a_prev = a(l - 1);
-                let a_prev = a_prev.part(&Part { rows: part.rows.clone(), cols: 0..a_prev.cols() });
-                let w = &w.values;
-                let w = w.part(&Part { rows: 0..w.rows(), cols: part.cols.clone() });
-                gemm(F::one(), plain(&a_prev), plain(&w), F::zero(), &mut z);
-            }
+    /// What the tasks of an iteration share, and the pool that does them.
+    fn work(&mut self) -> (Work<'_, F, L>, &mut Pool) {
+        let Self { layers, first, batch, cost, costs, pieces, ones, scratch, pool, .. } = self;
+        (Work { layers, first, batch, cost: *cost, costs, pieces, ones, scratch }, pool)
+    }
+
+    /// For what needs all gradients before the first step.
+    fn keep_gradients(&mut self) {
+        self.first.keep_gradient();
+        for w in self.layers.iter_mut().filter_map(|layer| layer.w.as_mut()) {
+            w.keep_gradient();
         }
-        let b = layer.b.values.slice(part.cols.clone(), 0);
-        layer.activation.add_bias_and_activate_units(b, &mut z);
-        if let (Some(masks), Some(iteration)) = (&layer.dropout, dropout) {
-            masks.forward(iteration, part, &mut z);
-        }
+    }
+
+    fn squared_gradient(&mut self, l2: f64) -> f64 {
+        let first = self.first.squared_gradient(l2);
+        let later = self.layers.iter_mut().map(|layer| {
+            layer.b.squared_gradient(0.0) + layer.w.as_mut().map_or(0.0, |w| w.squared_gradient(l2))
+        });
+        first + later.sum::<f64>()
     }
 }
 
-/// Part of layer `l`'s dZ, from all of the next layer's, of the same examples.
-///
-/// # Safety
-/// Nobody else may use this part of dZ, or write the parameters, A or the next layer, meanwhile.
-unsafe fn backward<F: Real>(layers: &[Layer<F>], l: usize, part: &Part) {
-    let (layer, next) = (&layers[l], &layers[l + 1]);
-    let Some(w) = next.w.as_ref().map(|w| &w.values) else { return };
-    // SAFETY: the caller's promise.
-    unsafe {
-        let w = w.part(&Part { rows: part.cols.clone(), cols: 0..w.cols() });
-        let dz_next = Part { rows: part.rows.clone(), cols: 0..next.dz.cols() };
-        let dz_next = next.dz.part(&dz_next);
-        let mut da = layer.dz.part_mut(part);
-        gemm(F::one(), plain(&dz_next), transposed(&w), F::zero(), &mut da);
-        let a = layer.a.part(part);
-        match &layer.dropout {
-            Some(masks) => masks.backward(layer.activation, part, &mut da, &a),
-            None => layer.activation.backward_units_in_place(&mut da, &a),
-        }
-    }
+/// What the tasks of an iteration share: all of them read it, and each writes its own part.
+struct Work<'e, F: Real, L> {
+    layers: &'e [Layer<F>],
+    first: &'e L,
+    batch: &'e Batch<F>,
+    cost: &'e dyn Cost<F>,
+    costs: &'e SharedMatrix<f64>,
+    pieces: &'e [Piece],
+    ones: &'e DMatrix<F>,
+    scratch: &'e [Scratch<F>],
 }
 
-/// The examples `examples` of all of the layer's units.
+/// The examples `examples` of all units of a layer.
 fn all_units<F: Real>(matrix: &SharedMatrix<F>, examples: &Range<usize>) -> Part {
     Part { rows: examples.clone(), cols: 0..matrix.cols() }
 }
 
-impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
+impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
+    /// Steps 1 to 3, a task for some examples.
+    fn example_by_example(&self, iteration: usize, pool: &mut Pool) {
+        let Self { layers, batch, .. } = self;
+        pool.run(batch.tasks.len(), &|task, _| {
+            let examples = &batch.tasks[task];
+            // SAFETY: the promise: a task has its own examples, in every layer.
+            unsafe {
+                self.gather(examples);
+                for (l, layer) in layers.iter().enumerate() {
+                    self.forward(l, &all_units(&layer.a, examples), iteration);
+                }
+                self.cost(task);
+                for (l, layer) in layers[..layers.len() - 1].iter().enumerate().rev() {
+                    self.backward(l, &all_units(&layer.a, examples));
+                }
+            }
+        });
+    }
+
+    /// Steps 1 to 3, all tasks on the same layer.
+    fn layer_by_layer(&self, iteration: usize, pool: &mut Pool) {
+        let Self { layers, batch, .. } = self;
+        let (tasks, m) = (&batch.tasks, batch.labels.len());
+        // SAFETY, of all runs here: the promise: tasks have different examples, or different blocks
+        // of one layer, of which they read other layers.
+        if batch.indices.is_some() {
+            // SAFETY: as above.
+            pool.run(tasks.len(), &|task, _| unsafe { self.gather(&tasks[task]) });
+        }
+        for (l, layer) in layers.iter().enumerate() {
+            let blocks = Blocks::of::<F>(m, layer.a.cols());
+            pool.run(blocks.len(), &|task, _| {
+                // SAFETY: as above.
+                unsafe { self.forward(l, &blocks.get(task), iteration) }
+            });
+        }
+        // SAFETY: as above.
+        pool.run(tasks.len(), &|task, _| unsafe { self.cost(task) });
+        self.backward_layer_by_layer(pool);
+    }
+
+    fn backward_layer_by_layer(&self, pool: &mut Pool) {
+        let hidden = &self.layers[..self.layers.len() - 1];
+        for (l, layer) in hidden.iter().enumerate().rev() {
+            let blocks = Blocks::of::<F>(self.batch.labels.len(), layer.a.cols());
+            // SAFETY: the promise: tasks have different blocks of the layer.
+            pool.run(blocks.len(), &|task, _| unsafe { self.backward(l, &blocks.get(task)) });
+        }
+    }
+
+    /// Step 4 for all pieces: their gradients, each followed at once by the optimizer's step with it,
+    /// if there is one.
+    fn gradients_and_steps(&self, step: Option<(&dyn Optimizer<F>, &Step)>, pool: &mut Pool) {
+        pool.run(self.pieces.len(), &|task, thread| {
+            let (piece, scratch) = (&self.pieces[task], &self.scratch[thread]);
+            // SAFETY: the promise: tasks have different pieces, threads different scratch.
+            unsafe {
+                self.gradient(piece, scratch);
+                if let Some((optimizer, step)) = step {
+                    self.step(piece, optimizer, step, scratch);
+                }
+            }
+        });
+    }
+
+    /// Step 4 for all pieces, with gradients that are kept.
+    fn steps(&self, optimizer: &dyn Optimizer<F>, step: &Step, pool: &mut Pool) {
+        pool.run(self.pieces.len(), &|task, thread| {
+            // SAFETY: as above.
+            unsafe { self.step(&self.pieces[task], optimizer, step, &self.scratch[thread]) }
+        });
+    }
+
+    /// Puts the examples of a batch side by side.
+    ///
+    /// # Safety
+    /// The promise, for these examples.
+    unsafe fn gather(&self, examples: &Range<usize>) {
+        if let Some(indices) = &self.batch.indices {
+            // SAFETY: the promise.
+            unsafe { self.first.gather(indices, examples.clone()) }
+        }
+    }
+
+    /// **Forward**: part of layer `l`'s A, from all of the layer before.
+    ///
+    /// # Safety
+    /// The promise, for this part of the layer.
+    unsafe fn forward(&self, l: usize, part: &Part, iteration: usize) {
+        let layer = &self.layers[l];
+        let all = self.batch.indices.is_none();
+        let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
+            self.first.forward(None, all, part, z);
+        };
+        // SAFETY: the promise.
+        unsafe {
+            let mut a = layer.a.part_mut(part);
+            let a_prev = l.checked_sub(1).map(|prev| &self.layers[prev].a);
+            let mut z = layer.z.as_ref().map(|z| z.part_mut(part));
+            forward(layer, part, a_prev, first, &mut a, z.as_mut());
+            if let Some(dropout) = &layer.dropout {
+                dropout.forward(iteration, part, &mut a);
+            }
+        }
+    }
+
+    /// **Cost**: the losses of the task's examples, and their dZ in the output layer.
+    ///
+    /// # Safety
+    /// The promise, for these examples of the output layer.
+    unsafe fn cost(&self, task: usize) {
+        let (batch, layer) = (self.batch, &self.layers[self.layers.len() - 1]);
+        let examples = batch.tasks[task].clone();
+        let part = all_units(&layer.a, &examples);
+        let (labels, weights) = (&batch.labels[examples.clone()], &batch.weights[examples]);
+        // SAFETY: the promise.
+        unsafe {
+            let mut dz = layer.dz.part_mut(&part);
+            dz.copy_from(&layer.a.part(&part));
+            self.costs.slice_mut(task..task + 1, 0)[0] =
+                self.cost.value_and_gradient(&mut dz, labels, weights);
+        }
+    }
+
+    /// **Backward**: part of layer `l`'s dZ, from all of the next layer's.
+    ///
+    /// # Safety
+    /// The promise, for this part of the layer.
+    unsafe fn backward(&self, l: usize, part: &Part) {
+        let (layer, next) = (&self.layers[l], &self.layers[l + 1]);
+        let Some(w) = next.w.as_ref().map(|w| &w.values) else { return };
+        // SAFETY: the promise.
+        unsafe {
+            let w = w.part(&Part { rows: part.cols.clone(), cols: 0..w.cols() });
+            let dz_next = next.dz.part(&all_units(&next.dz, &part.rows));
+            let mut da = layer.dz.part_mut(part);
+            gemm(F::one(), plain(&dz_next), transposed(&w), F::zero(), &mut da);
+            let a = layer.a.part(part);
+            let z = layer.z.as_ref().map_or(a, |z| z.part(part));
+            match &layer.dropout {
+                Some(dropout) => dropout.backward(layer.activation, part, &mut da, &z, &a),
+                None => layer.activation.backward(&mut da, &z, &a),
+            }
+        }
+    }
+
+    /// The gradient of a piece: dW = dZ·A_prevᵀ, db = Σ dZ.
+    ///
+    /// # Safety
+    /// The promise, for the piece's gradient and `scratch`.
+    unsafe fn gradient(&self, piece: &Piece, scratch: &Scratch<F>) {
+        let (layer, m) = (&self.layers[piece.layer], self.batch.labels.len());
+        // SAFETY: the promise.
+        unsafe {
+            let dz = layer.dz.part(&all_units(&layer.dz, &(0..m)));
+            match (&piece.part, &layer.w) {
+                (PieceOf::Weights(part), Some(w)) => {
+                    let a_prev = &self.layers[piece.layer - 1].a;
+                    let a_prev = a_prev.part(&Part { rows: 0..m, cols: part.rows.clone() });
+                    let dz = dz.columns(part.cols.start, part.cols.len());
+                    let mut dw = w.gradient_mut(part, scratch);
+                    gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), &mut dw);
+                }
+                (PieceOf::FirstLayer(task), _) => {
+                    self.first.gradient(*task, self.batch.indices.as_deref(), &dz, scratch);
+                }
+                (PieceOf::Weights(_), None) => unreachable!("the first layer has its own pieces"),
+            }
+            if piece.has_bias {
+                let mut db = layer.b.gradient_mut(&layer.b.values.whole(), scratch);
+                let ones = self.ones.rows(0, m);
+                gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), &mut db);
+            }
+        }
+    }
+
+    /// **Update**: the optimizer's step on a piece, and what the next iteration can have of it at
+    /// once.
+    ///
+    /// # Safety
+    /// The promise, for the piece and `scratch`.
+    unsafe fn step(
+        &self,
+        piece: &Piece,
+        optimizer: &dyn Optimizer<F>,
+        step: &Step,
+        scratch: &Scratch<F>,
+    ) {
+        let layer = &self.layers[piece.layer];
+        // SAFETY: the promise.
+        unsafe {
+            match (&piece.part, &layer.w) {
+                (PieceOf::Weights(part), Some(w)) => w.step(optimizer, step, part, scratch),
+                (PieceOf::FirstLayer(task), _) => {
+                    self.first.step(*task, optimizer, step, scratch);
+                    self.first.look_ahead(*task);
+                }
+                (PieceOf::Weights(_), None) => unreachable!("the first layer has its own pieces"),
+            }
+            if piece.has_bias {
+                let step = Step { l2: 0.0, ..*step };
+                layer.b.step(optimizer, &step, &layer.b.values.whole(), scratch);
+            }
+        }
+    }
+}
+
+/// Part of A = g(A_prev·W + b), all transposed, and of Z where it is kept. `first` computes the first
+/// layer's linear half, which has no A_prev.
+///
+/// # Safety
+/// The promise, for `a` and `z`.
+unsafe fn forward<F: Real>(
+    layer: &Layer<F>,
+    part: &Part,
+    a_prev: Option<&SharedMatrix<F>>,
+    first: impl FnOnce(&Part, &mut DMatrixViewMut<'_, F>),
+    a: &mut DMatrixViewMut<'_, F>,
+    z: Option<&mut DMatrixViewMut<'_, F>>,
+) {
+    // SAFETY: the promise.
+    unsafe {
+        match (&layer.w, a_prev) {
+            (Some(w), Some(a_prev)) => {
+                let a_prev = a_prev.part(&all_units(a_prev, &part.rows));
+                let w = &w.values;
+                let w = w.part(&Part { rows: 0..w.rows(), cols: part.cols.clone() });
+                gemm(F::one(), plain(&a_prev), plain(&w), F::zero(), a);
+            }
+            _ => first(part, a),
+        }
+        let b = layer.b.values.slice(part.cols.clone(), 0);
+        layer.activation.forward(Bias::Columns(b), a, z);
+    }
+}
+
+impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     fn name(&self) -> &'static str {
-        self.input.name()
+        self.first.name()
     }
 
     fn feed(&mut self, x: &mut DMatrix<F>) {
-        self.input.feed(x);
+        self.first.feed(x);
     }
 
     fn cost(&mut self, pass: Pass<'_>) -> f64 {
@@ -270,101 +539,57 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
             trial.tick(&mut self.pool);
         }
         self.select(pass.batch);
-        let Self { layers, loss, batch, costs, pool, input, layer_by_layer, .. } = self;
-        if batch.indices.is_none() {
-            input.catch_up(pool);
+        if self.batch.indices.is_none() {
+            self.first.catch_up(&mut self.pool);
         }
-        let last = layers.len() - 1;
-        let (layers, input, indices) = (&*layers, &*input, batch.indices.as_deref());
-        // In all of these a task writes its own part of the batch, A, dZ and costs only, and reads the
-        // parameters and what was written before: by itself, or in an earlier run.
-        let gather = |examples: &Range<usize>| {
-            if let Some(indices) = indices {
-                // SAFETY: as said.
-                unsafe { input.gather(indices, examples.clone()) };
-            }
-        };
-        let forward = |l: usize, part: &Part| {
-            let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
-                input.forward(None, indices.is_none(), part, z);
-            };
-            // SAFETY: as said.
-            unsafe { forward(layers, |l| &layers[l].a, l, part, Some(pass.iteration), first) };
-        };
-        let judge = |task: usize, examples: &Range<usize>| {
-            let layer = &layers[last];
-            let part = all_units(&layer.a, examples);
-            let (labels, weights) =
-                (&batch.labels[part.rows.clone()], &batch.weights[part.rows.clone()]);
-            // SAFETY: as said.
-            unsafe {
-                let mut dz = layer.dz.part_mut(&part);
-                dz.copy_from(&layer.a.part(&part));
-                costs.slice_mut(task..task + 1, 0)[0] =
-                    loss.weighted_units_in_place(&mut dz, labels, weights);
-            }
-        };
-        let backward = |l: usize, part: &Part| {
-            // SAFETY: as said.
-            unsafe { backward(layers, l, part) };
-        };
-        let (tasks, m) = (&batch.tasks, batch.labels.len());
-        if *layer_by_layer {
-            if indices.is_some() {
-                pool.run(tasks.len(), &|task, _| gather(&tasks[task]));
-            }
-            for (l, layer) in layers.iter().enumerate() {
-                let blocks = Blocks::of::<F>(m, layer.a.cols());
-                pool.run(blocks.len(), &|task, _| forward(l, &blocks.get(task)));
-            }
-            pool.run(tasks.len(), &|task, _| judge(task, &tasks[task]));
-            for (l, layer) in layers[..last].iter().enumerate().rev() {
-                let blocks = Blocks::of::<F>(m, layer.a.cols());
-                pool.run(blocks.len(), &|task, _| backward(l, &blocks.get(task)));
-            }
+        let layer_by_layer = self.layer_by_layer;
+        let (work, pool) = self.work();
+        if layer_by_layer {
+            work.layer_by_layer(pass.iteration, pool);
         } else {
-            pool.run(tasks.len(), &|task, _| {
-                let examples = &tasks[task];
-                gather(examples);
-                for (l, layer) in layers.iter().enumerate() {
-                    forward(l, &all_units(&layer.a, examples));
-                }
-                judge(task, examples);
-                for (l, layer) in layers[..last].iter().enumerate().rev() {
-                    backward(l, &all_units(&layer.a, examples));
-                }
-            });
+            work.example_by_example(pass.iteration, pool);
         }
-        costs.all_mut().iter().take(batch.tasks.len()).sum()
+        self.costs.all_mut().iter().take(self.batch.tasks.len()).sum()
     }
 
     fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step, clip_norm: Option<f64>) {
         let step = optimizer.prepare(&step);
         let Some(limit) = clip_norm else {
-            self.gradients(Some((optimizer, &step)));
+            let (work, pool) = self.work();
+            work.gradients_and_steps(Some((optimizer, &step)), pool);
             return;
         };
         self.keep_gradients();
-        self.gradients(None);
+        let (work, pool) = self.work();
+        work.gradients_and_steps(None, pool);
         let norm = self.squared_gradient(step.l2).sqrt();
         let scale = if norm > limit { step.scale * limit / norm } else { step.scale };
-        let step = Step { scale, ..step };
-        let Self { layers, weight_tasks, pool, input, scratch, .. } = self;
-        let (layers, input, n_first) = (&*layers, &*input, input.parts().len());
-        pool.run(n_first + weight_tasks.len(), &|task, thread| {
-            let piece = Piece::of(task, n_first, weight_tasks, layers, input);
-            // SAFETY: tasks have different pieces, threads different scratch, and nothing else runs.
-            unsafe { piece.step(optimizer, &step, &scratch[thread]) }
+        let (work, pool) = self.work();
+        work.steps(optimizer, &Step { scale, ..step }, pool);
+    }
+
+    fn gradients(&mut self) -> Vec<Gradients<F>> {
+        self.keep_gradients();
+        let (work, pool) = self.work();
+        work.gradients_and_steps(None, pool);
+        let Self { layers, first, .. } = self;
+        let gradients = layers.iter_mut().map(|layer| Gradients {
+            dw: match &mut layer.w {
+                Some(w) => w.gradient().transpose(),
+                None => first.weight_gradient(),
+            },
+            db: DVector::from_iterator(layer.b.values.rows(), layer.b.gradient().iter().copied()),
         });
+        gradients.collect()
     }
 
     fn squared_weights(&mut self) -> f64 {
         let later = self.layers.iter_mut().filter_map(|layer| layer.w.as_mut());
-        later.map(Parameters::squared_values).sum::<f64>() + self.input.squared_weights()
+        later.map(Parameters::squared_values).sum::<f64>() + self.first.squared_weights()
     }
 
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
-        let mut state = self.input.state();
+        let mut state = self.first.state();
         for (l, layer) in self.layers.iter_mut().enumerate() {
             if let Some(w) = &mut layer.w {
                 state.extend(w.state(&format!("W{}", l + 1)));
@@ -377,9 +602,18 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
     fn health(&mut self) -> Vec<LayerHealth> {
         let m = self.batch.labels.len();
         let total: F = self.batch.weights.iter().fold(F::zero(), |sum, &w| sum + w);
+        // dZ is multiplied by the examples' weights.
+        let mean_weight = total.as_f64() / m as f64;
         let hidden = self.layers.len() - 1;
-        let layers = self.layers[..hidden].iter_mut();
-        layers.map(|layer| layer_health(layer, m, total.as_f64() / m as f64)).collect()
+        let health = self.layers[..hidden].iter_mut().map(|layer| {
+            let (a, dz) = (layer.a.all_mut(), layer.dz.all_mut());
+            let squares: f64 = dz.rows(0, m).iter().map(|dz| dz.as_f64().powi(2)).sum();
+            let gradient_rms = (squares / (m * dz.ncols()) as f64).sqrt() / mean_weight;
+            let a = a.rows(0, m);
+            let units = a.column_iter().map(|unit| unit.as_slice().to_vec());
+            LayerHealth::of(units, layer.activation, gradient_rms)
+        });
+        health.collect()
     }
 
     fn first_not_finite(&mut self) -> Option<usize> {
@@ -399,21 +633,21 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
     }
 
     fn network(&mut self) -> Network<F> {
-        let Self { layers, input, pool, .. } = self;
+        let Self { layers, first, pool, .. } = self;
         let layers = layers.iter_mut().map(|layer| {
             let w = match &mut layer.w {
                 Some(w) => w.values.all_mut().transpose(),
-                None => input.weights(pool),
+                None => first.weights(pool),
             };
             let b = DVector::from_column_slice(layer.b.values.copied().as_slice());
             Dense::new(w, b, layer.activation)
         });
         let layers = layers.collect::<Result<_, _>>().expect("layers of a network");
-        Network::new(layers, self.loss).expect("the network this engine was made from")
+        Network::new(layers, self.output).expect("the network this engine was made from")
     }
 
     fn hold_out(&mut self, x: &DMatrix<F>) -> usize {
-        let source = self.input.held_out(x, &mut self.pool);
+        let source = self.first.held_out(x, &mut self.pool);
         let m = x.ncols();
         let a = self.layers.iter().map(|layer| SharedMatrix::zeros(m, layer.a.cols())).collect();
         self.held_out.push(HeldOut { source, a, tasks: example_tasks::<F>(m).collect() });
@@ -421,78 +655,79 @@ impl<F: Real, I: Input<F>> Engine<F> for LayeredEngine<'_, F, I> {
     }
 
     fn held_out_logits(&mut self, set: usize) -> DMatrix<F> {
-        let Self { layers, pool, input, held_out, .. } = self;
-        let set = &mut held_out[set];
-        let (a, source, tasks) = (&set.a, &set.source, &set.tasks);
+        let Self { layers, pool, first, held_out, .. } = self;
+        let HeldOut { source, a, tasks } = &mut held_out[set];
+        let values = &*a;
         pool.run(tasks.len(), &|task, _| {
             let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
-                input.forward(Some(source), false, part, z);
+                first.forward(Some(source), false, part, z);
             };
             for (l, layer) in layers.iter().enumerate() {
-                let part = all_units(&layer.a, &tasks[task]);
-                // SAFETY: a task writes its own rows of A, and nobody writes parameters.
-                unsafe { forward(layers, |l| &a[l], l, &part, None, first) };
+                let part = all_units(&values[l], &tasks[task]);
+                let a_prev = l.checked_sub(1).map(|prev| &values[prev]);
+                // SAFETY: the promise: tasks have different examples.
+                unsafe {
+                    forward(layer, &part, a_prev, first, &mut values[l].part_mut(&part), None);
+                }
             }
         });
-        let logits = set.a.last_mut().expect("a network has layers");
-        logits.all_mut().transpose()
+        a.last_mut().expect("a network has layers").all_mut().transpose()
     }
 }
 
-impl<F: Real, I: Input<F>> LayeredEngine<'_, F, I> {
-    /// Every gradient, each piece followed at once by the optimizer's step with it, if there is one.
-    fn gradients(&mut self, step: Option<(&dyn Optimizer<F>, &Step)>) {
-        let Self { layers, batch, weight_tasks, pool, input, ones, scratch, .. } = self;
-        let m = batch.labels.len();
-        let (layers, input) = (&*layers, &*input);
-        let ones = ones.rows(0, m);
-        let n_first = input.parts().len();
-        pool.run(n_first + weight_tasks.len(), &|task, thread| {
-            let scratch = &scratch[thread];
-            let piece = Piece::of(task, n_first, weight_tasks, layers, input);
-            let layer = &layers[piece.layer];
-            // SAFETY: a task writes its own piece of gradients and parameters, and its thread's
-            // scratch, and reads A and dZ, which nobody writes now.
-            unsafe {
-                let dz = layer.dz.part(&Part { rows: 0..m, cols: 0..layer.dz.cols() });
-                match (piece.part, &layer.w) {
-                    (Some(part), Some(w)) => {
-                        let before = &layers[piece.layer - 1].a;
-                        let a_prev = before.part(&Part { rows: 0..m, cols: part.rows.clone() });
-                        let dz = dz.columns(part.cols.start, part.cols.len());
-                        let mut dw = w.gradient_mut(part, scratch);
-                        gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), &mut dw);
-                    }
-                    _ => input.gradient(task, batch.indices.as_deref(), &dz, scratch),
-                }
-                if piece.has_bias {
-                    let mut db = layer.b.gradient_mut(&layer.b.values.whole(), scratch);
-                    gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), &mut db);
-                }
-                if let Some((optimizer, step)) = step {
-                    piece.step(optimizer, step, scratch);
-                }
-            }
-        });
-    }
+#[cfg(test)]
+mod tests {
+    use super::super::dense::DenseLayer;
+    use super::super::gram::GramLayer;
+    use super::*;
+    use crate::cost::CrossEntropy;
+    use crate::engine::EngineKind;
+    use crate::gradcheck::{EngineGradients, Options, Outcome, compare};
+    use crate::optimizer::GradientDescent;
+    use dnn_core::rng::{Generator, RngKind};
+    use dnn_core::{Architecture, Init};
 
-    /// For what needs all gradients before the first step.
-    fn keep_gradients(&mut self) {
-        self.input.keep_gradient();
-        for w in self.layers.iter_mut().filter_map(|layer| layer.w.as_mut()) {
-            w.keep_gradient();
+    const COST: CrossEntropy = CrossEntropy::new(OutputActivation::Softmax);
+    const HIDDEN: Activation = Activation::Gelu;
+
+    /// Which gradients differ from central differences when the engine goes back through layer
+    /// `spoiled` with the slopes of another activation.
+    fn wrong<L: FirstLayer<f64>>(
+        mut engine: LayeredEngine<'_, f64, L>,
+        (network, x, labels): (&Network<f64>, &DMatrix<f64>, &[u32]),
+        spoiled: Option<usize>,
+    ) -> Vec<String> {
+        let cost = engine.cost(Pass::all(0));
+        if let Some(l) = spoiled {
+            engine.layers[l].activation = Activation::Silu;
         }
+        let (work, pool) = engine.work();
+        work.backward_layer_by_layer(pool);
+        let layers = engine.gradients();
+        let of = EngineGradients { engine: EngineKind::Auto, cost, layers };
+        let checks = compare(network, x, labels, &COST, &[of], &Options::default());
+        let wrong = checks.into_iter().filter(|c| c.outcome(2e-7) == Outcome::Differs);
+        wrong.map(|check| check.name).collect()
     }
 
-    fn squared_gradient(&mut self, l2: f64) -> f64 {
-        let first = self.input.squared_gradient(l2);
-        let later = self.layers.iter().map(|layer| {
-            // SAFETY: `&mut self`: nobody writes.
-            unsafe {
-                layer.b.squared_gradient(0.0)
-                    + layer.w.as_ref().map_or(0.0, |w| w.squared_gradient(l2))
-            }
-        });
-        first + later.sum::<f64>()
+    #[test]
+    fn the_gradient_check_finds_a_spoiled_slope_in_either_engine() {
+        let shape = Architecture::new(vec![6, 5, 4, 3], HIDDEN, OutputActivation::Softmax);
+        let mut rng = Generator::new(RngKind::Modern, 3).unwrap();
+        let network = Network::initialize(&shape, Init::He, &mut rng).unwrap();
+        let (x, labels) = (rng.normal_matrix(6, 9), [0, 1, 2, 0, 2, 1, 1, 0, 2]);
+        let (options, step) = (EngineOptions::default(), &GradientDescent);
+        let case = (&network, &x, &labels[..]);
+        // A slope counts for the gradients of its layer and of those before.
+        for (spoiled, expected) in
+            [(None, &[][..]), (Some(0), &["W1", "b1"]), (Some(1), &["W1", "b1", "W2", "b2"])]
+        {
+            let dense = DenseLayer::new(&network, step, Some(&x), options);
+            let dense = LayeredEngine::new(dense, &network, &COST, step, &labels, options);
+            assert_eq!(wrong(dense, case, spoiled), expected, "dense");
+            let gram = GramLayer::new(&network, step, &x, options);
+            let gram = LayeredEngine::new(gram, &network, &COST, step, &labels, options);
+            assert_eq!(wrong(gram, case, spoiled), expected, "gram");
+        }
     }
 }

@@ -1,30 +1,30 @@
 //! How cost and gradients of a batch are computed, and how the parameters they belong to change.
 //!
-//! [`LayeredEngine`] is the loop over the layers; how the first one is computed, which is nearly
-//! all of the work, is its [`Input`]: in full ([`DenseEngine`]) or in the coordinates of the
-//! training set ([`GramEngine`]).
+//! One loop over the layers (`layered.rs`) does it; how the first layer is computed, which is nearly
+//! all of the work, is a choice behind it: in full, or in the coordinates of the training set.
+//! [`dense_engine`](crate::dense_engine()), [`fed_engine`](crate::fed_engine()) and
+//! [`gram_engine`](crate::gram_engine()) make engines.
 
-mod choice;
 mod dense;
 mod dropout;
+mod first_layer;
 mod gram;
-mod input;
-mod layer;
 mod layered;
 mod parameters;
+mod shared;
 mod tasks;
-mod trial;
 
-pub use choice::EngineKind;
-pub(crate) use choice::Job;
-pub use dense::{DenseEngine, DenseInput};
-pub use gram::{GramEngine, GramInput};
-pub use input::{EngineOptions, Input};
-pub use layered::LayeredEngine;
+pub use crate::health::LayerHealth;
 
+use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
+use dense::DenseLayer;
+use dnn_core::linear::Gradients;
 use dnn_core::{Network, Real};
+use gram::GramLayer;
+use layered::LayeredEngine;
 use nalgebra::{DMatrix, DMatrixViewMut};
+use serde::{Deserialize, Serialize};
 
 /// What is computed in one go: some examples, and which dropout masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,19 +40,6 @@ impl Pass<'_> {
     pub fn all(iteration: usize) -> Self {
         Self { batch: None, iteration }
     }
-}
-
-/// How a layer fares, as of the last [`cost`](Engine::cost).
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct LayerHealth {
-    /// Units.
-    pub units: usize,
-    /// Units that give the same answer to every example: ReLUs that fire for none.
-    pub dead: usize,
-    /// Share of the values of a sigmoid or tanh that are within 1 % of its limits.
-    pub saturated: f64,
-    /// Root mean square of dZ, not divided by the number of examples.
-    pub gradient_rms: f64,
 }
 
 /// A network in training, in whatever form makes its iterations cheap.
@@ -83,6 +70,11 @@ pub trait Engine<F: Real> {
     /// norm of all gradients together, the L2 penalty's included, exceeds `clip_norm`, they are
     /// scaled down to it.
     fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step, clip_norm: Option<f64>);
+
+    /// The gradients of the last [`cost`](Engine::cost) in every layer's weights and biases, whatever
+    /// coordinates the engine works in: what [`update`](Engine::update) goes by, without the L2
+    /// penalty. To look at them and to check them; training does not need them put together.
+    fn gradients(&mut self) -> Vec<Gradients<F>>;
 
     /// Σ‖W‖² over all layers, for the L2 penalty.
     fn squared_weights(&mut self) -> f64;
@@ -115,4 +107,141 @@ pub trait Engine<F: Real> {
 
     /// The first layer, from 1, in which a number is not finite.
     fn first_not_finite(&mut self) -> Option<usize>;
+}
+
+/// See [`dense_engine`](crate::dense_engine()) and [`fed_engine`](crate::fed_engine()).
+pub(crate) fn dense<'d, F: Real>(
+    network: &Network<F>,
+    cost: &'d dyn Cost<F>,
+    optimizer: &dyn Optimizer<F>,
+    x: Option<&'d DMatrix<F>>,
+    labels: &'d [u32],
+    options: EngineOptions<'_>,
+) -> Box<dyn Engine<F> + 'd> {
+    assert!(x.is_none_or(|x| x.ncols() == labels.len()), "a label for each example");
+    let first = DenseLayer::new(network, optimizer, x, options);
+    Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
+}
+
+/// See [`gram_engine`](crate::gram_engine()).
+pub(crate) fn gram<'d, F: Real>(
+    network: &Network<F>,
+    cost: &'d dyn Cost<F>,
+    optimizer: &dyn Optimizer<F>,
+    x: &'d DMatrix<F>,
+    labels: &'d [u32],
+    options: EngineOptions<'_>,
+) -> Box<dyn Engine<F> + 'd> {
+    assert_eq!(x.ncols(), labels.len(), "a label for each example");
+    let first = GramLayer::new(network, optimizer, x, options);
+    Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
+}
+
+/// What an engine is built with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EngineOptions<'a> {
+    /// Threads at most; fewer are used where more do not help. Results do not depend on it.
+    pub n_threads: usize,
+    /// The largest batch that will be asked for; 0: only whole training sets.
+    pub max_batch: usize,
+    /// Weight of each class in the cost, or 1 for all.
+    pub class_weights: Option<&'a [f64]>,
+    /// Share of the hidden layers' values that is dropped in training, 0 to 1.
+    pub dropout: f64,
+    /// Seed of the dropout masks.
+    pub seed: u64,
+}
+
+impl Default for EngineOptions<'_> {
+    /// One thread, whole training sets, all classes alike, no dropout.
+    fn default() -> Self {
+        Self { n_threads: 1, max_batch: 0, class_weights: None, dropout: 0.0, seed: 0 }
+    }
+}
+
+/// Which engine trains.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// The one that needs fewer operations, by count.
+    #[default]
+    Auto,
+    /// The first layer in the coordinates of the training set.
+    Gram,
+    /// Every product in full.
+    Dense,
+}
+
+/// "auto", "gram", "dense".
+impl std::fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Gram => "gram",
+            Self::Dense => "dense",
+        })
+    }
+}
+
+impl EngineKind {
+    /// All of them, for lists and tests.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Gram, Self::Dense];
+}
+
+/// What the counts depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Job {
+    /// n₀.
+    pub(crate) n_features: usize,
+    /// n₁.
+    pub(crate) n_units: usize,
+    /// Training examples.
+    pub(crate) m: usize,
+    /// Examples of an iteration.
+    pub(crate) batch: usize,
+    pub(crate) iterations: usize,
+    /// Examples that are judged during training.
+    pub(crate) held_out: usize,
+}
+
+impl Job {
+    /// Operations of the first layer in full: forward, dW, and a step on every weight.
+    pub(crate) fn dense_flops(&self) -> f64 {
+        let weights = self.n_features as f64 * self.n_units as f64;
+        self.iterations as f64 * weights * (4 * self.batch + 4) as f64
+    }
+
+    /// And in coordinates: G by symmetry, P and the weights at the end once; then forward, and a
+    /// step on every coordinate.
+    pub(crate) fn gram_flops(&self) -> f64 {
+        let (n0, n1, m) = (self.n_features as f64, self.n_units as f64, self.m as f64);
+        let once = n0 * m * m + 4.0 * n0 * n1 * m + 2.0 * n0 * (m + n1) * self.held_out as f64;
+        once + self.iterations as f64 * n1 * m * (2 * self.batch + 4) as f64
+    }
+
+    pub(crate) fn gram_is_cheaper(&self) -> bool {
+        self.gram_flops() < self.dense_flops()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_examples_of_many_features_are_cheaper_in_coordinates() {
+        let course = Job {
+            n_features: 12_288,
+            n_units: 20,
+            m: 209,
+            batch: 209,
+            iterations: 2500,
+            held_out: 0,
+        };
+        assert!(course.gram_is_cheaper());
+        assert!(!Job { iterations: 1, ..course }.gram_is_cheaper(), "G would not pay");
+        assert!(!Job { n_features: 784, m: 60_000, batch: 128, ..course }.gram_is_cheaper());
+    }
 }

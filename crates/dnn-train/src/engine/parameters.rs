@@ -1,13 +1,14 @@
-//! Weights or biases with all that training keeps beside them.
+//! Weights or biases with all that training keeps with them.
 
+use super::shared::{Part, SharedMatrix, stride};
 use crate::optimizer::{MAX_MOMENTS, Optimizer, Step};
-use crate::shared::{Part, SharedMatrix, stride};
+
 use dnn_core::Real;
 use nalgebra::{DMatrix, DMatrixViewMut};
 
 /// Room for the gradient of one part, a thread's own: it stays in the core's cache, where the
 /// gradient of a whole layer would go to memory and come back.
-pub struct Scratch<F>(SharedMatrix<F>);
+pub(super) struct Scratch<F>(SharedMatrix<F>);
 
 impl<F: Real> Scratch<F> {
     /// Room for each of these parts.
@@ -65,14 +66,14 @@ impl<F: Real> Parameters<F> {
     /// The place of the part's gradient: its own if it is kept, otherwise in `scratch`.
     ///
     /// # Safety
-    /// Nobody else may use this part of the gradient, or `scratch`, meanwhile.
-    #[allow(clippy::mut_from_ref)] // the contract takes the place of `&mut self`
+    /// The promise, for this part of the gradient and `scratch`.
+    #[allow(clippy::mut_from_ref)] // the promise takes the place of `&mut self`
     pub(super) unsafe fn gradient_mut<'s>(
         &'s self,
         part: &Part,
         scratch: &'s Scratch<F>,
     ) -> DMatrixViewMut<'s, F> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the promise.
         unsafe {
             if self.gradient.cols() == 0 {
                 scratch.0.shaped_mut(part.rows.len(), part.cols.len())
@@ -85,7 +86,7 @@ impl<F: Real> Parameters<F> {
     /// The optimizer's step on a part, whose gradient is in its place.
     ///
     /// # Safety
-    /// Nobody else may use this part of any of the matrices, or `scratch`, meanwhile.
+    /// The promise, for this part of all matrices and `scratch`.
     pub(super) unsafe fn step(
         &self,
         optimizer: &dyn Optimizer<F>,
@@ -93,11 +94,11 @@ impl<F: Real> Parameters<F> {
         part: &Part,
         scratch: &Scratch<F>,
     ) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the promise.
         let gradient = unsafe { self.gradient_mut(part, scratch) };
         for (gradient, col) in gradient.column_iter().zip(part.cols.clone()) {
             let rows = || part.rows.clone();
-            // SAFETY: the caller's promise.
+            // SAFETY: the promise.
             unsafe {
                 let mut moments: [&mut [F]; MAX_MOMENTS] = std::array::from_fn(|i| {
                     if i < self.n_moments {
@@ -119,17 +120,12 @@ impl<F: Real> Parameters<F> {
 
     /// Σ (g + λ·θ)² over all of it: the gradient with the L2 penalty's share.
     ///
-    /// # Safety
-    /// Nobody may write values or gradient meanwhile.
     /// # Panics
     /// When the gradient is not kept.
-    pub(super) unsafe fn squared_gradient(&self, l2: f64) -> f64 {
-        assert_eq!(self.gradient.cols(), self.values.cols(), "a gradient that is kept");
+    pub(super) fn squared_gradient(&mut self, l2: f64) -> f64 {
         let l2 = F::of(l2);
-        // SAFETY: the caller's promise.
-        let (values, gradient) = unsafe {
-            (self.values.part(&self.values.whole()), self.gradient.part(&self.gradient.whole()))
-        };
+        assert_eq!(self.gradient.cols(), self.values.cols(), "a gradient that is kept");
+        let (values, gradient) = (self.values.all_mut(), self.gradient.all_mut());
         values.iter().zip(gradient.iter()).map(|(&p, &g)| (g + l2 * p).as_f64().powi(2)).sum()
     }
 

@@ -1,8 +1,10 @@
-//! How an iteration is cut into tasks. The cuts depend on sizes alone, so that results do not depend
-//! on the number of threads.
+//! How an iteration is cut into tasks, and whether one thread or all do them. The cuts depend on sizes
+//! alone, so that results do not depend on the number of threads.
 
-use crate::shared::{Part, line};
+use super::shared::{Part, line};
+use crate::pool::Pool;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// Examples of one task of phase 1, about.
 const EXAMPLES_PER_TASK: usize = 64;
@@ -98,6 +100,44 @@ pub(super) fn narrow_parts(n_prev: usize, n: usize, inputs: usize) -> impl Itera
     (0..n_prev)
         .step_by(inputs)
         .map(move |from| Part { rows: from..n_prev.min(from + inputs), cols: 0..n })
+}
+
+/// Finds out, again and again, whether iterations of a tenth of a millisecond are faster on one
+/// thread or on all. On an idle machine a second thread brings something; on a busy one it must be
+/// waited for in each iteration, and four times as much is lost. Results depend on neither.
+pub(super) struct Trial {
+    iteration: usize,
+    start: Instant,
+    alone: Duration,
+}
+
+impl Trial {
+    /// Iterations of each kind that are timed.
+    const TIMED: usize = 8;
+    /// Iterations until the next trial.
+    const EVERY: usize = 256;
+
+    pub(super) fn new() -> Self {
+        Self { iteration: 0, start: Instant::now(), alone: Duration::ZERO }
+    }
+
+    /// To be called before each iteration.
+    pub(super) fn tick(&mut self, pool: &mut Pool) {
+        match self.iteration % Self::EVERY {
+            0 => {
+                pool.set_alone(true);
+                self.start = Instant::now();
+            }
+            Self::TIMED => {
+                self.alone = self.start.elapsed();
+                pool.set_alone(false);
+                self.start = Instant::now();
+            }
+            i if i == 2 * Self::TIMED => pool.set_alone(self.alone <= self.start.elapsed()),
+            _ => {}
+        }
+        self.iteration += 1;
+    }
 }
 
 #[cfg(test)]

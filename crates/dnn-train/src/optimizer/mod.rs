@@ -91,8 +91,9 @@ impl Step {
         Self { number, learning_rate, l2: 0.0, scale: 1.0, corrections: None }
     }
 
-    /// The gradient the step goes by, from the batch's and the parameter's value.
-    fn gradient<F: Real>(&self) -> impl Fn(F, F) -> F + use<F> {
+    /// The function from the batch's gradient and the parameter's value to the gradient that the step
+    /// goes by: with the L2 penalty's share, and clipped.
+    pub fn gradient<F: Real>(&self) -> impl Fn(F, F) -> F + use<F> {
         let (scale, l2) = (F::of(self.scale), F::of(self.l2));
         move |gradient, parameter| scale * (gradient + l2 * parameter)
     }

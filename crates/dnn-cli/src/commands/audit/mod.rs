@@ -9,6 +9,8 @@ use crate::input::{CacheArgs, FilesArgs};
 use crate::source::{DRAWN, Source};
 use anyhow::bail;
 use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
+use dnn_data::folder::OnBadImage;
+use dnn_data::loader::InputConfig;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -84,9 +86,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 /// As `dnn train` takes it; files that are no images are part of what is found.
 fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
     let mut source = named_source(args, console)?;
-    let input = args.files.change(source.input).unwrap_or_default();
-    source.input = Some(input.leaving_out_bad_images());
-    source.caching = args.cache.caching();
+    let input = args.files.change(source.input.take()).unwrap_or_default();
+    source.input = Some(InputConfig { on_bad_image: OnBadImage::Skip, ..input });
+    source.cache = args.cache.caching();
     Ok(source)
 }
 

@@ -2,10 +2,10 @@
 
 use super::count;
 use crate::console::printable;
-use crate::figure::image_sheet::{ImageSheet, Tile};
-use dnn_data::audit::{Audit, Group, ImageRef, Likeness, Near, Split};
-use dnn_data::{ImageSet, ImageShape, Splits};
-use std::borrow::Cow;
+use crate::file::write_chart;
+use dnn_data::Splits;
+use dnn_data::audit::{Audit, Group, ImageRef, Likeness, Near};
+use dnn_report::{Arrangement, Tile, image_sheet};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -15,20 +15,16 @@ pub(super) fn write(path: &Path, splits: &Splits, audit: &Audit) -> anyhow::Resu
     let mut images = Vec::new();
     for (pair, what) in &pairs {
         for image in pair {
-            let set = match image.split {
-                Split::Train => &splits.train,
-                Split::Test => &splits.test,
-            };
-            let Some(set) = set else { continue };
+            let Some(set) = splits.get(image.split) else { continue };
             let class = printable(&audit.classes[image.label as usize]);
             let caption =
                 vec![format!("{} {}", image.split, image.index), class.into_owned(), what.clone()];
-            images.push((rgb(set, image.index), caption));
+            images.push((set.image(image.index), caption));
         }
     }
-    let ImageShape { height, width, .. } = audit.shape;
+    let shape = audit.shape;
     let tiles: Vec<_> =
-        images.iter().map(|(pixels, caption)| Tile { pixels, width, height, caption }).collect();
+        images.iter().map(|(pixels, caption)| Tile { pixels, shape, caption }).collect();
     let n_near = match &audit.near {
         Near::Searched(near) => near.duplicates.groups.total,
         _ => 0,
@@ -39,7 +35,7 @@ pub(super) fn write(path: &Path, splits: &Splits, audit: &Audit) -> anyhow::Resu
         count(audit.contradictions.total, "contradiction", "contradictions"),
         count(audit.exact.groups.total, "group", "groups"),
     );
-    ImageSheet { title: &title, tiles: &tiles }.write_pairs_png(path)
+    write_chart(path, &image_sheet(&title, &tiles, Arrangement::Pairs)?)
 }
 
 /// Two images, and what is the matter with them; the gravest first, no two twice.
@@ -73,12 +69,4 @@ fn pairs(audit: &Audit) -> Vec<([ImageRef; 2], String)> {
         .chain(near)
         .filter(|(pair, _)| seen.insert(*pair))
         .collect()
-}
-
-/// An image as red, green and blue.
-fn rgb(set: &ImageSet, i: usize) -> Cow<'_, [u8]> {
-    match set.shape().channels {
-        3 => Cow::Borrowed(set.image(i)),
-        n => set.image(i).chunks(n).flat_map(|pixel| [pixel[0]; 3]).collect(),
-    }
 }

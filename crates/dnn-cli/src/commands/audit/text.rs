@@ -2,6 +2,7 @@
 
 use super::count;
 use crate::console::printable;
+use dnn_data::SplitName;
 use dnn_data::audit::{
     Audit, AuditOptions, Channel, Duplicates, Group, ImageRef, Leak, Likeness, Listed, Near,
     SplitAudit,
@@ -23,7 +24,8 @@ pub(super) fn describe(
     counts(&mut out, audit)?;
     colours(&mut out, audit)?;
 
-    let n_test = audit.splits.last().map_or(0, |split| split.n_images);
+    let judged = audit.splits.iter().filter(|split| split.split != SplitName::Train);
+    let n_test: usize = judged.map(|split| split.n_images).sum();
     list(
         &mut out,
         ("Test images that are in the training set", &format!(" of {n_test}")),

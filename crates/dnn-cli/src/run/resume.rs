@@ -1,0 +1,106 @@
+//! What a run that goes on may change.
+
+use super::config::RunConfig;
+use crate::console::{argument, program};
+use anyhow::{Context, ensure};
+use dnn_core::settings;
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// Refuses a configuration `asked` for the rest of the run in `run` that is another than the one it
+/// was `begun` with.
+///
+/// # Errors
+/// Every setting that differs and may not, with both values.
+pub(crate) fn refuse_changes(
+    begun: &RunConfig,
+    asked: &RunConfig,
+    run: &Path,
+) -> anyhow::Result<()> {
+    let table = |config| Table::try_from(config).context("a path that is not Unicode");
+    let schema = settings::schema::<RunConfig>();
+    let mut changes = Vec::new();
+    collect_changes("", &table(begun)?, &table(asked)?, &schema, &mut changes);
+    let mut allowed = Vec::new();
+    collect_allowed(&schema, &mut allowed);
+    ensure!(
+        changes.is_empty(),
+        "{}: {}; a run that goes on may change {} and nothing else, and stays as it was. To start a \
+         new run with other settings: {} train --config {} and the flags that change them",
+        run.display(),
+        changes.join(", "),
+        allowed.join(", "),
+        program(),
+        argument(&run.join(super::CONFIG))
+    );
+    Ok(())
+}
+
+/// Adds a sentence for each key that differs, by its full name.
+fn collect_changes(
+    path: &str,
+    begun: &Table,
+    asked: &Table,
+    schema: &Json,
+    changes: &mut Vec<String>,
+) {
+    let keys: BTreeSet<_> = begun.keys().chain(asked.keys()).collect();
+    for key in keys {
+        let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let setting = settings::properties(schema).and_then(|p| p.get(key)).unwrap_or(&Json::Null);
+        if may_change(setting) {
+            continue;
+        }
+        match (begun.get(key), asked.get(key)) {
+            (Some(Value::Table(begun)), Some(Value::Table(asked))) => {
+                collect_changes(&name, begun, asked, setting, changes);
+            }
+            (begun, asked) if begun != asked => {
+                let shown = |value: Option<&Value>| {
+                    value.map_or_else(|| "not set".into(), ToString::to_string)
+                };
+                changes.push(format!("{name} was {} and would be {}", shown(begun), shown(asked)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a run that goes on may change a setting.
+fn may_change(setting: &Json) -> bool {
+    setting.get("x-resume") == Some(&Json::Bool(true))
+}
+
+/// Adds the names of all settings that may change.
+fn collect_allowed<'s>(schema: &'s Json, allowed: &mut Vec<&'s str>) {
+    for (name, setting) in settings::properties(schema).into_iter().flatten() {
+        if may_change(setting) {
+            allowed.push(name);
+        }
+        collect_allowed(setting, allowed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dnn_train::TrainConfig;
+
+    #[test]
+    fn every_change_but_the_allowed_ones_is_named() {
+        let begun = RunConfig::new(TrainConfig::course_deep());
+        let with = |change: fn(&mut dnn_train::config::RawTrainConfig)| {
+            RunConfig::new(TrainConfig::course_deep().with(change).unwrap())
+        };
+        let run = Path::new("r");
+        let longer = with(|c| (c.iterations, c.threads, c.log_every) = (9000, 3, 7));
+        refuse_changes(&begun, &longer, run).unwrap();
+        let other = with(|c| (c.learning_rate, c.seed) = (0.5, 9));
+        let error = refuse_changes(&begun, &other, run).unwrap_err().to_string();
+        assert!(error.contains("training.learning_rate was 0.0075 and would be 0.5, "), "{error}");
+        assert!(error.contains("training.seed was 1 and would be 9; "), "{error}");
+        assert!(error.contains("train --config r/config.toml"), "{error}");
+    }
+}

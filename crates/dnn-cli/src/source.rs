@@ -1,0 +1,308 @@
+//! Which data the flags ask for, and what is said while they are loaded.
+
+use crate::args::{DrawArgs, NameArgs};
+use crate::console::{Console, argument, program, warn};
+use crate::input::file_flags;
+use crate::interrupt;
+use crate::progress::image_bar;
+use anyhow::Context;
+use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
+use dnn_data::synthetic::DrawOptions;
+use dnn_data::{DataError, ImageSet, InputContract, Names, Scale, SplitName, Splits};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+pub(crate) use dnn_data::loader::DRAWN;
+
+/// The data of a run, as its configuration has them and as the flags ask for them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Source(DataConfig);
+
+impl Deref for Source {
+    type Target = DataConfig;
+    fn deref(&self) -> &DataConfig {
+        &self.0
+    }
+}
+
+impl DerefMut for Source {
+    fn deref_mut(&mut self) -> &mut DataConfig {
+        &mut self.0
+    }
+}
+
+/// The images of a split of what `data` holds.
+///
+/// # Errors
+/// When there are none, with what there is instead.
+pub(crate) fn split_of(
+    name: SplitName,
+    mut splits: Splits,
+    data: &Path,
+) -> anyhow::Result<ImageSet> {
+    let set = splits.take(name);
+    set.with_context(|| {
+        let others: Vec<_> = splits.iter().map(|other| format!("--split {}", other.name)).collect();
+        let others = if others.is_empty() {
+            String::new()
+        } else {
+            format!("; it has others: {}", others.join(", "))
+        };
+        format!("{}: no {name} images{others}", data.display())
+    })
+}
+
+/// The arrays that flags name.
+pub(crate) fn names(
+    x: Option<&String>,
+    y: Option<&String>,
+    classes: Option<&String>,
+) -> Option<Names> {
+    Some(Names { images: x?.clone(), labels: y?.clone(), classes: classes.cloned() })
+}
+
+impl From<&NameArgs> for Option<Names> {
+    fn from(args: &NameArgs) -> Self {
+        names(args.x.as_ref(), args.y.as_ref(), args.class_names.as_ref())
+    }
+}
+
+/// The drawing with what the flags ask for.
+fn drawing(base: DrawOptions, args: &DrawArgs) -> DrawOptions {
+    DrawOptions {
+        n_train: args.draw_train.unwrap_or(base.n_train),
+        n_test: args.draw_test.unwrap_or(base.n_test),
+        seed: args.draw_seed.unwrap_or(base.seed),
+        size: args.draw_size.unwrap_or(base.size),
+    }
+}
+
+impl DrawArgs {
+    /// Whether any was given.
+    pub(crate) fn any(&self) -> bool {
+        self.draw_train.is_some()
+            || self.draw_test.is_some()
+            || self.draw_seed.is_some()
+            || self.draw_size.is_some()
+    }
+}
+
+/// Loads with a bar, until it is done or Ctrl-C is noted; what is to be known goes to standard error.
+///
+/// # Errors
+/// What `work` gives.
+pub(crate) fn loading<T>(
+    source: &Source,
+    console: Console,
+    work: impl FnOnce(&Loader<'_>) -> Result<T, DataError>,
+) -> anyhow::Result<T> {
+    let bar = image_bar(console);
+    let progress = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let say = |notice: Notice| match notice {
+        Notice::Note(text) => console.note(text),
+        Notice::Warning(text) => warn(text),
+    };
+    let hooks = Hooks { progress: &progress, say: &say, stop: &interrupt::asked };
+    let done = work(&Loader::new(source, hooks));
+    bar.finish_and_clear();
+    Ok(done?)
+}
+
+impl Source {
+    /// What `DATA` means without flags.
+    ///
+    /// # Errors
+    /// When the current folder cannot be told.
+    pub(crate) fn of(data: &Path) -> anyhow::Result<Self> {
+        Self::new(data, &NameArgs::default(), &DrawArgs::default())?.absolute(Path::new(""))
+    }
+
+    /// What is trained on when nothing is said: the real images when they are there, else drawn
+    /// ones, and then how to fetch the real ones is said.
+    ///
+    /// # Errors
+    /// When the current folder cannot be told, or standard output be written to.
+    pub(crate) fn usual(console: Console) -> anyhow::Result<Self> {
+        if let Some(data) = fetched() {
+            return Self::of(&data);
+        }
+        console.say(how_to_fetch())?;
+        Ok(Self::drawn())
+    }
+
+    /// What `DATA` and its flags mean.
+    ///
+    /// # Errors
+    /// Flags that do not go with this kind of source.
+    pub(crate) fn new(data: &Path, names: &NameArgs, draw: &DrawArgs) -> anyhow::Result<Self> {
+        let mut source = Self(DataConfig::of(data));
+        source.drawn = (data == Path::new(DRAWN)).then(DrawOptions::default);
+        source.with(names, draw)
+    }
+
+    /// This one with what the flags ask for.
+    ///
+    /// # Errors
+    /// Flags that do not go with this kind of source.
+    pub(crate) fn with(mut self, names: &NameArgs, draw: &DrawArgs) -> anyhow::Result<Self> {
+        if let Some(names) = names.into() {
+            self.names = Some(names);
+        }
+        if let Some(label) = &names.label {
+            self.label = Some(label.clone());
+        }
+        self.scale = names.scale.unwrap_or(self.scale);
+        self.class_map.extend(names.class_map.iter().cloned());
+        if draw.any() {
+            self.drawn = Some(drawing(self.drawn.take().unwrap_or_default(), draw));
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// How to ask for this source on a command line.
+    pub(crate) fn arguments(&self) -> String {
+        if let (true, Some(drawn)) = (self.is_drawn(), &self.drawn) {
+            let usual = DrawOptions::default();
+            let flags = [
+                ("train", drawn.n_train as u64, usual.n_train as u64),
+                ("test", drawn.n_test as u64, usual.n_test as u64),
+                ("seed", drawn.seed, usual.seed),
+                ("size", drawn.size as u64, usual.size as u64),
+            ];
+            let changed = flags.into_iter().filter(|(_, value, usual)| value != usual);
+            let changed = changed.map(|(flag, value, _)| format!("--draw-{flag} {value}"));
+            return [DRAWN.into()].into_iter().chain(changed).collect::<Vec<_>>().join(" ");
+        }
+        let (path, names) = match (&self.test, &self.test_names) {
+            (Some(test), names) => (test, names),
+            (None, names @ Some(_)) => (&self.data, names),
+            (None, None) => (&self.data, &self.names),
+        };
+        let mut words = vec![argument(&relative(path))];
+        if let Some(Names { images, labels, classes }) = names {
+            for (flag, name) in
+                [("--x", Some(images)), ("--y", Some(labels)), ("--class-names", classes.as_ref())]
+            {
+                words.extend(name.map(|name| format!("{flag} {}", argument(name.as_ref()))));
+            }
+        }
+        words.extend(self.input.iter().flat_map(file_flags));
+        words
+            .extend(self.label.iter().map(|label| format!("--label {}", argument(label.as_ref()))));
+        words.extend(match self.scale {
+            Scale::Auto => None,
+            Scale::DivideBy255 => Some("--scale divide-by-255".into()),
+            Scale::AsIs => Some("--scale as-is".into()),
+        });
+        if !self.class_map.is_empty() {
+            let pairs: Vec<_> = self.class_map.iter().map(|(a, b)| format!("{a}={b}")).collect();
+            words.push(format!("--class-map {}", argument(pairs.join(",").as_ref())));
+        }
+        words.join(" ")
+    }
+
+    /// Images that are drawn.
+    pub(crate) fn drawn() -> Self {
+        let mut source = Self(DataConfig::of(DRAWN));
+        source.drawn = Some(DrawOptions::default());
+        source
+    }
+
+    /// Reads or draws the images, prepared as the configuration says.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(crate) fn load(&self, console: Console) -> anyhow::Result<Splits> {
+        loading(self, console, |loader| loader.splits())
+    }
+
+    /// Reads or draws the images for a network: image files are prepared by its contract.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub(crate) fn load_for(
+        &self,
+        network: &InputContract,
+        console: Console,
+    ) -> anyhow::Result<Splits> {
+        loading(self, console, |loader| loader.splits_for(Some(network)))
+    }
+
+    /// This source with absolute paths: relative ones are relative to `base`.
+    ///
+    /// # Errors
+    /// When the current folder cannot be told.
+    pub(crate) fn absolute(mut self, base: &Path) -> anyhow::Result<Self> {
+        let absolute =
+            |path: &Path| std::path::absolute(base.join(path)).context("no current folder");
+        if !self.is_drawn() {
+            self.data = absolute(&self.data)?;
+        }
+        self.test = self.test.as_deref().map(absolute).transpose()?;
+        self.validation = self.validation.as_deref().map(absolute).transpose()?;
+        Ok(self)
+    }
+
+    /// This one, with the images of `path` to judge by while training.
+    ///
+    /// # Errors
+    /// When the current folder cannot be told.
+    pub(crate) fn with_validation(mut self, path: &Path) -> anyhow::Result<Self> {
+        self.validation = Some(path.into());
+        self.absolute(Path::new(""))
+    }
+}
+
+/// The path from here, when it leads down from here.
+fn relative(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()
+}
+
+/// The folder of the real images, and whether they are there.
+fn fetched() -> Option<PathBuf> {
+    let data = PathBuf::from("data");
+    data.join("train_catvnoncat.h5").exists().then_some(data)
+}
+
+/// How to get the real images.
+fn how_to_fetch() -> String {
+    format!(
+        "Drawn images: data/ has no train_catvnoncat.h5. For the real ones: cargo xtask fetch-data, \
+         then {} again",
+        program().trim_end_matches(" --")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_another_kind_of_source_are_refused() {
+        let draw = DrawArgs { draw_seed: Some(3), ..DrawArgs::default() };
+        let names = NameArgs {
+            x: Some("x".into()),
+            y: Some("y".into()),
+            class_names: None,
+            ..NameArgs::default()
+        };
+        let none = NameArgs::default();
+        let error = Source::new("a.h5".as_ref(), &none, &draw).unwrap_err().to_string();
+        assert!(error.contains("a.h5 is not drawn"), "{error}");
+        let error = Source::new(DRAWN.as_ref(), &names, &DrawArgs::default()).unwrap_err();
+        assert!(error.to_string().contains("no datasets to name"), "{error}");
+        let label = NameArgs { label: Some("y".into()), ..NameArgs::default() };
+        let error = Source::new(DRAWN.as_ref(), &label, &DrawArgs::default()).unwrap_err();
+        assert!(error.to_string().contains("--label is for tables"), "{error}");
+        let drawn = Source::new(DRAWN.as_ref(), &none, &draw).unwrap();
+        assert_eq!(drawn.0.drawn.unwrap(), DrawOptions { seed: 3, ..DrawOptions::default() });
+    }
+}

@@ -1,0 +1,222 @@
+//! What the classes of labels are: named by a source, by the labels themselves, or by their indices.
+
+use crate::DataError;
+use std::collections::{BTreeSet, HashMap};
+
+/// The labels of one set, as its source has them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Labels {
+    /// Class indices.
+    Indices(Vec<u32>),
+    /// Names of classes.
+    Names(Vec<String>),
+}
+
+impl Labels {
+    /// Words that are all whole numbers from 0 are indices; others are names.
+    pub(crate) fn of_words(words: Vec<String>) -> Self {
+        let index = |word: &String| word.trim().parse::<u32>().ok();
+        match words.iter().map(index).collect::<Option<Vec<u32>>>() {
+            Some(indices) => Self::Indices(indices),
+            None => Self::Names(words),
+        }
+    }
+}
+
+/// The names "0", "1" … of classes that are called by their indices.
+pub fn numbered(n: usize) -> Vec<String> {
+    (0..n).map(|class| class.to_string()).collect()
+}
+
+/// Whether classes are called by their indices alone.
+pub fn are_numbered(classes: &[String]) -> bool {
+    classes.iter().enumerate().all(|(i, name)| *name == i.to_string())
+}
+
+/// The classes of several sets of labels, and the labels as indices of them.
+///
+/// Classes that the source names are taken as they are. Without, names among the labels are sorted,
+/// and indices are called "0", "1" … up to the largest of all sets, two at least.
+///
+/// # Errors
+/// What is wrong with a label: the set that it is in, its index there, what it should be and what it
+/// is.
+pub(crate) fn resolve(
+    sets: Vec<Labels>,
+    named: Option<Vec<String>>,
+    max_classes: u32,
+) -> Result<(Vec<Vec<u32>>, Vec<String>), BadLabel> {
+    let classes = match named {
+        Some(classes) => classes,
+        None => match names_of(&sets)? {
+            Some(names) => names,
+            None => {
+                let largest = sets.iter().flat_map(|set| match set {
+                    Labels::Indices(labels) => labels.iter().max().copied(),
+                    Labels::Names(_) => None,
+                });
+                let largest = largest.max().unwrap_or(0);
+                if largest >= max_classes {
+                    return Err(first_index_from(&sets, max_classes));
+                }
+                numbered((largest as usize + 1).max(2))
+            }
+        },
+    };
+    if classes.len() > max_classes as usize {
+        return Err(BadLabel {
+            set: 0,
+            index: 0,
+            expected: format!("{max_classes} classes at most"),
+            got: format!("{} different ones", classes.len()),
+        });
+    }
+    let by_name: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
+    let mut indices = Vec::new();
+    for (set, labels) in sets.into_iter().enumerate() {
+        indices.push(match labels {
+            Labels::Indices(labels) => {
+                let beyond = labels.iter().position(|&label| label as usize >= classes.len());
+                if let Some(index) = beyond {
+                    let expected = format!("a class index from 0 to {}", classes.len() - 1);
+                    let got = labels[index].to_string();
+                    return Err(BadLabel { set, index, expected, got });
+                }
+                labels
+            }
+            Labels::Names(labels) => {
+                let find = |(index, name): (usize, &String)| {
+                    by_name.get(name.as_str()).copied().ok_or_else(|| BadLabel {
+                        set,
+                        index,
+                        expected: format!("one of the classes {}", listed(&classes)),
+                        got: format!("{name:?}"),
+                    })
+                };
+                labels.iter().enumerate().map(find).collect::<Result<_, _>>()?
+            }
+        });
+    }
+    drop(by_name);
+    Ok((indices, classes))
+}
+
+/// What is said of the first index that is `max_classes` or above.
+fn first_index_from(sets: &[Labels], max_classes: u32) -> BadLabel {
+    let in_set = |(set, labels): (usize, &Labels)| {
+        let Labels::Indices(labels) = labels else { return None };
+        let index = labels.iter().position(|&label| label >= max_classes)?;
+        Some((set, index, labels[index]))
+    };
+    let (set, index, label) = sets.iter().enumerate().find_map(in_set).unwrap_or_default();
+    let expected = format!("a class index below {max_classes}");
+    BadLabel { set, index, expected, got: label.to_string() }
+}
+
+/// The sorted names of labels that are names; `None` when all are indices.
+fn names_of(sets: &[Labels]) -> Result<Option<Vec<String>>, BadLabel> {
+    let mut names = BTreeSet::new();
+    let mut any_indices = None;
+    for (set, labels) in sets.iter().enumerate() {
+        match labels {
+            Labels::Indices(_) => any_indices = Some(set),
+            Labels::Names(labels) => {
+                for (index, name) in labels.iter().enumerate() {
+                    if name.is_empty() {
+                        let expected = "the name of a class".into();
+                        return Err(BadLabel { set, index, expected, got: "nothing".into() });
+                    }
+                    names.insert(name.as_str());
+                }
+            }
+        }
+    }
+    if names.is_empty() {
+        return Ok(None);
+    }
+    if let Some(set) = any_indices {
+        let expected = "names of classes, as in the other set".into();
+        return Err(BadLabel { set, index: 0, expected, got: "a number".into() });
+    }
+    Ok(Some(names.into_iter().map(String::from).collect()))
+}
+
+/// A label that cannot be one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BadLabel {
+    /// Which of the sets.
+    pub(crate) set: usize,
+    /// Which of its labels.
+    pub(crate) index: usize,
+    pub(crate) expected: String,
+    pub(crate) got: String,
+}
+
+/// The classes of sets that were read apart, the same for all: those that call theirs by their
+/// indices alone take the names, and the number, of the others.
+///
+/// # Errors
+/// [`DataError::Mismatch`] when they have different names.
+pub fn shared(sets: Vec<Vec<String>>) -> Result<Vec<String>, DataError> {
+    let mut shared: Vec<String> = Vec::new();
+    for classes in sets {
+        let (more, fewer) =
+            if classes.len() > shared.len() || !are_numbered(&classes) && are_numbered(&shared) {
+                (classes, shared)
+            } else {
+                (shared, classes)
+            };
+        if !are_numbered(&fewer) && fewer != more || fewer.len() > more.len() {
+            return Err(DataError::Mismatch {
+                what: "classes of the splits".into(),
+                expected: "the same ones".into(),
+                got: format!("{} and {}", listed(&more), listed(&fewer)),
+            });
+        }
+        shared = more;
+    }
+    Ok(shared)
+}
+
+/// The first names, so that a message stays a line.
+pub(crate) fn listed(classes: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = classes[..classes.len().min(SHOWN)].join(", ");
+    if classes.len() > SHOWN { format!("{shown}, … ({} in all)", classes.len()) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().copied().map(String::from).collect()
+    }
+
+    #[test]
+    fn indices_take_the_names_of_others() {
+        let shared = |sets: &[&[&str]]| super::shared(sets.iter().map(|set| words(set)).collect());
+        for sets in [&[&["0", "1"][..], &["a", "b", "c"]][..], &[&["a", "b", "c"], &["0", "1"]]] {
+            assert_eq!(shared(sets).expect("alike"), ["a", "b", "c"]);
+        }
+        assert_eq!(shared(&[&["0", "1"], &["0", "1", "2"]]).expect("alike"), ["0", "1", "2"]);
+        assert!(shared(&[&["a", "b"], &["a", "c"]]).is_err());
+        assert!(shared(&[&["a", "b"], &["0", "1", "2"]]).is_err());
+    }
+
+    #[test]
+    fn names_among_the_labels_of_any_set_are_classes() {
+        let sets = || vec![Labels::Names(words(&["b", "a"])), Labels::Names(words(&["c"]))];
+        let (labels, classes) = resolve(sets(), None, 9).expect("names");
+        assert_eq!((labels, classes), (vec![vec![1, 0], vec![2]], words(&["a", "b", "c"])));
+        assert_eq!(resolve(sets(), Some(words(&["c", "a"])), 9).expect_err("b").index, 0);
+        assert!(resolve(sets(), None, 2).is_err());
+        let mixed = vec![Labels::Indices(vec![0]), Labels::Names(words(&["c"]))];
+        assert_eq!(resolve(mixed, None, 9).expect_err("a number").set, 0);
+        let (_, classes) =
+            resolve(vec![Labels::of_words(words(&["0", "2"]))], None, 9).expect("ok");
+        assert_eq!(classes, ["0", "1", "2"]);
+        assert!(resolve(vec![Labels::Indices(vec![u32::MAX])], None, 9).is_err());
+        assert_eq!(resolve(vec![Labels::Indices(vec![0])], None, 9).expect("one").1.len(), 2);
+    }
+}

@@ -1,0 +1,317 @@
+//! Which data, and how they are prepared: plain settings, as a configuration file has them.
+
+use crate::cache::CachePolicy;
+use crate::folder::{FolderOptions, OnBadImage};
+use crate::preprocess::ContractChange;
+use crate::synthetic::DrawOptions;
+use crate::{Aspect, DataError, InputContract, Names, ResizeFilter, Scale, format};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The word that asks for drawn images; `./drawn` is a file or folder of that name.
+pub const DRAWN: &str = "drawn";
+
+/// A data set: where it lies, which parts of it are used for what, and how it is prepared.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// A folder or file of labelled images or numbers, or "drawn". A relative path starts from the
+    /// folder of this file.
+    pub data: PathBuf,
+    /// A file or folder with the test images, when they are elsewhere.
+    #[schemars(extend("x-example" = "test.h5"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// A file or folder with images to judge by while training.
+    #[schemars(extend("x-example" = "validation.h5"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<PathBuf>,
+    /// Datasets (HDF5) or arrays (.npz) of the training images, when they do not have usual names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<Names>,
+    /// Datasets of the test images, in `test` or else in `data`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_names: Option<Names>,
+    /// The column of the labels in a table (CSV), by its name or its number from 1.
+    #[schemars(extend("x-example" = "species"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255.
+    #[serde(skip_serializing_if = "is_default")]
+    pub scale: Scale,
+    /// Other names for the classes of the data, each with its new one; two may get the same one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub class_map: BTreeMap<String, String>,
+    /// Which images are drawn, when `data` is "drawn".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<DrawOptions>,
+    /// How the images are prepared, where it is not as the data have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputConfig>,
+    /// Bytes for all of training; images that do not fit stay in their HDF5 file and are read while
+    /// training goes on.
+    #[schemars(range(min = 1), extend("x-example" = 536_870_912))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
+    /// Where decoded images are kept; changes nothing but the time it takes.
+    #[serde(skip)]
+    pub cache: CachePolicy,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl DataConfig {
+    /// What lies behind a path, taken as it is.
+    pub fn of(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into(), ..Self::default() }
+    }
+
+    /// Whether images are drawn, and not read.
+    pub fn is_drawn(&self) -> bool {
+        self.data == Path::new(DRAWN)
+    }
+
+    /// Whether the parts go together.
+    ///
+    /// # Errors
+    /// [`DataError::Config`]: what does not.
+    pub fn check(&self) -> Result<(), DataError> {
+        let refuse = |what: String| Err(DataError::Config(what));
+        if self.data.as_os_str().is_empty() {
+            return refuse(format!("no data given: expected a folder, a file, or `{DRAWN}`"));
+        }
+        if !self.is_drawn() && self.drawn.is_some() {
+            let data = self.data.display();
+            return refuse(format!("{data} is not drawn: --draw flags are for the data `{DRAWN}`"));
+        }
+        if !self.is_drawn() {
+            return Ok(());
+        }
+        if self.names.is_some() || self.test_names.is_some() {
+            return refuse(
+                "drawn images have no datasets to name: --x and --y are for HDF5 and .npz files"
+                    .into(),
+            );
+        }
+        if self.label.is_some() {
+            return refuse("drawn images have no columns: --label is for tables (CSV)".into());
+        }
+        if self.memory_limit.is_some() {
+            let what = "a memory limit is for images in files: drawn ones are in memory";
+            return refuse(what.into());
+        }
+        let usual = InputConfig::default();
+        let input = self.input.as_ref().unwrap_or(&usual);
+        if input.test_share != usual.test_share
+            || input.split_seed != usual.split_seed
+            || input.on_bad_image != usual.on_bad_image && self.test.is_none()
+        {
+            return refuse(
+                "drawn images have a test set of their own and no files: --test-share, --split-seed \
+                 and --on-bad-image are for image files"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// How what lies behind a path is read.
+    pub(crate) fn options(&self, names: Option<&Names>, folder: FolderOptions) -> format::Options {
+        format::Options {
+            names: names.cloned(),
+            label: self.label.clone(),
+            scale: self.scale,
+            folder,
+            ..format::Options::default()
+        }
+    }
+}
+
+/// Colours of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Colors {
+    /// Red, green and blue.
+    Rgb,
+    /// One channel.
+    Grey,
+}
+
+/// Width and height in pixels, written "64" or "64x48".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Size(pub u32, pub u32);
+
+impl TryFrom<String> for Size {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let (width, height) = text.split_once(['x', '×']).unwrap_or((&text, &text));
+        let side = |side: &str| {
+            side.trim().parse().ok().filter(|side| (1..=InputContract::MAX_SIDE).contains(side))
+        };
+        let size = side(width).zip(side(height)).map(|(width, height)| Self(width, height));
+        size.ok_or_else(|| {
+            format!("expected 64 or 64x48, sides from 1 to {}, got {text}", InputContract::MAX_SIDE)
+        })
+    }
+}
+
+impl From<Size> for String {
+    fn from(Size(width, height): Size) -> Self {
+        if width == height { width.to_string() } else { format!("{width}x{height}") }
+    }
+}
+
+/// A colour, written "#ffffff", "white" or "black".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Background(pub [u8; 3]);
+
+impl TryFrom<String> for Background {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = match text.as_str() {
+            "white" => "ffffff",
+            "black" => "000000",
+            other => other.trim_start_matches('#'),
+        };
+        let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+        let hex = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        hex.then(|| Some([byte(0)?, byte(2)?, byte(4)?]))
+            .flatten()
+            .map(Self)
+            .ok_or_else(|| format!("expected a colour as #rrggbb, white or black, got {text}"))
+    }
+}
+
+impl From<Background> for String {
+    fn from(Background([r, g, b]): Background) -> Self {
+        format!("#{r:02x}{g:02x}{b:02x}")
+    }
+}
+
+/// How images are prepared and which are taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputConfig {
+    /// Pixels of the network's input, "64" or "64x48"; as the data when left out, 64 for files.
+    #[schemars(extend("x-example" = "64"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
+    /// Colours of the input, as the data when left out.
+    #[schemars(extend("x-example" = "rgb"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colors: Option<Colors>,
+    /// The filter images are resized with.
+    pub resize: ResizeFilter,
+    /// Images of another aspect ratio: stretched, fitted in with margins, or cropped.
+    pub aspect: Aspect,
+    /// What shows through transparency and in margins, "#rrggbb".
+    pub background: Background,
+    /// Whether photos are turned as their EXIF data say.
+    pub exif_orientation: bool,
+    /// Whether each channel (of numbers that are no images, each feature) comes to mean 0 and
+    /// deviation 1.
+    pub standardize: bool,
+    /// Image files that cannot be used: an error that lists them all, or left out.
+    pub on_bad_image: OnBadImage,
+    /// Of a folder without train and test, the share of each class to test on.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1, "x-what" = "a share"))]
+    pub test_share: f64,
+    /// Seed of the drawing of that share.
+    pub split_seed: u64,
+}
+
+impl Default for InputConfig {
+    fn default() -> Self {
+        let usual = FolderOptions::default();
+        Self {
+            size: None,
+            colors: None,
+            resize: usual.contract.resize,
+            aspect: usual.contract.aspect,
+            background: Background(usual.contract.background),
+            exif_orientation: usual.contract.exif_orientation,
+            standardize: false,
+            on_bad_image: OnBadImage::default(),
+            test_share: usual.test_share,
+            split_seed: usual.seed,
+        }
+    }
+}
+
+impl InputConfig {
+    /// What this one asks of a contract. What is usual stays as the data have it: images that were
+    /// prepared before say how.
+    pub fn contract_change(&self) -> ContractChange {
+        let usual = Self::default();
+        ContractChange {
+            size: self.size.map(|Size(width, height)| (width, height)),
+            channels: self.colors.map(|colors| match colors {
+                Colors::Rgb => 3,
+                Colors::Grey => 1,
+            }),
+            resize: (self.resize != usual.resize).then_some(self.resize),
+            aspect: (self.aspect != usual.aspect).then_some(self.aspect),
+            background: (self.background != usual.background).then_some(self.background.0),
+            exif_orientation: (!self.exif_orientation).then_some(false),
+        }
+    }
+
+    /// How image files are read: for a network, or as this one asks for.
+    pub fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
+        let usual = FolderOptions::default();
+        let own = || self.contract_change().apply(usual.contract.clone());
+        FolderOptions {
+            on_bad_image: self.on_bad_image,
+            test_share: self.test_share,
+            seed: self.split_seed,
+            contract: network.cloned().unwrap_or_else(own),
+            ..usual
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_colours_are_read_and_written() {
+        for (text, size) in [("64", Size(64, 64)), ("64x48", Size(64, 48))] {
+            assert_eq!(Size::try_from(text.to_owned()), Ok(size));
+            assert_eq!(String::from(size), text);
+        }
+        for text in ["", "0", "64x", "x", "5000", "64x48x3"] {
+            assert!(Size::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        let background = |text: &str| Background::try_from(text.to_owned());
+        assert_eq!(background("#0a1B2c"), Ok(Background([10, 27, 44])));
+        assert_eq!(String::from(Background([10, 27, 44])), "#0a1b2c");
+        for text in ["#fff", "red", "#gg0000", "#+10000", "äöü"] {
+            assert!(background(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_nothing_for_drawn_images_is_refused() {
+        let drawn = || DataConfig::of(DRAWN);
+        assert!(drawn().check().is_ok());
+        let input = InputConfig { test_share: 0.5, ..InputConfig::default() };
+        for refused in [
+            DataConfig { label: Some("y".into()), ..drawn() },
+            DataConfig { memory_limit: Some(1), ..drawn() },
+            DataConfig { input: Some(input), ..drawn() },
+            DataConfig { drawn: Some(DrawOptions::default()), ..DataConfig::of("a.h5") },
+            DataConfig::default(),
+        ] {
+            assert!(refused.check().is_err(), "{refused:?}");
+        }
+    }
+}

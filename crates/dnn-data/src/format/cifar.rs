@@ -1,0 +1,265 @@
+//! The binary versions of CIFAR-10 and CIFAR-100: records of one or two labels and 32×32 pixels,
+//! plane by plane.
+
+use super::found::{Found, FoundFile};
+use super::{Format, Options, Visited};
+use crate::file::{InputFile, files_of, io, listed, says_test};
+use crate::visit::BLOCK_BYTES;
+use crate::{Batch, DataError, ImageShape, Number, Part, SplitName, Values, Visitor};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+const SIDE: usize = 32;
+const PLANE_BYTES: usize = SIDE * SIDE;
+const SHAPE: ImageShape = ImageShape { height: SIDE, width: SIDE, channels: 3 };
+
+/// Records with `n_labels` labels, of which the last one is the class.
+pub(super) struct Cifar {
+    name: &'static str,
+    in_files: &'static str,
+    in_folders: &'static str,
+    n_labels: usize,
+    n_classes: usize,
+    /// The file that lists the classes, a line each.
+    names_file: &'static str,
+    /// The classes where there is no such file; those of CIFAR-100 are numbered.
+    classes: &'static [&'static str],
+}
+
+/// A label, then red, green and blue.
+pub(super) static CIFAR10: Cifar = Cifar {
+    name: "CIFAR-10",
+    in_files: "CIFAR-10's binary records",
+    in_folders: "CIFAR-10's binary files (data_batch_1.bin and the like)",
+    n_labels: 1,
+    n_classes: 10,
+    names_file: "batches.meta.txt",
+    classes: &[
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ],
+};
+
+/// A coarse label of 20, a fine one of 100, then red, green and blue.
+pub(super) static CIFAR100: Cifar = Cifar {
+    name: "CIFAR-100",
+    in_files: "CIFAR-100's",
+    in_folders: "CIFAR-100's (train.bin, test.bin)",
+    n_labels: 2,
+    n_classes: 100,
+    names_file: "fine_label_names.txt",
+    classes: &[],
+};
+
+impl Format for Cifar {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn in_folders(&self) -> Option<&'static str> {
+        Some(self.in_folders)
+    }
+    fn in_files(&self) -> Option<&'static str> {
+        Some(self.in_files)
+    }
+    fn detect(&self, found: &Found) -> Result<bool, DataError> {
+        for file in found.files() {
+            if self.is_likely(file) && self.is_batch(&file.path)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+    fn files(&self, path: &Path, _: &Options) -> Result<Vec<PathBuf>, DataError> {
+        let Batches { train, test, .. } = self.batches(path)?;
+        let folder = if path.is_dir() { Some(path) } else { path.parent() };
+        let names = folder.unwrap_or(Path::new("")).join(self.names_file);
+        let names = names.is_file().then_some(names);
+        Ok(train.into_iter().chain(test).chain(names).collect())
+    }
+    fn visit(
+        &self,
+        path: &Path,
+        _: &Options,
+        visitor: &mut dyn Visitor,
+    ) -> Result<Visited, DataError> {
+        let Batches { train, test, classes } = self.batches(path)?;
+        for (split, files) in [(SplitName::Train, train), (SplitName::Test, test)] {
+            if files.is_empty() {
+                continue;
+            }
+            let inputs = files.iter().map(|f| InputFile::open(f)).collect::<Result<Vec<_>, _>>()?;
+            let n_bytes: u64 = inputs.iter().map(|input| input.n_bytes).sum();
+            let n = n_bytes as usize / self.record_bytes();
+            // One file is what a set came from; several are their folder.
+            let origin = if let [one] = &files[..] { one } else { path };
+            let part = Part {
+                split,
+                shape: SHAPE,
+                n,
+                number: Number::Byte,
+                contract: None,
+                path: Some(origin.into()),
+            };
+            if !visitor.begin(part)? {
+                continue;
+            }
+            let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+            for input in inputs {
+                self.records(input, &classes, |label, planes| {
+                    labels.push(label);
+                    push_pixels(planes, &mut pixels);
+                    if pixels.len() >= BLOCK_BYTES {
+                        let values = Values::Bytes(&pixels);
+                        visitor.examples(Batch { values, labels: &labels, files: &[] })?;
+                        pixels.clear();
+                        labels.clear();
+                    }
+                    Ok(())
+                })?;
+            }
+            if !labels.is_empty() {
+                let values = Values::Bytes(&pixels);
+                visitor.examples(Batch { values, labels: &labels, files: &[] })?;
+            }
+        }
+        Ok(Visited { classes, ..Visited::default() })
+    }
+}
+
+/// What a folder, or a file, holds. What is to test on says `test` in its name, all else is to train
+/// on, in the order of the names.
+struct Batches {
+    train: Vec<PathBuf>,
+    test: Vec<PathBuf>,
+    classes: Vec<String>,
+}
+
+impl Cifar {
+    fn record_bytes(&self) -> usize {
+        self.n_labels + 3 * PLANE_BYTES
+    }
+
+    /// Whether length and beginning of a file allow it.
+    fn is_likely(&self, file: &FoundFile) -> bool {
+        file.look().is_some_and(|look| {
+            look.n_bytes.is_multiple_of(self.record_bytes() as u64)
+                && look
+                    .head
+                    .get(self.n_labels - 1)
+                    .is_some_and(|&l| usize::from(l) < self.n_classes)
+        })
+    }
+
+    /// Whether a file can be one: whole records, each with a label that is a class.
+    fn is_batch(&self, path: &Path) -> Result<bool, DataError> {
+        let input = InputFile::open(path)?;
+        let mut all = input.n_bytes.is_multiple_of(self.record_bytes() as u64);
+        let n = input.n_bytes as usize / self.record_bytes();
+        let mut reader = BufReader::with_capacity(1 << 16, input.file);
+        let mut record = vec![0; self.record_bytes()];
+        for _ in 0..n {
+            if !all {
+                break;
+            }
+            reader.read_exact(&mut record).map_err(io(path, "read"))?;
+            all = usize::from(record[self.n_labels - 1]) < self.n_classes
+                && (self.n_labels == 1 || record[0] < 20);
+        }
+        Ok(all)
+    }
+
+    fn batches(&self, path: &Path) -> Result<Batches, DataError> {
+        let is_folder = path.is_dir();
+        let files = if is_folder {
+            let files = files_of(path)?;
+            // What may not be opened, or is empty, is somebody else's.
+            files.into_iter().filter(|file| self.is_batch(file).unwrap_or(false)).collect()
+        } else {
+            vec![path.to_owned()]
+        };
+        let folder = if is_folder { Some(path) } else { path.parent() };
+        if files.is_empty() {
+            return Err(DataError::File {
+                path: path.into(),
+                what: "files".into(),
+                expected: format!("records of {} bytes", self.record_bytes()),
+                got: listed(&files_of(path)?),
+            });
+        }
+        let classes = self.classes(folder.unwrap_or(Path::new("")))?;
+        let (test, train) = files.into_iter().partition(|file| says_test(file));
+        Ok(Batches { train, test, classes })
+    }
+
+    /// Reads a file record by record: a label, and the planes of an image.
+    fn records(
+        &self,
+        InputFile { path, n_bytes, file }: InputFile,
+        classes: &[String],
+        mut take: impl FnMut(u32, &[u8]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let refuse = |what: String, expected: String, got: u64| {
+            Err(DataError::File { path: path.clone(), what, expected, got: got.to_string() })
+        };
+        let record_bytes = self.record_bytes();
+        if !n_bytes.is_multiple_of(record_bytes as u64) {
+            return refuse("bytes".into(), format!("a multiple of {record_bytes}"), n_bytes);
+        }
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let mut record = vec![0; record_bytes];
+        for i in 0..n_bytes / record_bytes as u64 {
+            reader.read_exact(&mut record).map_err(io(&path, "read"))?;
+            let (labels, planes) = record.split_at(self.n_labels);
+            let label = labels[self.n_labels - 1];
+            if usize::from(label) >= classes.len() {
+                let expected = format!("a class index from 0 to {}", classes.len() - 1);
+                return refuse(format!("label {i}"), expected, u64::from(label));
+            }
+            take(u32::from(label), planes)?;
+        }
+        Ok(())
+    }
+
+    /// The classes a folder lists, or those that are known.
+    fn classes(&self, folder: &Path) -> Result<Vec<String>, DataError> {
+        /// A hundred names, with room to spare.
+        const MAX_BYTES: u64 = 1 << 14;
+        let path = folder.join(self.names_file);
+        if !path.is_file() {
+            let known = self.classes.iter().copied().map(String::from).collect();
+            let is_known = !self.classes.is_empty();
+            return Ok(if is_known { known } else { crate::classes::numbered(self.n_classes) });
+        }
+        let mut text = String::new();
+        let input = InputFile::open(&path)?;
+        input.file.take(MAX_BYTES).read_to_string(&mut text).map_err(io(&path, "read"))?;
+        let names: Vec<String> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
+        let repeated = names.iter().enumerate().any(|(i, name)| names[..i].contains(name));
+        if names.len() != self.n_classes || repeated {
+            let got = if repeated { "with repetitions" } else { "lines" };
+            return Err(DataError::File {
+                path,
+                what: "names of classes".into(),
+                expected: format!("{} different ones, a line each", self.n_classes),
+                got: format!("{} {got}", names.len()),
+            });
+        }
+        Ok(names)
+    }
+}
+
+/// From plane by plane to pixel by pixel.
+fn push_pixels(planes: &[u8], pixels: &mut Vec<u8>) {
+    for at in 0..PLANE_BYTES {
+        pixels.extend([0, 1, 2].map(|channel| planes[channel * PLANE_BYTES + at]));
+    }
+}

@@ -1,0 +1,172 @@
+//! Why a folder of images cannot be used.
+
+use crate::{Rejected, SplitName};
+use std::path::PathBuf;
+
+/// Why a folder of images cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// The file system refused, or a link leads back up.
+    #[error("{}: {operation} failed", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        operation: &'static str,
+        /// The system's own words.
+        source: std::io::Error,
+    },
+    /// There are no folders of classes.
+    #[error(
+        "{}: expected a folder for each class with its images, or train and test with such folders, \
+         got {got}", root.display()
+    )]
+    NoClasses {
+        /// The folder.
+        root: PathBuf,
+        /// What it holds.
+        got: String,
+    },
+    /// Folders that are neither a split nor nothing.
+    #[error(
+        "{}: expected train, val and test only, got {} beside them", root.display(), others.join(", ")
+    )]
+    BesideSplits {
+        /// The folder.
+        root: PathBuf,
+        /// The others.
+        others: Vec<String>,
+    },
+    /// Two folders that mean the same split.
+    #[error("{}: {first} and {second} both name the same split", root.display())]
+    SplitTwice {
+        /// The folder.
+        root: PathBuf,
+        /// One.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A class without images would shift no label, but cannot be learned.
+    #[error("{}: expected images, got none: the class {class} is empty", path.display())]
+    EmptyClass {
+        /// The class's folder.
+        path: PathBuf,
+        /// Its name.
+        class: String,
+    },
+    /// A class that one split has and another has not.
+    #[error(
+        "{}: {} has the class {class}, {} has no folder of that name", root.display(),
+        with.phrase(), without.phrase()
+    )]
+    MissingClass {
+        /// The folder.
+        root: PathBuf,
+        /// The class.
+        class: String,
+        /// A split that has it.
+        with: SplitName,
+        /// A split that has not.
+        without: SplitName,
+    },
+    /// Two classes whose names differ in case only.
+    #[error("{}: the classes {first} and {second} differ in case only: which is it?", root.display())]
+    SameButCase {
+        /// The folder.
+        root: PathBuf,
+        /// One name.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A class of which no file is a sound image.
+    #[error("{}: the class {class} has no sound image in {}", root.display(), split.phrase())]
+    NoSoundImage {
+        /// The folder.
+        root: PathBuf,
+        /// The split.
+        split: SplitName,
+        /// The class.
+        class: String,
+    },
+    /// A class too small to keep some of it apart.
+    #[error(
+        "{}: of the {n} images of class {class} a share of {share} for testing is none; add images, \
+         ask for another share, or for 0 to test on nothing", root.display()
+    )]
+    TooFewToSplit {
+        /// The folder.
+        root: PathBuf,
+        /// The class.
+        class: String,
+        /// How many images it has.
+        n: usize,
+        /// The share asked for.
+        share: f64,
+    },
+    /// Files that are no sound images: all of them.
+    #[error("{}: {} of {n_files} image files cannot be used:{}", root.display(), bad.len(), list(bad))]
+    BadImages {
+        /// The folder.
+        root: PathBuf,
+        /// The files.
+        bad: Vec<Rejected>,
+        /// How many files there are.
+        n_files: usize,
+    },
+    /// Folders that look like splits, but whose names say none.
+    #[error(
+        "{}: {} hold the same folders ({}), so they look like splits and not like classes; read are \
+         train, val (or valid, validation, dev) and test as the name of a folder or a part of it, \
+         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.display(),
+        folders.join(", "), classes.join(", ")
+    )]
+    UnknownSplits {
+        /// The folder.
+        root: PathBuf,
+        /// What it holds.
+        folders: Vec<String>,
+        /// What each of them holds.
+        classes: Vec<String>,
+    },
+    /// More folders of classes than classes can be.
+    #[error(
+        "{}: expected a folder for each class, {max} at most, got {n} folders; are the classes one \
+         level deeper, or in the names of the files?", root.display()
+    )]
+    TooManyClasses {
+        /// The folder.
+        root: PathBuf,
+        /// How many folders it holds.
+        n: usize,
+        /// How many classes there may be.
+        max: u32,
+    },
+    /// The name of an image says no class.
+    #[error(
+        "{}: expected the class and a number in the name of each image, as in cat.0.jpg, or a folder \
+         for each class, got {}", root.display(), file.display()
+    )]
+    NoClassInName {
+        /// The folder.
+        root: PathBuf,
+        /// The image.
+        file: PathBuf,
+    },
+    /// The generator does not take the seed.
+    #[error("{}: {reason}", root.display())]
+    Seed {
+        /// The folder.
+        root: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A line for each file.
+fn list(bad: &[Rejected]) -> String {
+    let line = |r: &Rejected| format!("\n  {}: {}", r.path.display(), r.reason);
+    bad.iter().map(line).collect()
+}

@@ -1,0 +1,226 @@
+//! Image files, one an example: in a folder for each class, in one folder with the class in each
+//! name, or listed in a table.
+//!
+//! Folders of classes are either `root/train/CLASS/…` and `root/test/CLASS/…` (and `root/val/CLASS/…`, if there is one), or
+//! `root/CLASS/…`, of which a drawn part is kept apart for testing, the same share of each class.
+//!
+//! - Classes are in alphabetical order (by the bytes of their names); that order is kept in the
+//!   model. Every split must have every class, and no class may be empty.
+//! - The folders below a class are part of it, however deep. Symbolic links are followed; one that
+//!   leads back up is an error. Names that begin with a dot, `__MACOSX`, `Thumbs.db` and
+//!   `desktop.ini` are passed over.
+//! - A file is taken for an image when its name ends as an image's does, in a format that can be
+//!   read or not, or when it has no ending. Whether it is one, its content tells.
+//! - Every image is decoded and prepared by the [contract](InputContract), on all cores; the result
+//!   does not depend on their number. Bad files are all found before the first is reported.
+
+mod decode;
+mod error;
+mod flat;
+mod layout;
+#[cfg(feature = "csv")]
+mod table;
+
+pub use error::FolderError;
+pub(super) use flat::FLAT_FOLDER;
+pub(super) use layout::CLASS_FOLDERS;
+#[cfg(feature = "csv")]
+pub(super) use table::FILE_TABLE;
+
+use super::found::Found;
+use super::{Format, Options, Visited};
+use crate::image::DecodeLimits;
+use crate::{
+    Batch, DataError, ImageShape, InputContract, Number, Part, Rejected, SplitName, Values, Visitor,
+};
+use decode::Decoded;
+use layout::Layout;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What to do about an image file that cannot be used.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadImage {
+    /// All of them are listed and nothing is loaded.
+    #[default]
+    Error,
+    /// They are left out; [`Splits::rejected`](crate::Splits::rejected) has them.
+    Skip,
+}
+
+/// How a folder of images is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FolderOptions {
+    /// How the images are prepared.
+    pub contract: InputContract,
+    /// What to do about files that cannot be used.
+    pub on_bad_image: OnBadImage,
+    /// Of `root/CLASS`, the share of each class to keep apart for testing; 0.2 by default, 0 for
+    /// none.
+    pub test_share: f64,
+    /// Seed of the drawing of that share; 1 by default.
+    pub seed: u64,
+    /// What decoding an image may take.
+    pub limits: DecodeLimits,
+    /// How many images are decoded at a time; 0 for as many as there are cores.
+    pub n_threads: usize,
+}
+
+impl FolderOptions {
+    /// The usual options, with images prepared by this contract.
+    pub fn new(contract: InputContract) -> Self {
+        Self {
+            contract,
+            on_bad_image: OnBadImage::default(),
+            test_share: 0.2,
+            seed: 1,
+            limits: DecodeLimits::default(),
+            n_threads: 0,
+        }
+    }
+}
+
+impl Default for FolderOptions {
+    /// RGB images of 64×64, as the course's.
+    fn default() -> Self {
+        Self::new(InputContract::default())
+    }
+}
+
+/// How many files are decoded before the threads wait for one another, at most.
+const AT_ONCE: usize = 256;
+/// What they may take; eight of them may take more.
+const AT_ONCE_BYTES: usize = 16 << 20;
+
+/// Image files of any size: which of them belong to which split and class is all that differs.
+pub(super) struct ImageFiles {
+    name: &'static str,
+    in_folders: Option<&'static str>,
+    in_files: Option<&'static str>,
+    has_columns: bool,
+    detect: fn(&Found) -> bool,
+    layout: fn(&Path, &Options) -> Result<Layout, DataError>,
+}
+
+impl Format for ImageFiles {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn in_folders(&self) -> Option<&'static str> {
+        self.in_folders
+    }
+    fn in_files(&self) -> Option<&'static str> {
+        self.in_files
+    }
+    fn has_columns(&self) -> bool {
+        self.has_columns
+    }
+    fn has_image_files(&self) -> bool {
+        true
+    }
+    fn detect(&self, found: &Found) -> Result<bool, DataError> {
+        Ok((self.detect)(found))
+    }
+    fn files(&self, path: &Path, options: &Options) -> Result<Vec<PathBuf>, DataError> {
+        let listings = self.listings(path, options)?.listings;
+        Ok(listings.into_iter().flat_map(|(_, listing)| listing.files).collect())
+    }
+    /// With [`OnBadImage::Error`] nothing is passed on any more when one is bad, but all of them are
+    /// found.
+    fn visit(
+        &self,
+        root: &Path,
+        options: &Options,
+        visitor: &mut dyn Visitor,
+    ) -> Result<Visited, DataError> {
+        let Layout { classes, listings } = self.listings(root, options)?;
+        let options = &options.folder;
+        let n_files = listings.iter().map(|(_, listing)| listing.files.len()).sum::<usize>();
+        let strict = options.on_bad_image == OnBadImage::Error;
+        let at_once = (AT_ONCE_BYTES / options.contract.n_features()).clamp(8, AT_ONCE);
+        let mut rejected = Vec::new();
+        for (split, listing) in listings {
+            let goes_on = |rejected: &[Rejected]| rejected.is_empty() || !strict;
+            if goes_on(&rejected) {
+                let contract = &options.contract;
+                let part = Part {
+                    split,
+                    shape: ImageShape::of(contract),
+                    n: listing.files.len(),
+                    number: Number::Byte,
+                    contract: Some(contract.clone()),
+                    path: Some(root.into()),
+                };
+                if !visitor.begin(part)? {
+                    continue;
+                }
+            }
+            let mut sound = vec![false; classes.len()];
+            for part in listing.parts(at_once) {
+                let Decoded { pixels, listing, rejected: bad } = decode::decode(part, options);
+                rejected.extend(bad);
+                let (values, labels) = (Values::Bytes(&pixels), &listing.labels[..]);
+                if !labels.is_empty() && goes_on(&rejected) {
+                    visitor.examples(Batch { values, labels, files: &listing.files })?;
+                }
+                labels.iter().for_each(|&label| sound[label as usize] = true);
+            }
+            let of_split = listing.labels.iter().map(|&label| label as usize);
+            // Every class must have kept a sound image.
+            if !strict && let Some(label) = of_split.into_iter().find(|&label| !sound[label]) {
+                let (root, class) = (root.into(), classes[label].clone());
+                return Err(FolderError::NoSoundImage { root, split, class }.into());
+            }
+        }
+        if strict && !rejected.is_empty() {
+            return Err(FolderError::BadImages { root: root.into(), bad: rejected, n_files }.into());
+        }
+        Ok(Visited { classes, rejected, ..Visited::default() })
+    }
+}
+
+impl ImageFiles {
+    /// The files of each split and class, with a part drawn apart for testing where the source has
+    /// no splits.
+    fn listings(&self, root: &Path, options: &Options) -> Result<Layout, DataError> {
+        let folder = &options.folder;
+        folder.contract.check().map_err(crate::image::ImageError::from)?;
+        if !(0.0..1.0).contains(&folder.test_share) {
+            return Err(DataError::Mismatch {
+                what: "share of the images to test on".into(),
+                expected: "0, or more but less than 1".into(),
+                got: folder.test_share.to_string(),
+            });
+        }
+        Ok((self.layout)(root, options)?.drawn_apart(root, folder)?)
+    }
+}
+
+/// The files of each split of a source of image files, in the order in which they are read.
+#[cfg(feature = "cache")]
+pub(crate) fn files_of_splits(
+    root: &Path,
+    options: &Options,
+) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
+    let found = Found::at(root)?;
+    let all = [
+        &CLASS_FOLDERS,
+        &FLAT_FOLDER,
+        #[cfg(feature = "csv")]
+        &FILE_TABLE,
+    ];
+    let Some(format) = all.into_iter().find(|format| (format.detect)(&found)) else {
+        return Ok(Vec::new());
+    };
+    let listings = format.listings(root, options)?.listings;
+    Ok(listings.into_iter().map(|(split, listing)| (split, listing.files)).collect())
+}
+
+/// What is wrong with a file; nothing is, if it is sound.
+#[cfg(feature = "cache")]
+pub(crate) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
+    decode::rejection(path, options)
+}

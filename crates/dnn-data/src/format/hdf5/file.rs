@@ -1,0 +1,312 @@
+//! An open file whose datasets are checked before they are read.
+
+use super::backend::{ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
+use super::error::Cause;
+use super::{Hdf5Error, Limits, Options, sniff};
+use crate::{Buffer, Number, extent};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The most that one gzip (or lzf) pass can expand: 1032 times is the limit of deflate.
+const MAX_EXPANSION: u64 = 1032;
+
+/// A file and what may be read of it.
+pub(super) struct OpenFile {
+    pub(super) path: PathBuf,
+    pub(super) n_bytes: u64,
+    pub(super) max_classes: u32,
+    max_bytes: u64,
+    reader: Box<dyn Reader>,
+}
+
+impl OpenFile {
+    pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Hdf5Error> {
+        let n_bytes = sniff::check(path)?;
+        let reader =
+            options.backend.open(path).map_err(|source| failed(path, "opening", None, &source))?;
+        let Limits { max_bytes, max_classes } = options.limits;
+        Ok(Self { path: path.into(), n_bytes, max_classes, max_bytes, reader })
+    }
+
+    /// Paths of the datasets, and whether some were left out.
+    pub(super) fn list(&self) -> Result<(Vec<String>, bool), Hdf5Error> {
+        let failed = |source| failed(&self.path, "listing the datasets", None, &source);
+        self.reader.list().map_err(failed)
+    }
+
+    /// What the dataset is; `None` when there is none of that name.
+    pub(super) fn find(&self, name: &str) -> Result<Option<DatasetInfo>, Hdf5Error> {
+        let name = name.trim_start_matches('/');
+        self.reader.info(name).map_err(|source| self.failed("reading", name, &source))
+    }
+
+    /// What the dataset is.
+    ///
+    /// # Errors
+    /// [`Hdf5Error::Missing`] with the nearest name there is.
+    pub(super) fn info(&self, name: &str) -> Result<DatasetInfo, Hdf5Error> {
+        if let Some(info) = self.find(name)? {
+            return Ok(info);
+        }
+        let (found, _) =
+            self.reader.list().map_err(|source| self.failed("looking for", name, &source))?;
+        let nearest = nearest(name, &found);
+        Err(Hdf5Error::Missing { path: self.path.clone(), name: name.into(), nearest, found })
+    }
+
+    /// Reads uint8.
+    pub(super) fn read_bytes(&self, info: &DatasetInfo) -> Result<Vec<u8>, Hdf5Error> {
+        let n = self.check(info, 1)?;
+        let read = self.reader.read_bytes(&info.name);
+        self.as_many(read, n, info)
+    }
+
+    /// Checks uint8 or floats that are to be read some rows at a time: all of them may be more than
+    /// memory holds, no chunk may.
+    pub(super) fn check_by_rows(&self, info: &DatasetInfo) -> Result<(), Hdf5Error> {
+        self.check_extent(info, 1, true).map(|_| ())
+    }
+
+    /// Reads some rows of uint8 or floats after [`check_by_rows`](Self::check_by_rows).
+    pub(super) fn read_value_rows(
+        &self,
+        info: &DatasetInfo,
+        rows: Range<u64>,
+    ) -> Result<Buffer, Hdf5Error> {
+        let n = info.shape.iter().skip(1).product::<u64>() * (rows.end - rows.start);
+        if info.number() == Number::Byte {
+            let read = self.reader.read_byte_rows(&info.name, rows);
+            return Ok(Buffer::Bytes(self.as_many(read, n, info)?));
+        }
+        let read = self.reader.read_float_rows(&info.name, rows);
+        Ok(info.floats(self.as_many(read, n, info)?))
+    }
+
+    /// Reads all of a dataset of uint8 or floats.
+    pub(super) fn read_values(&self, info: &DatasetInfo) -> Result<Buffer, Hdf5Error> {
+        if info.number() == Number::Byte {
+            return Ok(Buffer::Bytes(self.read_bytes(info)?));
+        }
+        Ok(info.floats(self.read_floats(info)?))
+    }
+
+    /// Reads integers of any width, or booleans.
+    pub(super) fn read_integers(&self, info: &DatasetInfo) -> Result<Vec<i128>, Hdf5Error> {
+        let n = self.check(info, size_of::<i128>() as u64)?;
+        let signed = !matches!(info.element, Element::Unsigned(_));
+        let read = self.reader.read_integers(&info.name, signed);
+        self.as_many(read, n, info)
+    }
+
+    /// Reads floats.
+    pub(super) fn read_floats(&self, info: &DatasetInfo) -> Result<Vec<f64>, Hdf5Error> {
+        let n = self.check(info, size_of::<f64>() as u64)?;
+        let read = self.reader.read_floats(&info.name);
+        self.as_many(read, n, info)
+    }
+
+    /// Reads strings, fixed or of variable length, up to their first NUL and without trailing
+    /// spaces (which pad them in files that Fortran wrote).
+    pub(super) fn read_strings(&self, info: &DatasetInfo) -> Result<Vec<String>, Hdf5Error> {
+        /// Wider ones are no names.
+        const MAX_WIDTH: u64 = 256;
+        if matches!(info.element, Element::FixedString(width) if width > MAX_WIDTH) {
+            return Err(Hdf5Error::Type {
+                path: self.path.clone(),
+                name: info.name.clone(),
+                expected: "strings of up to 256 bytes",
+                got: info.element.to_string(),
+            });
+        }
+        // What a string takes beside its bytes, twice: as bytes and as text.
+        let n = self.check(info, 2 * size_of::<String>() as u64 + 16)?;
+        let max_bytes = n.saturating_mul(MAX_WIDTH).min(self.max_bytes);
+        let read = self.as_many(self.reader.read_strings(info, max_bytes), n, info)?;
+        read.into_iter()
+            .enumerate()
+            .map(|(index, bytes)| {
+                let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+                match std::str::from_utf8(&bytes[..end]) {
+                    Ok(text) if !text.contains('\u{fffd}') => Ok(text.trim_end_matches(' ').into()),
+                    _ => Err(Hdf5Error::Value {
+                        path: self.path.clone(),
+                        name: info.name.clone(),
+                        index,
+                        expected: "text in UTF-8".into(),
+                        got: format!("{:?}", String::from_utf8_lossy(&bytes[..end])),
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    /// Checks everything about the extent that can be known without reading, and returns the number
+    /// of elements. `memory_bytes` is what an element takes in memory, at least.
+    fn check(&self, info: &DatasetInfo, memory_bytes: u64) -> Result<u64, Hdf5Error> {
+        self.check_extent(info, memory_bytes, false)
+    }
+
+    /// [`check`](Self::check); `by_rows` when not all of it will be in memory.
+    fn check_extent(
+        &self,
+        info: &DatasetInfo,
+        memory_bytes: u64,
+        by_rows: bool,
+    ) -> Result<u64, Hdf5Error> {
+        let product = |dims: &[u64]| dims.iter().try_fold(1_u64, |n, &d| n.checked_mul(d));
+        let unsupported = |reason: String| Hdf5Error::Unsupported {
+            path: self.path.clone(),
+            name: info.name.clone(),
+            reason,
+        };
+        let incomplete = |reason: String| Hdf5Error::Incomplete {
+            path: self.path.clone(),
+            name: info.name.clone(),
+            reason,
+        };
+        let limited = |shape: &[u64], bytes: Option<u64>| Hdf5Error::Limit {
+            path: self.path.clone(),
+            name: info.name.clone(),
+            got: shape.to_vec(),
+            bytes,
+            limit: format!("{} bytes", self.max_bytes),
+        };
+        let element_bytes = info.element_bytes.max(memory_bytes);
+        let in_memory =
+            |dims: &[u64]| match product(dims).and_then(|n| n.checked_mul(element_bytes)) {
+                Some(bytes) if bytes <= self.max_bytes => Ok(()),
+                bytes => Err(limited(dims, bytes)),
+            };
+        if !by_rows {
+            in_memory(&info.shape)?;
+        }
+        let Some(stored_bytes) =
+            product(&info.shape).and_then(|n| n.checked_mul(info.element_bytes))
+        else {
+            return Err(limited(&info.shape, None));
+        };
+        let n = product(&info.shape).unwrap_or(0);
+        if n == 0 {
+            return Ok(0);
+        }
+        if let Some(filter) = info.filters.iter().find(|filter| !filter.available) {
+            return Err(unsupported(format!(
+                "is compressed with {filter}, which this build cannot read; rewrite it with gzip"
+            )));
+        }
+        let allowed = self.n_bytes.saturating_mul(expansion(&info.filters));
+        if stored_bytes > allowed && info.storage != Storage::Elsewhere {
+            return Err(incomplete(format!(
+                "its extent of {stored_bytes} bytes cannot be in a file of {} bytes",
+                self.n_bytes
+            )));
+        }
+        match &info.storage {
+            Storage::Compact | Storage::Contiguous { written: true } => {}
+            Storage::Contiguous { written: false } => {
+                return Err(incomplete("nothing was ever written to it".into()));
+            }
+            Storage::Elsewhere => {
+                return Err(unsupported(
+                    "lies in another file (external or virtual storage, or an external link); \
+                     copy it into one file, for example with h5repack or h5py"
+                        .into(),
+                ));
+            }
+            Storage::Chunked(chunk) => {
+                if chunk.len() != info.shape.len() || chunk.contains(&0) {
+                    let got = extent::shown(chunk);
+                    return Err(incomplete(format!("chunks of shape {got} do not cover it")));
+                }
+                in_memory(chunk)?;
+                // The library makes room for a whole chunk, whatever part of it is used.
+                if product(chunk).unwrap_or(0).saturating_mul(info.element_bytes) > allowed {
+                    return Err(incomplete(format!(
+                        "its chunks of shape {} cannot be in a file of {} bytes",
+                        extent::shown(chunk),
+                        self.n_bytes
+                    )));
+                }
+                let n_chunks = info.shape.iter().zip(chunk).map(|(n, c)| n.div_ceil(*c));
+                let n_chunks = n_chunks.fold(1_u64, u64::saturating_mul);
+                // Each chunk takes a byte at least.
+                let written = if n_chunks > self.n_bytes {
+                    ChunksWritten { n: 0, end: None }
+                } else {
+                    self.reader
+                        .chunks_written(&info.name)
+                        .map_err(|source| self.failed("reading", &info.name, &source))?
+                };
+                if written.n < n_chunks {
+                    return Err(incomplete(format!(
+                        "{} of its {n_chunks} chunks were written",
+                        written.n
+                    )));
+                }
+                // The library makes room for a packed chunk before it tries to read it.
+                if let Some(end) = written.end.filter(|end| *end > self.n_bytes) {
+                    return Err(incomplete(format!(
+                        "a chunk ends at byte {end} of a file of {} bytes",
+                        self.n_bytes
+                    )));
+                }
+            }
+        }
+        Ok(n)
+    }
+
+    /// Unless the library gave as many elements as were announced, something is wrong.
+    fn as_many<T>(
+        &self,
+        read: Result<Vec<T>, Cause>,
+        n: u64,
+        info: &DatasetInfo,
+    ) -> Result<Vec<T>, Hdf5Error> {
+        match read {
+            Ok(values) if values.len() as u64 == n => Ok(values),
+            Ok(values) => Err(Hdf5Error::Incomplete {
+                path: self.path.clone(),
+                name: info.name.clone(),
+                reason: format!("{} of {n} elements could be read", values.len()),
+            }),
+            Err(source) => Err(self.failed("reading", &info.name, &source)),
+        }
+    }
+
+    fn failed(&self, operation: &'static str, name: &str, source: &Cause) -> Hdf5Error {
+        failed(&self.path, operation, Some(name), source)
+    }
+}
+
+/// Keeps the library's words, not its error: its own chain of causes says everything twice.
+fn failed(
+    path: &Path,
+    operation: &'static str,
+    dataset: Option<&str>,
+    source: &Cause,
+) -> Hdf5Error {
+    Hdf5Error::Library {
+        path: path.into(),
+        operation,
+        dataset: dataset.map(Into::into),
+        source: source.to_string().into(),
+    }
+}
+
+/// How many times larger than the file its unpacked data can be.
+fn expansion(filters: &[Filter]) -> u64 {
+    filters.iter().fold(1, |factor: u64, filter| match filter.id {
+        Filter::SHUFFLE | Filter::FLETCHER32 => factor,
+        Filter::DEFLATE | Filter::LZF => factor.saturating_mul(MAX_EXPANSION),
+        // Scale-offset packs a constant chunk into nothing; others are not known.
+        _ => u64::MAX,
+    })
+}
+
+/// The most similar name, by the last part of the path, when one is similar.
+fn nearest(name: &str, found: &[String]) -> Option<String> {
+    let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let similarity = |other: &String| strsim::jaro_winkler(&last(name), &last(other));
+    let best = found.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
+    (similarity(best) > 0.75).then(|| best.clone())
+}

@@ -1,0 +1,321 @@
+//! From datasets to labelled images: the course's schema and what others made of it.
+
+use super::super::found::Found;
+use super::super::names::{self, usual};
+use super::super::{Format, Visited};
+use super::backend::{DatasetInfo, Element};
+use super::checks::{image_extent, label_extent, read_classes, read_labels};
+use super::file::OpenFile;
+use super::{Backend, Hdf5Error, Names, Options, sniff};
+use crate::classes::{self, Labels};
+use crate::file::InputFile;
+use crate::visit::BLOCK_BYTES;
+use crate::{Batch, DataError, ImageShape, InputContract, Part, SplitName, Visitor, extent};
+use std::path::{Path, PathBuf};
+
+/// The name the course gives to the dataset of class names.
+pub(super) const CLASSES: &str = names::CLASSES[0];
+/// The input contract that the images of a file were prepared by, as JSON in uint8.
+pub(super) const CONTRACT: &str = "input_contract";
+
+/// The course's names: `train_set_x`, `train_set_y`, or the same with `test` or `validation`.
+pub fn of_course(split: &str) -> Names {
+    Names { images: format!("{split}_set_x"), labels: format!("{split}_set_y"), classes: None }
+}
+
+/// Reads a file, or a folder with the files of the splits, by the usual names of their datasets.
+///
+/// Classes without names are called by their index, "0", "1" …, except that two classes are "non-cat"
+/// and "cat" where the name of the file says so: it has the word "cat", or "noncat" anywhere.
+pub(in super::super) struct Hdf5;
+
+impl Format for Hdf5 {
+    fn name(&self) -> &'static str {
+        "HDF5"
+    }
+    fn in_folders(&self) -> Option<&'static str> {
+        Some("HDF5 files (.h5, .hdf5)")
+    }
+    fn in_files(&self) -> Option<&'static str> {
+        Some("HDF5")
+    }
+    fn has_names(&self) -> bool {
+        true
+    }
+    fn detect(&self, found: &Found) -> Result<bool, DataError> {
+        match found {
+            Found::Folder { files, .. } => {
+                Ok(files.iter().any(|file| file.ends_in(&["h5", "hdf5"])))
+            }
+            // The signature may stand behind a block of the user's.
+            Found::File(file) => {
+                let mut input = InputFile::open(&file.path)?;
+                sniff::is_hdf5(&mut input.file, input.n_bytes)
+                    .map_err(crate::file::io(&file.path, "read"))
+            }
+        }
+    }
+    fn files(
+        &self,
+        path: &Path,
+        options: &super::super::Options,
+    ) -> Result<Vec<PathBuf>, DataError> {
+        Ok(files(path, &hdf5_options(options))?)
+    }
+    fn visit(
+        &self,
+        path: &Path,
+        options: &super::super::Options,
+        visitor: &mut dyn Visitor,
+    ) -> Result<Visited, DataError> {
+        let own = hdf5_options(options);
+        let sets = sets(path, options.names.as_ref(), &own)?;
+        let (sets, classes) = with_classes(sets, &own)?;
+        for RawSet { file, split, images, shape, contract, labels, .. } in sets {
+            file.check_by_rows(&images)?;
+            let number = images.number();
+            let path = Some(file.path.clone());
+            if visitor.begin(Part { split, shape, n: labels.len(), number, contract, path })? {
+                pass_on(&file, &images, shape, &labels, own.backend, visitor)?;
+            }
+        }
+        Ok(Visited { classes, ..Visited::default() })
+    }
+}
+
+fn hdf5_options(options: &super::super::Options) -> Options {
+    Options { limits: options.limits, backend: options.backend }
+}
+
+/// Passes the images of a dataset on, some at a time; the C library reads all at once.
+fn pass_on(
+    file: &OpenFile,
+    images: &DatasetInfo,
+    shape: ImageShape,
+    labels: &[u32],
+    backend: Backend,
+    visitor: &mut dyn Visitor,
+) -> Result<(), DataError> {
+    if backend != Backend::Pure {
+        let values = file.read_values(images)?;
+        return visitor.examples(Batch { values: values.values(), labels, files: &[] });
+    }
+    // Whole chunks: each is unpacked once.
+    let n = labels.len() as u64;
+    let chunk = images.chunk_rows().unwrap_or(1).max(1);
+    let row_bytes = shape.n_bytes() as u64 * images.element_bytes;
+    let rows = chunk * (BLOCK_BYTES as u64 / chunk.saturating_mul(row_bytes).max(1)).max(1);
+    for start in (0..n).step_by(rows as usize) {
+        let end = n.min(start + rows);
+        let values = file.read_value_rows(images, start..end)?;
+        let labels = &labels[start as usize..end as usize];
+        visitor.examples(Batch { values: values.values(), labels, files: &[] })?;
+    }
+    Ok(())
+}
+
+/// Images and labels of one split as the file has them; the images are not read yet.
+pub(super) struct RawSet<L = Vec<u32>> {
+    pub(super) split: SplitName,
+    pub(super) file: OpenFile,
+    names: Names,
+    pub(super) images: DatasetInfo,
+    pub(super) shape: ImageShape,
+    pub(super) labels: L,
+    classes: Option<Vec<String>>,
+    pub(super) contract: Option<InputContract>,
+}
+
+impl RawSet<Labels> {
+    /// Checks and reads all but the pixels.
+    pub(super) fn read(split: SplitName, file: OpenFile, names: Names) -> Result<Self, Hdf5Error> {
+        // Everything small and everything that can be wrong first: pixels are read last.
+        let images = file.info(&names.images)?;
+        let (n_images, shape) = image_extent(&file, &images)?;
+        let labels = match file.info(&names.labels) {
+            // The images are not what was meant by labels, however similar their names.
+            Err(Hdf5Error::Missing { path, name, nearest, found }) => {
+                let nearest = nearest.filter(|near| *near != images.name);
+                return Err(Hdf5Error::Missing { path, name, nearest, found });
+            }
+            labels => labels?,
+        };
+        let n_labels = label_extent(&file, &labels)?;
+        if n_labels != n_images {
+            return Err(Hdf5Error::Count {
+                path: file.path.clone(),
+                images: images.name,
+                n_images,
+                labels: labels.name,
+                n_labels,
+            });
+        }
+        let mut classes = names.classes.clone();
+        for usual in names::CLASSES {
+            if classes.is_none() && file.find(usual)?.is_some() {
+                classes = Some(usual.into());
+            }
+        }
+        let classes = classes.map(|name| read_classes(&file, &name)).transpose()?;
+        let labels = read_labels(&file, &labels, classes.as_ref().map(Vec::len))?;
+        let contract = read_contract(&file, shape)?;
+        Ok(Self { split, file, names, images, shape, labels, classes, contract })
+    }
+}
+
+/// The same classes for all sets, and the labels as indices of them.
+pub(super) fn with_classes(
+    sets: Vec<RawSet<Labels>>,
+    options: &Options,
+) -> Result<(Vec<RawSet>, Vec<String>), DataError> {
+    let mut named: Option<(&RawSet<Labels>, &Vec<String>)> = None;
+    for set in &sets {
+        let Some(classes) = &set.classes else { continue };
+        match named {
+            Some((first, other)) if other != classes => {
+                let of = |set: &RawSet<Labels>| {
+                    format!("{} ({})", set.split.phrase(), set.file.path.display())
+                };
+                return Err(DataError::Mismatch {
+                    what: format!("classes of {}", of(set)),
+                    expected: format!("{} as in {}", classes::listed(other), of(first)),
+                    got: classes::listed(classes),
+                });
+            }
+            _ => named = Some((set, classes)),
+        }
+    }
+    let named = named.map(|(_, classes)| classes.clone());
+    let is_cat = |set: &RawSet<Labels>| says_cat(&set.file.path);
+    let has_two = |set: &RawSet<Labels>| match &set.labels {
+        Labels::Indices(labels) => labels.iter().all(|&label| label < 2),
+        Labels::Names(_) => false,
+    };
+    let cats = || ["non-cat", "cat"].map(String::from).to_vec();
+    let all_cats = sets.iter().all(|set| is_cat(set) && has_two(set));
+    let named = named.or_else(|| all_cats.then(cats));
+    let (mut labels, mut others) = (Vec::new(), Vec::new());
+    for set in sets {
+        let RawSet { split, file, names, images, shape, labels: own, classes, contract } = set;
+        labels.push(own);
+        others.push((split, file, names, images, shape, classes, contract));
+    }
+    let (labels, classes) =
+        classes::resolve(labels, named, options.limits.max_classes).map_err(|bad| {
+            let (_, file, names, ..) = &others[bad.set];
+            Hdf5Error::Value {
+                path: file.path.clone(),
+                name: names.labels.clone(),
+                index: bad.index,
+                expected: bad.expected,
+                got: bad.got,
+            }
+        })?;
+    let sets = others.into_iter().zip(labels).map(|(other, labels)| {
+        let (split, file, names, images, shape, classes, contract) = other;
+        RawSet { split, file, names, images, shape, labels, classes, contract }
+    });
+    Ok((sets.collect(), classes))
+}
+
+/// The sets of a file, or of the files of a folder: those that are asked for by their names, or else
+/// those that have usual ones.
+pub(super) fn sets(
+    path: &Path,
+    names: Option<&Names>,
+    options: &Options,
+) -> Result<Vec<RawSet<Labels>>, DataError> {
+    if let Some(names) = names {
+        let file = OpenFile::open(path, options)?;
+        return Ok(vec![RawSet::read(SplitName::Train, file, names.clone())?]);
+    }
+    let mut sets: Vec<RawSet<Labels>> = Vec::new();
+    let files = files(path, options)?;
+    for path in &files {
+        let file = OpenFile::open(path, options)?;
+        for (split, images, labels) in usual_names(&file)? {
+            if sets.iter().all(|set| set.split != split) {
+                let file = OpenFile::open(path, options)?;
+                sets.push(RawSet::read(split, file, Names { images, labels, classes: None })?);
+            }
+        }
+    }
+    if let (true, Some(path)) = (sets.is_empty(), files.first()) {
+        // Says what the file holds instead.
+        OpenFile::open(path, options)?.info(&of_course("train").images)?;
+    }
+    sets.sort_by_key(|set| set.split);
+    Ok(sets)
+}
+
+/// The sets of a file that have usual names; case does not matter.
+pub(super) fn usual_names(file: &OpenFile) -> Result<Vec<(SplitName, String, String)>, Hdf5Error> {
+    let mut listed: Option<Vec<String>> = None;
+    usual(|name| {
+        if file.find(name)?.is_some() {
+            return Ok(Some(name.to_owned()));
+        }
+        if listed.is_none() {
+            listed = Some(file.list()?.0);
+        }
+        let same = |own: &&String| own.eq_ignore_ascii_case(name);
+        Ok(listed.iter().flatten().find(same).cloned())
+    })
+}
+
+/// The contract that the images were prepared by, where the file has it.
+fn read_contract(file: &OpenFile, shape: ImageShape) -> Result<Option<InputContract>, Hdf5Error> {
+    /// With a mean and a deviation for each channel it is some 500 bytes long.
+    const MAX_BYTES: u64 = 1 << 16;
+    let Some(info) = file.find(CONTRACT)? else { return Ok(None) };
+    let refuse = |got: String| Hdf5Error::Value {
+        path: file.path.clone(),
+        name: CONTRACT.into(),
+        index: 0,
+        expected: format!("the input contract of images of {shape}, as JSON in uint8"),
+        got,
+    };
+    let n_bytes = match info.shape[..] {
+        [n] if info.element == Element::Unsigned(1) => n,
+        _ => return Err(refuse(format!("{} of {}", extent::shown(&info.shape), info.element))),
+    };
+    if n_bytes > MAX_BYTES {
+        return Err(refuse(format!("{n_bytes} bytes")));
+    }
+    let contract: InputContract = serde_json::from_slice(&file.read_bytes(&info)?)
+        .map_err(|error| refuse(error.to_string()))?;
+    contract.check().map_err(|error| refuse(error.to_string()))?;
+    if ImageShape::of(&contract) != shape {
+        return Err(refuse(format!("one of {}", ImageShape::of(&contract))));
+    }
+    Ok(Some(contract))
+}
+
+/// The file itself, or the files of a folder that hold its splits.
+fn files(path: &Path, options: &Options) -> Result<Vec<PathBuf>, Hdf5Error> {
+    if path.is_dir() { super::folder::files(path, options) } else { Ok(vec![path.into()]) }
+}
+
+/// Whether a file's own name tells that it holds the course's cats: other two-class sets of the
+/// course (happy faces) have the same schema. Locations are no cats, and cats and dogs both are not.
+fn says_cat(path: &Path) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let words: Vec<&str> = name.split(|c: char| !c.is_alphabetic()).collect();
+    let says = |any: &[&str]| words.iter().any(|word| any.contains(word));
+    words.concat().contains("noncat") || says(&["cat", "cats"]) && !says(&["dog", "dogs", "vs"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_that_says_cat_makes_cats() {
+        for name in ["train_catvnoncat", "Cat-vs-NonCat", "cat_vs_non_cat", "cats2", "CAT_test"] {
+            assert!(says_cat(Path::new(&format!("happy/{name}.h5"))), "{name}");
+        }
+        for name in ["vacation", "categories", "cat_vs_dog", "cats.and.dogs", "train_happy", ""] {
+            assert!(!says_cat(Path::new(&format!("cat/{name}.h5"))), "{name}");
+        }
+    }
+}

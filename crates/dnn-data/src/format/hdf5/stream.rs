@@ -1,0 +1,267 @@
+//! Images that stay in their file: more of them than memory holds.
+
+use super::backend::DatasetInfo;
+use super::file::OpenFile;
+use super::schema::{RawSet, with_classes};
+use super::{Backend, Hdf5Error, Names, Options};
+use crate::values::NumberRange;
+use crate::{
+    Buffer, DataError, ImageShape, Images, InputContract, Normalization, Number, Scale, SplitName,
+    Values,
+};
+use dnn_core::ShuffleBlocks;
+use std::collections::VecDeque;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// A block is about so large: long enough for a disk and for a chunk's filter, short enough to mix.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Of a group of blocks whose images are mixed. Two groups may be needed at once, by a batch that
+/// begins in one and ends in the other.
+const LEAST_AT_ONCE: usize = 2;
+
+/// One split of an HDF5 file, read some rows at a time.
+///
+/// Images come in blocks of neighbours, kept in memory as long as the limit allows. Training visits
+/// them so that each block is read once an epoch ([`ShuffleBlocks`]).
+pub struct Stream {
+    path: PathBuf,
+    shape: ImageShape,
+    /// The type that the numbers are passed on in.
+    number: Number,
+    normalization: Normalization,
+    contract: Option<InputContract>,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+    blocks: ShuffleBlocks,
+    stamp: Stamp,
+    file: Mutex<State>,
+}
+
+/// What shows that a file was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    n_bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Self, Hdf5Error> {
+        let stamp = |data: Metadata| Self { n_bytes: data.len(), modified: data.modified().ok() };
+        let io = |source| Hdf5Error::Io { path: path.into(), operation: "look at", source };
+        std::fs::metadata(path).map(stamp).map_err(io)
+    }
+}
+
+struct State {
+    file: OpenFile,
+    images: DatasetInfo,
+    /// Blocks in memory, the last read at the end.
+    cache: VecDeque<(usize, Buffer)>,
+}
+
+impl Stream {
+    /// Opens the images of `names`, with as few in memory at a time as will do: four blocks.
+    ///
+    /// Always through the pure-Rust library, which reads rows without the rest.
+    ///
+    /// # Errors
+    /// [`DataError::Hdf5`] when the file cannot be used.
+    pub fn open(
+        path: &Path,
+        names: &Names,
+        scale: Scale,
+        options: &Options,
+    ) -> Result<Self, DataError> {
+        let options = Options { backend: Backend::Pure, ..*options };
+        let file = OpenFile::open(path, &options)?;
+        let set = RawSet::read(SplitName::Train, file, names.clone())?;
+        let (mut sets, classes) = with_classes(vec![set], &options)?;
+        let Some(set) = sets.pop() else { unreachable!("one was given") };
+        let RawSet { file, images, shape, labels, contract, .. } = set;
+        file.check_by_rows(&images)?;
+        let mut number = images.number();
+        let n_bytes = shape.n_bytes() * number.n_bytes();
+        let chunk = images.chunk_rows().map_or(1, |rows| usize::try_from(rows).unwrap_or(1).max(1));
+        // Whole chunks: each is unpacked once.
+        let rows = chunk * (BLOCK_BYTES / (chunk * n_bytes)).max(1);
+        let at_once = LEAST_AT_ONCE.min(labels.len().div_ceil(rows));
+        let blocks = ShuffleBlocks { rows, at_once };
+        let mut normalization = Normalization::DivideBy255;
+        if number != Number::Byte {
+            let range = range_of(&file, &images, shape, rows)?;
+            if scale != Scale::AsIs && range.is_bytes() {
+                number = Number::Byte;
+            } else {
+                normalization = range.normalization();
+            }
+        }
+        match scale {
+            Scale::AsIs => normalization = Normalization::AsIs,
+            Scale::DivideBy255 if number != Number::Byte => {
+                return Err(DataError::File {
+                    path: path.into(),
+                    what: "numbers to divide by 255 with a memory limit".into(),
+                    expected: "whole ones from 0 to 255".into(),
+                    got: "others".into(),
+                });
+            }
+            Scale::DivideBy255 | Scale::Auto => {}
+        }
+        let stamp = Stamp::of(path)?;
+        let file = Mutex::new(State { file, images, cache: VecDeque::new() });
+        let path = path.into();
+        Ok(Self {
+            path,
+            shape,
+            number,
+            normalization,
+            contract,
+            labels,
+            classes,
+            blocks,
+            stamp,
+            file,
+        })
+    }
+
+    /// Takes so many bytes of memory for images: the more there are, the better training mixes them.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] when it is less than [`open`](Self::open) takes.
+    pub fn with_memory(mut self, bytes: usize) -> Result<Self, DataError> {
+        let at_once = bytes / (2 * self.block_bytes());
+        if at_once < LEAST_AT_ONCE {
+            return Err(DataError::Mismatch {
+                what: format!("memory for the images of {}", self.path.display()),
+                expected: format!(
+                    "at least {} bytes, for four blocks of {}",
+                    self.least_memory(),
+                    self.blocks.rows
+                ),
+                got: bytes.to_string(),
+            });
+        }
+        self.blocks.at_once = at_once.min(self.labels.len().div_ceil(self.blocks.rows));
+        Ok(self)
+    }
+
+    /// Bytes of images that are in memory at least.
+    pub fn least_memory(&self) -> usize {
+        2 * LEAST_AT_ONCE * self.block_bytes()
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.blocks.rows * self.shape.n_bytes() * self.number.n_bytes()
+    }
+
+    /// Takes the classes of a source that this is a split of.
+    ///
+    /// # Panics
+    /// When they are fewer than its own.
+    #[must_use]
+    pub fn with_classes(self, classes: Vec<String>) -> Self {
+        assert!(classes.len() >= self.classes.len(), "a name for each class");
+        Self { classes, ..self }
+    }
+
+    fn block<'s>(&self, state: &'s mut State, block: usize) -> Result<&'s Buffer, Hdf5Error> {
+        let State { file, images, cache } = state;
+        let known = cache.iter().position(|(b, _)| *b == block);
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let is_full = cache.len() >= 2 * self.blocks.at_once;
+            let used = if is_full { cache.pop_front() } else { None };
+            let rows = self.blocks.rows;
+            let end = self.labels.len().min((block + 1) * rows);
+            let rows = (block * rows) as u64..end as u64;
+            if Stamp::of(&self.path)? != self.stamp {
+                return Err(Hdf5Error::Incomplete {
+                    path: self.path.clone(),
+                    name: images.name.clone(),
+                    reason: "the file was written to while it was read".into(),
+                });
+            }
+            let mut read = file.read_value_rows(images, rows)?;
+            if self.number == Number::Byte
+                && let Some(bytes) = read.values().to_bytes()
+            {
+                read = Buffer::Bytes(bytes);
+            }
+            // Into the memory of the block that goes: threads take turns here, and what one of them
+            // frees the allocator keeps for it, so that memory would grow.
+            let values = match used {
+                Some((_, mut room)) => {
+                    room.clear();
+                    // Both are of the stream's own type.
+                    room.extend(read.values()).map_or(read, |()| room)
+                }
+                None => read,
+            };
+            cache.push_back((block, values));
+            cache.len() - 1
+        };
+        Ok(&cache[at].1)
+    }
+}
+
+/// Looks at all floats of a dataset.
+fn range_of(
+    file: &OpenFile,
+    images: &DatasetInfo,
+    shape: ImageShape,
+    rows: usize,
+) -> Result<NumberRange, DataError> {
+    let m = images.shape.first().copied().unwrap_or(0);
+    let mut range = NumberRange::default();
+    for start in (0..m).step_by(rows) {
+        let values = file.read_value_rows(images, start..m.min(start + rows as u64))?;
+        range
+            .add(values.values(), start as usize, shape.n_bytes())
+            .map_err(|error| error.in_file(&file.path))?;
+    }
+    Ok(range)
+}
+
+impl Images for Stream {
+    fn shape(&self) -> ImageShape {
+        self.shape
+    }
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+    fn contract(&self) -> Result<InputContract, DataError> {
+        match &self.contract {
+            Some(contract) if self.is_bytes() => Ok(contract.clone()),
+            _ => Ok(InputContract { normalization: self.normalization, ..self.shape.contract()? }),
+        }
+    }
+    fn is_bytes(&self) -> bool {
+        self.number == Number::Byte && self.normalization == Normalization::DivideBy255
+    }
+    fn each(
+        &self,
+        indices: &[usize],
+        take: &mut dyn FnMut(usize, Values<'_>),
+    ) -> Result<(), DataError> {
+        let n = self.shape.n_bytes();
+        let mut state = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        for (at, &i) in indices.iter().enumerate() {
+            assert!(i < self.labels.len(), "image {i} of {}", self.labels.len());
+            let start = i % self.blocks.rows * n;
+            let block = self.block(&mut state, i / self.blocks.rows)?;
+            take(at, block.values().slice(start..start + n));
+        }
+        Ok(())
+    }
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        Some(self.blocks)
+    }
+}

@@ -1,0 +1,282 @@
+//! One door for every kind of data: what lies behind a path is told by its content, and each kind is
+//! read by the one [`Format`] that knows it.
+//!
+//! [`visit`] passes examples on as they are read; [`open`] collects what it passes on.
+
+#[cfg(any(feature = "idx", feature = "npz"))]
+pub(crate) mod array;
+#[cfg(feature = "cifar")]
+mod cifar;
+mod collect;
+#[cfg(feature = "csv")]
+mod csv;
+#[cfg(feature = "folder")]
+pub mod folder;
+mod found;
+#[cfg(feature = "hdf5")]
+pub mod hdf5;
+#[cfg(feature = "idx")]
+mod idx;
+#[cfg(any(feature = "hdf5", feature = "npz"))]
+mod names;
+#[cfg(feature = "npz")]
+mod npz;
+
+use crate::{Batch, DataError, Limits, Names, Part, Rejected, Scale, Splits, Visitor};
+use found::Found;
+use std::path::{Path, PathBuf};
+
+/// A kind of data: how it is told from others, and how its examples are read.
+pub(crate) trait Format: Sync {
+    /// What it is called: "HDF5".
+    fn name(&self) -> &'static str;
+    /// What is looked for in a folder; `None` when only files are of this kind.
+    fn in_folders(&self) -> Option<&'static str> {
+        None
+    }
+    /// What a file of this kind is called in a list of them; `None` when only folders are.
+    fn in_files(&self) -> Option<&'static str> {
+        None
+    }
+    /// Whether arrays are read by the names that [`Options::names`] gives.
+    fn has_names(&self) -> bool {
+        false
+    }
+    /// Whether a column of labels is chosen by [`Options::label`].
+    fn has_columns(&self) -> bool {
+        false
+    }
+    /// Whether examples are image files of any size, prepared by [`Options::folder`].
+    fn has_image_files(&self) -> bool {
+        false
+    }
+    /// Whether what was found is of this kind.
+    fn detect(&self, found: &Found) -> Result<bool, DataError>;
+    /// The files that [`visit`](Self::visit) reads.
+    fn files(&self, path: &Path, options: &Options) -> Result<Vec<PathBuf>, DataError>;
+    /// Passes all examples on, and says what is known when that is done.
+    fn visit(
+        &self,
+        path: &Path,
+        options: &Options,
+        visitor: &mut dyn Visitor,
+    ) -> Result<Visited, DataError>;
+}
+
+/// Every format that is compiled in. The first that takes what was found reads it.
+static FORMATS: &[&dyn Format] = &[
+    #[cfg(feature = "hdf5")]
+    &hdf5::Hdf5,
+    #[cfg(feature = "npz")]
+    &npz::Npz,
+    #[cfg(feature = "npz")]
+    &npz::NpyPair,
+    #[cfg(feature = "idx")]
+    &idx::Idx,
+    #[cfg(feature = "cifar")]
+    &cifar::CIFAR10,
+    #[cfg(feature = "cifar")]
+    &cifar::CIFAR100,
+    #[cfg(feature = "folder")]
+    &folder::CLASS_FOLDERS,
+    #[cfg(feature = "folder")]
+    &folder::FLAT_FOLDER,
+    #[cfg(all(feature = "csv", feature = "folder"))]
+    &folder::FILE_TABLE,
+    #[cfg(feature = "csv")]
+    &csv::Csv,
+];
+
+/// The names of the formats that are compiled in, in the order in which they are tried.
+pub fn names() -> Vec<&'static str> {
+    FORMATS.iter().map(|format| format.name()).collect()
+}
+
+/// What is asked of a source; each format looks at what concerns it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options {
+    /// What a file may ask for.
+    pub limits: Limits,
+    /// The library that reads HDF5.
+    #[cfg(feature = "hdf5")]
+    pub backend: hdf5::Backend,
+    /// The arrays to read from HDF5 or .npz, when they do not have the usual names; they are the
+    /// training set then.
+    pub names: Option<Names>,
+    /// The column of a table that holds the labels: its number from 1, or its name.
+    pub label: Option<String>,
+    /// How numbers that are no bytes become features.
+    pub scale: Scale,
+    /// How image files are prepared, and what is done about bad ones.
+    #[cfg(feature = "folder")]
+    pub folder: folder::FolderOptions,
+}
+
+/// What is known of a source when all its examples have been passed on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Visited {
+    /// Names of the classes, of all splits.
+    pub classes: Vec<String>,
+    /// The image files that were left out.
+    pub rejected: Vec<Rejected>,
+    /// What was decided about the source that a person should know.
+    pub notes: Vec<String>,
+}
+
+/// A source whose format is known.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    path: &'a Path,
+    format: &'static dyn Format,
+}
+
+impl<'a> Source<'a> {
+    /// Tells by its content what lies behind a path: a folder or a file, whatever its name.
+    ///
+    /// # Errors
+    /// [`DataError::NoSource`] when nothing that can be read is there; [`DataError::Mismatch`] when
+    /// the options ask for what this kind of data has not.
+    pub fn of(path: &'a Path, options: &Options) -> Result<Self, DataError> {
+        let found = Found::at(path)?;
+        for &format in FORMATS {
+            if format.detect(&found)? {
+                let source = Self { path, format };
+                source.check(options)?;
+                return Ok(source);
+            }
+        }
+        let looked_for = FORMATS.iter().filter_map(|format| match &found {
+            Found::Folder { .. } => format.in_folders(),
+            Found::File(_) => format.in_files(),
+        });
+        Err(DataError::NoSource {
+            path: path.into(),
+            found: found.described(),
+            looked_for: looked_for.collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// A source of which the format is known to be the one of this name.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] when there is no such format, or the options ask for what it has not.
+    pub fn of_format(path: &'a Path, format: &str, options: &Options) -> Result<Self, DataError> {
+        let known = FORMATS.iter().copied().find(|known| known.name() == format);
+        let source =
+            known.map(|format| Self { path, format }).ok_or_else(|| DataError::Mismatch {
+                what: "format".into(),
+                expected: names().join(", "),
+                got: format.into(),
+            })?;
+        source.check(options)?;
+        Ok(source)
+    }
+
+    /// What is asked for must be what this format has.
+    fn check(&self, options: &Options) -> Result<(), DataError> {
+        let refuse = |what: &str, expected: &str| {
+            Err(DataError::File {
+                path: self.path.into(),
+                what: what.into(),
+                expected: expected.into(),
+                got: self.format.name().into(),
+            })
+        };
+        if options.names.is_some() && !self.format.has_names() {
+            return refuse("arrays to read by their names", "a file that holds them: HDF5 or .npz");
+        }
+        if options.label.is_some() && !self.format.has_columns() {
+            return refuse("column of the labels", "a table (CSV)");
+        }
+        Ok(())
+    }
+
+    /// What the format is called.
+    pub fn format(&self) -> &'static str {
+        self.format.name()
+    }
+
+    /// Whether the examples are image files of any size, which are decoded and prepared.
+    pub fn has_image_files(&self) -> bool {
+        self.format.has_image_files()
+    }
+
+    /// Whether this is one HDF5 file, whose examples can stay where they are.
+    pub fn is_hdf5_file(&self) -> bool {
+        self.format.name() == "HDF5" && !self.path.is_dir()
+    }
+
+    /// The files that are read for the examples.
+    ///
+    /// # Errors
+    /// What is wrong with the source.
+    pub fn files(&self, options: &Options) -> Result<Vec<PathBuf>, DataError> {
+        self.format.files(self.path, options)
+    }
+
+    /// Passes the examples on, some at a time: neither their number nor the size of a file is limited
+    /// by memory.
+    ///
+    /// # Errors
+    /// What is wrong with the source, and what the visitor gives. Some examples may have been passed
+    /// on by then.
+    pub fn visit(
+        &self,
+        options: &Options,
+        visitor: &mut dyn Visitor,
+    ) -> Result<Visited, DataError> {
+        self.format.visit(self.path, options, visitor)
+    }
+
+    /// The splits that [`visit`](Self::visit) would pass on, without their examples; and the classes.
+    ///
+    /// # Errors
+    /// What is wrong with the source, where it shows without the examples.
+    pub fn parts(&self, options: &Options) -> Result<(Vec<Part>, Vec<String>), DataError> {
+        struct Parts(Vec<Part>);
+        impl Visitor for Parts {
+            fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+                self.0.push(part);
+                Ok(false)
+            }
+            fn examples(&mut self, _: Batch<'_>) -> Result<(), DataError> {
+                Ok(())
+            }
+        }
+        let mut parts = Parts(Vec::new());
+        let Visited { classes, .. } = self.visit(options, &mut parts)?;
+        Ok((parts.0, classes))
+    }
+
+    /// All examples in memory. `progress` is told how many of how many are read.
+    ///
+    /// # Errors
+    /// What is wrong with the source; [`DataError::Limit`], before memory is taken.
+    pub fn open(
+        &self,
+        options: &Options,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Splits, DataError> {
+        collect::collect(self, options, progress)
+    }
+}
+
+/// Reads what lies behind a path, whatever it is, into memory.
+///
+/// # Errors
+/// As [`Source::of`] and [`Source::open`].
+pub fn open(path: &Path, options: &Options) -> Result<Splits, DataError> {
+    Source::of(path, options)?.open(options, &|_, _| ())
+}
+
+/// Passes on what [`open`] would read, some examples at a time.
+///
+/// # Errors
+/// As [`Source::of`] and [`Source::visit`].
+pub fn visit(
+    path: &Path,
+    options: &Options,
+    visitor: &mut dyn Visitor,
+) -> Result<Visited, DataError> {
+    Source::of(path, options)?.visit(options, visitor)
+}

@@ -1,0 +1,218 @@
+//! Labelled images wherever they are, and as the features of a network.
+
+use crate::preprocess::{Features, Moments};
+use crate::{
+    ContractError, DataError, ImageShape, InputContract, Normalization, Standardization, Values,
+};
+use dnn_core::{DatasetError, Examples, Real, ShuffleBlocks};
+use nalgebra::DMatrix;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+/// Labelled images, or rows of a table, in memory or in a file.
+pub trait Images: Send + Sync {
+    /// Size of every image.
+    fn shape(&self) -> ImageShape;
+    /// Class of each image.
+    fn labels(&self) -> &[u32];
+    /// Names of the classes, in the order of their indices.
+    fn classes(&self) -> &[String];
+    /// The contract under which the images are features as they are, or by which they were prepared.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] when no contract has this size.
+    fn contract(&self) -> Result<InputContract, DataError>;
+    /// Whether the values are bytes of pixels, and not other numbers.
+    fn is_bytes(&self) -> bool;
+    /// Gives the values of each image to `take`, with its place among the indices.
+    ///
+    /// # Errors
+    /// When the images cannot be read.
+    /// # Panics
+    /// When an index is not below the number of images.
+    fn each(
+        &self,
+        indices: &[usize],
+        take: &mut dyn FnMut(usize, Values<'_>),
+    ) -> Result<(), DataError>;
+    /// How the images have to be shuffled for each block of neighbours to be read once an epoch;
+    /// `None` where any order costs the same.
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        None
+    }
+    /// The file of each image, where each has its own; else nothing.
+    fn files(&self) -> &[PathBuf] {
+        &[]
+    }
+    /// Number of images, m.
+    fn len(&self) -> usize {
+        self.labels().len()
+    }
+    /// Whether there is no image.
+    fn is_empty(&self) -> bool {
+        self.labels().is_empty()
+    }
+}
+
+/// How many images are read at a time where all are.
+const AT_ONCE: usize = 256;
+
+/// Gives the values of every image to `take`, in order.
+///
+/// # Errors
+/// When the images cannot be read.
+pub(crate) fn each_of_all(
+    images: &dyn Images,
+    take: &mut dyn FnMut(usize, Values<'_>),
+) -> Result<(), DataError> {
+    for start in (0..images.len()).step_by(AT_ONCE) {
+        let some: Vec<usize> = (start..images.len().min(start + AT_ONCE)).collect();
+        images.each(&some, &mut |at, values| take(start + at, values))?;
+    }
+    Ok(())
+}
+
+/// Mean and standard deviation of the features of a training set: of each channel of images, of each
+/// feature of numbers that are none. A feature that is always the same keeps its deviation: 1.
+///
+/// # Errors
+/// When the images cannot be read, or no contract has their size.
+pub fn standardization(images: &dyn Images) -> Result<Standardization, DataError> {
+    let is_table = images.contract()?.normalization == Normalization::AsIs;
+    let shape = images.shape();
+    let n = if is_table { shape.n_bytes() } else { shape.channels };
+    let mut moments = Moments::new(n, images.len() * shape.n_bytes());
+    // Two passes, so that nothing cancels.
+    for _ in 0..2 {
+        each_of_all(images, &mut |_, values| match values {
+            Values::Bytes(bytes) if !is_table => moments.add_bytes(bytes),
+            values => moments.add(values),
+        })?;
+        moments.end_pass();
+    }
+    Ok(moments.standardization())
+}
+
+/// Images in blocks of more bytes are not read as a whole for their identity alone.
+const HASHED_BYTES: usize = 1 << 30;
+/// So many of them are.
+const HASHED_IMAGES: usize = 4096;
+
+/// What tells data that a network is trained on from others, as 64 hexadecimal digits: SHA-256 of
+/// the input contract, of labels, classes and sizes of all sets, of all their values, and of the
+/// blocks in which streamed images are shuffled.
+///
+/// Of streamed images that take more than 1 GiB, 4096 are looked at, evenly spaced.
+///
+/// # Errors
+/// When the images cannot be read.
+pub fn identity<'a>(
+    contract: &InputContract,
+    sets: impl IntoIterator<Item = &'a dyn Images>,
+) -> Result<String, DataError> {
+    let mut hash = Sha256::new();
+    hash.update(format!("{contract:?}\n"));
+    let mut bytes = Vec::new();
+    for images in sets {
+        let (shape, m) = (images.shape(), images.len());
+        hash.update(format!("{shape:?} {:?} {:?} {m}\n", images.classes(), images.blocks()));
+        for label in images.labels() {
+            hash.update(label.to_le_bytes());
+        }
+        let mut add = |_: usize, values: Values<'_>| {
+            bytes.clear();
+            values.write_le(&mut bytes);
+            hash.update(&bytes);
+        };
+        let is_large = m.saturating_mul(shape.n_bytes()) > HASHED_BYTES;
+        if images.blocks().is_some() && is_large {
+            let n = HASHED_IMAGES.min(m);
+            let some: Vec<usize> = (0..n).map(|i| i * m / n).collect();
+            images.each(&some, &mut add)?;
+        } else {
+            each_of_all(images, &mut add)?;
+        }
+    }
+    Ok(hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+}
+
+/// Images as features of a network by a contract, computed as they are read.
+pub struct FeatureExamples<F: Real, I> {
+    images: I,
+    features: Features<F>,
+}
+
+impl<F: Real, I: Images> FeatureExamples<F, I> {
+    /// Takes images that have the contract's size.
+    ///
+    /// # Errors
+    /// When the contract is not one, or has another size.
+    pub fn new(images: I, contract: &InputContract) -> Result<Self, DataError> {
+        let features = features(&images, contract)?;
+        Ok(Self { images, features })
+    }
+}
+
+/// What makes features of images by a contract.
+///
+/// # Errors
+/// When the contract is not one, or has another size.
+pub(crate) fn features<F: Real>(
+    images: &dyn Images,
+    contract: &InputContract,
+) -> Result<Features<F>, DataError> {
+    let wanted = ImageShape::of(contract);
+    if images.shape() != wanted {
+        return Err(DataError::Mismatch {
+            what: "size of the images (height×width×channels)".into(),
+            expected: wanted.to_string(),
+            got: images.shape().to_string(),
+        });
+    }
+    let own = images.contract()?.normalization;
+    if contract.normalization == Normalization::DivideBy255 && own == Normalization::AsIs {
+        return Err(DataError::Mismatch {
+            what: "features".into(),
+            expected: "bytes, or numbers from 0 to 1".into(),
+            got: "numbers below 0 or above 1".into(),
+        });
+    }
+    Features::new(contract).map_err(|error: ContractError| DataError::Mismatch {
+        what: "input contract".into(),
+        expected: "one that holds together".into(),
+        got: error.to_string(),
+    })
+}
+
+impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
+    fn n_examples(&self) -> usize {
+        self.images.len()
+    }
+    fn n_features(&self) -> usize {
+        self.images.shape().n_bytes()
+    }
+    fn labels(&self) -> &[u32] {
+        self.images.labels()
+    }
+    fn classes(&self) -> &[String] {
+        self.images.classes()
+    }
+    fn matrix(&self) -> Option<&DMatrix<F>> {
+        None
+    }
+    fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        let n = self.n_features();
+        assert_eq!(x.shape(), (n, indices.len()), "a column for each example");
+        let x = x.as_mut_slice();
+        let read = self.images.each(indices, &mut |at, image| {
+            self.features.of(image, &mut x[at * n..(at + 1) * n]);
+        });
+        read.map_err(|e| DatasetError::Read(e.into()))
+    }
+    fn is_streamed(&self) -> bool {
+        true
+    }
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        self.images.blocks()
+    }
+}

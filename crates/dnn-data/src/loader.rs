@@ -1,0 +1,720 @@
+//! From a [`DataConfig`] to what a network is trained on and judged by.
+//!
+//! A [`Loader`] does what `dnn train` and the other commands do with their data: it tells the format,
+//! reads or draws, prepares, keeps decoded images in a cache, leaves images in their file when a
+//! memory limit asks for it, and makes features.
+//!
+//! ```no_run
+//! use dnn_data::loader::{DataConfig, Hooks, Loader};
+//! let config = DataConfig { memory_limit: Some(1 << 30), ..DataConfig::of("photos") };
+//! // What training takes beside the images: here 100 MB, whatever their size and number.
+//! let beside = |_features: usize, _classes: usize, _images: usize| Ok(100 << 20);
+//! let data = Loader::new(&config, Hooks::default()).prepare::<f32>(None, &beside)?;
+//! println!("{} images, data {}", data.train.n_examples(), data.identity);
+//! # Ok::<(), dnn_data::DataError>(())
+//! ```
+
+use crate::augment::{AugmentConfig, AugmentedExamples};
+use crate::cache::{Cache, CachePolicy, Entry};
+use crate::classes::{self, listed};
+pub use crate::config::{Background, Colors, DRAWN, DataConfig, InputConfig, Size};
+use crate::convert::{self, Converted};
+use crate::folder::FolderOptions;
+use crate::format::{Options, Source};
+use crate::hdf5::{self, Hdf5Error, Stream};
+use crate::image::ImageError;
+use crate::preprocess::ContractChange;
+use crate::{
+    DataError, FeatureExamples, ImageSet, ImageShape, Images, InputContract, Names, Normalization,
+    Part, Split, SplitName, Splits, identity, standardization, synthetic,
+};
+use dnn_core::{Examples, Real};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// Folders of fewer bytes are decoded in a moment.
+const MANY_BYTES: u64 = 64 << 20;
+/// gzip's own default.
+const LEVEL: u32 = 6;
+
+/// What a loader has to say while it works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Something that was decided or done, and need not be known.
+    Note(String),
+    /// Something that may be wrong.
+    Warning(String),
+}
+
+/// What a program wants to know and decide while data are loaded.
+#[derive(Clone, Copy)]
+pub struct Hooks<'a> {
+    /// Is told how many images of how many are read.
+    pub progress: &'a dyn Fn(usize, usize),
+    /// Is told what a person should know.
+    pub say: &'a dyn Fn(Notice),
+    /// Whether to stop; asked between images.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+impl Default for Hooks<'_> {
+    fn default() -> Self {
+        Self { progress: &|_, _| (), say: &|_| (), stop: &|| false }
+    }
+}
+
+/// Tells how many bytes training takes beside the images, given their features, classes and number.
+pub type MemoryBeside<'a> =
+    &'a dyn Fn(usize, usize, usize) -> Result<usize, Box<dyn Error + Send + Sync>>;
+
+/// What a network is trained on and judged by.
+pub struct Prepared<F: Real> {
+    /// The examples to train on.
+    pub train: Box<dyn Examples<F>>,
+    /// The examples to test on.
+    pub test: Option<Box<dyn Examples<F>>>,
+    /// The examples to judge by while training.
+    pub validation: Option<Box<dyn Examples<F>>>,
+    /// How an image becomes an example.
+    pub contract: InputContract,
+    /// What tells these data from others: see [`identity`](identity()).
+    pub identity: String,
+}
+
+/// Loads the data of a configuration.
+#[derive(Clone, Copy)]
+pub struct Loader<'a> {
+    config: &'a DataConfig,
+    hooks: Hooks<'a>,
+}
+
+/// Images that stay in their files.
+struct Streams {
+    train: Stream,
+    test: Option<Stream>,
+    validation: Option<Stream>,
+}
+
+impl<'a> Loader<'a> {
+    /// Of this configuration.
+    pub fn new(config: &'a DataConfig, hooks: Hooks<'a>) -> Self {
+        Self { config, hooks }
+    }
+
+    /// Reads or draws all splits into memory, prepared as the configuration says.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration or the data.
+    pub fn splits(&self) -> Result<Splits, DataError> {
+        let mut splits = self.splits_for(None)?;
+        if let Some(input) = &self.config.input {
+            self.apply(input, &mut splits)?;
+        }
+        self.examine(&splits);
+        Ok(splits)
+    }
+
+    /// Reads or draws all splits into memory for a network: image files are prepared by its contract.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration or the data.
+    pub fn splits_for(&self, network: Option<&InputContract>) -> Result<Splits, DataError> {
+        let config = self.config;
+        config.check()?;
+        let mut splits = if config.is_drawn() {
+            let drawn = synthetic::draw(&config.drawn.clone().unwrap_or_default())?;
+            Splits::new(Some(drawn.train), Some(drawn.test))?
+        } else {
+            self.open(&config.data, config.names.as_ref(), self.folder_options(network))?
+        };
+        let test = match (&config.test, &config.test_names) {
+            (None, None) => None,
+            (path, Some(names)) => {
+                let path = path.as_ref().unwrap_or(&config.data);
+                let mut named = self.open(path, Some(names), FolderOptions::default())?;
+                named.take(SplitName::Train).map(|set| (set, path))
+            }
+            (Some(path), None) => {
+                let contract = splits.train().map(ImageSet::contract).transpose()?;
+                let order = [SplitName::Test, SplitName::Validation, SplitName::Train];
+                Some((self.one_set(path, contract.as_ref().or(network), order)?, path))
+            }
+        };
+        if let Some((images, path)) = test {
+            splits.insert(Split { name: SplitName::Test, images, path: Some(path.clone()) });
+        }
+        if let Some(path) = &config.validation {
+            let contract = splits.train().map(ImageSet::contract).transpose()?;
+            let order = [SplitName::Validation, SplitName::Test, SplitName::Train];
+            let images = self.one_set(path, contract.as_ref().or(network), order)?;
+            splits.insert(Split { name: SplitName::Validation, images, path: Some(path.clone()) });
+        }
+        if !config.class_map.is_empty() {
+            for split in splits.iter_mut() {
+                split.images = renamed(split.images.clone(), &config.class_map)?;
+            }
+        }
+        splits.unify();
+        splits.check()?;
+        Ok(splits)
+    }
+
+    /// What a network is trained on and judged by: in memory, or from files when they take more than
+    /// the configuration's limit. `augment` has the changes to the training images and their seed.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration or the data.
+    pub fn prepare<F: Real>(
+        &self,
+        augment: Option<(AugmentConfig, u64)>,
+        beside: MemoryBeside<'_>,
+    ) -> Result<Prepared<F>, DataError> {
+        if let Some(limit) = self.config.memory_limit
+            && let Some(streams) = self.streams(limit, size_of::<F>(), beside)?
+        {
+            let Streams { train, test, validation } = streams;
+            let mut contract = train.contract()?;
+            if self.input().standardize {
+                contract.standardization = Some(standardization(&train)?);
+            }
+            return self.features(
+                train,
+                test,
+                validation,
+                contract,
+                augment,
+                |images, contract| Ok(Box::new(FeatureExamples::new(images, contract)?)),
+            );
+        }
+        let mut splits = self.splits()?;
+        let Some(train) = splits.take(SplitName::Train) else { return Err(self.no_training()) };
+        let (test, validation) = (splits.take(SplitName::Test), splits.take(SplitName::Validation));
+        let contract = train.contract()?;
+        self.features(train, test, validation, contract, augment, |images, contract| {
+            Ok(Box::new(images.to_dataset::<F>(contract)?))
+        })
+    }
+
+    fn features<F: Real, I: Images + 'static>(
+        &self,
+        train: I,
+        test: Option<I>,
+        validation: Option<I>,
+        contract: InputContract,
+        augment: Option<(AugmentConfig, u64)>,
+        examples: impl Fn(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
+    ) -> Result<Prepared<F>, DataError> {
+        for judged in test.iter().chain(&validation) {
+            let own = judged.contract()?.normalization;
+            if own == Normalization::AsIs && contract.normalization != own {
+                return Err(DataError::Mismatch {
+                    what: "features to judge by".into(),
+                    expected: "bytes, or numbers from 0 to 1, as those to train on".into(),
+                    got: "numbers below 0 or above 1".into(),
+                });
+            }
+        }
+        let sets = std::iter::once(&train).chain(&validation).map(|set| set as &dyn Images);
+        let identity = identity(&contract, sets)?;
+        let test = test.map(|images| examples(images, &contract)).transpose()?;
+        let validation = validation.map(|images| examples(images, &contract)).transpose()?;
+        let train = match augment {
+            Some((config, seed)) => {
+                let augmented = AugmentedExamples::<F, I>::new(train, &contract, config, seed)?;
+                Box::new(augmented) as Box<dyn Examples<F>>
+            }
+            None => examples(train, &contract)?,
+        };
+        Ok(Prepared { train, test, validation, contract, identity })
+    }
+
+    /// Writes the images to an HDF5 file, prepared as the configuration says; `level` is gzip's.
+    ///
+    /// # Errors
+    /// What is wrong with the data, or keeps the file from being written.
+    pub fn convert(&self, out: &Path, level: u32) -> Result<Converted, DataError> {
+        let config = self.config;
+        config.check()?;
+        let options = config.options(config.names.as_ref(), self.folder_options(None));
+        let asked =
+            convert::Options { level, ..self.asked(&options, self.input().contract_change()) };
+        if config.is_drawn() {
+            let drawn = synthetic::draw(&config.drawn.clone().unwrap_or_default())?;
+            let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
+            convert::convert_splits(&splits, out, &asked)
+        } else {
+            convert::convert(&config.data, out, &asked)
+        }
+    }
+
+    fn input(&self) -> Cow<'a, InputConfig> {
+        match &self.config.input {
+            Some(input) => Cow::Borrowed(input),
+            None => Cow::Owned(InputConfig::default()),
+        }
+    }
+
+    fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
+        self.input().folder_options(network)
+    }
+
+    fn asked<'o>(&'o self, source: &'o Options, contract: ContractChange) -> convert::Options<'o> {
+        let Hooks { progress, stop, .. } = self.hooks;
+        convert::Options { source, contract, level: LEVEL, progress, stop }
+    }
+
+    fn note(&self, text: String) {
+        (self.hooks.say)(Notice::Note(text));
+    }
+
+    fn warn(&self, text: String) {
+        (self.hooks.say)(Notice::Warning(text));
+    }
+
+    fn no_training(&self) -> DataError {
+        DataError::File {
+            path: self.config.data.clone(),
+            what: "data".into(),
+            expected: "training images".into(),
+            got: "only others".into(),
+        }
+    }
+
+    /// Prepares what was read as the configuration asks for.
+    fn apply(&self, input: &InputConfig, splits: &mut Splits) -> Result<(), DataError> {
+        let change = input.contract_change();
+        for split in splits.iter_mut() {
+            let contract = change.apply(split.images.contract()?);
+            prepare(&mut split.images, contract)?;
+        }
+        let first = splits.iter().next().map(|split| standardization(&split.images));
+        if let (true, Some(found)) = (input.standardize, first) {
+            let found = Some(found?);
+            for split in splits.iter_mut() {
+                let contract = split.images.contract()?;
+                let standardization = found.clone();
+                split.images.set_contract(InputContract { standardization, ..contract });
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is unusual about classes and what was decided about numbers.
+    fn examine(&self, splits: &Splits) {
+        for note in &splits.notes {
+            self.note(note.clone());
+        }
+        let Some(train) = splits.train() else { return };
+        let (classes, counts) = (train.classes(), train.class_counts());
+        let with = counts.iter().filter(|count| **count > 0).count();
+        let empty: Vec<String> = classes
+            .iter()
+            .zip(&counts)
+            .filter(|(_, count)| **count == 0)
+            .map(|(class, _)| class.clone())
+            .collect();
+        let data = self.config.data.display();
+        if with == 1 {
+            self.warn(format!(
+                "{data}: all training images are of one class; a network learns to name it always"
+            ));
+        }
+        if !empty.is_empty() {
+            self.warn(format!(
+                "{data}: {} of {} classes have no training images: {}",
+                empty.len(),
+                classes.len(),
+                listed(&empty)
+            ));
+        }
+    }
+
+    /// What lies behind a path, in memory; by way of the cache, where one is used.
+    fn open(
+        &self,
+        path: &Path,
+        names: Option<&Names>,
+        folder: FolderOptions,
+    ) -> Result<Splits, DataError> {
+        // A link to nowhere is there, and opening it says what is wrong.
+        if !path.exists() && !path.is_symlink() {
+            return Err(DataError::NoSource {
+                path: path.into(),
+                found: "no such file or folder".into(),
+                looked_for: format!(
+                    "a folder or a file of labelled images or numbers, or `{DRAWN}`"
+                ),
+            });
+        }
+        let options = self.config.options(names, folder);
+        let source = Source::of(path, &options)?;
+        let cached = self.cached(path, &source, &options)?;
+        let splits = match cached {
+            Some(splits) => splits,
+            None => source.open(&options, self.hooks.progress)?,
+        };
+        for rejected in &splits.rejected {
+            self.warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
+        }
+        Ok(splits)
+    }
+
+    /// What a source of image files holds, by way of the cache, where one is used.
+    fn cached(
+        &self,
+        path: &Path,
+        source: &Source<'_>,
+        options: &Options,
+    ) -> Result<Option<Splits>, DataError> {
+        let policy = &self.config.cache;
+        if *policy == CachePolicy::Off || !source.has_image_files() {
+            return Ok(None);
+        }
+        let is_asked = matches!(policy, CachePolicy::In(_));
+        if !is_asked && n_bytes(&source.files(options)?) < MANY_BYTES {
+            return Ok(None);
+        }
+        let Some(folder) = policy.folder() else { return Ok(None) };
+        let asked = self.asked(options, ContractChange::default());
+        match Cache::new(&folder).open(path, &asked) {
+            Ok((splits, entry)) => {
+                if !entry.is_old {
+                    self.note(format!(
+                        "Decoded images are kept in {} (--no-cache: nowhere)",
+                        folder.display()
+                    ));
+                }
+                Ok(Some(splits))
+            }
+            // What is wrong with the images is wrong without a cache, too.
+            Err(error @ (DataError::Folder(_) | DataError::Stopped)) => Err(error),
+            Err(error) if is_asked => Err(DataError::Cache(Box::new(error))),
+            Err(error) => {
+                self.warn(format!("images are not cached: {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The first of these splits behind a path, prepared by a contract. Image files without splits
+    /// are one set.
+    fn one_set(
+        &self,
+        path: &Path,
+        contract: Option<&InputContract>,
+        order: [SplitName; 3],
+    ) -> Result<ImageSet, DataError> {
+        let whole = FolderOptions { test_share: 0.0, ..self.folder_options(contract) };
+        let mut splits = self.open(path, None, whole)?;
+        let found = order.into_iter().find_map(|name| splits.take(name));
+        let mut set = found.ok_or_else(|| none_in(path))?;
+        if let Some(contract) = contract
+            && set.is_bytes()
+            && ImageShape::of(contract) != set.shape()
+        {
+            prepare(&mut set, contract.clone())?;
+        }
+        Ok(set)
+    }
+
+    /// The images as they lie in their files, or in those of the cache, when they take more than
+    /// `limit` bytes as features of `feature_bytes` each.
+    fn streams(
+        &self,
+        limit: u64,
+        feature_bytes: usize,
+        beside: MemoryBeside<'_>,
+    ) -> Result<Option<Streams>, DataError> {
+        let config = self.config;
+        config.check()?;
+        let change = self.input().contract_change();
+        let options = config.options(config.names.as_ref(), self.folder_options(None));
+        if self.fits(limit, feature_bytes, &options, change, beside)? {
+            return Ok(None);
+        }
+        let train = self.streamed(&config.data, &options, change, &[SplitName::Train])?;
+        let train = train.ok_or_else(|| self.no_training())?;
+        let contract = train.contract()?;
+        let beside_train = |split| match &config.names {
+            Some(_) => Ok(None),
+            None => self.streamed(&config.data, &options, change, &[split]),
+        };
+        let given = |path: &Path, names: Option<&Names>, splits: &[SplitName]| {
+            let whole = FolderOptions { test_share: 0.0, ..self.folder_options(Some(&contract)) };
+            let options = config.options(names, whole);
+            let stream = self.streamed(path, &options, ContractChange::to(&contract), splits)?;
+            stream.ok_or_else(|| none_in(path)).map(Some)
+        };
+        let (train_name, test_name) = (SplitName::Train, SplitName::Test);
+        let test = match (&config.test, &config.test_names) {
+            (None, None) => beside_train(test_name)?,
+            (path, names) => {
+                let path = path.as_ref().unwrap_or(&config.data);
+                given(path, names.as_ref(), &[test_name, SplitName::Validation, train_name])?
+            }
+        };
+        let validation = match &config.validation {
+            None => beside_train(SplitName::Validation)?,
+            Some(path) => given(path, None, &[SplitName::Validation, test_name, train_name])?,
+        };
+        let all = [Some(&train), test.as_ref(), validation.as_ref()];
+        let all = || all.iter().copied().flatten();
+        let classes = classes::shared(all().map(|stream| stream.classes().to_vec()).collect())?;
+        let m = all().map(|stream| stream.len()).sum();
+        let others = test.iter().chain(&validation).map(Stream::least_memory).sum::<usize>();
+        let beside = beside(train.shape().n_bytes(), classes.len(), m)
+            .map_err(DataError::Estimate)?
+            + others;
+        let memory = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(beside);
+        if memory < train.least_memory() {
+            let least = (beside + train.least_memory()).div_ceil(1 << 20);
+            return Err(DataError::Config(format!(
+                "{}: training takes {least} MiB at least (the network, its batches and four blocks of \
+                 images), --memory-limit allows {} MiB",
+                config.data.display(),
+                limit >> 20
+            )));
+        }
+        let named = |stream: Stream| stream.with_classes(classes.clone());
+        Ok(Some(Streams {
+            train: named(train.with_memory(memory)?),
+            test: test.map(named),
+            validation: validation.map(named),
+        }))
+    }
+
+    /// Whether all images, as pixels and as features, are in memory within the limit.
+    fn fits(
+        &self,
+        limit: u64,
+        feature_bytes: usize,
+        options: &Options,
+        change: ContractChange,
+        beside: MemoryBeside<'_>,
+    ) -> Result<bool, DataError> {
+        let config = self.config;
+        let (parts, classes) = Source::of(&config.data, options)?.parts(options)?;
+        let (mut n_bytes, mut m, mut n_features) = (0_u64, 0, 0);
+        for Part { shape, n, number, .. } in parts {
+            n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
+            let each = n_features as u64 * (number.n_bytes() + feature_bytes) as u64;
+            n_bytes = n_bytes.saturating_add((n as u64).saturating_mul(each));
+            m += n;
+        }
+        // Files to judge by are not looked into: about as large as they lie there, or larger.
+        for path in config.test.iter().chain(&config.validation) {
+            let packed = path.metadata().map_or(0, |metadata| metadata.len());
+            n_bytes = n_bytes.saturating_add(packed.saturating_mul(1 + feature_bytes as u64));
+        }
+        let beside = beside(n_features, classes.len(), m).map_err(DataError::Estimate)? as u64;
+        Ok(n_bytes.saturating_add(beside) <= limit)
+    }
+
+    /// The first of these splits that lies behind a path, in its file or in one of the cache.
+    fn streamed(
+        &self,
+        path: &Path,
+        options: &Options,
+        change: ContractChange,
+        splits: &[SplitName],
+    ) -> Result<Option<Stream>, DataError> {
+        let hdf5_options = hdf5::Options::default();
+        let open = |path: &Path, names: Option<&Names>| -> Result<Option<Stream>, DataError> {
+            if let Some(names) = names {
+                return Stream::open(path, names, options.scale, &hdf5_options).map(Some);
+            }
+            for split in splits {
+                let names = hdf5::of_course(split.word());
+                match Stream::open(path, &names, options.scale, &hdf5_options) {
+                    Err(DataError::Hdf5(Hdf5Error::Missing { .. })) => {}
+                    stream => return stream.map(Some),
+                }
+            }
+            Ok(None)
+        };
+        // Images that lie in one HDF5 file as they are wanted need not be written again.
+        if Source::of(path, options)?.is_hdf5_file() {
+            let Some(stream) = open(path, options.names.as_ref())? else { return Ok(None) };
+            let contract = stream.contract()?;
+            if change.apply(contract.clone()) == contract {
+                return Ok(Some(stream));
+            }
+        }
+        let entry = self.as_hdf5(path, options, change, false)?;
+        match open(&entry, None) {
+            // Damaged: it is made anew.
+            Err(_) => open(&self.as_hdf5(path, options, change, true)?, None),
+            stream => stream,
+        }
+    }
+
+    /// What lies behind a path as an HDF5 file of the cache, prepared as asked; made `anew` or when it
+    /// is not there.
+    fn as_hdf5(
+        &self,
+        path: &Path,
+        options: &Options,
+        change: ContractChange,
+        anew: bool,
+    ) -> Result<PathBuf, DataError> {
+        let Some(folder) = self.config.cache.folder() else {
+            return Err(DataError::Config(format!(
+                "{}: with a memory limit its images are kept prepared in a cache: --cache DIR",
+                path.display()
+            )));
+        };
+        let cache = Cache::new(&folder);
+        let asked = self.asked(options, change);
+        let mut found = cache.entry(path, &asked)?;
+        if anew && found.is_old {
+            std::fs::remove_file(&found.path).map_err(crate::file::io(&found.path, "delete"))?;
+            found = cache.entry(path, &asked)?;
+        }
+        let Entry { path: entry, is_old } = found;
+        for rejected in Cache::rejected(path, &entry, options)? {
+            self.warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
+        }
+        if !is_old {
+            self.note(format!("Prepared images are kept in {}", folder.display()));
+        }
+        Ok(entry)
+    }
+}
+
+fn none_in(path: &Path) -> DataError {
+    DataError::File {
+        path: path.into(),
+        what: "data".into(),
+        expected: "images".into(),
+        got: "none".into(),
+    }
+}
+
+/// Of all files together; one that cannot be looked at has none.
+fn n_bytes(files: &[PathBuf]) -> u64 {
+    files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+/// Brings images to a contract, in their place where they have its size already.
+///
+/// # Errors
+/// When they cannot be prepared so, or would take more than 4 GiB.
+pub fn prepare(set: &mut ImageSet, contract: InputContract) -> Result<(), DataError> {
+    contract.check().map_err(ImageError::from)?;
+    let bytes = (set.len() as u64).saturating_mul(contract.n_features() as u64);
+    let limit = crate::Limits::default().max_bytes;
+    if set.shape() != ImageShape::of(&contract) && bytes > limit {
+        return Err(DataError::Mismatch {
+            what: format!("{} images of {}", set.len(), ImageShape::of(&contract)),
+            expected: format!(
+                "{limit} bytes in memory at most (--memory-limit keeps them in a file)"
+            ),
+            got: format!("{bytes} bytes"),
+        });
+    }
+    if let Cow::Owned(prepared) = set.prepared(&contract)? {
+        *set = prepared;
+    }
+    set.set_contract(contract);
+    Ok(())
+}
+
+/// Other names for the classes of a set; two that get the same name become one.
+fn renamed(set: ImageSet, names: &BTreeMap<String, String>) -> Result<ImageSet, DataError> {
+    if let Some(unknown) = names.keys().find(|name| !set.classes().contains(name)) {
+        return Err(DataError::Mismatch {
+            what: "class to rename".into(),
+            expected: listed(set.classes()),
+            got: unknown.clone(),
+        });
+    }
+    let mut classes: Vec<String> = Vec::new();
+    let mut map = Vec::new();
+    for class in set.classes() {
+        let name = names.get(class).unwrap_or(class);
+        let known = classes.iter().position(|other| other == name);
+        map.push(known.unwrap_or(classes.len()) as u32);
+        if known.is_none() {
+            classes.push(name.clone());
+        }
+    }
+    Ok(set.with_classes(classes, &map))
+}
+
+/// The same images with the classes of a network: matched by their names, whatever their order.
+///
+/// A set whose classes have no names is taken when they are no more than the network's.
+///
+/// # Errors
+/// [`DataError::Mismatch`] when a class is not one of the network's, or the network calls its classes
+/// by their indices and the images do not.
+pub fn match_classes(set: ImageSet, network: &[String]) -> Result<ImageSet, DataError> {
+    let own = set.classes();
+    if own == network {
+        return Ok(set);
+    }
+    let refuse = |got: String| {
+        Err(DataError::Mismatch {
+            what: "classes of the images".into(),
+            expected: format!("those of the network, {}", listed(network)),
+            got: format!("{got} (--class-map OWN=NETWORK'S,… says which is which)"),
+        })
+    };
+    if classes::are_numbered(own) {
+        if own.len() > network.len() {
+            return refuse(format!("{} classes", own.len()));
+        }
+        let map: Vec<u32> = (0..own.len() as u32).collect();
+        return Ok(set.with_classes(network.to_vec(), &map));
+    }
+    let place = |class: &String| network.iter().position(|other| other == class);
+    let map: Option<Vec<u32>> = own.iter().map(|c| place(c).map(|at| at as u32)).collect();
+    match map {
+        Some(map) => Ok(set.with_classes(network.to_vec(), &map)),
+        None => refuse(listed(own)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(classes: &[&str]) -> ImageSet {
+        let shape = ImageShape { height: 1, width: 1, channels: 1 };
+        let classes: Vec<String> = classes.iter().copied().map(String::from).collect();
+        let labels: Vec<u32> = (0..classes.len() as u32).collect();
+        ImageSet::new(vec![0; labels.len()], shape, labels, classes).expect("sound")
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().copied().map(String::from).collect()
+    }
+
+    #[test]
+    fn classes_are_matched_by_their_names() {
+        let network = words(&["non-cat", "cat"]);
+        let matched = |classes: &[&str]| match_classes(set(classes), &network);
+        let other_order = matched(&["cat", "non-cat"]).expect("the same");
+        assert_eq!((other_order.labels(), other_order.classes()), (&[1, 0][..], &network[..]));
+        assert_eq!(matched(&["0", "1"]).expect("no names").labels(), [0, 1]);
+        assert!(matched(&["0", "1", "2"]).is_err());
+        let error = matched(&["cats", "dogs"]).expect_err("others").to_string();
+        assert!(error.contains("got cats, dogs (--class-map"), "{error}");
+        assert!(match_classes(set(&["cat", "dog"]), &words(&["0", "1"])).is_err());
+    }
+
+    #[test]
+    fn classes_are_renamed_and_merged() {
+        let map = BTreeMap::from(
+            [("dog", "non-cat"), ("horse", "non-cat")].map(|(a, b)| (a.to_owned(), b.to_owned())),
+        );
+        let set = renamed(set(&["dog", "cat", "horse"]), &map).expect("known");
+        assert_eq!(
+            (set.labels(), set.classes()),
+            (&[0, 1, 0][..], &words(&["non-cat", "cat"])[..])
+        );
+        assert!(renamed(set, &map).is_err());
+    }
+}

@@ -1,0 +1,341 @@
+//! The model file: a network, its classes and its input contract, in safetensors.
+//!
+//! Weights are tensors `layers.N.weight` (n, n_prev) and `layers.N.bias` (n), N from 0, row-major,
+//! as other libraries name and lay them out. One metadata entry, `dnn`, holds the rest as JSON
+//! ([`Header`]); one, because the order of several would differ from run to run.
+
+use crate::contract::{ContractError, InputContract};
+use dnn_core::layer::Dense;
+use dnn_core::{Activation, Architecture, Network, NetworkError, Precision, Real};
+use nalgebra::{DMatrix, DVector};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+
+const METADATA_KEY: &str = "dnn";
+const FORMAT_VERSION: u32 = 1;
+
+/// Largest model file that is read, in bytes (4 GiB).
+pub const MAX_FILE_BYTES: u64 = 4 << 30;
+
+/// A network in one of the two precisions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyNetwork {
+    /// Single precision.
+    F32(Network<f32>),
+    /// Double precision.
+    F64(Network<f64>),
+}
+
+impl AnyNetwork {
+    /// Its shape.
+    pub fn architecture(&self) -> Architecture {
+        match self {
+            Self::F32(network) => network.architecture(),
+            Self::F64(network) => network.architecture(),
+        }
+    }
+
+    /// Its precision.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::F32(_) => Precision::F32,
+            Self::F64(_) => Precision::F64,
+        }
+    }
+}
+
+impl From<Network<f32>> for AnyNetwork {
+    fn from(network: Network<f32>) -> Self {
+        Self::F32(network)
+    }
+}
+
+impl From<Network<f64>> for AnyNetwork {
+    fn from(network: Network<f64>) -> Self {
+        Self::F64(network)
+    }
+}
+
+/// What a model file holds: everything needed to classify an image the way it was trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    network: AnyNetwork,
+    classes: Vec<String>,
+    input: InputContract,
+}
+
+/// The metadata entry `dnn` of a model file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Version of the format, 1.
+    pub format_version: u32,
+    /// What wrote the file.
+    pub producer: String,
+    /// Shape of the network.
+    pub architecture: Architecture,
+    /// Names of the classes, in the order of the outputs.
+    pub classes: Vec<String>,
+    /// How an image becomes the network's input.
+    pub input: InputContract,
+}
+
+/// Why a file is not a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// Reading or writing failed.
+    #[error("reading or writing the model failed")]
+    Io(#[from] io::Error),
+    /// The file is larger than any model this can hold.
+    #[error("more than {MAX_FILE_BYTES} bytes: not a model file")]
+    TooLarge,
+    /// Not a sound safetensors file: truncated, damaged or something else.
+    #[error("not a sound safetensors file (truncated, damaged or of another kind)")]
+    Format(#[from] SafeTensorError),
+    /// A safetensors file of another program.
+    #[error("a safetensors file without the metadata entry `{METADATA_KEY}`: not written by dnn")]
+    NoHeader,
+    /// The metadata cannot be understood.
+    #[error("the metadata entry `{METADATA_KEY}` cannot be read")]
+    Header(#[source] serde_json::Error),
+    /// Written by a newer version.
+    #[error("model format version {got}: this program reads version {FORMAT_VERSION}")]
+    Version {
+        /// The file's version.
+        got: u32,
+    },
+    /// The network's shape is impossible.
+    #[error("the network in the model is not one")]
+    Network(#[from] NetworkError),
+    /// The input contract is impossible.
+    #[error("the input contract in the model is not one")]
+    Contract(#[from] ContractError),
+    /// A tensor has the wrong shape or type, or is missing.
+    #[error("tensor `{name}`: expected {expected}, got {got}")]
+    Tensor {
+        /// Name of the tensor.
+        name: String,
+        /// What the architecture asks for.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+    /// Class names and outputs differ in number.
+    #[error("{n_names} class names for a network of {n_classes} classes")]
+    Classes {
+        /// Names given.
+        n_names: usize,
+        /// Classes of the network.
+        n_classes: usize,
+    },
+    /// A class has no name, or the name of another: answers could not be told apart.
+    #[error("class {index} is called {name:?}: each class needs a name of its own")]
+    ClassName {
+        /// Index of the offending class.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
+    /// The input contract and the network's input differ in size.
+    #[error("the input contract gives {contract} features, but the network takes {network}")]
+    Input {
+        /// Features by the contract.
+        contract: usize,
+        /// n₀ of the network.
+        network: usize,
+    },
+    /// A weight is NaN or infinite.
+    #[error("a weight or bias of the network is not a finite number")]
+    NotFinite,
+}
+
+impl Model {
+    /// Checks and takes the parts.
+    ///
+    /// # Errors
+    /// [`ModelError::Classes`], [`ModelError::ClassName`], [`ModelError::Input`],
+    /// [`ModelError::Contract`] when they do not fit each other, [`ModelError::NotFinite`] when a weight is not a number.
+    pub fn new(
+        network: impl Into<AnyNetwork>,
+        classes: Vec<String>,
+        input: InputContract,
+    ) -> Result<Self, ModelError> {
+        let network = network.into();
+        input.check()?;
+        let (n_features, n_classes, finite) = match &network {
+            AnyNetwork::F32(n) => (n.n_features(), n.n_classes(), n.is_finite()),
+            AnyNetwork::F64(n) => (n.n_features(), n.n_classes(), n.is_finite()),
+        };
+        if classes.len() != n_classes {
+            return Err(ModelError::Classes { n_names: classes.len(), n_classes });
+        }
+        for (index, name) in classes.iter().enumerate() {
+            if name.is_empty() || classes[..index].contains(name) {
+                return Err(ModelError::ClassName { index, name: name.clone() });
+            }
+        }
+        if input.n_features() != n_features {
+            let contract = input.n_features();
+            return Err(ModelError::Input { contract, network: n_features });
+        }
+        if !finite {
+            return Err(ModelError::NotFinite);
+        }
+        Ok(Self { network, classes, input })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &AnyNetwork {
+        &self.network
+    }
+
+    /// Names of the classes, in the order of the outputs.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// How an image becomes the network's input.
+    pub fn input(&self) -> &InputContract {
+        &self.input
+    }
+
+    /// Writes the model; the same model gives the same bytes.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`].
+    pub fn write(&self, mut to: impl Write) -> Result<(), ModelError> {
+        let header = Header {
+            format_version: FORMAT_VERSION,
+            producer: concat!("dnn ", env!("CARGO_PKG_VERSION")).into(),
+            architecture: self.network.architecture(),
+            classes: self.classes.clone(),
+            input: self.input.clone(),
+        };
+        let header = serde_json::to_string(&header).map_err(ModelError::Header)?;
+        let tensors = match &self.network {
+            AnyNetwork::F32(network) => tensors(network, |v, out| out.extend(v.to_le_bytes())),
+            AnyNetwork::F64(network) => tensors(network, |v, out| out.extend(v.to_le_bytes())),
+        };
+        let dtype = dtype(self.network.precision());
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| {
+                Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?))
+            })
+            .collect::<Result<Vec<_>, SafeTensorError>>()?;
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), header)]);
+        to.write_all(&safetensors::serialize(views, Some(metadata))?)?;
+        Ok(())
+    }
+
+    /// Reads a model and checks all of it; nothing is trusted.
+    ///
+    /// # Errors
+    /// Each variant of [`ModelError`].
+    pub fn read(from: impl Read) -> Result<Self, ModelError> {
+        let mut bytes = Vec::new();
+        from.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(ModelError::TooLarge);
+        }
+        let (_, metadata) = SafeTensors::read_metadata(&bytes)?;
+        let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
+        let header = parse_header(entry.ok_or(ModelError::NoHeader)?)?;
+        let file = SafeTensors::deserialize(&bytes)?;
+        let first = file.tensor("layers.0.weight").map(|tensor| tensor.dtype());
+        let network = match first {
+            Ok(Dtype::F32) => AnyNetwork::F32(network(&file, &header.architecture, |bytes| {
+                f32::from_le_bytes(bytes.try_into().expect("4 bytes each"))
+            })?),
+            // Anything else is refused, tensor by tensor, by its type.
+            _ => AnyNetwork::F64(network(&file, &header.architecture, |bytes| {
+                f64::from_le_bytes(bytes.try_into().expect("8 bytes each"))
+            })?),
+        };
+        Self::new(network, header.classes, header.input)
+    }
+}
+
+fn parse_header(json: &str) -> Result<Header, ModelError> {
+    /// A newer format may have other fields, so its version is looked at first.
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let version: Version = serde_json::from_str(json).map_err(ModelError::Header)?;
+    if version.format_version != FORMAT_VERSION {
+        return Err(ModelError::Version { got: version.format_version });
+    }
+    serde_json::from_str(json).map_err(ModelError::Header)
+}
+
+fn dtype(precision: Precision) -> Dtype {
+    match precision {
+        Precision::F32 => Dtype::F32,
+        Precision::F64 => Dtype::F64,
+    }
+}
+
+/// Name, shape and row-major little-endian bytes of every tensor.
+fn tensors<F: Real>(
+    network: &Network<F>,
+    push: impl Fn(F, &mut Vec<u8>),
+) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+    let mut tensors = Vec::new();
+    for (l, layer) in network.layers().iter().enumerate() {
+        let mut bytes = Vec::with_capacity(layer.weights().len() * size_of::<F>());
+        for row in layer.weights().row_iter() {
+            row.iter().for_each(|&v| push(v, &mut bytes));
+        }
+        tensors.push((format!("layers.{l}.weight"), vec![layer.n(), layer.n_prev()], bytes));
+        let mut bytes = Vec::with_capacity(layer.bias().len() * size_of::<F>());
+        layer.bias().iter().for_each(|&v| push(v, &mut bytes));
+        tensors.push((format!("layers.{l}.bias"), vec![layer.n()], bytes));
+    }
+    tensors
+}
+
+/// The network of this shape from the file's tensors, which must be exactly its own.
+fn network<F: Real>(
+    file: &SafeTensors<'_>,
+    architecture: &Architecture,
+    value: impl Fn(&[u8]) -> F,
+) -> Result<Network<F>, ModelError> {
+    architecture.check()?;
+    let tensor = |name: &str, shape: &[usize]| {
+        let want = dtype(F::PRECISION);
+        let refuse = |got: String| ModelError::Tensor {
+            name: name.to_owned(),
+            expected: format!("{want:?} of shape {shape:?}"),
+            got,
+        };
+        let tensor = file.tensor(name).map_err(|_| refuse("no such tensor".into()))?;
+        if tensor.dtype() != want || tensor.shape() != shape {
+            return Err(refuse(format!("{:?} of shape {:?}", tensor.dtype(), tensor.shape())));
+        }
+        Ok(tensor.data().chunks_exact(size_of::<F>()).map(&value))
+    };
+    let hidden = architecture.activations.iter().copied();
+    let mut layers = Vec::new();
+    for (l, (pair, activation)) in
+        architecture.layer_dims.windows(2).zip(hidden.chain([Activation::Identity])).enumerate()
+    {
+        let (n_prev, n) = (pair[0], pair[1]);
+        let w = tensor(&format!("layers.{l}.weight"), &[n, n_prev])?;
+        let w = DMatrix::from_row_iterator(n, n_prev, w);
+        let b = DVector::from_iterator(n, tensor(&format!("layers.{l}.bias"), &[n])?);
+        layers.push(Dense::new(w, b, activation)?);
+    }
+    if file.len() != 2 * layers.len() {
+        return Err(ModelError::Tensor {
+            name: "(all)".into(),
+            expected: format!("{} tensors for {} layers", 2 * layers.len(), layers.len()),
+            got: format!("{} tensors", file.len()),
+        });
+    }
+    Ok(Network::new(layers, architecture.output)?)
+}

@@ -1,0 +1,251 @@
+//! Numbers of examples, whatever their type: bytes of pixels, or numbers in the precision of their
+//! source.
+
+use crate::{DataError, Normalization};
+use std::ops::Range;
+
+/// The type of the numbers that examples are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Number {
+    /// A byte of a pixel, 0 to 255.
+    Byte,
+    /// A number in single precision.
+    F32,
+    /// A number in double precision.
+    F64,
+}
+
+impl Number {
+    /// Bytes of one number.
+    pub fn n_bytes(self) -> usize {
+        match self {
+            Self::Byte => 1,
+            Self::F32 => size_of::<f32>(),
+            Self::F64 => size_of::<f64>(),
+        }
+    }
+}
+
+/// Borrowed numbers of some examples, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Values<'a> {
+    /// Bytes of pixels.
+    Bytes(&'a [u8]),
+    /// Numbers in single precision.
+    F32(&'a [f32]),
+    /// Numbers in double precision.
+    F64(&'a [f64]),
+}
+
+/// The same expression for the slice or vector of each type of number.
+macro_rules! each {
+    ($values:expr, $kind:ident($all:ident) => $do:expr) => {
+        match $values {
+            $kind::Bytes($all) => $do,
+            $kind::F32($all) => $do,
+            $kind::F64($all) => $do,
+        }
+    };
+}
+
+impl<'a> Values<'a> {
+    /// How many numbers there are.
+    pub fn len(&self) -> usize {
+        each!(self, Self(all) => all.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The type of the numbers.
+    pub fn number(&self) -> Number {
+        match self {
+            Self::Bytes(_) => Number::Byte,
+            Self::F32(_) => Number::F32,
+            Self::F64(_) => Number::F64,
+        }
+    }
+
+    /// Some of the numbers.
+    ///
+    /// # Panics
+    /// When the range reaches beyond the last number.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Values<'a> {
+        match self {
+            Self::Bytes(all) => Values::Bytes(&all[range]),
+            Self::F32(all) => Values::F32(&all[range]),
+            Self::F64(all) => Values::F64(&all[range]),
+        }
+    }
+
+    /// The bytes, when these are bytes of pixels.
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
+    }
+
+    /// Gives each number to `take`, in order.
+    pub fn for_each(&self, mut take: impl FnMut(f64)) {
+        each!(self, Self(all) => all.iter().for_each(|&value| take(f64::from(value))));
+    }
+
+    /// The numbers in double precision.
+    pub fn to_f64(&self) -> Vec<f64> {
+        each!(self, Self(all) => all.iter().map(|&value| f64::from(value)).collect())
+    }
+
+    /// Appends the numbers as they lie in a file of little-endian numbers.
+    pub(crate) fn write_le(&self, out: &mut Vec<u8>) {
+        each!(self, Self(all) => all.iter().for_each(|value| out.extend(value.to_le_bytes())));
+    }
+
+    /// As bytes, when each number is a whole one from 0 to 255.
+    pub(crate) fn to_bytes(self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(self.len());
+        let mut all = true;
+        self.for_each(|v| {
+            all &= (0.0..=255.0).contains(&v) && v.fract() == 0.0;
+            bytes.push(v as u8);
+        });
+        all.then_some(bytes)
+    }
+}
+
+/// Owned numbers of examples, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Buffer {
+    /// Bytes of pixels.
+    Bytes(Vec<u8>),
+    /// Numbers in single precision.
+    F32(Vec<f32>),
+    /// Numbers in double precision.
+    F64(Vec<f64>),
+}
+
+impl Buffer {
+    /// An empty buffer with room for `n` numbers.
+    pub fn with_capacity(number: Number, n: usize) -> Self {
+        match number {
+            Number::Byte => Self::Bytes(Vec::with_capacity(n)),
+            Number::F32 => Self::F32(Vec::with_capacity(n)),
+            Number::F64 => Self::F64(Vec::with_capacity(n)),
+        }
+    }
+
+    /// All numbers.
+    pub fn values(&self) -> Values<'_> {
+        match self {
+            Self::Bytes(all) => Values::Bytes(all),
+            Self::F32(all) => Values::F32(all),
+            Self::F64(all) => Values::F64(all),
+        }
+    }
+
+    /// Empties the buffer and keeps its memory.
+    pub fn clear(&mut self) {
+        each!(self, Self(all) => all.clear());
+    }
+
+    /// Appends numbers of the buffer's own type.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] when they are of another type.
+    pub fn extend(&mut self, values: Values<'_>) -> Result<(), DataError> {
+        match (self, values) {
+            (Self::Bytes(all), Values::Bytes(more)) => all.extend_from_slice(more),
+            (Self::F32(all), Values::F32(more)) => all.extend_from_slice(more),
+            (Self::F64(all), Values::F64(more)) => all.extend_from_slice(more),
+            (own, more) => {
+                return Err(DataError::Mismatch {
+                    what: "type of the numbers".into(),
+                    expected: format!("{:?}, as those before", own.values().number()),
+                    got: format!("{:?}", more.number()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Least and greatest of some numbers, and whether all are whole: what tells bytes of pixels from
+/// shares of one, and from other numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NumberRange {
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+    whole: bool,
+}
+
+impl Default for NumberRange {
+    fn default() -> Self {
+        Self { least: f64::INFINITY, most: f64::NEG_INFINITY, whole: true }
+    }
+}
+
+impl NumberRange {
+    /// Looks at the numbers of examples of `n` each, the first of which is example `first`.
+    ///
+    /// # Errors
+    /// [`DataError::Mismatch`] at a number that is not finite.
+    pub(crate) fn add(
+        &mut self,
+        values: Values<'_>,
+        first: usize,
+        n: usize,
+    ) -> Result<(), DataError> {
+        let mut at = 0;
+        let mut bad = None;
+        values.for_each(|value| {
+            if !value.is_finite() && bad.is_none() {
+                bad = Some((at, value));
+            }
+            self.least = self.least.min(value);
+            self.most = self.most.max(value);
+            self.whole &= value.fract() == 0.0;
+            at += 1;
+        });
+        match bad {
+            None => Ok(()),
+            Some((at, value)) => Err(DataError::Mismatch {
+                what: format!("feature {} of example {}", at % n.max(1), first + at / n.max(1)),
+                expected: "a finite number".into(),
+                got: value.to_string(),
+            }),
+        }
+    }
+
+    /// Whether these are whole numbers from 0 to 255 that reach beyond 1.
+    pub(crate) fn is_bytes(&self) -> bool {
+        self.whole && self.least >= 0.0 && (2.0..=255.0).contains(&self.most)
+    }
+
+    /// Whether all are from 0 to 1.
+    pub(crate) fn is_share(&self) -> bool {
+        self.least >= 0.0 && self.most <= 1.0
+    }
+
+    /// How numbers in this range that are no bytes become features.
+    pub(crate) fn normalization(&self) -> Normalization {
+        if self.is_share() { Normalization::DivideBy255 } else { Normalization::AsIs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_keeps_the_type_of_its_numbers() {
+        let mut buffer = Buffer::with_capacity(Number::F64, 2);
+        buffer.extend(Values::F64(&[0.1, 2.0])).expect("of its type");
+        assert!(buffer.extend(Values::F32(&[0.1])).is_err());
+        assert_eq!(buffer.values().slice(0..1), Values::F64(&[0.1]));
+        assert_eq!(Values::F32(&[3.0, 255.0]).to_bytes(), Some(vec![3, 255]));
+        assert_eq!(Values::F32(&[3.5]).to_bytes(), None);
+        let mut bytes = Vec::new();
+        Values::F32(&[1.0]).write_le(&mut bytes);
+        assert_eq!(bytes, 1.0_f32.to_le_bytes());
+    }
+}

@@ -1,0 +1,148 @@
+//! Damaged and foreign model files are refused with the reason, never trusted.
+#![allow(clippy::unwrap_used)] // tests
+
+use dnn_core::rng::{Generator, RngKind};
+use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
+use dnn_data::{AnyNetwork, InputContract, Model, ModelError};
+use proptest::prelude::*;
+
+fn model() -> Model {
+    let input = InputContract::rgb(2, 2).unwrap();
+    let shape = Architecture::new(vec![12, 3, 1], Activation::Relu, OutputActivation::Sigmoid);
+    let mut rng = Generator::new(RngKind::Numpy, 1).unwrap();
+    let network = Network::<f64>::initialize(&shape, Init::Lecun, &mut rng).unwrap();
+    Model::new(network, vec!["non-cat".into(), "cat".into()], input).unwrap()
+}
+
+fn bytes() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    model().write(&mut bytes).unwrap();
+    bytes
+}
+
+/// The file with a piece of its JSON header replaced by one of the same length.
+fn with(from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = bytes();
+    let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    bytes
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    Model::read(bytes).unwrap_err().to_string()
+}
+
+#[test]
+fn other_libraries_find_their_usual_tensors() {
+    let bytes = bytes();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut names = file.names();
+    names.sort_unstable();
+    assert_eq!(names, ["layers.0.bias", "layers.0.weight", "layers.1.bias", "layers.1.weight"]);
+    let w = file.tensor("layers.0.weight").unwrap();
+    assert_eq!(w.shape(), [3, 12]);
+    // Row-major: the second number is W[0][1]. np.random.seed(1); np.random.randn(3,12)/np.sqrt(12)
+    let second = f64::from_le_bytes(w.data()[8..16].try_into().unwrap());
+    assert!((second - -0.611_756_413_650_075_4 / 12_f64.sqrt()).abs() < 1e-15);
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bytes = bytes();
+    for n in 0..bytes.len() {
+        assert!(Model::read(&bytes[..n]).is_err(), "{n} of {} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn refusals_say_what_was_expected_and_what_came() {
+    assert_eq!(
+        refusal(&with("\\\"format_version\\\":1", "\\\"format_version\\\":7")),
+        "model format version 7: this program reads version 1"
+    );
+    assert_eq!(
+        refusal(&with("[12,3,1]", "[12,4,1]")),
+        "tensor `layers.0.weight`: expected F64 of shape [4, 12], got F64 of shape [3, 12]"
+    );
+    assert_eq!(
+        refusal(&with("\\\"width\\\":2", "\\\"width\\\":3")),
+        "the input contract gives 18 features, but the network takes 12"
+    );
+    assert_eq!(
+        refusal(&with("\"dnn\"", "\"ddn\"")),
+        "a safetensors file without the metadata entry `dnn`: not written by dnn"
+    );
+    assert!(matches!(Model::read(&b"<!DOCTYPE html><html>"[..]), Err(ModelError::Format(_))));
+
+    let mut not_finite = bytes();
+    let n = not_finite.len();
+    not_finite[n - 8..].copy_from_slice(&f64::NAN.to_le_bytes());
+    assert!(matches!(Model::read(&not_finite[..]), Err(ModelError::NotFinite)));
+}
+
+#[test]
+fn damage_anywhere_never_panics() {
+    let bytes = bytes();
+    let mut rng = Generator::new(RngKind::Modern, 1).unwrap();
+    let mut below = |n: usize| (rng.uniform() * n as f64) as usize;
+    for _ in 0..2_000 {
+        let mut damaged = bytes.clone();
+        for _ in 0..=below(4) {
+            // Most of the structure is in the header, so most of the damage is too.
+            let at = if below(4) == 0 { below(bytes.len()) } else { below(600) };
+            damaged[at] = below(256) as u8;
+        }
+        let _ = Model::read(&damaged[..]);
+    }
+}
+
+fn hidden() -> impl Strategy<Value = Vec<(usize, Activation)>> {
+    prop::collection::vec((1..7_usize, prop::sample::select(&Activation::ALL[..])), 0..4)
+}
+
+proptest! {
+    #[test]
+    fn a_model_survives_its_file(
+        (height, width) in (1..4_u32, 1..4_u32), hidden in hidden(), seed in any::<u64>(), single in any::<bool>(),
+    ) {
+        let input = InputContract::rgb(width, height).unwrap();
+        let architecture = Architecture {
+            layer_dims: std::iter::once(input.n_features())
+                .chain(hidden.iter().map(|(n, _)| *n))
+                .chain([3])
+                .collect(),
+            activations: hidden.iter().map(|(_, activation)| *activation).collect(),
+            output: OutputActivation::Softmax,
+        };
+        let classes = vec!["a".to_owned(), "ü".into(), " ".into()];
+        let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
+        let model = if single {
+            let network = Network::<f32>::initialize(&architecture, Init::He, &mut rng).unwrap();
+            Model::new(network, classes, input).unwrap()
+        } else {
+            let network = Network::<f64>::initialize(&architecture, Init::He, &mut rng).unwrap();
+            Model::new(network, classes, input).unwrap()
+        };
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        model.write(&mut first).unwrap();
+        model.write(&mut second).unwrap();
+        prop_assert_eq!(&first, &second);
+        prop_assert_eq!(Model::read(&first[..]).unwrap(), model);
+    }
+}
+
+#[test]
+fn classes_that_cannot_be_told_apart_are_refused() {
+    let named = |names: [&str; 2]| {
+        let network = match model().network() {
+            AnyNetwork::F64(network) => network.clone(),
+            AnyNetwork::F32(_) => unreachable!("made in double precision"),
+        };
+        let input = InputContract::rgb(2, 2).unwrap();
+        Model::new(network, names.map(String::from).to_vec(), input).map(|_| ())
+    };
+    assert!(named(["cat", "dog"]).is_ok());
+    assert!(matches!(named(["cat", "cat"]), Err(ModelError::ClassName { index: 1, .. })));
+    assert!(matches!(named(["", "cat"]), Err(ModelError::ClassName { index: 0, .. })));
+}

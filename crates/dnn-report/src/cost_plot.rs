@@ -1,0 +1,299 @@
+//! The cost over the iterations, as the course draws it.
+
+use crate::axis::{Axis, drawable};
+use crate::chart::{Anchor, Chart, Drawing, colour};
+use crate::fonts;
+
+const WIDTH: f32 = 800.0;
+const HEIGHT: f32 = 500.0;
+const MARGIN: f32 = 20.0;
+const TITLE_EM: f32 = 17.0;
+const TEXT_EM: f32 = 13.0;
+const TICK_EM: f32 = 12.0;
+const LINE_WIDTH: f32 = 2.0;
+const TICK_LENGTH: f32 = 4.0;
+/// From the middle of a line of text to its baseline, in em.
+const MIDDLE: f32 = 0.36;
+
+/// A cost over the iterations.
+#[derive(Debug, Clone, Copy)]
+pub struct Series<'a> {
+    /// The name of the curve, shown in the legend of a plot of several.
+    pub name: &'a str,
+    /// Iteration and cost, by rising iteration. A cost that is not finite leaves a gap.
+    pub points: &'a [(usize, f64)],
+}
+
+/// Draws one or more costs over the same iterations, 800 by 500 pixels.
+///
+/// The title is the course's, "Learning rate = 0.0075"; the subtitle is a second, smaller line, the
+/// layer sizes for example. Either may be empty.
+pub fn cost_plot(title: &str, subtitle: &str, series: &[Series<'_>]) -> Chart {
+    let mut drawing = Drawing::new(WIDTH as u32, HEIGHT as u32);
+    let mut top = MARGIN - 6.0;
+    for (line, em, ink) in [(title, TITLE_EM, colour::INK), (subtitle, TEXT_EM, colour::SOFT)] {
+        let line = fonts::shorten(line, em, WIDTH - 2.0 * MARGIN);
+        if !line.trim().is_empty() {
+            let baseline = top + em * (0.7 + MIDDLE);
+            drawing.text(&line, (WIDTH / 2.0, baseline), Anchor::Middle, em, ink);
+            top += em * 1.45;
+        }
+    }
+    if series.len() > 1 {
+        top += 4.0;
+        draw_legend(&mut drawing, series, top + TEXT_EM * 0.7);
+        top += TEXT_EM * 1.4;
+    }
+    top += 12.0;
+
+    let all = || series.iter().flat_map(|series| series.points);
+    let costs = || all().filter_map(|(_, cost)| drawable(*cost));
+    let y = Axis::of_costs(costs(), (HEIGHT / 70.0) as usize);
+    let x = Axis::of_iterations(all().map(|(iteration, _)| *iteration), (WIDTH / 100.0) as usize);
+    let labels: Vec<_> = y.ticks.iter().map(|tick| (*tick, y.label(*tick))).collect();
+    let widest = labels.iter().map(|(_, label)| fonts::width(label, TICK_EM)).fold(0.0, f32::max);
+
+    let left = (MARGIN + TEXT_EM + 10.0 + widest + TICK_LENGTH + 4.0).round();
+    let (right, bottom) = (WIDTH - MARGIN - 4.0, HEIGHT - MARGIN - 2.2 * TEXT_EM - TICK_EM);
+    let bottom = bottom.round();
+    for (tick, label) in labels {
+        // On the middle of a pixel a thin line is sharp.
+        let at = y.place(tick, bottom, top).floor() + 0.5;
+        drawing.line(&[(left, at), (right, at)], colour::GRID, 1.0);
+        drawing.line(&[(left - TICK_LENGTH, at), (left, at)], colour::AXIS, 1.0);
+        let place = (left - TICK_LENGTH - 4.0, at + MIDDLE * TICK_EM);
+        drawing.text(&label, place, Anchor::End, TICK_EM, colour::SOFT);
+    }
+    for tick in &x.ticks {
+        let at = x.place(*tick, left, right).floor() + 0.5;
+        drawing.line(&[(at, bottom), (at, bottom + TICK_LENGTH)], colour::AXIS, 1.0);
+        let place = (at, bottom + TICK_LENGTH + 1.2 * TICK_EM);
+        drawing.text(&x.label(*tick), place, Anchor::Middle, TICK_EM, colour::SOFT);
+    }
+    let corner = (left + 0.5, bottom + 0.5);
+    drawing.line(&[(corner.0, top), corner, (right, corner.1)], colour::AXIS, 1.0);
+    let middle = (f32::midpoint(left, right), f32::midpoint(top, bottom));
+    drawing.text("iterations", (middle.0, HEIGHT - MARGIN), Anchor::Middle, TEXT_EM, colour::INK);
+    drawing.text_upwards("cost", (MARGIN + 0.8 * TEXT_EM, middle.1), TEXT_EM, colour::INK);
+
+    for (series, ink) in series.iter().zip(colour::SERIES.iter().cycle()) {
+        // Two columns a pixel are all that a picture can show.
+        for line in lines(series.points, 2 * WIDTH as usize) {
+            let place =
+                |(at, cost): &(f64, f64)| (x.place(*at, left, right), y.place(*cost, bottom, top));
+            match &line.iter().map(place).collect::<Vec<_>>()[..] {
+                [alone] => drawing.disc(*alone, 3.0, ink),
+                line => drawing.line(line, ink, LINE_WIDTH),
+            }
+        }
+    }
+    if costs().next().is_none() {
+        drawing.text("no finite cost", middle, Anchor::Middle, TEXT_EM, colour::SOFT);
+    }
+    drawing.finish(title, &description(series))
+}
+
+/// What a screen reader says of the curves.
+fn description(series: &[Series<'_>]) -> String {
+    let curves = series.iter().map(|Series { name, points }| match points {
+        [] => format!("{name}: no points"),
+        [first, .., last] => format!(
+            "{name}: from {:.4e} at iteration {} to {:.4e} at iteration {}",
+            first.1, first.0, last.1, last.0
+        ),
+        [(iteration, cost)] => format!("{name}: {cost:.4e} at iteration {iteration}"),
+    });
+    format!("The cost over the iterations. {}.", curves.collect::<Vec<_>>().join("; "))
+}
+
+/// A centred line of a sample and the name of each series.
+fn draw_legend(drawing: &mut Drawing, series: &[Series<'_>], middle: f32) {
+    const SAMPLE: f32 = 22.0;
+    const GAP: f32 = 7.0;
+    const BETWEEN: f32 = 26.0;
+    let n = series.len() as f32;
+    let room = (WIDTH - 2.0 * MARGIN - BETWEEN * (n - 1.0)) / n - SAMPLE - GAP;
+    let names: Vec<String> =
+        series.iter().map(|series| fonts::shorten(series.name, TEXT_EM, room)).collect();
+    let widths: Vec<f32> = names.iter().map(|name| fonts::width(name, TEXT_EM)).collect();
+    let total = widths.iter().sum::<f32>() + n * (SAMPLE + GAP) + (n - 1.0) * BETWEEN;
+    let mut left = (WIDTH - total) / 2.0;
+    for ((name, width), ink) in names.iter().zip(widths).zip(colour::SERIES.iter().cycle()) {
+        drawing.line(&[(left, middle), (left + SAMPLE, middle)], ink, LINE_WIDTH);
+        left += SAMPLE + GAP;
+        let place = (left, middle + MIDDLE * TEXT_EM);
+        drawing.text(name, place, Anchor::Start, TEXT_EM, colour::INK);
+        left += width + BETWEEN;
+    }
+}
+
+/// The points as lines without gaps, each thinned to what `n_columns` columns can show: the first,
+/// lowest, highest and last point of a column keep every spike.
+fn lines(points: &[(usize, f64)], n_columns: usize) -> Vec<Vec<(f64, f64)>> {
+    let shown =
+        |(iteration, cost): &(usize, f64)| drawable(*cost).map(|cost| (*iteration as f64, cost));
+    let whole = points.split(|(_, cost)| drawable(*cost).is_none());
+    let whole = whole.map(|run| run.iter().filter_map(shown).collect::<Vec<_>>());
+    let (first, last) = match points {
+        [first, .., last] => (first.0 as f64, last.0 as f64),
+        _ => (0.0, 0.0),
+    };
+    let per_column = ((last - first) / n_columns.max(1) as f64).max(f64::MIN_POSITIVE);
+    let column = |point: &(f64, f64)| ((point.0 - first) / per_column) as usize;
+    let thin = |line: Vec<(f64, f64)>| {
+        if line.len() <= 4 * n_columns {
+            return line;
+        }
+        let mut kept = Vec::new();
+        for part in line.chunk_by(|a, b| column(a) == column(b)) {
+            let by_cost = |a: &usize, b: &usize| part[*a].1.total_cmp(&part[*b].1);
+            let lowest = (0..part.len()).min_by(by_cost).unwrap_or(0);
+            let highest = (0..part.len()).max_by(by_cost).unwrap_or(0);
+            let mut marks = [0, lowest.min(highest), lowest.max(highest), part.len() - 1].to_vec();
+            marks.dedup();
+            kept.extend(marks.into_iter().map(|i| part[i]));
+        }
+        kept
+    };
+    whole.filter(|line| !line.is_empty()).map(thin).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::decoded;
+    use roxmltree::Document;
+
+    /// Every fifth of the costs of the course's deep network, to three digits.
+    const COSTS: [(usize, f64); 5] =
+        [(0, 0.772), (500, 0.540), (1000, 0.315), (1500, 0.161), (2000, 0.114)];
+
+    fn texts(svg: &str) -> Vec<String> {
+        let document = Document::parse(svg).expect("XML");
+        let texts = document.descendants().filter(|node| node.has_tag_name("text"));
+        texts.filter_map(|node| node.text().map(str::to_owned)).collect()
+    }
+
+    /// The points of the first line in the colour.
+    fn line_in(svg: &str, colour: &str) -> Vec<(f64, f64)> {
+        let document = Document::parse(svg).expect("XML");
+        let line = document
+            .descendants()
+            .find(|node| node.has_tag_name("polyline") && node.attribute("stroke") == Some(colour));
+        let points = line.and_then(|line| line.attribute("points")).expect("a line");
+        let number = |text: &str| text.parse::<f64>().expect("a number");
+        let pair = |text: &str| text.split_once(',').map(|(x, y)| (number(x), number(y)));
+        points.split(' ').map(|text| pair(text).expect("x,y")).collect()
+    }
+
+    #[test]
+    fn the_svg_says_what_the_course_says() {
+        let series = [Series { name: "train", points: &COSTS }];
+        let chart = cost_plot("Learning rate = 0.0075", "12288-20-7-5-1", &series);
+        assert_eq!(chart.size(), (800, 500));
+        let said = texts(chart.svg());
+        let expected =
+            ["Learning rate = 0.0075", "12288-20-7-5-1", "iterations", "cost", "1500", "0.8"];
+        for line in expected {
+            assert!(said.iter().any(|text| text == line), "{line} is not in {said:?}");
+        }
+        assert!(!said.contains(&"train".into()), "one series needs no legend");
+        let described = "train: from 7.7200e-1 at iteration 0 to 1.1400e-1 at iteration 2000.";
+        assert!(chart.svg().contains(described), "{}", chart.svg());
+    }
+
+    #[test]
+    fn png_and_svg_show_the_same_curve_in_the_right_place() {
+        let series = [Series { name: "train", points: &COSTS }];
+        let chart = cost_plot("Learning rate = 0.0075", "12288-20-7-5-1", &series);
+        let image = decoded(&chart, 2);
+        assert_eq!(image.dimensions(), (1600, 1000));
+        assert_eq!(image.get_pixel(0, 0).0, [255; 3]);
+        let points = line_in(chart.svg(), colour::SERIES[0]);
+        assert_eq!(points.len(), COSTS.len());
+        for (x, y) in &points {
+            let pixel = image.get_pixel((2.0 * x) as u32, (2.0 * y) as u32);
+            assert_eq!(pixel.0, [0x00, 0x72, 0xb2], "at {x}, {y}");
+        }
+        // The points keep the proportions of the numbers.
+        let (first, last) = (points[0], points[4]);
+        for ((x, y), (iteration, cost)) in points.iter().zip(COSTS) {
+            let across = (x - first.0) / (last.0 - first.0);
+            let down = (y - first.1) / (last.1 - first.1);
+            assert!((across - iteration as f64 / 2000.0).abs() < 1e-3);
+            assert!((down - (0.772 - cost) / (0.772 - 0.114)).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn every_series_has_its_colour_and_its_name() {
+        let lower = COSTS.map(|(iteration, cost)| (iteration, cost / 2.0));
+        let series =
+            [Series { name: "deep", points: &COSTS }, Series { name: "two-layer", points: &lower }];
+        let chart = cost_plot("costs", "", &series);
+        let said = texts(chart.svg());
+        for (series, ink) in series.iter().zip(colour::SERIES) {
+            assert!(said.iter().any(|text| text == series.name), "{said:?}");
+            // The sample of the legend, then the curve.
+            assert_eq!(chart.svg().matches(&format!("stroke=\"{ink}\"")).count(), 2);
+        }
+    }
+
+    #[test]
+    fn long_names_stay_inside_the_picture() {
+        let name = "猫 a very long name ".repeat(30);
+        let series = [Series { name: &name, points: &COSTS }; 4];
+        let chart = cost_plot(&name, &name, &series);
+        let document = Document::parse(chart.svg()).expect("XML");
+        let mut shortened = 0;
+        for node in document.descendants().filter(|node| node.has_tag_name("text")) {
+            let em = node.attribute("font-size").and_then(|em| em.parse().ok()).expect("a size");
+            let text = node.text().unwrap_or_default();
+            shortened += usize::from(text.ends_with('…'));
+            assert!(fonts::width(text, em) <= WIDTH - 2.0 * MARGIN, "{text}");
+        }
+        assert_eq!(shortened, 6, "title, subtitle and four names");
+    }
+
+    #[test]
+    fn every_series_can_be_drawn() {
+        let (nan, infinite) = (f64::NAN, f64::INFINITY);
+        let cases: [&[(usize, f64)]; 8] = [
+            &[],
+            &[(0, 0.7)],
+            &[(0, 0.0)],
+            &[(0, nan), (100, infinite)],
+            &[(0, 0.7), (100, 0.7), (200, 0.7)],
+            &[(0, nan), (100, 0.5), (200, nan), (300, 0.4), (400, 0.3)],
+            &[(7, -1e300), (7, 1e300)],
+            &[(0, 1e-320), (usize::MAX, 1e308)],
+        ];
+        for points in cases {
+            let chart = cost_plot("title", "", &[Series { name: "train", points }]);
+            let finite = points.iter().any(|(_, cost)| drawable(*cost).is_some());
+            let said = texts(chart.svg());
+            assert_eq!(said.contains(&"no finite cost".into()), !finite, "{points:?}");
+            assert_eq!(chart.svg().contains(colour::SERIES[0]), finite, "{points:?}");
+            let numbers = chart.svg().split("points=\"").skip(1);
+            let mut numbers = numbers.filter_map(|rest| rest.split('"').next());
+            assert!(numbers.all(|line| !line.contains(char::is_alphabetic)), "{points:?}");
+            let blue = decoded(&chart, 1).pixels().any(|pixel| pixel.0 == [0x00, 0x72, 0xb2]);
+            assert_eq!(blue, finite, "{points:?}");
+        }
+    }
+
+    #[test]
+    fn gaps_split_a_line_and_thinning_keeps_spikes() {
+        let points = [(0, 1.0), (1, f64::NAN), (2, 3.0), (3, 4.0), (4, f64::INFINITY)];
+        assert_eq!(lines(&points, 100), [vec![(0.0, 1.0)], vec![(2.0, 3.0), (3.0, 4.0)]]);
+        let mut many: Vec<_> = (0..100_000).map(|i| (i, 1.0)).collect();
+        (many[31_415].1, many[31_416].1) = (9.0, -9.0);
+        let thinned = lines(&many, 100);
+        assert_eq!(thinned.len(), 1);
+        assert!(thinned[0].len() <= 4 * 101, "{}", thinned[0].len());
+        assert!(thinned[0].is_sorted_by(|a, b| a.0 < b.0));
+        for kept in [(0.0, 1.0), (31_415.0, 9.0), (31_416.0, -9.0), (99_999.0, 1.0)] {
+            assert!(thinned[0].contains(&kept), "{kept:?}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A matrix of which the tasks of a pool may write different parts at the same time.
+//!
+//! # The promise
+//! The unsafe methods of [`SharedMatrix`], and every unsafe function of the engines, rest on one
+//! promise: **what a task writes, no other task of the same run of the pool reads or writes.** Runs
+//! follow each other, so a task may read all that earlier runs have written. Which parts a task
+//! writes is said where the task is: some examples of A and dZ in the forward and the backward step,
+//! a piece of the parameters, with their gradient and moments, in the update, and its own thread's
+//! scratch anywhere. A `# Safety` section that says "the promise" means this, for the part given.
+
+use dnn_core::Real;
+use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+
+/// Numbers of type F in a cache line.
+pub(super) const fn line<F>() -> usize {
+    LINE_BYTES / size_of::<F>()
+}
+
+/// Distance of columns of `rows` numbers: an odd number of lines.
+pub(super) const fn stride<F>(rows: usize) -> usize {
+    (rows.div_ceil(line::<F>()) | 1) * line::<F>()
+}
+
+/// Part of a matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) rows: Range<usize>,
+    pub(super) cols: Range<usize>,
+}
+
+/// Numbers in one cache line, at its beginning: vectors of the machine's width never straddle two.
+#[repr(C, align(64))]
+struct Line(UnsafeCell<[u8; LINE_BYTES]>);
+
+/// A matrix with interior mutability, each column in whole cache lines and padded with zeros.
+///
+/// Columns lie an odd number of lines apart, so that walking along a row spreads over the sets of
+/// the cache, and vector code needs no special case at a column's end.
+pub(super) struct SharedMatrix<F> {
+    lines: Box<[Line]>,
+    numbers: PhantomData<F>,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+}
+
+// SAFETY: access through `&self` is unsafe, and the promise excludes a writer beside anyone else.
+unsafe impl<F: Send + Sync> Sync for SharedMatrix<F> {}
+
+impl<F: Real> SharedMatrix<F> {
+    pub(super) fn zeros(rows: usize, cols: usize) -> Self {
+        let stride = stride::<F>(rows);
+        // Zero is all bits zero in both number types.
+        let zeros = || Line(UnsafeCell::new([0; LINE_BYTES]));
+        let lines = (0..stride / line::<F>() * cols).map(|_| zeros()).collect();
+        Self { lines, numbers: PhantomData, rows, cols, stride }
+    }
+
+    /// A copy of `matrix`.
+    pub(super) fn of(matrix: &DMatrix<F>) -> Self {
+        let mut copy = Self::zeros(matrix.nrows(), matrix.ncols());
+        copy.all_mut().copy_from(matrix);
+        copy
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// All of it.
+    pub(super) fn whole(&self) -> Part {
+        Part { rows: 0..self.rows, cols: 0..self.cols }
+    }
+
+    fn pointer(&self, part: &Part) -> *mut F {
+        assert!(part.rows.end <= self.rows && part.cols.end <= self.cols, "a part of the matrix");
+        let at = part.cols.start * self.stride + part.rows.start;
+        self.first().wrapping_add(at)
+    }
+
+    fn first(&self) -> *mut F {
+        // To write through it is allowed as it points into cells.
+        self.lines.as_ptr().cast::<F>().cast_mut()
+    }
+
+    /// A part, to write.
+    ///
+    /// # Safety
+    /// The promise: while the view lives, nobody else reads or writes this part.
+    #[allow(clippy::mut_from_ref)] // the promise takes the place of `&mut self`
+    pub(super) unsafe fn part_mut(&self, part: &Part) -> DMatrixViewMut<'_, F> {
+        let shape = (Dyn(part.rows.len()), Dyn(part.cols.len()));
+        // SAFETY: the part lies within the cells, as `pointer` checked, and nobody else looks, by
+        // the promise.
+        let storage = unsafe {
+            ViewStorageMut::from_raw_parts(self.pointer(part), shape, (U1, Dyn(self.stride)))
+        };
+        DMatrixViewMut::from_data(storage)
+    }
+
+    /// A view of another shape on the same memory, to write; its columns begin where lines do.
+    ///
+    /// # Safety
+    /// As [`part_mut`](Self::part_mut), of all of it.
+    /// # Panics
+    /// When there is less memory than that.
+    #[allow(clippy::mut_from_ref)]
+    pub(super) unsafe fn shaped_mut(&self, rows: usize, cols: usize) -> DMatrixViewMut<'_, F> {
+        let stride = stride::<F>(rows);
+        let room = self.lines.len() * line::<F>();
+        assert!(stride * cols <= room, "room for {rows}×{cols}");
+        let shape = (Dyn(rows), Dyn(cols));
+        let pointer = self.first();
+        // SAFETY: as above; the shape has room.
+        let storage = unsafe { ViewStorageMut::from_raw_parts(pointer, shape, (U1, Dyn(stride))) };
+        DMatrixViewMut::from_data(storage)
+    }
+
+    /// A part, to read.
+    ///
+    /// # Safety
+    /// The promise: while the view lives, nobody writes this part.
+    pub(super) unsafe fn part(&self, part: &Part) -> DMatrixView<'_, F> {
+        let shape = (Dyn(part.rows.len()), Dyn(part.cols.len()));
+        // SAFETY: as above; nobody writes.
+        let storage = unsafe {
+            ViewStorage::from_raw_parts(
+                self.pointer(part).cast_const(),
+                shape,
+                (U1, Dyn(self.stride)),
+            )
+        };
+        DMatrixView::from_data(storage)
+    }
+
+    /// The rows `rows` of one column, to write.
+    ///
+    /// # Safety
+    /// As [`part_mut`](Self::part_mut).
+    #[allow(clippy::mut_from_ref)]
+    pub(super) unsafe fn slice_mut(&self, rows: Range<usize>, col: usize) -> &mut [F] {
+        let n = rows.len();
+        // SAFETY: as above; a column's rows are contiguous.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.pointer(&Part { rows, cols: col..col + 1 }), n)
+        }
+    }
+
+    /// The rows `rows` of one column, to read.
+    ///
+    /// # Safety
+    /// As [`part`](Self::part).
+    pub(super) unsafe fn slice(&self, rows: Range<usize>, col: usize) -> &[F] {
+        let n = rows.len();
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts(self.pointer(&Part { rows, cols: col..col + 1 }), n) }
+    }
+
+    /// All of it, to write; exclusive, and therefore safe.
+    pub(super) fn all_mut(&mut self) -> DMatrixViewMut<'_, F> {
+        // SAFETY: `&mut self` excludes everyone else.
+        unsafe { self.part_mut(&self.whole()) }
+    }
+
+    /// A copy as an ordinary matrix.
+    pub(super) fn copied(&mut self) -> DMatrix<F> {
+        self.all_mut().clone_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Pool;
+
+    #[test]
+    fn tasks_fill_their_parts() {
+        let mut matrix = SharedMatrix::<f64>::zeros(20, 6);
+        Pool::new(3).run(10, &|i, _| {
+            // SAFETY: each task has its own rows.
+            unsafe { matrix.part_mut(&Part { rows: 2 * i..2 * i + 2, cols: 1..6 }) }.fill(i as f64);
+        });
+        let expected = DMatrix::from_fn(20, 6, |i, j| if j == 0 { 0.0 } else { (i / 2) as f64 });
+        assert_eq!(matrix.copied(), expected);
+    }
+
+    #[test]
+    fn columns_are_an_odd_number_of_lines_apart() {
+        for rows in [0, 1, 8, 9, 200, 209, 784, 12_288] {
+            let matrix = SharedMatrix::<f64>::zeros(rows, 2);
+            let lines = matrix.stride / line::<f64>();
+            assert!(matrix.stride >= rows && lines % 2 == 1, "{rows}: {}", matrix.stride);
+            assert!(matrix.first().cast::<[u8; LINE_BYTES]>().addr().is_multiple_of(LINE_BYTES));
+        }
+    }
+}

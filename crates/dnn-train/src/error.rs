@@ -1,0 +1,97 @@
+//! What can go wrong in training.
+
+use crate::checkpoint::CheckpointError;
+use crate::config::ShapeError;
+use crate::optimizer::MAX_MOMENTS;
+use dnn_core::rng::SeedError;
+use dnn_core::{DatasetError, NetworkError};
+
+/// Why training could not start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The data and the configuration make no network.
+    #[error("the data and the configuration make no network")]
+    Shape(#[from] ShapeError),
+    /// The network cannot be made.
+    #[error("the data and the configuration make no network")]
+    Network(#[from] NetworkError),
+    /// The seed does not fit the generator.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// The examples could not be read.
+    #[error(transparent)]
+    Data(#[from] DatasetError),
+    /// The validation set does not fit the training set.
+    #[error("the validation set has {got}, the training set {expected}")]
+    Validation {
+        /// Of the training set.
+        expected: String,
+        /// Of the validation set.
+        got: String,
+    },
+    /// Coordinates in the training set want a training set that stays as it is, in memory.
+    #[error(
+        "the gram engine needs examples that stay the same and fit into memory: use engine auto or \
+         dense with examples that are augmented or streamed"
+    )]
+    GramStreamed,
+    /// Coordinates in the training set want an optimizer whose steps are linear in the gradients.
+    #[error(
+        "the gram engine needs an optimizer whose steps are linear in the gradients: use engine auto \
+         or dense with this one"
+    )]
+    GramNotLinear,
+    /// An optimizer asks for more numbers to remember than the engines keep.
+    #[error("an optimizer with {got} moments for each parameter: expected at most {MAX_MOMENTS}")]
+    Moments {
+        /// What it asks for.
+        got: usize,
+    },
+    /// Nothing is left to judge by.
+    #[error("{0}")]
+    NothingToJudge(&'static str),
+    /// So many folds cannot be made.
+    #[error("{k} folds of {m} examples: expected 2 to {m}")]
+    Folds {
+        /// Folds asked for.
+        k: usize,
+        /// Examples there are.
+        m: usize,
+    },
+    /// The run cannot go on from the checkpoint.
+    #[error("cannot go on from the checkpoint")]
+    Checkpoint(#[from] CheckpointError),
+    /// The cost is no number any more.
+    #[error(
+        "the cost is {cost} at iteration {iteration}: training has diverged, first seen in layer \
+         {layer}; a smaller learning rate than {learning_rate}, another initialisation, or \
+         clip_norm may help"
+    )]
+    Diverged {
+        /// Updates made before.
+        iteration: usize,
+        /// What the cost was: NaN or infinite.
+        cost: f64,
+        /// The first layer with a number that is not finite, from 1; the last one when only the
+        /// loss is not.
+        layer: usize,
+        /// The learning rate at the time.
+        learning_rate: f64,
+    },
+    /// The cost on the validation set is no number any more.
+    #[error(
+        "the cost on the validation set is {cost} after {iteration} iterations: training has \
+         diverged, first seen in layer {layer}; a smaller learning rate, another initialisation, \
+         or clip_norm may help"
+    )]
+    ValidationDiverged {
+        /// Updates made before.
+        iteration: usize,
+        /// What the cost was: NaN or infinite.
+        cost: f64,
+        /// The first layer with a number that is not finite, from 1; the last one when only the
+        /// cost is not.
+        layer: usize,
+    },
+}

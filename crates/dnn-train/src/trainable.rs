@@ -1,0 +1,221 @@
+//! What is compiled in this crate for f32 and f64: the doors behind which the loops are.
+//!
+//! Generic code is compiled in the crate that calls it, with that crate's optimisation. The training
+//! loop, the engines and the evaluation are compiled here, for the two number types there are: fast
+//! in a dev build of any program, and not compiled again in each of them.
+
+use crate::config::TrainConfig;
+use crate::cost::Cost;
+use crate::diagnosis;
+use crate::engine::{self, Engine, EngineOptions};
+use crate::error::TrainError;
+use crate::evaluation::{self, Evaluation};
+use crate::health::LayerHealth;
+use crate::history::Trained;
+use crate::observer::Observer;
+use crate::optimizer::Optimizer;
+use crate::trainer::Training;
+use dnn_core::{DatasetError, Examples, Network, Real};
+use nalgebra::DMatrix;
+
+/// A type of number that networks are trained in: `f32` or `f64`.
+///
+/// There is nothing to call and nothing to implement: code that is generic over the number type
+/// names it as a bound, `F: Trainable`, and calls [`train`](crate::train),
+/// [`Training::run`], [`evaluate`](crate::evaluate()) and so on.
+pub trait Trainable: Real {
+    #[doc(hidden)]
+    fn run(
+        training: Training<'_, Self>,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Trained<Self>, TrainError>;
+
+    #[doc(hidden)]
+    fn evaluate(
+        network: &Network<Self>,
+        examples: &dyn Examples<Self>,
+    ) -> Result<Evaluation<Self>, DatasetError>;
+
+    #[doc(hidden)]
+    fn diagnose(
+        network: &Network<Self>,
+        examples: &dyn Examples<Self>,
+        trained: &[LayerHealth],
+    ) -> Result<Vec<LayerHealth>, DatasetError>;
+
+    #[doc(hidden)]
+    fn dense<'d>(
+        network: &Network<Self>,
+        cost: &'d dyn Cost<Self>,
+        optimizer: &dyn Optimizer<Self>,
+        x: Option<&'d DMatrix<Self>>,
+        labels: &'d [u32],
+        options: EngineOptions<'_>,
+    ) -> Box<dyn Engine<Self> + 'd>;
+
+    #[doc(hidden)]
+    fn gram<'d>(
+        network: &Network<Self>,
+        cost: &'d dyn Cost<Self>,
+        optimizer: &dyn Optimizer<Self>,
+        x: &'d DMatrix<Self>,
+        labels: &'d [u32],
+        options: EngineOptions<'_>,
+    ) -> Box<dyn Engine<Self> + 'd>;
+}
+
+macro_rules! trainable {
+    ($($number:ty),*) => {$(
+        impl Trainable for $number {
+            fn run(
+                training: Training<'_, Self>,
+                observers: &mut [&mut dyn Observer],
+            ) -> Result<Trained<Self>, TrainError> {
+                training.run_with(observers)
+            }
+            fn evaluate(
+                network: &Network<Self>,
+                examples: &dyn Examples<Self>,
+            ) -> Result<Evaluation<Self>, DatasetError> {
+                evaluation::evaluate(network, examples)
+            }
+            fn diagnose(
+                network: &Network<Self>,
+                examples: &dyn Examples<Self>,
+                trained: &[LayerHealth],
+            ) -> Result<Vec<LayerHealth>, DatasetError> {
+                diagnosis::diagnose(network, examples, trained)
+            }
+            fn dense<'d>(
+                network: &Network<Self>,
+                cost: &'d dyn Cost<Self>,
+                optimizer: &dyn Optimizer<Self>,
+                x: Option<&'d DMatrix<Self>>,
+                labels: &'d [u32],
+                options: EngineOptions<'_>,
+            ) -> Box<dyn Engine<Self> + 'd> {
+                engine::dense(network, cost, optimizer, x, labels, options)
+            }
+            fn gram<'d>(
+                network: &Network<Self>,
+                cost: &'d dyn Cost<Self>,
+                optimizer: &dyn Optimizer<Self>,
+                x: &'d DMatrix<Self>,
+                labels: &'d [u32],
+                options: EngineOptions<'_>,
+            ) -> Box<dyn Engine<Self> + 'd> {
+                engine::gram(network, cost, optimizer, x, labels, options)
+            }
+        }
+    )*};
+}
+
+trainable!(f32, f64);
+
+impl<F: Trainable> Training<'_, F> {
+    /// Trains.
+    ///
+    /// # Errors
+    /// [`TrainError`]; `Diverged` when the cost becomes NaN or infinite.
+    pub fn run(self, observers: &mut [&mut dyn Observer]) -> Result<Trained<F>, TrainError> {
+        F::run(self, observers)
+    }
+}
+
+/// Draws a network as configured and trains it on these examples.
+///
+/// Cost J at iteration i is the cost after i updates, before the next, as the course prints it.
+///
+/// # Errors
+/// [`TrainError`]; `Diverged` when the cost becomes NaN or infinite.
+#[doc(alias = "L_layer_model")]
+#[doc(alias = "two_layer_model")]
+pub fn train<F: Trainable>(
+    config: &TrainConfig,
+    examples: &dyn Examples<F>,
+    observers: &mut [&mut dyn Observer],
+) -> Result<Trained<F>, TrainError> {
+    Training::new(config, examples).run(observers)
+}
+
+/// Applies a network to labelled examples, some at a time and on all cores.
+///
+/// # Errors
+/// When the examples cannot be read.
+/// # Panics
+/// When they do not have the network's number of features or classes.
+#[doc(alias = "predict")]
+pub fn evaluate<F: Trainable>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+) -> Result<Evaluation<F>, DatasetError> {
+    F::evaluate(network, examples)
+}
+
+/// How each hidden layer of `network` fares on these examples. The gradients' size is not known
+/// from the network alone: it is taken from `trained`, the last look during training.
+///
+/// # Errors
+/// When the examples cannot be read.
+/// # Panics
+/// When they do not have the network's number of features.
+pub fn diagnose<F: Trainable>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+    trained: &[LayerHealth],
+) -> Result<Vec<LayerHealth>, DatasetError> {
+    F::diagnose(network, examples, trained)
+}
+
+/// An engine that computes every product in full, as the textbook has it.
+///
+/// # Shapes
+/// `x` (n₀, m), `labels` (m).
+/// # Panics
+/// When `x`, `labels` or the options do not fit the network.
+pub fn dense_engine<'d, F: Trainable>(
+    network: &Network<F>,
+    cost: &'d dyn Cost<F>,
+    optimizer: &dyn Optimizer<F>,
+    x: &'d DMatrix<F>,
+    labels: &'d [u32],
+    options: EngineOptions<'_>,
+) -> Box<dyn Engine<F> + 'd> {
+    F::dense(network, cost, optimizer, Some(x), labels, options)
+}
+
+/// The [`dense_engine`] for examples that are read batch by batch: before every
+/// [`cost`](Engine::cost) comes a [`feed`](Engine::feed).
+///
+/// # Shapes
+/// `labels` (m).
+/// # Panics
+/// When the labels or the options do not fit the network.
+pub fn fed_engine<'d, F: Trainable>(
+    network: &Network<F>,
+    cost: &'d dyn Cost<F>,
+    optimizer: &dyn Optimizer<F>,
+    labels: &'d [u32],
+    options: EngineOptions<'_>,
+) -> Box<dyn Engine<F> + 'd> {
+    F::dense(network, cost, optimizer, None, labels, options)
+}
+
+/// An engine with the first layer in the coordinates of the training set ([`dnn_core::gram`] has the
+/// algebra): the work of an iteration does not depend on the number of features. For optimizers whose
+/// steps are linear in the gradients. It builds G = XᵀX and P = W₁·X first, on all threads.
+///
+/// # Shapes
+/// `x` (n₀, m), `labels` (m).
+/// # Panics
+/// When `x`, `labels` or the options do not fit the network, or the optimizer is not linear.
+pub fn gram_engine<'d, F: Trainable>(
+    network: &Network<F>,
+    cost: &'d dyn Cost<F>,
+    optimizer: &dyn Optimizer<F>,
+    x: &'d DMatrix<F>,
+    labels: &'d [u32],
+    options: EngineOptions<'_>,
+) -> Box<dyn Engine<F> + 'd> {
+    F::gram(network, cost, optimizer, x, labels, options)
+}
