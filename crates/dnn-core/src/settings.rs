@@ -159,7 +159,9 @@ fn check_table(key: &str, table: &toml::Table, schema: &Json) -> Result<(), Sett
     let properties = properties(schema).unwrap_or(&empty);
     for (name, value) in table {
         let key = inside(key, name);
-        let Some(schema) = properties.get(name) else {
+        // A table with names of the user's own has one schema for all of its values.
+        let own = schema.get("additionalProperties").filter(|own| own.is_object());
+        let Some(schema) = properties.get(name).or(own) else {
             let names = properties.keys().cloned().collect();
             return Err(SettingError::Unknown { key, names });
         };
@@ -334,6 +336,7 @@ pub fn shown(value: &Value) -> String {
 mod tests {
     use super::*;
     use serde::Deserialize;
+    use std::collections::BTreeMap;
 
     #[derive(Debug, Serialize, Deserialize, JsonSchema)]
     #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
@@ -357,12 +360,14 @@ mod tests {
         on: bool,
         seed: Option<u64>,
         step: Step,
+        names: BTreeMap<String, u8>,
     }
 
     impl Default for Settings {
         fn default() -> Self {
             let step = Step::Plain;
-            Self { units: vec![3], rate: 0.5, flip: 0.0, on: false, seed: None, step }
+            let names = BTreeMap::new();
+            Self { units: vec![3], rate: 0.5, flip: 0.0, on: false, seed: None, step, names }
         }
     }
 
@@ -372,6 +377,7 @@ mod tests {
             let value: Value = toml::from_str(text).expect("toml");
             check_value("", &value, &schema::<Settings>()).map_err(|error| error.to_string())
         };
+        assert_eq!(said("names = { any = 1 }"), Ok(()));
         assert_eq!(said("units = [1, 9]\nrate = 1\nseed = 3\nstep = { name = \"plain\" }"), Ok(()));
         for (text, error) in [
             ("rate = -1", "rate is -1: expected a finite number above 0"),
@@ -383,6 +389,7 @@ mod tests {
             ("on = 1", "on is 1: expected true or false"),
             ("seed = -1", "seed is -1: expected a whole number, at least 0"),
             ("sede = 1", "unknown key `sede`"),
+            ("names = { any = 'a' }", "names.any is \"a\": expected a whole number, 0 to 255"),
             ("step = { nam = 1 }", "step.name is missing: expected plain or long"),
             ("step = { name = \"lon\" }", "step.name is \"lon\": expected plain or long"),
             (
