@@ -48,6 +48,8 @@ fn all_flags(place: &Place) -> Vec<Vec<String>> {
         });
         let value = match (flag, value_name) {
             ("--on-bad-image", _) => "skip".into(),
+            ("--scale", _) => "as-is".into(),
+            ("--class-map", _) => "a=b".into(),
             _ if choices.is_some() => choices.unwrap(),
             ("--iterations", _) => "60".into(),
             ("--activation", _) => "tanh".into(),

@@ -114,7 +114,9 @@ fn write_key(
     let value = given.and_then(|table| table.get(key));
     let off = if value.is_some() { "" } else { "#" };
     let example = schema.get("x-example").or(schema.get("default")).map(shown_json);
-    let value = value.map(shown).or(example);
+    // A default that is not written has no place in the schema: the first name stands for it.
+    let first = || settings::choices(schema).first().map(|(name, _)| format!("{name:?}"));
+    let value = value.map(shown).or(example).or_else(first);
     writeln!(out, "{off}{key} = {}", value.unwrap_or_else(|| "?".into()))
 }
 
