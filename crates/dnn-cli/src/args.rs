@@ -1,9 +1,11 @@
 //! Flags that several subcommands have.
 
 use crate::choice::choice;
+use crate::settings::FlagGroup;
 use clap::Args;
 use dnn_core::Activation;
 use dnn_data::Scale;
+use dnn_data::synthetic::DrawOptions;
 use std::path::PathBuf;
 
 /// Which parts of a file are meant, where they do not have the usual names.
@@ -33,21 +35,12 @@ pub(crate) struct NameArgs {
 }
 
 /// Which images are drawn when the data is `drawn`.
-#[derive(Debug, Clone, Default, Args)]
-#[allow(clippy::struct_field_names)] // they are the flags
-pub(crate) struct DrawArgs {
-    /// Training images to draw [default: 209]
-    #[arg(long, value_name = "N")]
-    pub(crate) draw_train: Option<usize>,
-    /// Test images to draw [default: 50]
-    #[arg(long, value_name = "N")]
-    pub(crate) draw_test: Option<usize>,
-    /// Seed of the drawn images [default: 1]
-    #[arg(long, value_name = "N")]
-    pub(crate) draw_seed: Option<u64>,
-    /// Pixels a side of the drawn images [default: 64]
-    #[arg(long, value_name = "N")]
-    pub(crate) draw_size: Option<usize>,
+#[derive(Debug, Clone)]
+pub(crate) struct Drawing;
+
+impl FlagGroup for Drawing {
+    type Settings = DrawOptions;
+    const HEADING: &'static str = "Drawn images";
 }
 
 /// Where a model is.

@@ -1,10 +1,11 @@
 //! A model's answers on labelled images: what the subcommands that judge models share.
 
-use crate::args::{DrawArgs, NameArgs};
+use crate::args::{Drawing, NameArgs};
 use crate::choice::choice;
 use crate::console::{Console, printable};
-use crate::input::{CacheArgs, FilesArgs};
+use crate::input::{CacheArgs, Files};
 use crate::run::{self, RunConfig};
+use crate::settings::Flags;
 use crate::source::{Source, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
@@ -27,9 +28,9 @@ pub(crate) struct LabelledArgs {
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
-    draw: DrawArgs,
+    draw: Flags<Drawing>,
     #[command(flatten)]
-    files: FilesArgs,
+    files: Flags<Files>,
     #[command(flatten)]
     cache: CacheArgs,
 }
@@ -58,7 +59,7 @@ impl LabelledArgs {
         let of_run = data_of_run(model_path)?;
         let mut source = self.source(of_run.as_ref(), model_path)?;
         self.files.check(&source)?;
-        source.input = self.files.change(source.input.take());
+        source.input = self.files.change(source.input.take())?;
         source.cache = self.cache.caching();
         source.check()?;
         let splits = source.load_for(model.input(), console)?;

@@ -6,7 +6,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use dnn_core::settings::{self, SettingError, properties, tag, tag_name, type_of};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::marker::PhantomData;
 use toml::de::{DeTable, DeValue};
@@ -15,14 +16,12 @@ use toml::{Spanned, Table, Value};
 /// Settings that are flags together.
 pub(crate) trait FlagGroup: Clone + Send + Sync + 'static {
     /// The settings, whose schema makes the flags.
-    type Settings: JsonSchema;
+    type Settings: JsonSchema + Serialize + DeserializeOwned + Default;
     /// The heading of the flags in the help.
     const HEADING: &'static str;
 
-    /// Whether the setting of this name is among them.
-    fn has(_key: &str) -> bool {
-        true
-    }
+    /// The group of these settings among all of them; `None`: those of no group.
+    const GROUP: Option<&'static str> = None;
 }
 
 /// The settings that flags have given values.
@@ -39,6 +38,49 @@ impl<G> Default for Flags<G> {
 }
 
 impl<G: FlagGroup> Flags<G> {
+    /// Flags that give these values.
+    #[cfg(test)]
+    pub(crate) fn of(given: Table) -> Self {
+        Self { given, group: PhantomData }
+    }
+
+    /// Whether any flag was given.
+    pub(crate) fn any(&self) -> bool {
+        !self.given.is_empty()
+    }
+
+    /// Whether the flag of this key was given.
+    pub(crate) fn gives(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
+    /// Returns `base`, or the default where there is none, with the values given; `base` itself when
+    /// none were.
+    ///
+    /// # Errors
+    /// Values that do not go together.
+    pub(crate) fn change(&self, base: Option<G::Settings>) -> anyhow::Result<Option<G::Settings>> {
+        if !self.any() {
+            return Ok(base);
+        }
+        let table = self.on(&base.unwrap_or_default())?;
+        Ok(Some(G::Settings::deserialize(table).map_err(|error| anyhow!("{}", error.message()))?))
+    }
+
+    /// Returns the flags that ask for these settings, as far as they are not as by default.
+    pub(crate) fn arguments(settings: &G::Settings) -> Vec<String> {
+        let schema = settings::schema::<G::Settings>();
+        let changed = settings::changed(settings);
+        let changed = changed.iter().filter_map(|text| text.split_once('='));
+        let flag = |(key, value): (&str, &str)| {
+            let (_, setting) = settings_in::<G>(&schema).find(|(name, _)| *name == key)?;
+            let flag = flag_of(key, setting)?;
+            let is_on_off = type_of(setting) == "boolean";
+            Some(if is_on_off { format!("--{flag}") } else { format!("--{flag} {value}") })
+        };
+        changed.filter_map(flag).collect()
+    }
+
     /// Returns `base` with the values given, unchecked.
     ///
     /// # Errors
@@ -48,6 +90,13 @@ impl<G: FlagGroup> Flags<G> {
         change(&mut table, &self.given, &settings::schema::<G::Settings>());
         Ok(table)
     }
+}
+
+/// Returns the settings of a group, by name.
+fn settings_in<G: FlagGroup>(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
+    let group = |setting: &Json| setting.get("x-group").and_then(Json::as_str).map(str::to_owned);
+    let all = properties(schema).into_iter().flatten();
+    all.filter(move |(_, setting)| group(setting).as_deref() == G::GROUP)
 }
 
 /// Puts values into a table of settings.
@@ -80,7 +129,7 @@ pub(crate) fn flag_of(key: &str, schema: &Json) -> Option<String> {
 impl<G: FlagGroup> clap::Args for Flags<G> {
     fn augment_args(command: Command) -> Command {
         let schema = settings::schema::<G::Settings>();
-        let all = properties(&schema).into_iter().flatten().filter(|(key, _)| G::has(key));
+        let all = settings_in::<G>(&schema);
         let flag_named = |key: &str| flag_of(key, properties(&schema)?.get(key)?);
         let args = all.filter_map(|(key, setting)| {
             let word = |name: &str| setting.get(name).and_then(Json::as_str);
@@ -101,7 +150,7 @@ impl<G: FlagGroup> clap::Args for Flags<G> {
             let arg = arg.value_name(word("x-value").unwrap_or(usual).to_owned());
             let arg = arg.allow_negative_numbers(matches!(type_of(setting), "integer" | "number"));
             let list = word("x-list").and_then(|list| properties(&schema)?.get(list));
-            Some(arg.value_parser(parser(key, setting, list)))
+            Some(arg.value_parser(parser::<G::Settings>(key, setting, list)))
         });
         command.args(args.collect::<Vec<_>>())
     }
@@ -120,7 +169,7 @@ impl<G: FlagGroup> FromArgMatches for Flags<G> {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         let schema = settings::schema::<G::Settings>();
-        for (key, setting) in properties(&schema).into_iter().flatten().filter(|(k, _)| G::has(k)) {
+        for (key, setting) in settings_in::<G>(&schema) {
             let Some(flag) = flag_of(key, setting) else { continue };
             if type_of(setting) == "boolean" {
                 if matches.get_flag(&flag) {
@@ -145,7 +194,7 @@ fn is_tagged(schema: &Json) -> bool {
 }
 
 /// Takes a flag's value; another name is answered with the nearest.
-fn parser(key: &str, schema: &Json, list: Option<&Json>) -> ValueParser {
+fn parser<S: DeserializeOwned>(key: &str, schema: &Json, list: Option<&Json>) -> ValueParser {
     let names = settings::choices(schema);
     let others = settings::variants(schema).into_iter().flatten();
     let mut others = others.filter(|v| settings::choices(v).is_empty() && type_of(v) != "null");
@@ -156,7 +205,15 @@ fn parser(key: &str, schema: &Json, list: Option<&Json>) -> ValueParser {
     let (key, schema, list) = (key.to_owned(), schema.clone(), list.cloned());
     ValueParser::new(move |text: &str| match &list {
         Some(list) if text.contains(',') => read(&key, text, list),
-        _ => read(&key, text, &schema),
+        _ => {
+            let value = read(&key, text, &schema)?;
+            // What a type's own reading asks of a text.
+            if value.is_str() {
+                let alone = Table::from_iter([(key.clone(), value.clone())]);
+                S::deserialize(alone).map_err(|error| error.message().to_owned())?;
+            }
+            Ok(value)
+        }
     })
 }
 

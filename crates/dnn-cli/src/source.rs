@@ -1,10 +1,11 @@
 //! Which data the flags ask for, and what is said while they are loaded.
 
-use crate::args::{DrawArgs, NameArgs};
+use crate::args::{Drawing, NameArgs};
 use crate::console::{Console, argument, program, warn};
-use crate::input::file_flags;
+use crate::input::Files;
 use crate::interrupt;
 use crate::progress::image_bar;
+use crate::settings::Flags;
 use anyhow::Context;
 use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
@@ -70,26 +71,6 @@ impl From<&NameArgs> for Option<Names> {
     }
 }
 
-/// The drawing with what the flags ask for.
-fn drawing(base: &DrawOptions, args: &DrawArgs) -> DrawOptions {
-    DrawOptions {
-        n_train: args.draw_train.unwrap_or(base.n_train),
-        n_test: args.draw_test.unwrap_or(base.n_test),
-        seed: args.draw_seed.unwrap_or(base.seed),
-        size: args.draw_size.unwrap_or(base.size),
-    }
-}
-
-impl DrawArgs {
-    /// Whether any was given.
-    pub(crate) fn any(&self) -> bool {
-        self.draw_train.is_some()
-            || self.draw_test.is_some()
-            || self.draw_seed.is_some()
-            || self.draw_size.is_some()
-    }
-}
-
 /// Loads with a bar, until it is done or Ctrl-C is noted; what is to be known goes to standard error.
 ///
 /// # Errors
@@ -120,7 +101,7 @@ impl Source {
     /// # Errors
     /// When the current folder cannot be told.
     pub(crate) fn of(data: &Path) -> anyhow::Result<Self> {
-        Self::new(data, &NameArgs::default(), &DrawArgs::default())?.absolute(Path::new(""))
+        Self::new(data, &NameArgs::default(), &Flags::default())?.absolute(Path::new(""))
     }
 
     /// What is trained on when nothing is said: the real images when they are there, else drawn
@@ -140,7 +121,11 @@ impl Source {
     ///
     /// # Errors
     /// Flags that do not go with this kind of source.
-    pub(crate) fn new(data: &Path, names: &NameArgs, draw: &DrawArgs) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        data: &Path,
+        names: &NameArgs,
+        draw: &Flags<Drawing>,
+    ) -> anyhow::Result<Self> {
         let mut source = Self(DataConfig::of(data));
         source.drawn = (data == Path::new(DRAWN)).then(DrawOptions::default);
         source.with(names, draw)
@@ -150,7 +135,7 @@ impl Source {
     ///
     /// # Errors
     /// Flags that do not go with this kind of source.
-    pub(crate) fn with(mut self, names: &NameArgs, draw: &DrawArgs) -> anyhow::Result<Self> {
+    pub(crate) fn with(mut self, names: &NameArgs, draw: &Flags<Drawing>) -> anyhow::Result<Self> {
         if let Some(names) = names.into() {
             self.names = Some(names);
         }
@@ -159,9 +144,7 @@ impl Source {
         }
         self.scale = names.scale.unwrap_or(self.scale);
         self.class_map.extend(names.class_map.iter().cloned());
-        if draw.any() {
-            self.drawn = Some(drawing(&self.drawn.take().unwrap_or_default(), draw));
-        }
+        self.drawn = draw.change(self.drawn.take())?;
         self.check()?;
         Ok(self)
     }
@@ -169,15 +152,7 @@ impl Source {
     /// How to ask for this source on a command line.
     pub(crate) fn arguments(&self) -> String {
         if let (true, Some(drawn)) = (self.is_drawn(), &self.drawn) {
-            let usual = DrawOptions::default();
-            let flags = [
-                ("train", drawn.n_train as u64, usual.n_train as u64),
-                ("test", drawn.n_test as u64, usual.n_test as u64),
-                ("seed", drawn.seed, usual.seed),
-                ("size", drawn.size as u64, usual.size as u64),
-            ];
-            let changed = flags.into_iter().filter(|(_, value, usual)| value != usual);
-            let changed = changed.map(|(flag, value, _)| format!("--draw-{flag} {value}"));
+            let changed = Flags::<Drawing>::arguments(drawn);
             return [DRAWN.into()].into_iter().chain(changed).collect::<Vec<_>>().join(" ");
         }
         let (path, names) = match (&self.test, &self.test_names) {
@@ -193,7 +168,7 @@ impl Source {
                 words.extend(name.map(|name| format!("{flag} {}", argument(name.as_ref()))));
             }
         }
-        words.extend(self.input.iter().flat_map(file_flags));
+        words.extend(self.input.iter().flat_map(Flags::<Files>::arguments));
         words
             .extend(self.label.iter().map(|label| format!("--label {}", argument(label.as_ref()))));
         words.extend(match self.scale {
@@ -289,7 +264,7 @@ mod tests {
 
     #[test]
     fn flags_of_another_kind_of_source_are_refused() {
-        let draw = DrawArgs { draw_seed: Some(3), ..DrawArgs::default() };
+        let draw = Flags::of(toml::Table::from_iter([("seed".into(), 3.into())]));
         let names = NameArgs {
             x: Some("x".into()),
             y: Some("y".into()),
@@ -299,10 +274,10 @@ mod tests {
         let none = NameArgs::default();
         let error = Source::new("a.h5".as_ref(), &none, &draw).unwrap_err().to_string();
         assert!(error.contains("a.h5 is not drawn"), "{error}");
-        let error = Source::new(DRAWN.as_ref(), &names, &DrawArgs::default()).unwrap_err();
+        let error = Source::new(DRAWN.as_ref(), &names, &Flags::default()).unwrap_err();
         assert!(error.to_string().contains("no datasets to name"), "{error}");
         let label = NameArgs { label: Some("y".into()), ..NameArgs::default() };
-        let error = Source::new(DRAWN.as_ref(), &label, &DrawArgs::default()).unwrap_err();
+        let error = Source::new(DRAWN.as_ref(), &label, &Flags::default()).unwrap_err();
         assert!(error.to_string().contains("--label is for tables"), "{error}");
         let drawn = Source::new(DRAWN.as_ref(), &none, &draw).unwrap();
         assert_eq!(drawn.0.drawn.unwrap(), DrawOptions { seed: 3, ..DrawOptions::default() });

@@ -374,7 +374,7 @@ fn shells_get_their_completions() {
 #[test]
 fn answers_that_are_no_numbers_are_never_scored() {
     use dnn_core::layer::Dense;
-    use dnn_core::{Activation, Loss, Network};
+    use dnn_core::{Activation, Network, OutputActivation};
     use nalgebra::{DMatrix, DVector};
     let place = Place::new();
     // Finite weights whose products are not: ∞ − ∞.
@@ -386,7 +386,7 @@ fn answers_that_are_no_numbers_are_never_scored() {
         Activation::Identity,
     );
     let layers = vec![first.unwrap(), second.unwrap()];
-    let network = Network::new(layers, Loss::BinaryCrossEntropy).unwrap();
+    let network = Network::new(layers, OutputActivation::Sigmoid).unwrap();
     let input = dnn_data::InputContract::rgb(2, 2).unwrap();
     let classes = vec!["non-cat".into(), "cat".into()];
     let mut bytes = Vec::new();

@@ -193,7 +193,7 @@ impl From<Background> for String {
 #[serde(default, deny_unknown_fields)]
 pub struct InputConfig {
     /// Pixels of the network's input, "64" or "64x48"; as the data when left out, 64 for files.
-    #[schemars(extend("x-example" = "64"))]
+    #[schemars(extend("x-example" = "64", "x-value" = "SIZE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
     /// Colours of the input, as the data when left out.
@@ -204,19 +204,27 @@ pub struct InputConfig {
     pub resize: ResizeFilter,
     /// Images of another aspect ratio: stretched, fitted in with margins, or cropped.
     pub aspect: Aspect,
-    /// What shows through transparency and in margins, "#rrggbb".
+    /// What shows through transparency and in margins.
+    #[schemars(extend("x-value" = "#RRGGBB"))]
     pub background: Background,
     /// Whether photos are turned as their EXIF data say.
+    #[schemars(extend(
+        "x-flag" = "ignore-exif",
+        "x-help" = "Leave photos as they are stored, whatever their EXIF orientation says"
+    ))]
     pub exif_orientation: bool,
     /// Whether each channel (of numbers that are no images, each feature) comes to mean 0 and
     /// deviation 1.
+    #[schemars(extend("x-group" = "features"))]
     pub standardize: bool,
     /// Image files that cannot be used: an error that lists them all, or left out.
+    #[schemars(extend("x-group" = "files"))]
     pub on_bad_image: OnBadImage,
     /// Of a folder without train and test, the share of each class to test on.
-    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1, "x-what" = "a share"))]
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1, "x-what" = "a share", "x-group" = "files"))]
     pub test_share: f64,
     /// Seed of the drawing of that share.
+    #[schemars(extend("x-group" = "files"))]
     pub split_seed: u64,
 }
 

@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 pub struct Names {
     /// (m, height, width, 3), (m, height, width, 1) or (m, height, width); or a table, (m, n).
     #[serde(rename = "x")]
+    #[schemars(extend("x-example" = "images"))]
     pub images: String,
     /// Class indices, (m), (m, 1) or (1, m).
     #[serde(rename = "y")]
+    #[schemars(extend("x-example" = "labels"))]
     pub labels: String,
     /// Strings or integers, one a class. When `None`, `list_classes` is used if the file has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-example" = "class_names"))]
     pub classes: Option<String>,
 }

@@ -1,9 +1,10 @@
 //! `dnn data convert`.
 
-use crate::args::{DrawArgs, NameArgs};
+use crate::args::{Drawing, NameArgs};
 use crate::console::{Console, argument, printable, program, warn};
-use crate::input::ShapeArgs;
+use crate::input::{Files, Shape};
 use crate::interrupt;
+use crate::settings::Flags;
 use crate::source::{Source, loading};
 use dnn_data::convert::Converted;
 use serde::Serialize;
@@ -22,9 +23,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
-    draw: DrawArgs,
+    draw: Flags<Drawing>,
     #[command(flatten)]
-    shape: ShapeArgs,
+    shape: Flags<Shape>,
+    #[command(flatten)]
+    files: Flags<Files>,
     /// How hard gzip packs, from 0 (not at all) to 9
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=9))]
     level: u32,
@@ -55,8 +58,8 @@ struct SplitCounts<'a> {
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     let mut source = Source::new(&args.data, &args.names, &args.draw)?;
-    args.shape.files.check(&source)?;
-    source.input = args.shape.change(None);
+    args.files.check(&source)?;
+    source.input = args.files.change(args.shape.change(None)?)?;
     let converted = loading(&source, console, |loader| loader.convert(&args.out, args.level))?;
     let Converted { classes, counts, shape, rejected } = &converted;
     for rejected in rejected {

@@ -1,9 +1,10 @@
 //! `dnn gradcheck`.
 
-use crate::args::{DrawArgs, Layers, NameArgs, hidden_activations, layers};
+use crate::args::{Drawing, Layers, NameArgs, hidden_activations, layers};
 use crate::choice::choice;
 use crate::console::{Console, warn};
 use crate::run;
+use crate::settings::Flags;
 use crate::source::{Source, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::rng::{Generator, RngKind};
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
-    draw: DrawArgs,
+    draw: Flags<Drawing>,
     /// Units of the hidden layers, or "none" [default: 20,7,5]
     #[arg(long, value_name = "N,N,…", value_parser = layers, conflicts_with = "model")]
     layers: Option<Layers>,

@@ -1,10 +1,11 @@
 //! `dnn data preview`.
 
-use crate::args::{DrawArgs, NameArgs};
+use crate::args::{Drawing, NameArgs};
 use crate::augmentation::augmentation;
 use crate::choice::choice;
 use crate::console::{Console, printable};
 use crate::file::{picture_name, write_chart};
+use crate::settings::Flags;
 use crate::source::{Source, split_of};
 use anyhow::ensure;
 use dnn_data::augment::{AugmentConfig, Augmenter, Strength};
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
-    draw: DrawArgs,
+    draw: Flags<Drawing>,
 }
 
 #[derive(Serialize)]

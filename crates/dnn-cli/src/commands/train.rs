@@ -1,7 +1,7 @@
 //! `dnn train`, and `dnn` alone.
 
 use super::folds;
-use crate::args::{DrawArgs, NameArgs};
+use crate::args::{Drawing, NameArgs};
 use crate::augmentation::augmentation;
 use crate::choice::choice;
 use crate::console::{self, Console, argument, causes, interval, of_how_many, program, warn};
@@ -47,12 +47,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", requires = "test_x")]
     test_y: Option<String>,
     #[command(flatten)]
-    draw: DrawArgs,
+    draw: Flags<Drawing>,
     #[command(flatten)]
     input: InputArgs,
     /// Change the training images at random in every epoch: light, medium, strong, or settings such
     /// as flip=0.5,rotation=15 (`dnn data preview` shows them)
-    #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation)]
+    #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation,
+          help_heading = "Training")]
     augment: Option<AugmentConfig>,
     /// Start from this configuration [default: course-deep]
     #[arg(long, value_name = "PRESET", value_parser = choice(&Preset::ALL),
@@ -61,37 +62,37 @@ pub(crate) struct Args {
     #[command(flatten)]
     training: Flags<TrainingFlags>,
     /// Start from a configuration, for example the config.toml of a run; flags change it
-    #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "preset", help_heading = "Training")]
     config: Option<PathBuf>,
     /// Memory for all of it, 512M or 2G: when that is not enough, images stay in their HDF5 file
     /// (others are written to one in the cache first) and are read while training goes on
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Input")]
     memory_limit: Option<u64>,
     /// Images to judge by while training: a file or folder
-    #[arg(long, value_name = "FILE", conflicts_with = "validation")]
+    #[arg(long, value_name = "FILE", conflicts_with = "validation", help_heading = "Input")]
     validation_data: Option<PathBuf>,
     /// Train K networks, each judged on a K-th of the training images that it has not seen, in
     /// place of one; keeps no model
     #[arg(long, value_name = "K", conflicts_with_all = ["resume", "validation", "validation_data",
-          "checkpoint_every"])]
+          "checkpoint_every"], help_heading = "Run")]
     folds: Option<usize>,
     /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds), and at the end; the last two,
     /// and the best; or `never` [default: 60s]
-    #[arg(long, value_name = "N|Nepochs|Ns|never")]
+    #[arg(long, value_name = "N|Nepochs|Ns|never", help_heading = "Run")]
     checkpoint_every: Option<Every>,
     /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted. With
     /// more --iterations or --epochs, go on with a finished one; with a folder of --folds, train
     /// those that are missing
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "out"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "out"], help_heading = "Run")]
     resume: Option<PathBuf>,
     /// With --resume: from the checkpoint before the last one
-    #[arg(long, requires = "resume")]
+    #[arg(long, requires = "resume", help_heading = "Run")]
     previous: bool,
     /// The run's folder [default: runs/PRESET, or the next number]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
     /// Replace the run that is in --out
-    #[arg(long, requires = "out", conflicts_with = "resume")]
+    #[arg(long, requires = "out", conflicts_with = "resume", help_heading = "Run")]
     force: bool,
 }
 
@@ -235,8 +236,8 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
     if let Some(names) = source::names(args.test_x.as_ref(), args.test_y.as_ref(), class_names) {
         source.test_names = Some(names);
     }
-    args.input.shape.files.check(&source)?;
-    source.input = args.input.change(source.input.take());
+    args.input.files.check(&source)?;
+    source.input = args.input.change(source.input.take())?;
     source.cache = args.input.cache.caching();
     source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;

@@ -85,15 +85,19 @@ pub enum SyntheticError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DrawOptions {
-    /// Images to learn from.
+    /// Training images to draw.
+    #[schemars(extend("x-flag" = "draw-train"))]
     #[serde(rename = "train")]
     pub n_train: usize,
-    /// Images to be judged by.
+    /// Test images to draw.
+    #[schemars(extend("x-flag" = "draw-test"))]
     #[serde(rename = "test")]
     pub n_test: usize,
-    /// Another seed, other images.
+    /// Seed of the drawn images.
+    #[schemars(extend("x-flag" = "draw-seed"))]
     pub seed: u64,
-    /// Pixels a side.
+    /// Pixels a side of the drawn images.
+    #[schemars(extend("x-flag" = "draw-size"))]
     pub size: usize,
 }
 

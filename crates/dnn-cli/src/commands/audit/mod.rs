@@ -3,9 +3,10 @@
 mod sheet;
 mod text;
 
-use crate::args::{DrawArgs, NameArgs};
+use crate::args::{Drawing, NameArgs};
 use crate::console::{Console, warn};
-use crate::input::{CacheArgs, FilesArgs};
+use crate::input::{CacheArgs, Files};
+use crate::settings::Flags;
 use crate::source::{DRAWN, Source};
 use anyhow::bail;
 use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
@@ -27,9 +28,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
-    draw: DrawArgs,
+    draw: Flags<Drawing>,
     #[command(flatten)]
-    files: FilesArgs,
+    files: Flags<Files>,
     #[command(flatten)]
     cache: CacheArgs,
     /// Bits of 64 in which the hashes of near duplicates may differ, 0 to look for none
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
     let mut source = named_source(args, console)?;
     args.files.check(&source)?;
-    let input = args.files.change(source.input.take()).unwrap_or_default();
+    let input = args.files.change(source.input.take())?.unwrap_or_default();
     source.input = Some(InputConfig { on_bad_image: OnBadImage::Skip, ..input });
     source.cache = args.cache.caching();
     Ok(source)
