@@ -3,10 +3,10 @@
 use crate::args::{Drawing, NameArgs};
 use crate::console::{Console, argument, program, warn};
 use crate::input::Files;
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 use crate::progress::image_bar;
 use crate::settings::Flags;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{DataError, ImageSet, InputContract, Names, Scale, SplitName, Splits};
@@ -74,7 +74,7 @@ impl From<&NameArgs> for Option<Names> {
 /// Loads with a bar, until it is done or Ctrl-C is noted; what is to be known goes to standard error.
 ///
 /// # Errors
-/// What `work` gives.
+/// What `work` gives; [`Interrupted`] when a signal ended it.
 pub(crate) fn loading<T>(
     source: &Source,
     console: Console,
@@ -92,7 +92,10 @@ pub(crate) fn loading<T>(
     let hooks = Hooks { progress: &progress, say: &say, stop: &interrupt::asked };
     let done = work(&Loader::new(source, hooks));
     bar.finish_and_clear();
-    Ok(done?)
+    match done {
+        Err(DataError::Stopped) => bail!(Interrupted("before all images were read")),
+        done => Ok(done?),
+    }
 }
 
 impl Source {
