@@ -56,8 +56,11 @@ struct SplitCounts<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     let mut source = Source::new(&args.data, &args.names, &args.draw)?;
+    // Drawing is not asked whether to stop, and leaves nothing behind: a signal ends it at once.
+    if !source.is_drawn() {
+        interrupt::listen()?;
+    }
     args.files.check(&source)?;
     source.input = args.files.change(args.shape.change(None)?)?;
     let converted = loading(&source, console, |loader| loader.convert(&args.out, args.level))?;
