@@ -2,7 +2,7 @@
 
 use crate::args::{Drawing, NameArgs};
 use crate::choice::choice;
-use crate::console::{Console, printable};
+use crate::console::Console;
 use crate::input::{CacheArgs, Files};
 use crate::run::{self, RunConfig};
 use crate::settings::Flags;
@@ -10,6 +10,7 @@ use crate::source::{Source, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
+use dnn_data::Shown;
 use dnn_data::loader::match_classes;
 use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, SplitName};
 use dnn_train::{Evaluation, Trainable};
@@ -68,8 +69,7 @@ impl LabelledArgs {
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
         let images = split_of(split, splits, &data)?;
-        let misfit =
-            || format!("{} does not fit the model {}", data.display(), model_path.display());
+        let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
         let images = match_classes(images, model.classes()).with_context(misfit)?;
         if of_run.is_some_and(|run| run.is_drawn()) && !source.is_drawn() {
             console.note("The model was trained on drawn images; these are others");
@@ -80,7 +80,7 @@ impl LabelledArgs {
     fn source(&self, of_run: Option<&Source>, model: &Path) -> anyhow::Result<Source> {
         let Some(data) = &self.data else {
             let Some(run) = of_run else {
-                bail!("{}: not of a run, so its data are not known: name DATA", model.display());
+                bail!("{}: not of a run, so its data are not known: name DATA", model.shown());
             };
             return run.clone().with(&self.names, &self.draw);
         };
@@ -154,7 +154,7 @@ pub(crate) fn prepared<'a>(
         console.note(format!(
             "The images are {}; for {} they are made {}, as `dnn predict` does",
             set.shape(),
-            model.display(),
+            model.shown(),
             resized.shape()
         ));
     }
@@ -186,7 +186,7 @@ fn answers<F: Trainable>(
 /// The first names of the classes.
 pub(crate) fn list(classes: &[String]) -> String {
     const SHOWN: usize = 8;
-    let names: Vec<_> = classes.iter().take(SHOWN).map(|name| printable(name)).collect();
+    let names: Vec<_> = classes.iter().take(SHOWN).map(|name| name.shown()).collect();
     let more = if classes.len() > SHOWN { ", …" } else { "" };
     format!("{}{more}", names.join(", "))
 }

@@ -37,6 +37,7 @@ mod names;
 #[cfg(any(feature = "folder", feature = "hdf5"))]
 mod parallel;
 pub mod preprocess;
+mod shown;
 mod splits;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
@@ -56,6 +57,7 @@ pub use images::{FeatureExamples, Images, identity, standardization};
 pub use limits::Limits;
 pub use model_file::{AnyNetwork, Model, ModelError};
 pub use names::Names;
+pub use shown::{Shown, steers_terminal};
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
 pub use visit::{Batch, ImageShape, Part, SplitName, Visitor};

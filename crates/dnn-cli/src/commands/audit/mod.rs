@@ -9,6 +9,7 @@ use crate::input::{CacheArgs, Files};
 use crate::settings::Flags;
 use crate::source::{DRAWN, Source};
 use anyhow::bail;
+use dnn_data::Shown;
 use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
 use dnn_data::folder::OnBadImage;
 use dnn_data::loader::InputConfig;
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = &args.sheet {
         sheet::write(path, &splits, &found)?;
-        console.text(format!("\nWritten: {}", path.display()))?;
+        console.text(format!("\nWritten: {}", path.shown()))?;
     }
     console.json(&Result { data, audit: &found, sheet: args.sheet.as_ref() })?;
     if args.strict && found.has_conflicts() {
