@@ -35,13 +35,14 @@ impl Reader for PureReader {
                 }
                 names.push(format!("{prefix}{name}"));
             }
-            for name in group.groups()? {
+            // Opened as they are listed: each by its name is looked for among all others.
+            for (name, group) in group.iter_groups()? {
                 if n_groups == MAX_LISTED || depth == MAX_DEPTH {
                     more = true;
                     break;
                 }
                 n_groups += 1;
-                groups.push_back((format!("{prefix}{name}/"), group.group(&name)?, depth + 1));
+                groups.push_back((format!("{prefix}{name}/"), group, depth + 1));
             }
         }
         names.sort();
