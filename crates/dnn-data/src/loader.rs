@@ -213,6 +213,16 @@ impl<'a> Loader<'a> {
         augment: Option<(AugmentConfig, u64)>,
         examples: impl Fn(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
     ) -> Result<Prepared<F>, DataError> {
+        if let [class] = train.classes() {
+            return Err(DataError::Mismatch {
+                what: format!("classes of {}", self.config.data.shown()),
+                expected: "two or more to tell apart".into(),
+                got: format!(
+                    "only {class} (are the folders of the classes one level deeper, or the labels \
+                     somewhere else?)"
+                ),
+            });
+        }
         for judged in test.iter().chain(&validation) {
             let own = judged.contract()?.normalization;
             if own == Normalization::AsIs && contract.normalization != own {
@@ -227,16 +237,6 @@ impl<'a> Loader<'a> {
         let identity = identity(&contract, sets)?;
         let test = test.map(|images| examples(images, &contract)).transpose()?;
         let validation = validation.map(|images| examples(images, &contract)).transpose()?;
-        if let [class] = train.classes() {
-            return Err(DataError::Mismatch {
-                what: format!("classes of {}", self.config.data.shown()),
-                expected: "two or more to tell apart".into(),
-                got: format!(
-                    "only {class} (are the folders of the classes one level deeper, or the labels \
-                     somewhere else?)"
-                ),
-            });
-        }
         let train = match augment {
             Some((config, seed)) => {
                 let augmented = AugmentedExamples::<F, I>::new(train, &contract, config, seed)?;

@@ -152,6 +152,21 @@ fn what_is_unusual_about_classes_is_said() {
 }
 
 #[test]
+fn one_class_alone_is_refused_with_its_file_and_the_likely_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photos");
+    fs::create_dir_all(path.join("only")).unwrap();
+    for i in 0..5 {
+        write_png(&path.join(format!("only/{i}.png")), &[i; 768], SHAPE).unwrap();
+    }
+    let Err(error) = prepare(&DataConfig::of(&path)) else { panic!("nothing to tell apart") };
+    let error = error.to_string();
+    for part in ["photos", "only", "one level deeper"] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+}
+
+#[test]
 fn classes_get_other_names_and_a_size_beyond_memory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for class in ["cats", "dogs", "owls"] {
