@@ -1,4 +1,6 @@
 //! Labelled images from files, or drawn, ready for a [`dnn_core`] network.
+// A build of fewer formats leaves parts of what they share unused.
+#![cfg_attr(not(feature = "default"), allow(dead_code))]
 
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
@@ -7,7 +9,6 @@ pub mod audit;
 pub mod augment;
 #[cfg(feature = "cache")]
 pub mod cache;
-#[cfg(any(feature = "augment", feature = "synthetic"))]
 mod chance;
 pub mod classes;
 #[cfg(all(feature = "augment", feature = "cache", feature = "synthetic"))]
@@ -16,10 +17,8 @@ mod content;
 mod contract;
 #[cfg(all(feature = "hdf5", feature = "image"))]
 pub mod convert;
-#[cfg(any(feature = "idx", feature = "npz"))]
 mod element;
 mod error;
-#[cfg(any(feature = "hdf5", feature = "idx", feature = "npz"))]
 mod extent;
 mod file;
 pub mod format;
@@ -32,7 +31,6 @@ mod limits;
 pub mod loader;
 pub mod model_file;
 mod names;
-#[cfg(any(feature = "folder", feature = "hdf5"))]
 mod parallel;
 pub mod preprocess;
 mod splits;

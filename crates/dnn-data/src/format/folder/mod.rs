@@ -147,7 +147,6 @@ impl ImageFiles {
 }
 
 /// The files of each split of a source of image files, in the order in which they are read.
-#[cfg(feature = "cache")]
 pub(crate) fn files_of_splits(
     root: &Path,
     options: &Options,
@@ -167,7 +166,6 @@ pub(crate) fn files_of_splits(
 }
 
 /// What is wrong with a file; nothing is, if it is sound.
-#[cfg(feature = "cache")]
 pub(crate) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
     decode::rejection(path, options)
 }
