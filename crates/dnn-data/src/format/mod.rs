@@ -1,5 +1,5 @@
 //! One door for every kind of data: what lies behind a path is told by its content, and each kind is
-//! read by the one [`Format`] that knows it.
+//! read by the one format that knows it.
 //!
 //! [`visit`] passes examples on as they are read; [`open`] collects what it passes on.
 
