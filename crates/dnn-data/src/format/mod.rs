@@ -1,10 +1,9 @@
 //! One door for every kind of data: what lies behind a path is told by its content, and each kind is
-//! read by the one [`Format`] that knows it.
+//! read by the one format that knows it.
 //!
 //! [`visit`] passes examples on as they are read; [`open`] collects what it passes on.
 
-#[cfg(any(feature = "idx", feature = "npz"))]
-pub(crate) mod array;
+mod array;
 #[cfg(feature = "cifar")]
 mod cifar;
 mod collect;
@@ -17,7 +16,6 @@ mod found;
 pub mod hdf5;
 #[cfg(feature = "idx")]
 mod idx;
-#[cfg(any(feature = "hdf5", feature = "npz"))]
 mod names;
 #[cfg(feature = "npz")]
 mod npz;
