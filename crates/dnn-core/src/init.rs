@@ -33,6 +33,7 @@ pub enum Init {
     #[doc(alias = "initialize_parameters_deep")]
     Lecun,
     /// N(0, 1)·√(2 / n_prev) (He et al. 2015): keeps the variance through ReLU layers.
+    #[doc(alias = "initialize_parameters_he")]
     He,
     /// N(0, 1)·√(2 / (n_prev + n)) (Glorot and Bengio 2010): for tanh and sigmoid layers.
     #[doc(alias = "Xavier")]

@@ -6,7 +6,7 @@
 //! are functions of seed and iteration and need no state.
 
 use crate::config::TrainConfig;
-use crate::health::LayerHealth;
+use crate::diagnosis::LayerHealth;
 use crate::history::{CostPoint, ValidationPoint};
 use dnn_core::{Precision, Real};
 use nalgebra::{DMatrix, DMatrixViewMut};

@@ -157,6 +157,7 @@ pub fn engine_gradients(
 /// `x` (n₀, m), `labels` (m) → for W1, b1, W2 … in turn one check for each engine.
 /// # Panics
 /// On mismatch.
+#[doc(alias = "gradient_check_n")]
 pub fn check(
     network: &Network<f64>,
     x: &DMatrix<f64>,

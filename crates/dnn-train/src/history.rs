@@ -1,6 +1,6 @@
 //! What a training run records, and what it ends with.
 
-use crate::health::LayerHealth;
+use crate::diagnosis::LayerHealth;
 use dnn_core::metrics::Score;
 use dnn_core::{Network, Real};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Progress, logs, early stopping and the like attach to training here.
 
 use crate::checkpoint::Checkpoint;
-use crate::health::LayerHealth;
+use crate::diagnosis::LayerHealth;
 use crate::history::ValidationPoint;
 
 /// What has just been computed.

@@ -19,7 +19,7 @@ use nalgebra::DVector;
 use std::thread::Scope;
 
 /// The examples that are judged during training, and by what.
-pub(crate) struct HeldOut<'a, F: Real> {
+pub(crate) struct ValidationSet<'a, F: Real> {
     /// Number of the engine's held-out set.
     pub(crate) set: usize,
     pub(crate) labels: &'a [u32],
@@ -34,7 +34,7 @@ pub(crate) struct Run<'a, F: Real> {
     batches: Batches,
     n_iterations: usize,
     validate_every: usize,
-    held_out: Option<HeldOut<'a, F>>,
+    held_out: Option<ValidationSet<'a, F>>,
     progress: Progress,
     /// The iteration of the last validation.
     judged_at: Option<usize>,
@@ -51,7 +51,7 @@ impl<'a, F: Real> Run<'a, F> {
         engine: &'a mut dyn Engine<F>,
         optimizer: &'a dyn Optimizer<F>,
         m: usize,
-        held_out: Option<HeldOut<'a, F>>,
+        held_out: Option<ValidationSet<'a, F>>,
         progress: Progress,
     ) -> Self {
         Self {
@@ -221,7 +221,7 @@ impl<'a, F: Real> Run<'a, F> {
 
     /// Judges by the validation set; whether it is better than ever.
     fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> Result<bool, TrainError> {
-        let Some(HeldOut { set, labels, cost }) = &self.held_out else { return Ok(false) };
+        let Some(ValidationSet { set, labels, cost }) = &self.held_out else { return Ok(false) };
         let logits = self.engine.held_out_logits(*set);
         let iteration = self.progress.iteration;
         let cost = mean_cost(*cost, &logits, labels);

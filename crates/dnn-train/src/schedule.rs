@@ -28,6 +28,7 @@ pub enum Schedule {
     },
     /// α = α₀ / (1 + decay·e): the course's decay.
     #[doc(alias = "decay_rate")]
+    #[doc(alias = "update_lr")]
     InverseTime {
         /// The decay rate.
         #[schemars(extend("minimum" = 0, "x-example" = 1.0))]

@@ -4,14 +4,14 @@
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::config::TrainConfig;
 use crate::cost::{Cost, CrossEntropy};
-use crate::engine::{self, EngineKind, EngineOptions, Job};
+use crate::engine::{self, EngineKind, EngineOptions, Features, Workload};
 use crate::error::TrainError;
 use crate::evaluation::selected;
 use crate::feed::Subset;
 use crate::history::Trained;
 use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
-use crate::run::{HeldOut, Run};
+use crate::run::{Run, ValidationSet};
 use dnn_core::rng::Generator;
 use dnn_core::{DatasetError, Examples, Network, Real, split};
 use nalgebra::DMatrix;
@@ -168,7 +168,7 @@ impl<'a, F: Real> Training<'a, F> {
             dropout: config.dropout,
             seed: config.seed,
         };
-        let job = Job {
+        let workload = Workload {
             n_features,
             n_units: network.layers()[0].n(),
             m: labels.len(),
@@ -187,21 +187,21 @@ impl<'a, F: Real> Training<'a, F> {
             (EngineKind::Auto, Some(checkpoint)) => {
                 optimizer.is_linear() && checkpoint.progress().engine == "gram"
             }
-            (EngineKind::Auto, None) => optimizer.is_linear() && job.gram_is_cheaper(),
+            (EngineKind::Auto, None) => optimizer.is_linear() && workload.gram_is_cheaper(),
             (kind, _) => kind == EngineKind::Gram,
         };
         if in_coordinates && !optimizer.is_linear() {
             return Err(TrainError::GramNotLinear);
         }
-        let mut engine = match &x {
-            Some(x) if in_coordinates => {
-                engine::gram(&network, cost, optimizer, x, labels, options)
-            }
-            x => engine::dense(&network, cost, optimizer, x.as_deref(), labels, options),
+        let features = match &x {
+            Some(x) if in_coordinates => Features::Gram(x),
+            Some(x) => Features::Dense(x),
+            None => Features::Fed,
         };
+        let mut engine = engine::build(&network, cost, optimizer, features, labels, options);
         // The validation set is judged by its true labels, and all classes alike.
         let plain = CrossEntropy::new(network.output());
-        let held_out = judged.as_ref().map(|(x, labels)| HeldOut {
+        let held_out = judged.as_ref().map(|(x, labels)| ValidationSet {
             set: engine.hold_out(x),
             labels: &labels[..],
             cost: own_cost.unwrap_or(&plain),

@@ -88,11 +88,15 @@ pub struct RawTrainConfig {
     pub batch_size: usize,
     /// λ of the penalty λ/2m·Σ‖W‖² in the cost, m the examples of the batch, as in the course.
     #[doc(alias = "lambd")]
+    #[doc(alias = "compute_cost_with_regularization")]
+    #[doc(alias = "backward_propagation_with_regularization")]
     #[schemars(extend("minimum" = 0, "x-alias" = "lambda"))]
     pub l2: f64,
     /// Share of the hidden layers' values that is dropped in training; the course's keep_prob is 1
     /// less this.
     #[doc(alias = "keep_prob")]
+    #[doc(alias = "forward_propagation_with_dropout")]
+    #[doc(alias = "backward_propagation_with_dropout")]
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub dropout: f64,
     /// Norm of all gradients together at most; 0 for no limit.
@@ -425,7 +429,8 @@ mod tests {
             (
                 "\"relu\"",
                 "\"identity\"",
-                "activation is \"identity\": expected one of relu, sigmoid, tanh or leaky-relu",
+                "activation is \"identity\": expected one of relu, sigmoid, tanh, \
+                 leaky-relu, elu, silu or gelu",
             ),
             ("threads = 0", "threads = 99999", "threads is 99999"),
         ] {
