@@ -41,7 +41,8 @@ pub enum Init {
 }
 
 impl Init {
-    /// The initialisation of a layer with this activation: itself, or what `Auto` stands for.
+    /// Returns the initialisation of a layer with this activation: itself, or what `Auto` stands
+    /// for.
     #[must_use]
     pub fn of_layer(self, activation: Activation) -> Self {
         match (self, activation) {
@@ -51,7 +52,7 @@ impl Init {
         }
     }
 
-    /// Draws W; `Auto` as for the output layer.
+    /// Draws the weights W of a layer; `Auto` is taken as for the output layer.
     ///
     /// # Shapes
     /// → (n, n_prev), drawn row by row.

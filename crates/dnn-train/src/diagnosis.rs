@@ -9,10 +9,10 @@ use std::ops::Range;
 /// How a hidden layer fares: what tells whether it still learns.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LayerHealth {
-    /// Units.
+    /// Number of units of the layer.
     pub units: usize,
-    /// Units that give the same answer to every example and learn nothing any more: ReLUs that are
-    /// above zero for none.
+    /// Number of dead units, which give the same answer to every example and learn nothing any
+    /// more: ReLUs that are above zero for no example.
     pub dead: usize,
     /// Share of the values of a sigmoid or tanh that are within 1 % of its limits.
     pub saturated: f64,
@@ -99,7 +99,8 @@ const GRADIENT_RATIO: f64 = 1e4;
 /// So large a share of saturated values is worth a word.
 const SATURATED: f64 = 0.5;
 
-/// What a user should know of these layers, a sentence each; empty when there is nothing.
+/// Returns what a user should know about these layers, a sentence for each finding; empty if there
+/// is none.
 pub fn findings(health: &[LayerHealth], activations: &[Activation]) -> Vec<String> {
     let mut findings = Vec::new();
     for (l, layer) in health.iter().enumerate() {

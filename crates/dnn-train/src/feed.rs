@@ -47,7 +47,7 @@ impl<F: Real> Feed<F> {
         Self { batches, used }
     }
 
-    /// The next batch.
+    /// Returns the next batch.
     ///
     /// # Errors
     /// When it could not be read.
@@ -138,9 +138,10 @@ impl<F: Real> Examples<F> for Subset<'_, F> {
     }
 }
 
-/// About how many bytes training takes beside the examples, when those are
-/// [streamed](dnn_core::Examples::is_streamed): the program, the weights with their gradients and moments and
-/// what is kept of them, the batches that are read ahead, and what is kept for each example.
+/// Returns about how many bytes training takes beside the examples, if those are
+/// [streamed](dnn_core::Examples::is_streamed): the program, the weights with their gradients and
+/// moments and what is kept of them, the batches that are read ahead, and what is kept for each
+/// example.
 ///
 /// # Errors
 /// When the configuration makes no network of data like these.

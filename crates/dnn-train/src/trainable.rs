@@ -95,7 +95,7 @@ macro_rules! trainable {
 trainable!(f32, f64);
 
 impl<F: Trainable> Training<'_, F> {
-    /// Trains.
+    /// Trains the network to the end of the run, or until an observer stops it.
     ///
     /// # Errors
     /// [`TrainError`]; `Diverged` when the cost becomes NaN or infinite.
@@ -134,8 +134,9 @@ pub fn evaluate<F: Trainable>(
     F::evaluate(network, examples)
 }
 
-/// How each hidden layer of `network` fares on these examples. The gradients' size is not known
-/// from the network alone: it is taken from `trained`, the last look during training.
+/// Finds dead and saturated units in each hidden layer of `network` on these examples. The size of
+/// the gradients is not known from the network alone: it is taken from `trained`, the health at the
+/// last logged iteration of training.
 ///
 /// # Errors
 /// When the examples cannot be read.
@@ -149,7 +150,7 @@ pub fn diagnose<F: Trainable>(
     F::diagnose(network, examples, trained)
 }
 
-/// An engine that computes every product in full, as the textbook has it.
+/// Makes an engine that computes every product in full, as the course does.
 ///
 /// # Shapes
 /// `x` (n₀, m), `labels` (m).
@@ -166,8 +167,8 @@ pub fn dense_engine<'d, F: Trainable>(
     F::engine(network, cost, optimizer, Features::Dense(x), labels, options)
 }
 
-/// The [`dense_engine`] for examples that are read batch by batch: before every
-/// [`cost`](Engine::cost) comes a [`feed`](Engine::feed).
+/// Makes a [`dense_engine`] for examples that are read batch by batch: call [`feed`](Engine::feed)
+/// before every [`cost`](Engine::cost).
 ///
 /// # Shapes
 /// `labels` (m).
@@ -183,9 +184,10 @@ pub fn fed_engine<'d, F: Trainable>(
     F::engine(network, cost, optimizer, Features::Fed, labels, options)
 }
 
-/// An engine with the first layer in the coordinates of the training set ([`dnn_core::gram`] has the
-/// algebra): the work of an iteration does not depend on the number of features. For optimizers whose
-/// steps are linear in the gradients. It builds G = XᵀX and P = W₁·X first, on all threads.
+/// Makes an engine with the first layer in the coordinates of the training set ([`dnn_core::gram`]
+/// has the algebra): the work of an iteration does not depend on the number of features. For
+/// optimizers whose steps are linear in the gradients. It builds G = XᵀX and P = W₁·X first, on all
+/// threads.
 ///
 /// # Shapes
 /// `x` (n₀, m), `labels` (m).

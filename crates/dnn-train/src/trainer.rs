@@ -17,7 +17,8 @@ use dnn_core::{DatasetError, Examples, Network, Real, split};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
 
-/// A training run, before it starts: what to train on, what to judge by, where to go on from.
+/// A training run before it starts: the examples, the validation set, the optimizer, the cost, and
+/// the checkpoint to resume from.
 pub struct Training<'a, F: Real> {
     config: &'a TrainConfig,
     examples: &'a dyn Examples<F>,
@@ -29,7 +30,7 @@ pub struct Training<'a, F: Real> {
 }
 
 impl<'a, F: Real> Training<'a, F> {
-    /// Training as configured on these examples.
+    /// Makes a training run on these examples as configured.
     pub fn new(config: &'a TrainConfig, examples: &'a dyn Examples<F>) -> Self {
         Self {
             config,
@@ -68,15 +69,15 @@ impl<'a, F: Real> Training<'a, F> {
         self
     }
 
-    /// Notes in checkpoints what identifies the data, a hash of it for example; a run goes on only
-    /// with the same.
+    /// Sets the identifier of the data, a hash for example. Checkpoints keep it, and a run resumes
+    /// only with the same.
     #[must_use]
     pub fn identified_by(mut self, data: impl Into<String>) -> Self {
         self.data = data.into();
         self
     }
 
-    /// Goes on where a checkpoint was made. The run ends with the same bits as one that was never
+    /// Resumes the run from a checkpoint. It ends with the same bits as one that was never
     /// interrupted, on the same kind of machine.
     #[must_use]
     pub fn resume_from(mut self, checkpoint: Option<&'a Checkpoint>) -> Self {
@@ -84,7 +85,7 @@ impl<'a, F: Real> Training<'a, F> {
         self
     }
 
-    /// Whether training can start: what [`run`](Self::run) would refuse at once, found before
+    /// Checks that training can start: finds what [`run`](Self::run) would refuse at once, before
     /// anything is made for the run.
     ///
     /// # Errors

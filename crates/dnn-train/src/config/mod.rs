@@ -28,7 +28,7 @@ impl Preset {
     /// All of them, for lists and tests.
     pub const ALL: [Self; 2] = [Self::CourseDeep, Self::CourseTwoLayer];
 
-    /// Its name, as the command line has it.
+    /// Returns its name, as the command line has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::CourseDeep => "course-deep",
@@ -307,7 +307,7 @@ impl TrainConfig {
         Self(RawTrainConfig { hidden: vec![7], init: Init::SmallNormal, ..deep })
     }
 
-    /// The configuration of this name.
+    /// Returns the configuration of this name.
     pub fn preset(preset: Preset) -> Self {
         match preset {
             Preset::CourseDeep => Self::course_deep(),
@@ -315,7 +315,7 @@ impl TrainConfig {
         }
     }
 
-    /// This configuration with some values changed, checked again.
+    /// Returns this configuration with some values changed, checked again.
     ///
     /// # Errors
     /// [`ConfigError`], naming the first value at fault.
@@ -333,7 +333,7 @@ impl TrainConfig {
         raw.try_into()
     }
 
-    /// The shape of the network for data of this many features and classes.
+    /// Returns the shape of the network for data of this many features and classes.
     ///
     /// # Errors
     /// When the data's size makes no network, or loss or class weights do not fit the classes.
@@ -368,7 +368,7 @@ impl TrainConfig {
         Ok(architecture)
     }
 
-    /// Updates there will be for `m` training examples.
+    /// Returns the number of updates that training on `m` examples makes.
     pub fn n_iterations(&self, m: usize) -> usize {
         match self.epochs {
             0 => self.iterations,
@@ -376,12 +376,13 @@ impl TrainConfig {
         }
     }
 
-    /// Updates of a pass over `m` training examples, the last short batch's included.
+    /// Returns the number of updates of a pass over `m` training examples, including that of a
+    /// shorter last batch.
     pub fn iterations_per_epoch(&self, m: usize) -> usize {
         if self.batch_size == 0 { 1 } else { m.div_ceil(self.batch_size).max(1) }
     }
 
-    /// Updates between two validations.
+    /// Returns the number of updates between two validations.
     pub fn validation_interval(&self, m: usize) -> usize {
         match (self.validate_every, self.iterations_per_epoch(m)) {
             (0, 1) => self.log_every,
@@ -390,7 +391,7 @@ impl TrainConfig {
         }
     }
 
-    /// Threads to use: the configured number, or as many as the machine has.
+    /// Returns the number of threads to use: the configured number, or as many as the machine has.
     pub fn n_threads(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

@@ -36,7 +36,8 @@ pub(super) struct DenseLayer<'d, F: Real> {
 }
 
 impl<'d, F: Real> DenseLayer<'d, F> {
-    /// The first layer of `network`, to train on `x` or on examples that are fed batch by batch.
+    /// Returns the first layer of `network`, to train on `x` or on examples that are fed batch by
+    /// batch.
     ///
     /// # Panics
     /// When `x` does not have n₀ rows.

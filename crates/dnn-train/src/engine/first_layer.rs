@@ -13,7 +13,7 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// Examples in the form in which the first layer takes them.
     type Input: Send + Sync;
 
-    /// Name of the engine.
+    /// Returns the name of the engine.
     fn name(&self) -> &'static str;
 
     /// Examples that are not trained on.
@@ -48,8 +48,8 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
         z: &mut DMatrixViewMut<'_, F>,
     );
 
-    /// The parts in which [`gradient`](Self::gradient) and [`step`](Self::step) are done, one a
-    /// task.
+    /// Returns the parts in which [`gradient`](Self::gradient) and [`step`](Self::step) are done,
+    /// one a task.
     fn parts(&self) -> &[Part];
 
     /// The gradient's part `task`, into the gradient if it is kept, otherwise into `scratch`.

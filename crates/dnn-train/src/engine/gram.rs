@@ -57,7 +57,8 @@ pub(super) struct GramInput<F> {
 }
 
 impl<'d, F: Real> GramLayer<'d, F> {
-    /// The first layer of `network`, to train on `x`; builds G = XᵀX and P = W₁·X on all threads.
+    /// Returns the first layer of `network`, to train on `x`; builds G = XᵀX and P = W₁·X on all
+    /// threads.
     ///
     /// # Panics
     /// When `x` does not have n₀ rows, or the optimizer is not linear.

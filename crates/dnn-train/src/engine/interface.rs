@@ -8,32 +8,33 @@ use dnn_core::linear::Gradients;
 use nalgebra::{DMatrix, DMatrixViewMut};
 use serde::{Deserialize, Serialize};
 
-/// What is computed in one go: some examples, and which dropout masks.
+/// What one forward and backward pass is made on: the examples, and the iteration that decides the
+/// dropout masks.
 #[doc(alias = "random_mini_batches")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass<'a> {
-    /// The examples, or all of them.
+    /// Indices of the batch's examples; `None` for the whole training set.
     pub batch: Option<&'a [usize]>,
-    /// Updates made before: dropout's masks depend on it and on the seed, on nothing else.
+    /// Number of updates made before. The dropout masks depend on it and on the seed alone.
     pub iteration: usize,
 }
 
 impl Pass<'_> {
-    /// All examples.
+    /// Makes a pass on the whole training set.
     pub fn all(iteration: usize) -> Self {
         Self { batch: None, iteration }
     }
 }
 
-/// A network in training, in whatever form makes its iterations cheap.
+/// A network in training, in the form that makes its iterations cheap.
 ///
 /// An iteration is `cost`, then `update`; between the two, training may decide to stop.
 pub trait Engine<F: Real> {
     /// Name, as the command line and the summary have it.
     fn name(&self) -> &'static str;
 
-    /// Forward, cost, and dZ of every layer, at the present parameters. The cost is the mean of the
-    /// examples' weighted losses, without an L2 penalty.
+    /// Computes the forward pass, the cost, and dZ of every layer, at the present parameters.
+    /// Returns the cost: it is the mean of the examples' weighted losses, without an L2 penalty.
     ///
     /// # Panics
     /// When the batch is empty, larger than announced, or names an example that does not exist.
@@ -49,23 +50,25 @@ pub trait Engine<F: Real> {
     /// When the engine was made for examples in memory.
     fn feed(&mut self, x: &mut DMatrix<F>);
 
-    /// Gradients from the last [`cost`](Engine::cost), and the optimizer's step with them. When the
-    /// norm of all gradients together, the L2 penalty's included, exceeds `clip_norm`, they are
-    /// scaled down to it.
+    /// Computes the gradients from the last [`cost`](Engine::cost), and makes the optimizer's step
+    /// with them. When the norm of all gradients together, the L2 penalty's included, exceeds
+    /// `clip_norm`, they are scaled down to it.
     fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step, clip_norm: Option<f64>);
 
-    /// The gradients of the last [`cost`](Engine::cost) in every layer's weights and biases, whatever
-    /// coordinates the engine works in: what [`update`](Engine::update) goes by, without the L2
-    /// penalty. To look at them and to check them; training does not need them put together.
+    /// Returns the gradients of the last [`cost`](Engine::cost) in every layer's weights and
+    /// biases, whatever coordinates the engine works in: what [`update`](Engine::update) goes by,
+    /// without the L2 penalty. To look at them and to check them; training does not need them put
+    /// together.
     fn gradients(&mut self) -> Vec<Gradients<F>>;
 
-    /// Σ‖W‖² over all layers, for the L2 penalty.
+    /// Returns Σ‖W‖² over all layers, for the L2 penalty.
     fn squared_weights(&mut self) -> f64;
 
-    /// The network at the present parameters.
+    /// Returns the network at the present parameters.
     fn network(&mut self) -> Network<F>;
 
-    /// Takes examples to apply the network to during training, besides those it trains on.
+    /// Adds examples that the network is applied to during training, besides those it trains on.
+    /// Returns the number of the set for [`held_out_logits`](Self::held_out_logits).
     ///
     /// # Shapes
     /// `x` (n₀, m) → the number to ask for them by.
@@ -73,7 +76,8 @@ pub trait Engine<F: Real> {
     /// When `x` does not have n₀ rows.
     fn hold_out(&mut self, x: &DMatrix<F>) -> usize;
 
-    /// The logits of the held-out examples `set` at the present parameters, without dropout.
+    /// Returns the logits of the held-out examples `set` at the present parameters, without
+    /// dropout.
     ///
     /// # Shapes
     /// → (n_L, m)
@@ -81,23 +85,24 @@ pub trait Engine<F: Real> {
     /// When there is no such set.
     fn held_out_logits(&mut self, set: usize) -> DMatrix<F>;
 
-    /// Every tensor that the next iteration depends on, by name: parameters and moments, in the
-    /// engine's own coordinates. To read for a checkpoint, to write when going on from one.
+    /// Returns every tensor that the next iteration depends on, by name: parameters and moments, in
+    /// the engine's own coordinates. To read for a checkpoint, to write when going on from one.
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
 
-    /// How each hidden layer fares.
+    /// Returns how each hidden layer fares.
     fn health(&mut self) -> Vec<LayerHealth>;
 
-    /// The first layer, from 1, in which a number is not finite.
+    /// Returns the first layer, from 1, in which a number is not finite.
     fn first_not_finite(&mut self) -> Option<usize>;
 }
 
 /// What an engine is built with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EngineOptions<'a> {
-    /// Threads at most; fewer are used where more do not help. Results do not depend on it.
+    /// Largest number of threads. Fewer are used where more do not help; results do not depend on
+    /// it.
     pub n_threads: usize,
-    /// The largest batch that will be asked for; 0: only whole training sets.
+    /// Size of the largest batch that will be passed; 0 if every pass is on the whole training set.
     pub max_batch: usize,
     /// Weight of each class in the cost, or 1 for all.
     pub class_weights: Option<&'a [f64]>,

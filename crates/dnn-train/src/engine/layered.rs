@@ -283,7 +283,7 @@ struct Work<'e, F: Real, L> {
     scratch: &'e [Scratch<F>],
 }
 
-/// The examples `examples` of all units of a layer.
+/// Returns the examples `examples` of all units of a layer.
 fn all_units<F: Real>(matrix: &SharedMatrix<F>, examples: &Range<usize>) -> Part {
     Part { rows: examples.clone(), cols: 0..matrix.cols() }
 }

@@ -28,6 +28,7 @@ use nalgebra::DMatrix;
 
 /// Where the features of an engine's examples are, and how its first layer is computed with them.
 #[doc(hidden)]
+#[derive(Clone, Copy)]
 pub enum Features<'d, F: Real> {
     /// X (n₀, m) in memory, and every product in full.
     Dense(&'d DMatrix<F>),

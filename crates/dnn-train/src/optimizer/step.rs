@@ -2,7 +2,7 @@
 
 use dnn_core::Real;
 
-/// The most numbers an optimizer remembers for each parameter.
+/// The largest number of values that an optimizer may keep for each parameter.
 pub const MAX_MOMENTS: usize = 2;
 
 /// One step of training, as an optimizer sees it.
@@ -21,13 +21,13 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step without penalty or clipping.
+    /// Makes a step without penalty or clipping.
     pub const fn new(number: u64, learning_rate: f64) -> Self {
         Self { number, learning_rate, l2: 0.0, scale: 1.0, corrections: None }
     }
 
-    /// The function from the batch's gradient and the parameter's value to the gradient that the step
-    /// goes by: with the L2 penalty's share, and clipped.
+    /// Returns the function that makes the gradient of the step from the batch's gradient and the
+    /// parameter's value: it adds the L2 penalty's share and clips.
     pub fn gradient<F: Real>(&self) -> impl Fn(F, F) -> F + use<F> {
         let (scale, l2) = (F::of(self.scale), F::of(self.l2));
         move |gradient, parameter| scale * (gradient + l2 * parameter)
@@ -39,16 +39,52 @@ impl Step {
 /// An optimizer holds only its settings; what it remembers from step to step (its moments) belongs
 /// to the engine, which cuts parameters, gradients and moments alike into pieces and may hand
 /// different pieces to different threads.
+///
+/// An optimizer of your own is a type that implements this, and is handed to
+/// [`Training::optimizer`](crate::Training::optimizer):
+///
+/// ```
+/// use dnn_core::{Dataset, Real, nalgebra::DMatrix};
+/// use dnn_train::optimizer::{Optimizer, Step};
+/// use dnn_train::{TrainConfig, Training};
+///
+/// /// θ ← θ − α·sign(g).
+/// struct SignDescent;
+///
+/// impl<F: Real> Optimizer<F> for SignDescent {
+///     fn n_moments(&self) -> usize {
+///         0
+///     }
+///     fn is_linear(&self) -> bool {
+///         false
+///     }
+///     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], _: &mut [&mut [F]]) {
+///         let (rate, gradient) = (F::of(step.learning_rate), step.gradient());
+///         for (p, &g) in parameters.iter_mut().zip(gradients) {
+///             *p -= rate * gradient(g, *p).signum();
+///         }
+///     }
+/// }
+///
+/// let x = DMatrix::from_row_slice(1, 4, &[-2.0, -1.0, 1.0, 2.0]);
+/// let data = Dataset::new(x, vec![0, 0, 1, 1], vec!["minus".into(), "plus".into()])?;
+/// let config = TrainConfig::course_deep().with(|c| (c.hidden, c.iterations) = (vec![], 200))?;
+/// let trained = Training::new(&config, &data).optimizer(&SignDescent).run(&mut [])?;
+/// assert_eq!(dnn_train::evaluate(&trained.network, &data)?.score.correct, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Optimizer<F: Real>: Send + Sync {
-    /// Numbers to remember for each parameter, at most [`MAX_MOMENTS`]; they start at zero.
+    /// Returns how many numbers the optimizer keeps for each parameter, at most [`MAX_MOMENTS`];
+    /// they start at zero.
     fn n_moments(&self) -> usize;
 
-    /// Whether each step is a linear function of all gradients so far, with the same coefficients
-    /// for every parameter. Then training may work in other coordinates than the weights.
+    /// Returns whether each step is a linear function of all gradients so far, with the same
+    /// coefficients for every parameter. Then training may work in other coordinates than the
+    /// weights.
     fn is_linear(&self) -> bool;
 
-    /// The step with all that does not depend on the parameter worked out, for many calls of
-    /// [`update`](Self::update), which does it itself otherwise.
+    /// Returns the step with everything computed that is the same for all parameters, so that the
+    /// many calls of [`update`](Self::update) need not.
     fn prepare(&self, step: &Step) -> Step {
         *step
     }
