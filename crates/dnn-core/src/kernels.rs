@@ -7,7 +7,7 @@ use crate::activation::{self, Activation, Bias};
 use crate::gemm::{Operands, narrow};
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
-/// The kernels; part of [`Real`](crate::Real).
+/// The compiled loops of a number type; a supertrait of [`Real`](crate::Real).
 pub trait Kernels: Copy + Sized + nalgebra::Scalar {
     /// A product whose rows of B and C are contiguous.
     ///

@@ -20,6 +20,7 @@
 pub mod activation;
 mod dataset;
 mod elementary;
+mod error;
 pub mod gemm;
 pub mod gram;
 pub mod init;
@@ -37,8 +38,9 @@ pub mod split;
 
 pub use activation::{Activation, Bias};
 pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks};
+pub use error::NetworkError;
 pub use init::Init;
-pub use network::{Architecture, Network, NetworkError};
+pub use network::{Architecture, Network};
 pub use output::OutputActivation;
 pub use scalar::{Precision, Real};
 pub use simd::{Vectorized, vectorize, vectorized};

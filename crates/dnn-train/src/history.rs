@@ -1,6 +1,6 @@
 //! What a training run records, and what it ends with.
 
-use crate::health::LayerHealth;
+use crate::diagnosis::LayerHealth;
 use dnn_core::metrics::Score;
 use dnn_core::{Network, Real};
 use serde::{Deserialize, Serialize};
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 /// The cost at one iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CostPoint {
-    /// Number of updates made before.
+    /// Number of parameter updates made before.
     pub iteration: usize,
-    /// The cost then.
+    /// The cost at that iteration.
     pub cost: f64,
 }
 
-/// The network judged on the validation set.
+/// The result of the network on the validation set at one iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ValidationPoint {
-    /// Number of updates made before.
+    /// Number of parameter updates made before.
     pub iteration: usize,
     /// The cost on the validation set.
     pub cost: f64,
@@ -25,13 +25,13 @@ pub struct ValidationPoint {
     pub score: Score,
 }
 
-/// How training came to its end.
+/// Why training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// All iterations were made.
     Completed,
-    /// An observer asked for it.
+    /// An observer stopped it.
     Asked,
     /// The validation set showed no improvement for as long as was configured.
     Early,
@@ -45,13 +45,13 @@ pub struct Trained<F: Real> {
     pub network: Network<F>,
     /// The cost at every logged iteration.
     pub costs: Vec<CostPoint>,
-    /// The network judged on the validation set, each time it was.
+    /// The results on the validation set, in the order of the iterations.
     pub validations: Vec<ValidationPoint>,
-    /// The best of them.
+    /// The best result on the validation set.
     pub best: Option<ValidationPoint>,
-    /// Updates made.
+    /// Number of parameter updates made.
     pub iterations: usize,
-    /// How training ended.
+    /// Why training ended.
     pub end: End,
     /// Name of the engine that did the work.
     pub engine: &'static str,

@@ -19,7 +19,7 @@ use nalgebra::DVector;
 use std::thread::Scope;
 
 /// The examples that are judged during training, and by what.
-pub(crate) struct HeldOut<'a, F: Real> {
+pub(crate) struct ValidationSet<'a, F: Real> {
     /// Number of the engine's held-out set.
     pub(crate) set: usize,
     pub(crate) labels: &'a [u32],
@@ -34,7 +34,7 @@ pub(crate) struct Run<'a, F: Real> {
     batches: Batches,
     n_iterations: usize,
     validate_every: usize,
-    held_out: Option<HeldOut<'a, F>>,
+    held_out: Option<ValidationSet<'a, F>>,
     progress: Progress,
     /// The iteration of the last validation.
     judged_at: Option<usize>,
@@ -51,7 +51,7 @@ impl<'a, F: Real> Run<'a, F> {
         engine: &'a mut dyn Engine<F>,
         optimizer: &'a dyn Optimizer<F>,
         m: usize,
-        held_out: Option<HeldOut<'a, F>>,
+        held_out: Option<ValidationSet<'a, F>>,
         progress: Progress,
     ) -> Self {
         Self {
@@ -74,8 +74,8 @@ impl<'a, F: Real> Run<'a, F> {
         }
     }
 
-    /// The reader of batches that are not in memory, on a thread of the scope, from the present
-    /// iteration on.
+    /// Returns the reader of batches that are not in memory, on a thread of the scope, from the
+    /// present iteration on.
     pub(crate) fn feed<'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,
@@ -213,7 +213,7 @@ impl<'a, F: Real> Run<'a, F> {
         Ok(Flow::Continue)
     }
 
-    /// Whether there is a validation set that has not been judged since the last update.
+    /// Returns whether there is a validation set that has not been judged since the last update.
     fn is_unjudged(&self) -> bool {
         let iteration = self.progress.iteration;
         self.held_out.is_some() && self.judged_at != Some(iteration) && iteration > 0
@@ -221,7 +221,7 @@ impl<'a, F: Real> Run<'a, F> {
 
     /// Judges by the validation set; whether it is better than ever.
     fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> Result<bool, TrainError> {
-        let Some(HeldOut { set, labels, cost }) = &self.held_out else { return Ok(false) };
+        let Some(ValidationSet { set, labels, cost }) = &self.held_out else { return Ok(false) };
         let logits = self.engine.held_out_logits(*set);
         let iteration = self.progress.iteration;
         let cost = mean_cost(*cost, &logits, labels);
@@ -294,8 +294,8 @@ impl<'a, F: Real> Run<'a, F> {
         }
     }
 
-    /// Where training stands; `None` when a parameter is not finite, from which nothing can go on:
-    /// the older checkpoint is better then.
+    /// Returns where training stands; `None` when a parameter is not finite, from which nothing can
+    /// go on: the older checkpoint is better then.
     fn checkpoint(&mut self) -> Option<Checkpoint> {
         let mut checkpoint = Checkpoint::new(self.progress.clone());
         for (name, tensor) in self.engine.state() {
@@ -347,7 +347,7 @@ impl<'a, F: Real> Run<'a, F> {
         Ok(())
     }
 
-    /// The result of the run: its last network, or the best one where that was asked for.
+    /// Returns the result of the run: its last network, or the best one where that was asked for.
     pub(crate) fn finish(self, end: End) -> Result<Trained<F>, TrainError> {
         let Self { engine, best_network, progress, config, .. } = self;
         let iteration = progress.iteration;

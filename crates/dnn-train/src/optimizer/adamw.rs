@@ -1,6 +1,7 @@
 //! The optimizer [`AdamW`]: its settings and its step.
 
-use super::{Adam, Optimizer, Step};
+use super::adam::Adam;
+use super::step::{Optimizer, Step};
 use dnn_core::Real;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
