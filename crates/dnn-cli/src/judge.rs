@@ -1,7 +1,6 @@
 //! A model's answers on labelled images: what the subcommands that judge models share.
 
-use crate::args::{Drawing, NameArgs};
-use crate::choice::choice;
+use crate::args::{Drawing, NameArgs, choice};
 use crate::console::{Console, printable};
 use crate::input::{CacheArgs, Files};
 use crate::run::{self, RunConfig};

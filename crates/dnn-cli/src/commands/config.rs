@@ -1,6 +1,6 @@
 //! `dnn config`.
 
-use crate::choice::choice;
+use crate::args::choice;
 use crate::console::{Console, argument, program};
 use crate::file::{write_new, write_whole};
 use crate::run::{RunConfig, commented};

@@ -34,7 +34,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct ConvertReport<'a> {
     out: &'a Path,
     classes: &'a [String],
     splits: Vec<SplitCounts<'a>>,
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
     }
     let bytes = std::fs::metadata(&args.out).map_or(0, |metadata| metadata.len());
-    console.json(&Result {
+    console.json(&ConvertReport {
         out: &args.out,
         classes,
         splits: counts

@@ -1,9 +1,8 @@
 //! `dnn train --folds K`: cross-validation.
 
-use super::train::Place;
 use crate::console::{Console, causes, interval, of_how_many};
 use crate::interrupt::{self, Interrupted};
-use crate::run::{self, RunConfig, RunFolder};
+use crate::run::{self, Destination, RunConfig, RunFolder};
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::augment::AugmentedExamples;
@@ -79,7 +78,7 @@ impl Report {
 /// Trains `k` folds as configured, in a new folder.
 pub(super) fn run(
     config: &RunConfig,
-    place: Place<'_>,
+    destination: Destination<'_>,
     k: usize,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
@@ -87,7 +86,7 @@ pub(super) fn run(
     dnn_train::check_folds(k, train.len())?;
     config.training.architecture(train.contract()?.n_features(), train.classes().len())?;
     // Before hours of training: the folder may be taken.
-    let (folder, _) = place.open()?;
+    let (folder, _) = destination.open()?;
     let source = config.source.as_ref().context("no data given")?;
     let report = Report {
         run: folder.path().into(),

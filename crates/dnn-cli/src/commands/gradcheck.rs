@@ -1,7 +1,6 @@
 //! `dnn gradcheck`.
 
-use crate::args::{Drawing, Layers, NameArgs, hidden_activations, layers};
-use crate::choice::choice;
+use crate::args::{Drawing, Layers, NameArgs, choice, hidden_activations, layers};
 use crate::console::{Console, warn};
 use crate::run;
 use crate::settings::Flags;
@@ -93,7 +92,7 @@ struct Case {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct GradcheckReport<'a> {
     model: Option<&'a Path>,
     data: Option<&'a Path>,
     architecture: Architecture,
@@ -180,7 +179,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     for row in rows.iter().filter(is(Outcome::Differs)) {
         warn(fault(row, args.tolerance));
     }
-    console.json(&Result {
+    console.json(&GradcheckReport {
         model: args.model.as_deref(),
         data: args.data.as_deref(),
         architecture: network.architecture(),
@@ -297,7 +296,7 @@ impl Case {
         Ok(Self { network, x, labels, origin })
     }
 
-    fn describe(&self, cost: f64, args: &Args) -> std::result::Result<String, std::fmt::Error> {
+    fn describe(&self, cost: f64, args: &Args) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         let architecture = self.network.architecture();
         let mut names: Vec<_> = architecture.activations.iter().map(ToString::to_string).collect();
@@ -356,7 +355,7 @@ impl<'a> Row<'a> {
     }
 }
 
-fn table(rows: &[Row<'_>]) -> std::result::Result<String, std::fmt::Error> {
+fn table(rows: &[Row<'_>]) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     writeln!(out, "{:<5} {:>12}  {:>10}  checked", "", "relative gap", "‖g‖")?;
     for row in rows {

@@ -1,8 +1,7 @@
 //! `dnn data preview`.
 
-use crate::args::{Drawing, NameArgs};
+use crate::args::{Drawing, NameArgs, choice};
 use crate::augmentation::augmentation;
-use crate::choice::choice;
 use crate::console::{Console, printable};
 use crate::file::{picture_name, write_chart};
 use crate::settings::Flags;
@@ -50,7 +49,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct PreviewReport<'a> {
     out: &'a PathBuf,
     split: SplitName,
     examples: &'a [usize],
@@ -92,7 +91,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     write_chart(&args.out, &image_sheet(&title, &tiles, arrangement)?, 1)?;
 
-    console.json(&Result {
+    console.json(&PreviewReport {
         out: &args.out,
         split,
         examples: &examples,

@@ -11,8 +11,8 @@ use crate::source::Source;
 use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::settings;
-use dnn_core::{Dataset, Precision};
-use dnn_data::{Splits, identity};
+use dnn_core::{Dataset, Examples, Precision};
+use dnn_data::{ImageSet, Splits, identity};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{
     End, Observer, Preset, TrainConfig, Trainable, Training, ValidationPoint, evaluate,
@@ -384,6 +384,7 @@ struct Sets {
 
 struct Pair<F: Trainable> {
     train: Dataset<F>,
+    validation: Option<Dataset<F>>,
     test: Option<Dataset<F>>,
 }
 
@@ -392,8 +393,10 @@ impl Sets {
         fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<Pair<F>> {
             let train = splits.train().context("no training images")?;
             let contract = train.contract()?;
-            let test = splits.test().map(|test| test.to_dataset(&contract)).transpose()?;
-            Ok(Pair { train: train.to_dataset(&contract)?, test })
+            let prepared =
+                |set: Option<&ImageSet>| set.map(|set| set.to_dataset(&contract)).transpose();
+            let (validation, test) = (prepared(splits.validation())?, prepared(splits.test())?);
+            Ok(Pair { train: train.to_dataset(&contract)?, validation, test })
         }
         let needs = |precision| configs.iter().any(|c| c.precision == precision);
         Ok(Self {
@@ -405,10 +408,10 @@ impl Sets {
     fn check(&self, config: &TrainConfig) -> anyhow::Result<()> {
         let what = "these images and settings make no training";
         if let (Precision::F32, Some(pair)) = (config.precision, &self.single) {
-            Training::new(config, &pair.train).check().context(what)?;
+            pair.training(config).check().context(what)?;
         }
         if let (Precision::F64, Some(pair)) = (config.precision, &self.double) {
-            Training::new(config, &pair.train).check().context(what)?;
+            pair.training(config).check().context(what)?;
         }
         Ok(())
     }
@@ -429,15 +432,25 @@ impl Sets {
 }
 
 impl<F: Trainable> Pair<F> {
+    /// Training as configured, judged by the data's own validation set when there is one.
+    fn training<'a>(&'a self, config: &'a TrainConfig) -> Training<'a, F> {
+        Training::new(config, &self.train)
+            .validate_on(self.validation.as_ref().map(|set| set as &dyn Examples<F>))
+    }
+
     /// `None` when the user asked to end.
     fn train(&self, config: &TrainConfig) -> anyhow::Result<Option<Outcome>> {
         let start = Instant::now();
         let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
-        let trained = Training::new(config, &self.train).run(observers)?;
+        let trained = self.training(config).run(observers)?;
         if trained.end == End::Asked {
             return Ok(None);
         }
-        let judged = evaluate(&trained.network, &self.train)?;
+        let trained_on = trained.split.as_ref().map(|split| split.of(&self.train).0);
+        let judged = match &trained_on {
+            Some(part) => evaluate(&trained.network, part)?,
+            None => evaluate(&trained.network, &self.train)?,
+        };
         let test = self.test.as_ref().map(|test| evaluate(&trained.network, test)).transpose()?;
         let test = test.map(|test| test.score);
         Ok(Some(Outcome::Trained {

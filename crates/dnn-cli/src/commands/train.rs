@@ -1,15 +1,16 @@
 //! `dnn train`, and `dnn` alone.
 
 use super::folds;
-use crate::args::{Drawing, NameArgs};
+use crate::args::{Drawing, NameArgs, choice};
 use crate::augmentation::augmentation;
-use crate::choice::choice;
 use crate::console::{self, Console, argument, causes, interval, of_how_many, program, warn};
 use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
-use crate::run::{self, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
+use crate::run::{
+    self, Destination, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary,
+};
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, DRAWN, Source, loading};
 use anyhow::{Context, bail, ensure};
@@ -21,7 +22,7 @@ use dnn_data::{AnyNetwork, InputContract, Model};
 use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
-use dnn_train::{Checkpoint, End, Observer, Preset, TrainConfig, Trainable, Training};
+use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -111,7 +112,7 @@ pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
         source: Some(Source::usual(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
-    train(&config, Place::Numbered(Preset::CourseDeep.name()), console)
+    train(&config, Destination::Numbered(Preset::CourseDeep.name()), console)
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
@@ -124,14 +125,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         None => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
     };
     let config = configured(args, base, console)?;
-    let place = match &args.out {
-        Some(path) => Place::Folder { path, force: args.force },
-        None => Place::Numbered(name),
+    let destination = match &args.out {
+        Some(path) => Destination::Folder { path, force: args.force },
+        None => Destination::Numbered(name),
     };
     if let Some(k) = args.folds {
-        return folds::run(&config, place, k, console);
+        return folds::run(&config, destination, k, console);
     }
-    train(&config, place, console)
+    train(&config, destination, console)
 }
 
 /// The configuration with what the flags ask for.
@@ -191,7 +192,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
             argument(&folder.file(run::CONFIG)),
         );
     }
-    train(&config, Place::Resume { folder, checkpoint }, console)
+    train(&config, Destination::Resume { folder, checkpoint }, console)
 }
 
 /// Tells of a run that has nothing left to do; it stays as it is.
@@ -244,36 +245,15 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
     source.absolute(Path::new(""))
 }
 
-/// Where a run goes.
-pub(super) enum Place<'a> {
-    Folder {
-        path: &'a Path,
-        force: bool,
-    },
-    Numbered(&'a str),
-    /// That of a run which goes on, from its checkpoint or, when it made none, from the start.
-    Resume {
-        folder: RunFolder,
-        checkpoint: Option<Box<Checkpoint>>,
-    },
-}
-
-impl Place<'_> {
-    /// The folder, made and locked, and the checkpoint to go on from.
-    pub(super) fn open(self) -> anyhow::Result<(RunFolder, Option<Box<Checkpoint>>)> {
-        Ok(match self {
-            Self::Folder { path, force } => (RunFolder::create(path, force)?, None),
-            Self::Numbered(name) => (RunFolder::create_numbered(name)?, None),
-            Self::Resume { folder, checkpoint } => (folder, checkpoint),
-        })
-    }
-}
-
 /// Trains as configured.
-fn train(config: &RunConfig, place: Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
+fn train(
+    config: &RunConfig,
+    destination: Destination<'_>,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
     match config.training.precision {
-        Precision::F32 => train_in::<f32>(config, place, console),
-        Precision::F64 => train_in::<f64>(config, place, console),
+        Precision::F32 => train_in::<f32>(config, destination, console),
+        Precision::F64 => train_in::<f64>(config, destination, console),
     }
 }
 
@@ -295,7 +275,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 /// mistake leaves nothing behind.
 fn train_in<F: Trainable>(
     config: &RunConfig,
-    place: Place<'_>,
+    destination: Destination<'_>,
     console: Console,
 ) -> anyhow::Result<ExitCode>
 where
@@ -314,9 +294,11 @@ where
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();
 
-    let n_iterations = config.training.n_iterations(train.n_examples());
-    let going_on = matches!(place, Place::Resume { .. });
-    let (folder, checkpoint) = place.open()?;
+    let (m, n_classes) = (train.n_examples(), train.classes().len());
+    console.say(format!("{m} training images of {n_classes} classes"))?;
+    let n_iterations = config.training.n_iterations(m);
+    let going_on = matches!(destination, Destination::Resume { .. });
+    let (folder, checkpoint) = destination.open()?;
     if going_on {
         let made = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
         ensure!(
@@ -332,10 +314,9 @@ where
     let mut recorder = Recorder::new(&folder, config, checkpoint.as_deref())?;
     let observers: &mut [&mut dyn Observer] =
         &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
-    // The same images prepared in another way are other data.
-    let data = format!("{data_hash}, as {contract}");
     interrupt::listen()?;
-    let trained = training.identified_by(data).resume_from(checkpoint.as_deref()).run(observers);
+    let training = training.identified_by(&*data_hash).resume_from(checkpoint.as_deref());
+    let trained = training.run(observers);
     progress.finish();
     recorder.finish()?;
     let trained = trained
@@ -346,12 +327,26 @@ where
     let trained_s = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let layers = dnn_train::diagnose(&trained.network, &*train, &trained.health)?;
+    let divided = trained.split.as_ref().map(|split| split.of(&*train));
+    let (trained_on, held_out): (&dyn Examples<F>, Option<&dyn Examples<F>>) = match &divided {
+        Some((trained_on, held_out)) => (trained_on, Some(held_out)),
+        None => (&*train, validation.as_deref()),
+    };
+    let layers = dnn_train::diagnose(&trained.network, trained_on, &trained.health)?;
     let architecture = trained.network.architecture();
-    let findings = dnn_train::findings(&layers, &architecture.activations);
     let judge = |data: &dyn Examples<F>| dnn_train::evaluate(&trained.network, data);
     let classes = train.classes().to_vec();
-    let (train, test) = (judge(&*train)?, test.as_deref().map(judge).transpose()?);
+    let on_training = judge(trained_on)?;
+    let validation = held_out.map(judge).transpose()?;
+    let test = test.as_deref().map(judge).transpose()?;
+    let mut findings = dnn_train::findings(&layers, &architecture.activations);
+    findings.extend(dnn_train::findings_of_answers(
+        &on_training.predictions,
+        trained_on.labels(),
+        &classes,
+        trained.costs.first().map(|point| point.cost),
+        on_training.cost,
+    ));
     let evaluate = start.elapsed().as_secs_f64();
 
     let summary = Summary {
@@ -370,8 +365,9 @@ where
         best: trained.best,
         layers,
         findings,
-        final_cost: train.cost,
-        train: train.score,
+        final_cost: on_training.cost,
+        train: on_training.score,
+        validation: validation.map(|validation| validation.score),
         test: test.map(|test| test.score),
         seconds: Seconds { load, train: trained_s, evaluate },
         data_hash,
@@ -450,6 +446,9 @@ fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Resul
         ))?;
     }
     console.text(format!("Training accuracy: {}", of_how_many(summary.train)))?;
+    if let Some(validation) = summary.validation {
+        console.text(format!("Validation accuracy: {}", of_how_many(validation)))?;
+    }
     let test = summary.test.map_or("no test images".into(), |test| {
         format!("{}, {}", of_how_many(test), interval(test))
     });

@@ -48,10 +48,13 @@ pub(crate) struct Summary {
     /// What there is to say of them, in words.
     #[serde(default)]
     pub(crate) findings: Vec<String>,
-    /// The cost on the training images at the end.
+    /// The cost on the images that were trained on, at the end.
     pub(crate) final_cost: f64,
-    /// Right ones of the training images.
+    /// Right ones of the images that were trained on.
     pub(crate) train: Score,
+    /// Right ones of the validation images, when there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) validation: Option<Score>,
     /// Right ones of the test images, when there are any.
     pub(crate) test: Option<Score>,
     /// How long it took.

@@ -49,7 +49,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct AuditReport<'a> {
     data: &'a Path,
     #[serde(flatten)]
     audit: &'a Audit,
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         sheet::write(path, &splits, &found)?;
         console.text(format!("\nWritten: {}", path.display()))?;
     }
-    console.json(&Result { data, audit: &found, sheet: args.sheet.as_ref() })?;
+    console.json(&AuditReport { data, audit: &found, sheet: args.sheet.as_ref() })?;
     if args.strict && found.has_conflicts() {
         warn(format!(
             "{} in the training set, {} more than one label",
