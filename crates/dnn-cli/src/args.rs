@@ -1,6 +1,6 @@
 //! Flags that several subcommands have.
 
-use crate::settings::FlagGroup;
+use crate::settings::{FlagGroup, Flags};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use dnn_core::Activation;
@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 use std::path::PathBuf;
 
-/// Which parts of a file are meant, where they do not have the usual names.
+/// What is read of the data, or drawn: names of its parts, where they are not the usual ones, and the
+/// settings of drawn images.
 #[derive(Debug, Clone, Default, Args)]
-pub(crate) struct NameArgs {
+pub(crate) struct DataArgs {
     /// Dataset (HDF5) or array (.npz) of the images, when it does not have a usual name such as
     /// train_set_x or x_train
     #[arg(long, value_name = "NAME", requires = "y")]
@@ -35,6 +36,8 @@ pub(crate) struct NameArgs {
     /// Other names for the classes of the data, for example cats=cat,dogs=non-cat
     #[arg(long, value_name = "OWN=NAME,…", value_parser = class_pair, value_delimiter = ',')]
     pub(crate) class_map: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) draw: Flags<Drawing>,
 }
 
 /// Which images are drawn when the data is `drawn`.

@@ -3,6 +3,7 @@
 use crate::console::{Console, causes, interval, of_how_many};
 use crate::interrupt::{self, Interrupted};
 use crate::run::{self, Destination, RunConfig, RunFolder};
+use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::augment::AugmentedExamples;
@@ -124,7 +125,7 @@ pub(super) fn resume(
 
 fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let source = config.source.as_ref().context("no data given")?;
-    let Some(train) = source.load(console)?.take(SplitName::Train) else {
+    let Some(train) = source::load(source, console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.display());
     };
     Ok(train)

@@ -1,10 +1,9 @@
 //! `dnn gradcheck`.
 
-use crate::args::{Drawing, Layers, NameArgs, choice, hidden_activations, layers};
+use crate::args::{DataArgs, Layers, choice, hidden_activations, layers};
 use crate::console::{Console, warn};
 use crate::run;
-use crate::settings::Flags;
-use crate::source::{Source, split_of};
+use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
@@ -46,9 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), requires = "data")]
     split: Option<SplitName>,
     #[command(flatten)]
-    names: NameArgs,
-    #[command(flatten)]
-    draw: Flags<Drawing>,
+    of_data: DataArgs,
     /// Units of the hidden layers, or "none" [default: 20,7,5]
     #[arg(long, value_name = "N,N,…", value_parser = layers, conflicts_with = "model")]
     layers: Option<Layers>,
@@ -207,7 +204,7 @@ fn check_numbers(args: &Args) -> anyhow::Result<()> {
     );
     ensure!(args.sample > 0, "--sample 0: expected at least 1 entry");
     ensure!(args.examples != Some(0), "--examples 0: expected at least 1");
-    let of_data = args.names.x.is_some() || args.draw.any();
+    let of_data = args.of_data.x.is_some() || args.of_data.draw.any();
     ensure!(args.data.is_some() || !of_data, "--x, --y and the --draw flags need MODEL and DATA");
     Ok(())
 }
@@ -258,9 +255,9 @@ impl Case {
             AnyNetwork::F64(network) => network.clone(),
         };
         let splits =
-            Source::new(data, &args.names, &args.draw)?.load_for(model.input(), console)?;
+            source::load_for(&source::named(data, &args.of_data)?, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let split = if args.names.x.is_some() {
+        let split = if args.of_data.x.is_some() {
             SplitName::Train
         } else {
             args.split.unwrap_or(SplitName::Train)

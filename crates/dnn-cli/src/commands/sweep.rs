@@ -7,7 +7,7 @@ use crate::progress;
 use crate::run::lines::{self, JsonLines};
 use crate::run::{self, RunConfig, RunFolder};
 use crate::settings::{change, check_text, in_words};
-use crate::source::Source;
+use crate::source;
 use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::settings;
@@ -215,11 +215,11 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let source = match (&args.data, base.source) {
-        (Some(data), _) => Source::of(data)?.absolute(Path::new(""))?,
+        (Some(data), _) => source::of(data)?,
         (None, Some(source)) => source,
-        (None, None) => Source::usual(console)?,
+        (None, None) => source::usual(console)?,
     };
-    let splits = source.load(console)?;
+    let splits = source::load(&source, console)?;
     let train =
         splits.train().with_context(|| format!("{}: no training images", source.data.display()))?;
     let sets = Sets::new(&splits, &configs)?;

@@ -1,7 +1,7 @@
 //! `dnn train`, and `dnn` alone.
 
 use super::folds;
-use crate::args::{Drawing, NameArgs, choice};
+use crate::args::{DataArgs, choice};
 use crate::augmentation::augmentation;
 use crate::console::{self, Console, argument, causes, interval, of_how_many, program, warn};
 use crate::file::write_chart;
@@ -12,12 +12,12 @@ use crate::run::{
     self, Destination, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary,
 };
 use crate::settings::{FlagGroup, Flags};
-use crate::source::{self, DRAWN, Source, loading};
+use crate::source::{self, loading};
 use anyhow::{Context, bail, ensure};
 use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
-use dnn_data::loader::Prepared;
+use dnn_data::loader::{DataConfig, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model};
 use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
@@ -40,15 +40,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
     #[command(flatten)]
-    names: NameArgs,
+    of_data: DataArgs,
     /// Dataset of the test images in --test, or in DATA
     #[arg(long, value_name = "NAME", requires = "test_y")]
     test_x: Option<String>,
     /// Dataset of the test labels
     #[arg(long, value_name = "NAME", requires = "test_x")]
     test_y: Option<String>,
-    #[command(flatten)]
-    draw: Flags<Drawing>,
     #[command(flatten)]
     input: InputArgs,
     /// Change the training images at random in every epoch: light, medium, strong, or settings such
@@ -109,7 +107,7 @@ impl FlagGroup for TrainingFlags {
 /// `dnn` without a subcommand: the course's deep network, on what images there are.
 pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig {
-        source: Some(Source::usual(console)?),
+        source: Some(source::usual(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
     train(&config, Destination::Numbered(Preset::CourseDeep.name()), console)
@@ -139,7 +137,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<RunConfig> {
     let mut source = source_of(args, base.source, console)?;
     if let Some(path) = &args.validation_data {
-        source = source.with_validation(path)?;
+        source.validation = Some(std::path::absolute(path).context("no current folder")?);
     }
     let training = args.training.on(&base.training)?;
     let training = RawTrainConfig::deserialize(training)?;
@@ -218,22 +216,20 @@ fn say_finished(
 }
 
 /// The source of the configuration, changed by the flags.
-fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Result<Source> {
+fn source_of(
+    args: &Args,
+    base: Option<DataConfig>,
+    console: Console,
+) -> anyhow::Result<DataConfig> {
     let mut source = match (&args.data, base) {
-        (Some(data), _) => Source::new(data, &args.names, &args.draw)?,
-        (None, Some(base)) => base.with(&args.names, &args.draw)?,
-        (None, None) if args.names.x.is_some() => {
-            bail!("--x and --y need DATA, an HDF5 or .npz file")
-        }
-        (None, None) if args.names.label.is_some() => bail!("--label needs DATA, a table (CSV)"),
-        (None, None) if args.draw.any() => Source::new(DRAWN.as_ref(), &args.names, &args.draw)?,
-        (None, None) => Source::usual(console)?,
+        (None, Some(base)) => source::changed(base, &args.of_data)?,
+        (data, _) => source::asked(data.as_deref(), &args.of_data, console)?,
     };
     if let Some(test) = &args.test {
         source.test = Some(test.clone());
         source.test_names = None;
     }
-    let class_names = args.names.class_names.as_ref();
+    let class_names = args.of_data.class_names.as_ref();
     if let Some(names) = source::names(args.test_x.as_ref(), args.test_y.as_ref(), class_names) {
         source.test_names = Some(names);
     }
@@ -242,7 +238,7 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
     source.cache = args.input.cache.caching();
     source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;
-    source.absolute(Path::new(""))
+    source::absolute(source, Path::new(""))
 }
 
 /// Trains as configured.
@@ -429,7 +425,7 @@ fn learning_rate(config: &TrainConfig) -> String {
     }
 }
 
-fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Result<()> {
+fn report(summary: &Summary, source: &DataConfig, console: Console) -> anyhow::Result<()> {
     console.json(summary)?;
     let Summary { architecture, iterations, engine, precision, final_cost, .. } = summary;
     if !console.quiet {
@@ -474,7 +470,7 @@ fn report(summary: &Summary, source: &Source, console: Console) -> anyhow::Resul
     if summary.end == End::Asked {
         console.text(format!("To go on: {dnn} train --resume {run}"))?;
     }
-    let data = source.arguments();
+    let data = source::arguments(source);
     let split = if summary.test.is_some() { "" } else { " --split train" };
     console.text(format!(
         "\nNext:\n  {dnn} evaluate {run} {data}{split} --mislabeled mislabeled.png\n  \
