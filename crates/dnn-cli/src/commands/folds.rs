@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 /// `folds.json`, which is also what `--json` prints. It is written anew after each fold.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Report {
+pub(super) struct FoldsReport {
     run: PathBuf,
     data: PathBuf,
     /// SHA-256 of the training images with their labels.
@@ -44,7 +44,7 @@ pub(super) struct FailedFold {
     pub(super) error: String,
 }
 
-impl Report {
+impl FoldsReport {
     /// Reads that of the folder `run`.
     pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
         let file = run.join(run::FOLDS);
@@ -89,7 +89,7 @@ pub(super) fn run(
     // Before hours of training: the folder may be taken.
     let (folder, _) = destination.open()?;
     let source = config.source.as_ref().context("no data given")?;
-    let report = Report {
+    let report = FoldsReport {
         run: folder.path().into(),
         data: source.data.clone(),
         data_hash: identity(&train.contract()?, [&train as _])?,
@@ -110,7 +110,7 @@ pub(super) fn resume(
     folder: &RunFolder,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
-    let report = Report::read(folder.path())?;
+    let report = FoldsReport::read(folder.path())?;
     let begun = RunConfig { training: report.config.clone(), ..recorded };
     run::refuse_changes_of_series(&begun, config, folder.path())?;
     let train = load(config, console)?;
@@ -135,7 +135,7 @@ fn train_missing(
     config: &RunConfig,
     folder: &RunFolder,
     train: &ImageSet,
-    mut report: Report,
+    mut report: FoldsReport,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
@@ -179,7 +179,7 @@ fn train_folds<F: Trainable>(
     config: &RunConfig,
     folder: &RunFolder,
     train: &ImageSet,
-    report: &mut Report,
+    report: &mut FoldsReport,
     console: Console,
 ) -> anyhow::Result<()> {
     let contract = train.contract()?;

@@ -98,12 +98,12 @@ struct GradcheckReport<'a> {
     epsilon: f64,
     tolerance: f64,
     seed: u64,
-    parameters: Vec<Row<'a>>,
+    parameters: Vec<ParameterRow<'a>>,
     verdict: Verdict,
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct ParameterRow<'a> {
     name: &'a str,
     /// Whose gradient it is: the one farther from the differences.
     engine: EngineKind,
@@ -153,9 +153,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let rows: Vec<_> = checks
         .chunks(gradients.len())
         .filter_map(|engines| engines.iter().max_by(|a, b| farther(a, b, args.tolerance)))
-        .map(|check| Row::new(check, args.tolerance))
+        .map(|check| ParameterRow::new(check, args.tolerance))
         .collect();
-    let is = |outcome| move |row: &&Row<'_>| row.outcome == outcome;
+    let is = |outcome| move |row: &&ParameterRow<'_>| row.outcome == outcome;
     let verdict = if rows.iter().any(|row| row.outcome == Outcome::Differs) {
         Verdict::Failed
     } else if rows.iter().any(|row| row.outcome == Outcome::Agrees) {
@@ -330,7 +330,7 @@ fn spoil(name: &str, gradients: &mut EngineGradients) -> anyhow::Result<()> {
     bail!("--break {name}: expected W1, b1 and so on, to b{}", gradients.len());
 }
 
-impl<'a> Row<'a> {
+impl<'a> ParameterRow<'a> {
     fn new(check: &'a ParameterCheck, tolerance: f64) -> Self {
         let worst = check.worst().map(|i| Worst {
             row: check.entries[i] % check.shape.0,
@@ -352,11 +352,20 @@ impl<'a> Row<'a> {
     }
 }
 
-fn table(rows: &[Row<'_>]) -> Result<String, std::fmt::Error> {
+fn table(rows: &[ParameterRow<'_>]) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     writeln!(out, "{:<5} {:>12}  {:>10}  checked", "", "relative gap", "‖g‖")?;
     for row in rows {
-        let Row { name, entries, checked, kinks, gradient_norm, relative_gap, outcome, .. } = row;
+        let ParameterRow {
+            name,
+            entries,
+            checked,
+            kinks,
+            gradient_norm,
+            relative_gap,
+            outcome,
+            ..
+        } = row;
         write!(
             out,
             "{name:<5} {relative_gap:>12.1e}  {gradient_norm:>10.3e}  {checked} of {entries}"
@@ -374,8 +383,8 @@ fn table(rows: &[Row<'_>]) -> Result<String, std::fmt::Error> {
     Ok(out)
 }
 
-fn why_undecided(row: &Row<'_>) -> String {
-    let Row { name, relative_gap, .. } = row;
+fn why_undecided(row: &ParameterRow<'_>) -> String {
+    let ParameterRow { name, relative_gap, .. } = row;
     if row.checked == 0 {
         format!("{name}: undecided, every entry is at a kink; another --seed or --epsilon may help")
     } else {
@@ -386,8 +395,8 @@ fn why_undecided(row: &Row<'_>) -> String {
     }
 }
 
-fn fault(row: &Row<'_>, tolerance: f64) -> String {
-    let Row { name, engine, relative_gap, worst, .. } = row;
+fn fault(row: &ParameterRow<'_>, tolerance: f64) -> String {
+    let ParameterRow { name, engine, relative_gap, worst, .. } = row;
     let at = worst.as_ref().map_or(String::new(), |worst| {
         let Worst { row, column, backward, differences } = worst;
         let place = if name.starts_with('b') { row.to_string() } else { format!("{row}, {column}") };
@@ -398,7 +407,7 @@ fn fault(row: &Row<'_>, tolerance: f64) -> String {
     format!("{name}: relative gap {relative_gap:.1e}, above {tolerance:e}{at}")
 }
 
-fn verdict_line(verdict: Verdict, rows: &[Row<'_>], tolerance: f64) -> String {
+fn verdict_line(verdict: Verdict, rows: &[ParameterRow<'_>], tolerance: f64) -> String {
     let of = |outcome| rows.iter().filter(move |row| row.outcome == outcome);
     match verdict {
         Verdict::Failed => {

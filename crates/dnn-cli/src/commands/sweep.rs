@@ -130,7 +130,7 @@ impl Row {
 /// A line of `rows.jsonl`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Line {
+enum LogLine {
     Row(Row),
     /// The images that the rows after it were trained and judged on, as SHA-256, and what the
     /// grid's values change; the first line.
@@ -158,9 +158,9 @@ impl RowCounts {
         let mut counts = Self { asked: combinations(&grid).len(), trained: 0, failed: 0 };
         for (_, line) in lines::read(&folder.join(run::ROWS))? {
             match line {
-                Line::Row(row) if row.is_failed() => counts.failed += 1,
-                Line::Row(_) => counts.trained += 1,
-                Line::Start { .. } => {}
+                LogLine::Row(row) if row.is_failed() => counts.failed += 1,
+                LogLine::Row(_) => counts.trained += 1,
+                LogLine::Start { .. } => {}
             }
         }
         Ok(counts)
@@ -169,7 +169,7 @@ impl RowCounts {
 
 /// Rows that differ in the seed alone.
 #[derive(Debug, Serialize)]
-struct Group {
+struct SeedGroup {
     setting: Setting,
     runs: usize,
     /// Of the test accuracies.
@@ -179,11 +179,11 @@ struct Group {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct SweepReport {
     run: PathBuf,
     data: PathBuf,
     rows: Vec<Row>,
-    groups: Vec<Group>,
+    groups: Vec<SeedGroup>,
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
@@ -253,14 +253,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     folder.remove_stale()?;
     let mut log = JsonLines::open(&folder.file(run::ROWS))?;
     if rows.iter().all(Option::is_none) {
-        log.append(&Line::Start { data_hash, training: Box::new(base.training) });
+        log.append(&LogLine::Start { data_hash, training: Box::new(base.training) });
     }
     train_missing(&sets, &settings, &configs, args.jobs, &folder, &mut rows, log, console)?;
     let rows: Vec<_> = rows.into_iter().flatten().collect();
     if rows.is_empty() {
         bail!(Interrupted("before the first training was done"));
     }
-    let report = Report {
+    let report = SweepReport {
         run: folder.path().into(),
         data: source.data.clone(),
         groups: groups(&rows),
@@ -292,7 +292,7 @@ fn rows_of(
     let mut kept = String::new();
     for (text, line) in lines::read(&folder.file(run::ROWS))? {
         match line {
-            Line::Start { data_hash: then, training } => {
+            LogLine::Start { data_hash: then, training } => {
                 ensure!(
                     then == data_hash,
                     "{}: the sweep is of other data: their hash was {then}, and is {data_hash}",
@@ -302,7 +302,7 @@ fn rows_of(
                 run::refuse_changes_of_series(&of(&training), &of(base), folder.path())?;
             }
             // Compared as text: a number from JSON and one from TOML are the same then.
-            Line::Row(row) => {
+            LogLine::Row(row) => {
                 let wanted = described(&row.setting);
                 if let Some(i) = settings.iter().position(|setting| described(setting) == wanted) {
                     rows[i] = Some(row);
@@ -378,11 +378,11 @@ fn described(setting: &Setting) -> String {
 
 /// The images in the precisions that are needed.
 struct Sets {
-    single: Option<Pair<f32>>,
-    double: Option<Pair<f64>>,
+    single: Option<TypedSets<f32>>,
+    double: Option<TypedSets<f64>>,
 }
 
-struct Pair<F: Trainable> {
+struct TypedSets<F: Trainable> {
     train: Dataset<F>,
     validation: Option<Dataset<F>>,
     test: Option<Dataset<F>>,
@@ -390,13 +390,13 @@ struct Pair<F: Trainable> {
 
 impl Sets {
     fn new(splits: &Splits, configs: &[TrainConfig]) -> anyhow::Result<Self> {
-        fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<Pair<F>> {
+        fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<TypedSets<F>> {
             let train = splits.train().context("no training images")?;
             let contract = train.contract()?;
             let prepared =
                 |set: Option<&ImageSet>| set.map(|set| set.to_dataset(&contract)).transpose();
             let (validation, test) = (prepared(splits.validation())?, prepared(splits.test())?);
-            Ok(Pair { train: train.to_dataset(&contract)?, validation, test })
+            Ok(TypedSets { train: train.to_dataset(&contract)?, validation, test })
         }
         let needs = |precision| configs.iter().any(|c| c.precision == precision);
         Ok(Self {
@@ -431,7 +431,7 @@ impl Sets {
     }
 }
 
-impl<F: Trainable> Pair<F> {
+impl<F: Trainable> TypedSets<F> {
     /// Training as configured, judged by the data's own validation set when there is one.
     fn training<'a>(&'a self, config: &'a TrainConfig) -> Training<'a, F> {
         Training::new(config, &self.train)
@@ -514,7 +514,7 @@ fn train_missing(
 }
 
 /// Rows that differ in the seed alone, when there are such.
-fn groups(rows: &[Row]) -> Vec<Group> {
+fn groups(rows: &[Row]) -> Vec<SeedGroup> {
     let mut groups: Vec<(Setting, Vec<f64>)> = Vec::new();
     for row in rows {
         let mut setting = row.setting.clone();
@@ -528,7 +528,7 @@ fn groups(rows: &[Row]) -> Vec<Group> {
         let n = accuracies.len() as f64;
         let mean = accuracies.iter().sum::<f64>() / n;
         let squares: f64 = accuracies.iter().map(|a| (a - mean).powi(2)).sum();
-        Group { setting, runs: accuracies.len(), mean, deviation: (squares / (n - 1.0)).sqrt() }
+        SeedGroup { setting, runs: accuracies.len(), mean, deviation: (squares / (n - 1.0)).sqrt() }
     };
     groups.into_iter().filter(|(_, accuracies)| accuracies.len() > 1).map(group).collect()
 }
@@ -592,7 +592,7 @@ fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
     table.into_inner().context("cannot write CSV")
 }
 
-fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
+fn tell(report: &SweepReport, asked: usize, console: Console) -> anyhow::Result<()> {
     console.json(report)?;
     for Row { setting, outcome } in &report.rows {
         let what = described(setting);
@@ -617,7 +617,7 @@ fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
             argument(&report.run)
         ))?;
     }
-    for Group { setting, runs, mean, deviation } in &report.groups {
+    for SeedGroup { setting, runs, mean, deviation } in &report.groups {
         let what = if setting.is_empty() { "all".into() } else { described(setting) };
         console.text(format!(
             "{what}, {runs} seeds: test accuracy {:.2} % on average, standard deviation {:.2} points",

@@ -9,7 +9,8 @@ use crate::input::InputArgs;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
 use crate::run::{
-    self, Destination, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary,
+    self, CheckpointInterval, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds,
+    Summary,
 };
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, loading};
@@ -78,7 +79,7 @@ pub(crate) struct Args {
     /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds), and at the end; the last two,
     /// and the best; or `never` [default: 60s]
     #[arg(long, value_name = "N|Nepochs|Ns|never", help_heading = "Run")]
-    checkpoint_every: Option<Every>,
+    checkpoint_every: Option<CheckpointInterval>,
     /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted. With
     /// more --iterations or --epochs, go on with a finished one; with a folder of --folds, train
     /// those that are missing
@@ -173,11 +174,9 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
             warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
             None
         });
-        let length = |config: &TrainConfig| (config.iterations, config.epochs);
         if let Some(summary) = summary
             && !args.previous
-            && summary.is_final(checkpoint.as_deref())
-            && (summary.end == End::Early || length(&config.training) == length(&summary.config))
+            && summary.is_final(&config.training, checkpoint.as_deref())
         {
             let (model, run) = (folder.file(run::MODEL), path.to_owned());
             return say_finished(&Summary { model, run, ..summary }, &config, console);

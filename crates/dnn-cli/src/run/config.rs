@@ -1,6 +1,6 @@
 //! `config.toml`: all that is needed to repeat a run.
 
-use super::Every;
+use super::CheckpointInterval;
 use crate::settings::{at_line, check_text};
 use crate::{console, file, source};
 use anyhow::{Context, anyhow, bail};
@@ -21,7 +21,7 @@ pub(crate) struct RunConfig {
     /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-example" = "100", "x-resume" = true))]
-    pub(crate) checkpoint_every: Option<Every>,
+    pub(crate) checkpoint_every: Option<CheckpointInterval>,
     /// Where the images come from. Without this table the command line says it, or data/ is taken
     /// when the cat images are there, and drawn ones when not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ mod tests {
     use dnn_core::settings;
     use proptest::prelude::*;
 
-    /// Every key of a source.
+    /// CheckpointInterval key of a source.
     const SOURCE: &str = "checkpoint_every = \"2epochs\"
 [source]
 data = \"a.npz\"

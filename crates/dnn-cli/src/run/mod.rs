@@ -16,7 +16,7 @@ mod resume;
 mod summary;
 mod template;
 
-pub(crate) use checkpoints::{Every, read as read_checkpoint};
+pub(crate) use checkpoints::{CheckpointInterval, read as read_checkpoint};
 pub(crate) use config::RunConfig;
 pub(crate) use folder::{
     CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, ROWS, RunFolder, SUMMARY, SWEEP,
