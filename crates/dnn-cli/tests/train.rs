@@ -223,6 +223,10 @@ fn flags_of_breadth_train_and_stay_in_the_configuration() {
     assert_eq!(first["iterations"], 6 * 3, "23 images in batches of 8");
     assert_eq!(first["validations"].as_array().unwrap().len(), 6);
     assert_eq!(first["architecture"]["loss"], "softmax-cross-entropy");
+    // Only what was trained on counts as that, and the weights that are kept are the best ones.
+    assert_eq!(first["train"]["total"], 23);
+    assert_eq!(first["validation"]["total"], 7);
+    assert_eq!(first["validation"], first["best"]["score"]);
     place.ok(&["train", "--config", "a/config.toml", "--out", "b", "--threads", "3"]);
     let model = |run: &str| fs::read(place.path(run).join("model.safetensors")).unwrap();
     assert!(model("a") == model("b"));
@@ -240,6 +244,17 @@ fn flags_of_breadth_train_and_stay_in_the_configuration() {
     let gram = ["--engine", "gram", "--optimizer", "adam", "--out", "c"];
     let error = place.refused(&[&quick()[..], &gram].concat());
     assert!(error.contains("it takes optimizers whose steps are linear"), "{error}");
+}
+
+#[test]
+fn a_network_that_tells_nothing_apart_says_so() {
+    let place = Place::new();
+    let text = place.ok(&[&quick()[..], &["--init", "zeros", "--out", "same"]].concat());
+    assert!(text.contains("30 training images of 2 classes\n"), "{text}");
+    assert!(text.contains("gives every training image the same answer, "), "{text}");
+    let text = place.ok(&[&quick()[..], &["--validation", "0.2", "--out", "judged"]].concat());
+    assert!(text.contains("Training accuracy: ") && text.contains(" of 24)\n"), "{text}");
+    assert!(text.contains("Validation accuracy: ") && text.contains(" of 6)\n"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How the hidden layers of a network fare, and what is wrong there, in words.
 
 use crate::evaluation::{examples_at_once, selected};
+use dnn_core::metrics::Prediction;
 use dnn_core::network::Workspace;
 use dnn_core::{Activation, DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;
@@ -149,6 +150,44 @@ pub fn findings(health: &[LayerHealth], activations: &[Activation]) -> Vec<Strin
     findings
 }
 
+/// A final cost so many times that of the start is called divergence.
+const DIVERGED: f64 = 1e6;
+
+/// Returns what a user should know of a network's answers on the training examples, a sentence each:
+/// that all examples got the same answer although they are of several classes, or that `cost`, the
+/// cost at the end, is a million times `start`, the cost before the first update.
+pub fn findings_of_answers(
+    predictions: &[Prediction],
+    labels: &[u32],
+    classes: &[String],
+    start: Option<f64>,
+    cost: f64,
+) -> Vec<String> {
+    let mut findings = Vec::new();
+    let are_of_several_classes = labels.windows(2).any(|pair| pair[0] != pair[1]);
+    if let Some(first) = predictions.first()
+        && are_of_several_classes
+        && predictions.iter().all(|prediction| prediction.class == first.class)
+    {
+        let class = classes.get(first.class as usize).map_or("", String::as_str);
+        findings.push(format!(
+            "the network gives every training image the same answer, {class}: it tells nothing \
+             apart; more iterations, another learning rate or another init may help"
+        ));
+    }
+    if let Some(start) = start
+        && start > 0.0
+        && cost > DIVERGED * start
+    {
+        findings.push(format!(
+            "the training diverged: the cost is {:.0e} times that of the start; a smaller learning \
+             rate or clip_norm may help",
+            cost / start
+        ));
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +211,27 @@ mod tests {
         let tanh =
             LayerHealth::of([vec![0.0, 0.99], vec![-0.99, 1.0]].into_iter(), Activation::Tanh, 0.1);
         assert_eq!(tanh, layer(2, 0, 0.75, 0.1));
+    }
+
+    #[test]
+    fn the_same_answer_for_all_and_divergence_are_said() {
+        let classes = ["non-cat".to_owned(), "cat".to_owned()];
+        let answers = |all: &[u32]| -> Vec<_> {
+            all.iter().map(|&class| Prediction { class, probability: 0.7 }).collect()
+        };
+        let found = |predicted: &[u32], labels: &[u32], cost| {
+            findings_of_answers(&answers(predicted), labels, &classes, Some(0.7), cost)
+        };
+        let same = found(&[1, 1, 1], &[0, 1, 0], 0.6);
+        assert_eq!(same.len(), 1, "{same:?}");
+        assert!(same[0].contains("every training image the same answer, cat:"), "{same:?}");
+        let diverged = found(&[0, 1, 1], &[0, 1, 0], 0.8e6);
+        assert_eq!(diverged.len(), 1, "{diverged:?}");
+        assert!(diverged[0].starts_with("the training diverged"), "{diverged:?}");
+        // Some are told apart, all are of one class, and a cost below the limit.
+        assert!(found(&[0, 1, 1], &[0, 1, 0], 0.6e6).is_empty());
+        assert!(found(&[1, 1], &[1, 1], 0.6).is_empty());
+        assert!(found(&[], &[], 0.6).is_empty());
     }
 
     #[test]

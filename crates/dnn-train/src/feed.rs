@@ -88,15 +88,19 @@ fn read<F: Real>(
     Ok(fed)
 }
 
-/// Some examples of others, in another order.
-pub(crate) struct Subset<'a, F: Real> {
+/// Some of the examples of a set, in an order of their own, read from that set when they are needed.
+pub struct Subset<'a, F: Real> {
     examples: &'a dyn Examples<F>,
     indices: Vec<usize>,
     labels: Vec<u32>,
 }
 
 impl<'a, F: Real> Subset<'a, F> {
-    pub(crate) fn new(examples: &'a dyn Examples<F>, indices: Vec<usize>) -> Self {
+    /// Takes the examples with these indices.
+    ///
+    /// # Panics
+    /// When an index is not below the number of examples.
+    pub fn new(examples: &'a dyn Examples<F>, indices: Vec<usize>) -> Self {
         let labels = indices.iter().map(|&i| examples.labels()[i]).collect();
         Self { examples, indices, labels }
     }

@@ -1,8 +1,9 @@
 //! What a training run records, and what it ends with.
 
 use crate::diagnosis::LayerHealth;
+use crate::feed::Subset;
 use dnn_core::metrics::Score;
-use dnn_core::{Network, Real};
+use dnn_core::{Examples, Network, Real};
 use serde::{Deserialize, Serialize};
 
 /// The cost at one iteration.
@@ -25,6 +26,18 @@ pub struct ValidationPoint {
     pub score: Score,
 }
 
+impl ValidationSplit {
+    /// Returns the two parts of `examples`, the set that was divided: what was trained on, and what
+    /// was kept apart.
+    ///
+    /// # Panics
+    /// When it is a set of fewer examples.
+    pub fn of<'a, F: Real>(&self, examples: &'a dyn Examples<F>) -> (Subset<'a, F>, Subset<'a, F>) {
+        let part = |indices: &Vec<usize>| Subset::new(examples, indices.clone());
+        (part(&self.train), part(&self.validation))
+    }
+}
+
 /// Why training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,6 +48,16 @@ pub enum End {
     Asked,
     /// The validation set showed no improvement for as long as was configured.
     Early,
+}
+
+/// How the training set was divided: what was trained on, and what was kept apart to judge by. Both
+/// are indices in ascending order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidationSplit {
+    /// The examples that were trained on.
+    pub train: Vec<usize>,
+    /// The examples that were kept apart.
+    pub validation: Vec<usize>,
 }
 
 /// The result of a training run.
@@ -49,6 +72,9 @@ pub struct Trained<F: Real> {
     pub validations: Vec<ValidationPoint>,
     /// The best result on the validation set.
     pub best: Option<ValidationPoint>,
+    /// How the training set was divided, when [`TrainConfig::validation`](crate::TrainConfig) kept a
+    /// share of it apart; `None` when all of it was trained on.
+    pub split: Option<ValidationSplit>,
     /// Number of parameter updates made.
     pub iterations: usize,
     /// Why training ended.

@@ -362,6 +362,7 @@ impl<'a, F: Real> Run<'a, F> {
             best: progress.best.map(|best| progress.validations[best]),
             costs: progress.costs,
             validations: progress.validations,
+            split: None,
             iterations: iteration,
             end,
             engine: engine.name(),

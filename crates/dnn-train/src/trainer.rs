@@ -8,7 +8,7 @@ use crate::engine::{self, EngineKind, EngineOptions, Features, Workload};
 use crate::error::TrainError;
 use crate::evaluation::selected;
 use crate::feed::Subset;
-use crate::history::Trained;
+use crate::history::{Trained, ValidationSplit};
 use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
 use crate::run::{Run, ValidationSet};
@@ -122,21 +122,22 @@ impl<'a, F: Real> Training<'a, F> {
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
         let architecture = config.architecture(n_features, n_classes)?;
         let share = if validation.is_some() { 0.0 } else { config.validation };
-        let kept = if share > 0.0 {
+        let divided = if share > 0.0 {
             let labels = examples.labels();
-            Some(split::stratified(labels, share, config.rng, config.seed)?)
+            let (train, validation) = split::stratified(labels, share, config.rng, config.seed)?;
+            Some(ValidationSplit { train, validation })
         } else {
             None
         };
-        let judged = match (validation, &kept) {
+        let judged = match (validation, &divided) {
             (Some(set), _) => Some((matrix(set)?, Cow::Borrowed(set.labels()))),
-            (None, Some((_, kept))) => {
-                let (x, labels) = selected(examples, kept)?;
+            (None, Some(divided)) => {
+                let (x, labels) = selected(examples, &divided.validation)?;
                 Some((Cow::Owned(x), Cow::Owned(labels)))
             }
             (None, None) => None,
         };
-        let rest = kept.map(|(train, _)| Subset::new(examples, train));
+        let rest = divided.as_ref().map(|divided| Subset::new(examples, divided.train.clone()));
         let examples = rest.as_ref().map_or(examples, |rest| rest as &dyn Examples<F>);
         let is_streamed = examples.is_streamed();
         let x = if is_streamed { None } else { Some(matrix(examples)?) };
@@ -221,7 +222,7 @@ impl<'a, F: Real> Training<'a, F> {
         } else {
             run.train(None, observers)?
         };
-        run.finish(end)
+        Ok(Trained { split: divided, ..run.finish(end)? })
     }
 }
 

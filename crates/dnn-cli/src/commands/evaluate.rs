@@ -36,7 +36,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct EvaluateReport<'a> {
     model: &'a Path,
     data: &'a Path,
     split: SplitName,
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         console.text(describe(&data, split, &answers, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
     }
-    console.json(&Result {
+    console.json(&EvaluateReport {
         model: &model_path,
         data: &data,
         split,
@@ -157,7 +157,7 @@ fn describe(
     quality: &Quality<'_>,
     confusion: &Confusion,
     rows: &[ClassRow<'_>],
-) -> std::result::Result<String, std::fmt::Error> {
+) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let (data, score) = (data.display(), answers.score);
     writeln!(out, "Data:      {data} ({split})")?;
