@@ -3,7 +3,7 @@
 use crate::args::{DataArgs, Drawing};
 use crate::console::{Console, argument, program, warn};
 use crate::input::Files;
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 use crate::progress::image_bar;
 use crate::settings::Flags;
 use anyhow::{Context, bail};
@@ -47,7 +47,7 @@ pub(crate) fn names(
 /// Loads with a bar, until it is done or Ctrl-C is noted; what is to be known goes to standard error.
 ///
 /// # Errors
-/// What `work` gives.
+/// What `work` gives; [`Interrupted`] when a signal ended it.
 pub(crate) fn loading<T>(
     source: &DataConfig,
     console: Console,
@@ -65,7 +65,10 @@ pub(crate) fn loading<T>(
     let hooks = Hooks { progress: &progress, say: &say, stop: &interrupt::asked };
     let done = work(&Loader::new(source, hooks));
     bar.finish_and_clear();
-    Ok(done?)
+    match done {
+        Err(DataError::Stopped) => bail!(Interrupted("before all images were read")),
+        done => Ok(done?),
+    }
 }
 
 /// What `DATA` means without flags.

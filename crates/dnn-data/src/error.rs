@@ -39,6 +39,17 @@ pub enum DataError {
         /// What it was.
         got: String,
     },
+    /// Reading takes more memory than the system gives.
+    #[error("{}: {what} take {bytes} bytes in memory, more than the system gives this process \
+        (--memory-limit keeps images in a file)", path.display())]
+    Memory {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was to be read.
+        what: String,
+        /// Bytes it takes.
+        bytes: u64,
+    },
     /// Reading would take more memory than allowed.
     #[error("{}: {what} would take {} in memory, the limit is {limit} bytes",
         path.display(), bytes.map_or("2⁶⁴ bytes or more".into(), |n| format!("{n} bytes")))]
@@ -96,6 +107,21 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Refuses to go on where so many bytes are not to be had; `which` names file and contents. An
+    /// allocation that fails ends the program without a word.
+    pub(crate) fn afford(
+        bytes: u64,
+        which: impl FnOnce() -> (PathBuf, String),
+    ) -> Result<(), Self> {
+        let is_granted = usize::try_from(bytes)
+            .is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+        if is_granted {
+            return Ok(());
+        }
+        let (path, what) = which();
+        Err(Self::Memory { path, what, bytes })
+    }
+
     /// What is wrong in memory, said of the file that it was read from.
     pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
         match self {
@@ -104,5 +130,21 @@ impl DataError {
             }
             other => other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_no_machine_gives_is_refused_by_name() {
+        let which = || (PathBuf::from("d.h5"), "5 images of 9×9×1".into());
+        assert!(DataError::afford(1 << 20, which).is_ok());
+        let refused = DataError::afford(1 << 60, which).expect_err("too much").to_string();
+        assert!(
+            refused.starts_with("d.h5: 5 images of 9×9×1 take 1152921504606846976"),
+            "{refused}"
+        );
     }
 }

@@ -180,7 +180,7 @@ impl<'a> Loader<'a> {
             if self.input().standardize {
                 contract.standardization = Some(standardization(&train)?);
             }
-            return Self::features(
+            return self.features(
                 train,
                 test,
                 validation,
@@ -190,15 +190,21 @@ impl<'a> Loader<'a> {
             );
         }
         let mut splits = self.splits()?;
+        let n_values: usize =
+            splits.iter().map(|split| split.images.len() * split.images.shape().n_bytes()).sum();
+        DataError::afford(n_values as u64 * size_of::<F>() as u64, || {
+            (self.config.data.clone(), format!("{n_values} features in {}", F::PRECISION))
+        })?;
         let Some(train) = splits.take(SplitName::Train) else { return Err(self.no_training()) };
         let (test, validation) = (splits.take(SplitName::Test), splits.take(SplitName::Validation));
         let contract = train.contract()?;
-        Self::features(train, test, validation, contract, augment, |images, contract| {
+        self.features(train, test, validation, contract, augment, |images, contract| {
             Ok(Box::new(images.to_dataset::<F>(contract)?))
         })
     }
 
     fn features<F: Real, I: Images + 'static>(
+        &self,
         train: I,
         test: Option<I>,
         validation: Option<I>,
@@ -220,6 +226,16 @@ impl<'a> Loader<'a> {
         let identity = identity(&contract, sets)?;
         let test = test.map(|images| examples(images, &contract)).transpose()?;
         let validation = validation.map(|images| examples(images, &contract)).transpose()?;
+        if let [class] = train.classes() {
+            return Err(DataError::Mismatch {
+                what: format!("classes of {}", self.config.data.display()),
+                expected: "two or more to tell apart".into(),
+                got: format!(
+                    "only {class} (are the folders of the classes one level deeper, or the labels \
+                     somewhere else?)"
+                ),
+            });
+        }
         let train = match augment {
             Some((config, seed)) => {
                 let augmented = AugmentedExamples::<F, I>::new(train, &contract, config, seed)?;
@@ -316,7 +332,7 @@ impl<'a> Loader<'a> {
             .map(|(class, _)| class.clone())
             .collect();
         let data = self.config.data.display();
-        if with == 1 {
+        if with == 1 && classes.len() > 1 {
             self.warn(format!(
                 "{data}: all training images are of one class; a network learns to name it always"
             ));

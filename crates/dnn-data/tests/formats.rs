@@ -74,6 +74,20 @@ fn folders_that_look_like_splits_are_no_classes() {
     for part in ["part1, part2", "cats, dogs", "look like splits", "training_set/CLASS"] {
         assert!(error.contains(part), "no {part:?} in {error}");
     }
+    // Nor do splits without classes in them, which training would tell apart.
+    let root = folder();
+    for split in ["training_set", "test_set"] {
+        picture(&root.path().join(format!("{split}/0.png")), 1);
+    }
+    let error = message(&open(root.path(), &small()).unwrap_err());
+    assert!(error.contains("1 images that are in no folder of a class"), "{error}");
+    // Classes one level too deep are said to be so.
+    let root = folder();
+    for split in ["train", "test"] {
+        picture(&root.path().join(format!("mine/{split}/a/0.png")), 1);
+    }
+    let error = message(&open(root.path(), &small()).unwrap_err());
+    assert!(error.contains("one level too deep") && error.contains("mine"), "{error}");
     // A class may have the word of a split in its name.
     let root = folder();
     for class in ["test_tube", "beaker"] {

@@ -48,6 +48,23 @@ pub enum TrainError {
         /// What it asks for.
         got: usize,
     },
+    /// Training takes more memory than there is.
+    #[error(
+        "training {layers} takes at least {} of memory, and {} are available{}: use smaller layers, \
+         a smaller size of the images or batch_size, or precision f32",
+        gigabytes(*needed), gigabytes(*available),
+        if *is_granted { "" } else { ", of which this process is not given so much" }
+    )]
+    Memory {
+        /// The units of the layers, as in "12288-20-7-5-1".
+        layers: String,
+        /// Bytes that weights, gradients and the values of a batch take.
+        needed: u64,
+        /// Bytes that the machine has left.
+        available: u64,
+        /// Whether the system would give so much to this process: it has limits of its own.
+        is_granted: bool,
+    },
     /// Nothing is left to judge by.
     #[error("{0}")]
     NothingToJudge(&'static str),
@@ -94,4 +111,9 @@ pub enum TrainError {
         /// cost is not.
         layer: usize,
     },
+}
+
+/// A number of bytes in words.
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
 }

@@ -13,7 +13,7 @@ use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
 use crate::run::{Run, ValidationSet};
 use dnn_core::rng::Generator;
-use dnn_core::{DatasetError, Examples, Network, Real, split};
+use dnn_core::{Architecture, DatasetError, Examples, Network, Real, split};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
 
@@ -92,7 +92,8 @@ impl<'a, F: Real> Training<'a, F> {
     /// Configuration, data and validation set that do not fit each other.
     pub fn check(&self) -> Result<(), TrainError> {
         let Self { config, examples, validation, .. } = self;
-        config.architecture(examples.n_features(), examples.classes().len())?;
+        let architecture = config.architecture(examples.n_features(), examples.classes().len())?;
+        check_memory(&architecture, working_bytes::<F>(&architecture, self.batch_len()))?;
         if let Some(set) = validation {
             return check_alike(*examples, *set);
         }
@@ -109,6 +110,12 @@ impl<'a, F: Real> Training<'a, F> {
             ));
         }
         Ok(())
+    }
+
+    /// The number of examples of an update.
+    fn batch_len(&self) -> usize {
+        let m = self.examples.n_examples();
+        if self.config.batch_size == 0 { m } else { self.config.batch_size.min(m) }
     }
 
     /// See [`run`](Self::run).
@@ -226,6 +233,37 @@ impl<'a, F: Real> Training<'a, F> {
     }
 }
 
+/// Returns how many bytes training takes at least: the weights with their gradients, and the values of
+/// a batch, forward and backward.
+fn working_bytes<F: Real>(architecture: &Architecture, batch: usize) -> u64 {
+    let dims = &architecture.layer_dims;
+    let weights = dims.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128).sum::<u128>();
+    let values = dims.iter().skip(1).map(|&n| n as u128).sum::<u128>() * batch as u128;
+    let bytes = 2 * (weights + values) * size_of::<F>() as u128;
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// Refuses what takes more memory than there is, before it is asked for: when an allocation fails, the
+/// program ends without a word.
+fn check_memory(architecture: &Architecture, needed: u64) -> Result<(), TrainError> {
+    /// What any machine has; asking the system costs more than training a small network.
+    const SMALL: u64 = 256 << 20;
+    if needed <= SMALL {
+        return Ok(());
+    }
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    let available = (system.available_memory() + system.free_swap()).min(group);
+    // Other limits, such as that of a process, are known by asking.
+    let is_granted = usize::try_from(needed)
+        .is_ok_and(|needed| Vec::<u8>::new().try_reserve_exact(needed).is_ok());
+    if is_granted && (needed <= available || available == 0) {
+        return Ok(());
+    }
+    Err(TrainError::Memory { layers: architecture.to_string(), needed, available, is_granted })
+}
+
 /// That one network takes both.
 fn check_alike<F: Real>(
     train: &dyn Examples<F>,
@@ -251,4 +289,29 @@ pub(crate) fn matrix<F: Real>(
     }
     let all: Vec<_> = (0..examples.n_examples()).collect();
     Ok(Cow::Owned(selected(examples, &all)?.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dnn_core::{Activation, OutputActivation};
+
+    #[test]
+    fn more_memory_than_there_is_is_refused_with_an_estimate() {
+        let architecture = |units: usize| {
+            let (activations, output) = (vec![Activation::Relu], OutputActivation::Sigmoid);
+            Architecture { layer_dims: vec![1000, units, 1], activations, output }
+        };
+        // 2 · (1000·10 + 10·1 + 50·11) · 8 bytes.
+        assert_eq!(working_bytes::<f64>(&architecture(10), 50), 168_960);
+        let check = |units| {
+            let architecture = architecture(units);
+            check_memory(&architecture, working_bytes::<f32>(&architecture, 1))
+        };
+        assert!(check(10).is_ok());
+        for units in [1 << 40, usize::MAX] {
+            let refused = check(units).expect_err("no machine has so much").to_string();
+            assert!(refused.contains("1000-") && refused.contains("GB of memory"), "{refused}");
+        }
+    }
 }

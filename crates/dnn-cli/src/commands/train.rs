@@ -19,7 +19,7 @@ use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::augment::AugmentConfig;
 use dnn_data::loader::{DataConfig, Prepared};
-use dnn_data::{AnyNetwork, InputContract, Model};
+use dnn_data::{AnyNetwork, InputContract, Model, Normalization};
 use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
@@ -210,7 +210,9 @@ fn say_finished(
         )
     })?;
     let source = config.source.as_ref().context("no data given")?;
-    report(summary, source, console)?;
+    let takes_images =
+        run::read_model(&summary.run).is_ok_and(|(model, _)| takes_images(model.input()));
+    report(summary, source, takes_images, console)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -370,9 +372,15 @@ where
         version: env!("CARGO_PKG_VERSION").into(),
         machine: Machine::here(),
     };
+    let takes_images = takes_images(&contract);
     keep(&folder, trained.network, contract, &summary)?;
-    report(&summary, source, console)?;
+    report(&summary, source, takes_images, console)?;
     Ok(if trained.end == End::Asked { interrupt::exit_code() } else { ExitCode::SUCCESS })
+}
+
+/// Whether a network can be shown photos: numbers that are no pixels make none that could.
+fn takes_images(contract: &InputContract) -> bool {
+    contract.normalization != Normalization::AsIs
 }
 
 /// Writes what training has come to, the model first.
@@ -424,7 +432,12 @@ fn learning_rate(config: &TrainConfig) -> String {
     }
 }
 
-fn report(summary: &Summary, source: &DataConfig, console: Console) -> anyhow::Result<()> {
+fn report(
+    summary: &Summary,
+    source: &DataConfig,
+    takes_images: bool,
+    console: Console,
+) -> anyhow::Result<()> {
     console.json(summary)?;
     let Summary { architecture, iterations, engine, precision, final_cost, .. } = summary;
     if !console.quiet {
@@ -471,8 +484,10 @@ fn report(summary: &Summary, source: &DataConfig, console: Console) -> anyhow::R
     }
     let data = source::arguments(source);
     let split = if summary.test.is_some() { "" } else { " --split train" };
+    let predict =
+        if takes_images { format!("{dnn} predict {run} PHOTO.jpg\n  ") } else { String::new() };
     console.text(format!(
         "\nNext:\n  {dnn} evaluate {run} {data}{split} --mislabeled mislabeled.png\n  \
-         {dnn} predict {run} PHOTO.jpg\n  {dnn} inspect {run}"
+         {predict}{dnn} inspect {run}"
     ))
 }

@@ -88,6 +88,14 @@ impl Visitor for Collector<'_> {
                 limit: self.limits.max_bytes,
             });
         };
+        // Beside what is kept, its source holds as much at once at most: one chunk of all of it.
+        DataError::afford(bytes.map_or(u64::MAX, |bytes| bytes.saturating_mul(2)), || {
+            let path = part.path.as_deref().unwrap_or(self.source);
+            (
+                path.to_owned(),
+                format!("{}, {} images of {},", part.split.phrase(), part.n, part.shape),
+            )
+        })?;
         self.n_all += part.n;
         self.collected.push(Collected {
             values: Buffer::with_capacity(part.number, n_values),

@@ -28,6 +28,17 @@ pub enum FolderError {
         /// What it holds.
         got: String,
     },
+    /// The only folder holds folders itself.
+    #[error(
+        "{}: expected a folder for each class, got only {}, which holds folders itself: the classes \
+         lie one level too deep, so name that folder as the data", root.display(), folder.display()
+    )]
+    ClassesDeeper {
+        /// The folder.
+        root: PathBuf,
+        /// The folder in it.
+        folder: PathBuf,
+    },
     /// Folders that are neither a split nor nothing.
     #[error(
         "{}: expected train, val and test only, got {} beside them", root.display(), others.join(", ")

@@ -72,11 +72,15 @@ impl Layout {
         let folders = folders(root)?;
         let mut splits: Vec<(SplitName, PathBuf)> = Vec::new();
         let mut others = Vec::new();
+        let are_splits = folders.len() > 1
+            && folders.iter().all(|path| SplitName::of_name(&name(path)).is_some());
         for path in &folders {
             let name = name(path);
-            // `test_tube` may be a class; a folder that holds folders of images is none.
-            let said = SplitName::of_word(&name)
-                .or_else(|| SplitName::of_name(&name).filter(|_| holds_classes(path)));
+            // `test_tube` may be a class; a folder that holds folders of images is none, nor is
+            // `test_set` beside `training_set`.
+            let said = SplitName::of_word(&name).or_else(|| {
+                SplitName::of_name(&name).filter(|_| are_splits || holds_classes(path))
+            });
             match said {
                 Some(split) => {
                     if let Some((_, first)) = splits.iter().find(|(s, _)| *s == split) {
@@ -179,6 +183,11 @@ fn classes_in(path: &Path, max_classes: u32) -> Result<(Vec<String>, Listing), F
                 second: second.clone(),
             });
         }
+    }
+    if let [folder] = &folders[..]
+        && holds_classes(folder)
+    {
+        return Err(FolderError::ClassesDeeper { root: path.into(), folder: folder.clone() });
     }
     let mut listing = Listing { files: Vec::new(), labels: Vec::new() };
     for (label, folder) in folders.iter().enumerate() {
