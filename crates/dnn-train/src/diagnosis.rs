@@ -48,8 +48,15 @@ impl LayerHealth {
     }
 }
 
-/// See [`diagnose`](crate::diagnose).
-pub(crate) fn diagnose<F: Real>(
+/// Finds dead and saturated units in each hidden layer of `network` on these examples. The size of
+/// the gradients is not known from the network alone: it is taken from `trained`, the health at the
+/// last logged iteration of training.
+///
+/// # Errors
+/// When the examples cannot be read.
+/// # Panics
+/// When they do not have the network's number of features.
+pub fn diagnose<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
     trained: &[LayerHealth],
