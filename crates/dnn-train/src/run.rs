@@ -223,7 +223,7 @@ impl<'a, F: Real> Run<'a, F> {
         self.held_out.is_some() && self.judged_at != Some(iteration) && iteration > 0
     }
 
-    /// Judges by the validation set; whether it is better than ever.
+    /// Judges the network by the validation set. Returns whether it is the best so far.
     fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> Result<bool, TrainError> {
         let Some(&ValidationSet { set, labels, cost }) = self.held_out.as_ref() else {
             return Ok(false);
@@ -322,7 +322,7 @@ impl<'a, F: Real> Run<'a, F> {
         Some(checkpoint)
     }
 
-    /// Puts everything as it was.
+    /// Restores the state that a checkpoint holds.
     pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         let then = checkpoint.progress();
         let same = |what, then: &str, now: &str| {

@@ -225,7 +225,7 @@ impl<'a, F: Real> Training<'a, F> {
     }
 }
 
-/// That one network takes both.
+/// Checks that one network takes both sets.
 fn check_alike<F: Real>(
     train: &dyn Examples<F>,
     validation: &dyn Examples<F>,

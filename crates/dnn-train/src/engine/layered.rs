@@ -58,7 +58,7 @@ pub(super) struct LayeredEngine<'d, F: Real, L: FirstLayer<F>> {
     /// For sums over the examples, (m, 1).
     ones: DMatrix<F>,
     held_out: Vec<HeldOutSet<F, L::Input>>,
-    /// Of each thread.
+    /// One for each thread.
     scratch: Vec<Scratch<F>>,
     pool: Pool,
     trial: Option<Trial>,
