@@ -220,7 +220,7 @@ impl Activation {
         vectorize(WithActivation { activation: self, work: Slope(z, a) })
     }
 
-    /// Returns whether the slope is a function of z, so that Z must be kept for the way back; of
+    /// Returns whether the slope is a function of z, so that Z must be kept for the backward pass; of
     /// the others it follows from the value alone.
     pub const fn needs_z(self) -> bool {
         self.properties().needs_z

@@ -12,11 +12,11 @@ pub trait Examples<F: Real>: Sync {
     fn n_examples(&self) -> usize;
     /// Returns the number of features of one example, n₀.
     fn n_features(&self) -> usize;
-    /// Class of each example, an index into [`classes`](Examples::classes); length m.
+    /// Returns the class of each example, an index into [`classes`](Examples::classes); length m.
     fn labels(&self) -> &[u32];
-    /// Names of the classes, in the order of their indices.
+    /// Returns the names of the classes, in the order of their indices.
     fn classes(&self) -> &[String];
-    /// All features as one matrix X (n₀, m), when the source holds it in memory.
+    /// Returns all features as one matrix X (n₀, m), if they are in memory as such.
     fn matrix(&self) -> Option<&DMatrix<F>>;
     /// Copies the features of the examples `indices`, in that order, into the columns of `x`.
     ///
@@ -32,13 +32,13 @@ pub trait Examples<F: Real>: Sync {
     fn is_streamed(&self) -> bool {
         false
     }
-    /// Returns how to shuffle examples that are cheap to read only beside each other; `None` where
+    /// Returns how to shuffle examples that are cheap to read only together with their neighbours; `None` where
     /// any order costs the same.
     fn blocks(&self) -> Option<ShuffleBlocks> {
         None
     }
-    /// As [`read`](Examples::read), as they are to be seen in one epoch of training: augmented, for
-    /// example. Depends on nothing but the indices and the epoch.
+    /// Does what [`read`](Examples::read) does, for one epoch of training, in which examples may
+    /// differ: be augmented, for example. The result depends on the indices and the epoch alone.
     ///
     /// # Errors
     /// As [`read`](Examples::read).

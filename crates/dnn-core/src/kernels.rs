@@ -1,4 +1,4 @@
-//! The kernels of one number type, compiled here.
+//! The compiled loops of each number type.
 //!
 //! They are methods of a trait that f32 and f64 implement, not generic functions, so that they are
 //! compiled with this crate's optimisation, whatever the crate that uses them is built with.

@@ -1,4 +1,4 @@
-//! A dense layer: the linear half, then the activation; forward beside backward.
+//! A dense layer: the linear half, then the activation; forward and backward.
 
 use crate::Real;
 use crate::activation::{Activation, Bias};

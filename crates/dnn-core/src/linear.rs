@@ -1,4 +1,4 @@
-//! The linear half of a layer, forward beside backward, as the course writes it.
+//! The linear half of a layer, forward and backward, as the course writes it.
 
 use crate::Real;
 use crate::gemm::{gemm, plain, transposed};

@@ -225,7 +225,7 @@ impl<F: Real> Network<F> {
 
     /// Returns the logits Z of the output layer.
     ///
-    /// An example has the same logits to the last bit whatever others stand beside it: examples are
+    /// An example has the same logits to the last bit whatever other examples X has: they are
     /// taken a few at a time, with the same order of sums for one as for many.
     ///
     /// # Shapes

@@ -1,4 +1,4 @@
-//! Settings that say themselves what they are.
+//! Settings that describe themselves: one place for the name, meaning, default and range of each.
 //!
 //! This has nothing to do with mathematics. It is here because the crates `dnn-data` and `dnn-train`
 //! both have settings, do not import each other, and have only this crate in common.

@@ -85,9 +85,9 @@ pub enum CheckpointError {
     /// The content has changed since it was written.
     #[error("damaged: its checksum is {got}, expected {expected}")]
     Checksum {
-        /// As written beside the content.
+        /// The checksum that the file says it has.
         expected: String,
-        /// Of the content as it is.
+        /// The checksum of the content that was read.
         got: String,
     },
     /// Another version of this library wrote it.
@@ -129,7 +129,7 @@ impl Checkpoint {
         Self { progress, tensors: BTreeMap::new() }
     }
 
-    /// The state of a training run at one iteration, from which it can be resumed.
+    /// Returns the state of the run, apart from its tensors.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }

@@ -1,4 +1,4 @@
-//! The cost: what training minimises, and the gradient in the logits with which the way back starts.
+//! The cost: what training minimises, and the gradient in the logits with which the backward pass starts.
 //!
 //! It is computed from the logits Z of the output layer, before the sigmoid or softmax, and so stays
 //! finite and accurate when an output saturates. The course's form, from A, is

@@ -29,7 +29,7 @@ fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64,
 }
 
 impl LayerHealth {
-    /// From the values of each unit, and the gradients' size.
+    /// Measures a layer by the values of each unit and the size of its gradients.
     pub(crate) fn of<F: Real>(
         units: impl Iterator<Item = impl AsRef<[F]>>,
         activation: Activation,
@@ -49,13 +49,20 @@ impl LayerHealth {
     }
 }
 
-/// See [`diagnose`](crate::diagnose).
-pub(crate) fn diagnose<F: Real>(
+/// Finds dead and saturated units in each hidden layer of `network` on these examples. The size of
+/// the gradients is not known from the network alone: it is taken from `trained`, the health at the
+/// last logged iteration of training.
+///
+/// # Errors
+/// When the examples cannot be read.
+/// # Panics
+/// When they do not have the network's number of features.
+pub fn diagnose<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
     trained: &[LayerHealth],
 ) -> Result<Vec<LayerHealth>, DatasetError> {
-    /// So many tell enough.
+    /// So many examples are enough.
     const SOME: usize = 4096;
     let hidden = &network.layers()[..network.layers().len() - 1];
     let some = evenly(examples.n_examples(), SOME, examples_at_once(examples));
@@ -95,9 +102,9 @@ fn evenly(m: usize, n: usize, at_once: usize) -> Vec<Range<usize>> {
     (0..n_pieces).map(|i| start(i)..start(i) + at_once).collect()
 }
 
-/// Gradients of one layer this much smaller or larger than the last hidden one's are worth a word.
+/// A larger ratio between the gradients of the first and the last hidden layer is reported.
 const GRADIENT_RATIO: f64 = 1e4;
-/// So large a share of saturated values is worth a word.
+/// A larger share of saturated values is reported.
 const SATURATED: f64 = 0.5;
 
 /// Returns what a user should know about these layers, a sentence for each finding; empty if there

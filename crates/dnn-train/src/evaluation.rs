@@ -28,7 +28,7 @@ pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
 pub(crate) const JUDGED_BYTES: usize = 1 << 20;
 
 /// Returns the logits of all examples, (n_L, m), some at a time and on all cores. An example's
-/// logits do not depend on what stands beside it, so neither do they on the number of cores.
+/// logits do not depend on the other examples, so neither do they on the number of cores.
 fn logits<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,

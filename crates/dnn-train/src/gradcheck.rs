@@ -60,7 +60,7 @@ pub enum Outcome {
     Undecided,
 }
 
-/// The gradient of one W or b: an engine's beside central differences, at the entries checked.
+/// The gradient of one W or b: an engine's and that by central differences, at the entries checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParameterCheck {
     /// The engine whose gradient is checked.

@@ -14,7 +14,7 @@ pub struct IterationEvent<'a> {
     pub n_iterations: usize,
     /// Number of completed passes over the training set.
     pub epoch: usize,
-    /// The cost at the parameters after `iteration` updates, on the batch at hand; at logged
+    /// The cost at the parameters after `iteration` updates, on the present batch; at logged
     /// iterations with mini-batches the mean since the last logged one, and in any case with the
     /// L2 penalty there is.
     pub cost: f64,

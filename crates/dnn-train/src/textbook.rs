@@ -78,7 +78,7 @@ pub fn cost<F: Real>(al: &DMatrix<F>, y: &DMatrix<F>) -> F {
     -sum / F::of(al.ncols() as f64)
 }
 
-/// dAL = −(Y/AL − (1 − Y)/(1 − AL)): where the way back starts with a sigmoid.
+/// dAL = −(Y/AL − (1 − Y)/(1 − AL)): where the backward pass starts with a sigmoid.
 ///
 /// # Shapes
 /// `al`, `y` (1, m) → (1, m).

@@ -7,8 +7,6 @@
 
 use crate::config::TrainConfig;
 use crate::cost::Cost;
-use crate::diagnosis;
-use crate::diagnosis::LayerHealth;
 use crate::engine::{self, Engine, EngineOptions, Features};
 use crate::error::TrainError;
 use crate::evaluation::{self, Evaluation};
@@ -39,13 +37,6 @@ pub trait Trainable: Real {
     ) -> Result<Evaluation<Self>, DatasetError>;
 
     #[doc(hidden)]
-    fn diagnose(
-        network: &Network<Self>,
-        examples: &dyn Examples<Self>,
-        trained: &[LayerHealth],
-    ) -> Result<Vec<LayerHealth>, DatasetError>;
-
-    #[doc(hidden)]
     fn engine<'d>(
         network: &Network<Self>,
         cost: &'d dyn Cost<Self>,
@@ -70,13 +61,6 @@ macro_rules! trainable {
                 examples: &dyn Examples<Self>,
             ) -> Result<Evaluation<Self>, DatasetError> {
                 evaluation::evaluate(network, examples)
-            }
-            fn diagnose(
-                network: &Network<Self>,
-                examples: &dyn Examples<Self>,
-                trained: &[LayerHealth],
-            ) -> Result<Vec<LayerHealth>, DatasetError> {
-                diagnosis::diagnose(network, examples, trained)
             }
             fn engine<'d>(
                 network: &Network<Self>,
@@ -132,22 +116,6 @@ pub fn evaluate<F: Trainable>(
     examples: &dyn Examples<F>,
 ) -> Result<Evaluation<F>, DatasetError> {
     F::evaluate(network, examples)
-}
-
-/// Finds dead and saturated units in each hidden layer of `network` on these examples. The size of
-/// the gradients is not known from the network alone: it is taken from `trained`, the health at the
-/// last logged iteration of training.
-///
-/// # Errors
-/// When the examples cannot be read.
-/// # Panics
-/// When they do not have the network's number of features.
-pub fn diagnose<F: Trainable>(
-    network: &Network<F>,
-    examples: &dyn Examples<F>,
-    trained: &[LayerHealth],
-) -> Result<Vec<LayerHealth>, DatasetError> {
-    F::diagnose(network, examples, trained)
 }
 
 /// Makes an engine that computes every product in full, as the course does.

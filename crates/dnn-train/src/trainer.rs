@@ -264,7 +264,7 @@ fn check_memory(architecture: &Architecture, needed: u64) -> Result<(), TrainErr
     Err(TrainError::Memory { layers: architecture.to_string(), needed, available, is_granted })
 }
 
-/// That one network takes both.
+/// Checks that one network takes both sets.
 fn check_alike<F: Real>(
     train: &dyn Examples<F>,
     validation: &dyn Examples<F>,

@@ -18,7 +18,7 @@ pub struct ReliabilityBin {
     pub accuracy: Option<f64>,
 }
 
-/// Confidence beside accuracy, in bins of equal width (the reliability diagram).
+/// How confidence compares with accuracy, in bins of equal width (the reliability diagram).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
     bins: Vec<ReliabilityBin>,

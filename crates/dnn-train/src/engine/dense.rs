@@ -27,7 +27,7 @@ pub(super) struct DenseLayer<'d, F: Real> {
     /// W₁ᵀ (n₀, n₁).
     w: Parameters<F>,
     tasks: Vec<Part>,
-    /// Of a narrow layer, whose products are quick and wait for X: Z₁ᵀ of each task's features alone,
+    /// For a narrow layer, whose products are quick and wait for X: Z₁ᵀ of each task's features alone,
     /// (m, n₁). They are made when the step has been made on these, so that X comes from memory once
     /// an iteration, not twice.
     ahead: Vec<SharedMatrix<F>>,

@@ -96,13 +96,13 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// Has all parts of the gradient be kept from now on.
     fn keep_gradient(&mut self);
 
-    /// dW₁ (n₁, n₀), from the gradient as it stands.
+    /// Returns dW₁ (n₁, n₀), from the gradient that was computed last.
     ///
     /// # Panics
     /// When the gradient is not kept.
     fn weight_gradient(&mut self) -> DMatrix<F>;
 
-    /// ‖dW₁ + λ·W₁‖², from the gradient as it stands.
+    /// Returns ‖dW₁ + λ·W₁‖², from the gradient that was computed last.
     ///
     /// # Panics
     /// When the gradient is not kept.

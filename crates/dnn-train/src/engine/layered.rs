@@ -58,7 +58,7 @@ pub(super) struct LayeredEngine<'d, F: Real, L: FirstLayer<F>> {
     /// For sums over the examples, (m, 1).
     ones: DMatrix<F>,
     held_out: Vec<HeldOutSet<F, L::Input>>,
-    /// Of each thread.
+    /// One for each thread.
     scratch: Vec<Scratch<F>>,
     pool: Pool,
     trial: Option<Trial>,
@@ -80,7 +80,7 @@ struct Layer<F> {
     dropout: Option<Dropout<F>>,
 }
 
-/// The examples at hand.
+/// The examples of the present iteration.
 struct Batch<F> {
     /// None: the whole training set.
     indices: Option<Vec<usize>>,
@@ -212,7 +212,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         }
     }
 
-    /// Makes `batch` the examples at hand.
+    /// Makes `batch` the examples of the present iteration.
     fn select(&mut self, batch: Option<&[usize]>) {
         let all = self.batch.indices.is_none() && !self.batch.labels.is_empty();
         if all && batch.is_none() {

@@ -78,10 +78,6 @@ impl<F: Real> Optimizer<F> for Adam {
         2
     }
 
-    fn is_linear(&self) -> bool {
-        false
-    }
-
     fn prepare(&self, step: &Step) -> Step {
         Self::prepare(self, step)
     }

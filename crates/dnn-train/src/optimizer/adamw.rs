@@ -43,10 +43,6 @@ impl<F: Real> Optimizer<F> for AdamW {
         2
     }
 
-    fn is_linear(&self) -> bool {
-        false
-    }
-
     fn prepare(&self, step: &Step) -> Step {
         self.adam().prepare(step)
     }

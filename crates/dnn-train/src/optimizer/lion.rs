@@ -32,10 +32,6 @@ impl<F: Real> Optimizer<F> for Lion {
         1
     }
 
-    fn is_linear(&self) -> bool {
-        false
-    }
-
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {
         let [mean] = moments else { unreachable!("one moment") };
         let rate = F::of(step.learning_rate);

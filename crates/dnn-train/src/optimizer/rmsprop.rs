@@ -28,10 +28,6 @@ impl<F: Real> Optimizer<F> for RmsProp {
         1
     }
 
-    fn is_linear(&self) -> bool {
-        false
-    }
-
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {
         let [square] = moments else { unreachable!("one moment") };
         let (rate, epsilon) = (F::of(step.learning_rate), F::of(self.epsilon));

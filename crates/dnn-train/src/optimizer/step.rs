@@ -55,9 +55,6 @@ impl Step {
 ///     fn n_moments(&self) -> usize {
 ///         0
 ///     }
-///     fn is_linear(&self) -> bool {
-///         false
-///     }
 ///     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], _: &mut [&mut [F]]) {
 ///         let (rate, gradient) = (F::of(step.learning_rate), step.gradient());
 ///         for (p, &g) in parameters.iter_mut().zip(gradients) {
@@ -81,7 +78,9 @@ pub trait Optimizer<F: Real>: Send + Sync {
     /// Returns whether each step is a linear function of all gradients so far, with the same
     /// coefficients for every parameter. Then training may work in other coordinates than the
     /// weights.
-    fn is_linear(&self) -> bool;
+    fn is_linear(&self) -> bool {
+        false
+    }
 
     /// Returns the step with everything computed that is the same for all parameters, so that the
     /// many calls of [`update`](Self::update) need not.
