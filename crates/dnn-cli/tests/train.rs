@@ -142,8 +142,9 @@ fn a_signal_keeps_the_model_so_far_and_is_the_exit_code() {
         let mut child =
             place.dnn(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut out = child.stdout.take().unwrap();
-        let mut text = vec![0; 24];
-        out.read_exact(&mut text).unwrap(); // it trains
+        // What is trained on, and the costs before and after the first update: it trains.
+        let mut text = vec![0; 96];
+        out.read_exact(&mut text).unwrap();
         let id = child.id().to_string();
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
         let mut rest = String::new();
