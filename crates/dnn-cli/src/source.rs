@@ -6,7 +6,7 @@ use crate::input::Files;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::image_bar;
 use crate::settings::Flags;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{DataError, ImageSet, InputContract, Names, Scale, SplitName, Splits};
@@ -125,6 +125,10 @@ pub(crate) fn named(data: &Path, args: &DataArgs) -> anyhow::Result<DataConfig> 
 /// # Errors
 /// Flags that do not go with this kind of source.
 pub(crate) fn changed(mut source: DataConfig, args: &DataArgs) -> anyhow::Result<DataConfig> {
+    ensure!(
+        args.scale.is_none() || !source.is_drawn(),
+        "drawn images are bytes: --scale is for numbers, in tables, .npz and HDF5"
+    );
     let names = names(args.x.as_ref(), args.y.as_ref(), args.class_names.as_ref());
     source.names = names.or(source.names);
     source.label = args.label.clone().or(source.label);
@@ -248,6 +252,9 @@ mod tests {
         let label = DataArgs { label: Some("y".into()), ..DataArgs::default() };
         let error = named(DRAWN.as_ref(), &label).unwrap_err();
         assert!(error.to_string().contains("--label is for tables"), "{error}");
+        let scale = DataArgs { scale: Some(Scale::AsIs), ..DataArgs::default() };
+        let error = named(DRAWN.as_ref(), &scale).unwrap_err();
+        assert!(error.to_string().contains("--scale is for numbers"), "{error}");
         let drawn = named(DRAWN.as_ref(), &draw).unwrap();
         assert_eq!(drawn.drawn.unwrap(), DrawOptions { seed: 3, ..DrawOptions::default() });
     }

@@ -212,6 +212,9 @@ fn every_command_knows_validation_sets() {
     assert!(text.contains("Validation: 6 of "), "{text}");
     place.ok(&["train", "photos", "--size", "4", "--iterations", "2", "--quiet", "--out", "r"]);
     assert_eq!(place.json(&["evaluate", "r", "--split", "validation"])["total"], 6);
+    fs::write(place.path("s.toml"), "config = \"r/config.toml\"\n[grid]\nseed = [1]\n").unwrap();
+    let sweep = place.json(&["sweep", "s.toml", "--out", "s"]);
+    assert_eq!(sweep["rows"][0]["validation"]["score"]["total"], 6);
     let audit = place.json(&["data", "audit", "photos"]);
     let splits: Vec<_> = audit["splits"].as_array().unwrap().iter().collect();
     assert_eq!(splits.len(), 3);

@@ -292,7 +292,6 @@ where
     let load = start.elapsed().as_secs_f64();
 
     let (m, n_classes) = (train.n_examples(), train.classes().len());
-    console.say(format!("{m} training images of {n_classes} classes"))?;
     let n_iterations = config.training.n_iterations(m);
     let going_on = matches!(destination, Destination::Resume { .. });
     let (folder, checkpoint) = destination.open()?;
@@ -307,7 +306,8 @@ where
     }
 
     let start = Instant::now();
-    let mut progress = Progress::new(console, n_iterations);
+    let mut progress =
+        Progress::new(console, n_iterations, format!("{m} training images of {n_classes} classes"));
     let mut recorder = Recorder::new(&folder, config, checkpoint.as_deref())?;
     let observers: &mut [&mut dyn Observer] =
         &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];

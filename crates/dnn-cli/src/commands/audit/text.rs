@@ -7,7 +7,7 @@ use dnn_data::audit::{
     Audit, AuditOptions, Channel, Duplicates, Group, ImageRef, Leak, Likeness, Listed, Near,
     SplitAudit,
 };
-use std::fmt::{Result, Write};
+use std::fmt::{self, Write};
 use std::path::Path;
 
 /// Classes in the table of counts; the JSON has all.
@@ -18,7 +18,7 @@ pub(super) fn describe(
     data: &Path,
     audit: &Audit,
     options: &AuditOptions,
-) -> std::result::Result<String, std::fmt::Error> {
+) -> Result<String, fmt::Error> {
     let mut out = String::new();
     writeln!(out, "Data: {}, images of {}", data.display(), audit.shape)?;
     counts(&mut out, audit)?;
@@ -47,7 +47,7 @@ pub(super) fn describe(
 }
 
 /// Images and brightness of each class in each set.
-fn counts(out: &mut String, audit: &Audit) -> Result {
+fn counts(out: &mut String, audit: &Audit) -> fmt::Result {
     let names: Vec<_> = audit.classes.iter().map(|name| printable(name)).collect();
     let shown = names.len().min(MAX_CLASSES);
     let width = names[..shown].iter().map(|name| name.chars().count()).max().unwrap_or(0).max(9);
@@ -76,7 +76,7 @@ fn counts(out: &mut String, audit: &Audit) -> Result {
 }
 
 /// Mean and deviation of the channels.
-fn colours(out: &mut String, audit: &Audit) -> Result {
+fn colours(out: &mut String, audit: &Audit) -> fmt::Result {
     let channels: &[&str] = match audit.shape.channels {
         1 => &["values"],
         3 => &["red", "green", "blue"],
@@ -104,7 +104,7 @@ fn list<T>(
     (what, of): (&str, &str),
     found: &Listed<T>,
     entry: impl Fn(&T) -> String,
-) -> Result {
+) -> fmt::Result {
     if found.total == 0 {
         return writeln!(out, "\n{what}: none");
     }
@@ -112,7 +112,7 @@ fn list<T>(
     entries(out, found, entry)
 }
 
-fn entries<T>(out: &mut String, found: &Listed<T>, entry: impl Fn(&T) -> String) -> Result {
+fn entries<T>(out: &mut String, found: &Listed<T>, entry: impl Fn(&T) -> String) -> fmt::Result {
     for found in &found.listed {
         writeln!(out, "  {}", entry(found))?;
     }
@@ -122,7 +122,7 @@ fn entries<T>(out: &mut String, found: &Listed<T>, entry: impl Fn(&T) -> String)
     }
 }
 
-fn duplicates(out: &mut String, what: &str, found: &Duplicates, audit: &Audit) -> Result {
+fn duplicates(out: &mut String, what: &str, found: &Duplicates, audit: &Audit) -> fmt::Result {
     if found.groups.total == 0 {
         return writeln!(out, "\n{what}: none");
     }
@@ -131,7 +131,7 @@ fn duplicates(out: &mut String, what: &str, found: &Duplicates, audit: &Audit) -
     entries(out, &found.groups, |group| describe_group(group, audit))
 }
 
-fn near(out: &mut String, audit: &Audit) -> Result {
+fn near(out: &mut String, audit: &Audit) -> fmt::Result {
     const WHAT: &str = "Near duplicates";
     match &audit.near {
         Near::Off => writeln!(out, "\n{WHAT}: not looked for"),
@@ -157,7 +157,7 @@ fn near(out: &mut String, audit: &Audit) -> Result {
 }
 
 /// What is wrong with the numbers of images.
-fn classes(out: &mut String, audit: &Audit, options: &AuditOptions) -> Result {
+fn classes(out: &mut String, audit: &Audit, options: &AuditOptions) -> fmt::Result {
     let class = |label: u32| printable(&audit.classes[label as usize]);
     for split in &audit.splits {
         let imbalance = split.imbalance;
