@@ -28,11 +28,9 @@ pub mod format;
 pub mod image;
 mod image_set;
 mod images;
-mod limits;
 #[cfg(all(feature = "augment", feature = "cache", feature = "synthetic"))]
 pub mod loader;
 pub mod model_file;
-mod names;
 mod parallel;
 pub mod preprocess;
 mod splits;
@@ -49,11 +47,10 @@ pub use error::DataError;
 pub use format::folder;
 #[cfg(feature = "hdf5")]
 pub use format::hdf5;
+pub use format::{Limits, Names};
 pub use image_set::{ImageSet, Scale};
 pub use images::{FeatureExamples, Images, identity, standardization};
-pub use limits::Limits;
 pub use model_file::{AnyNetwork, Model, ModelError};
-pub use names::Names;
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
 pub use visit::{Batch, ImageShape, Part, SplitName, Visitor};

@@ -21,7 +21,7 @@ mod names;
 mod npz;
 mod options;
 
-pub use options::{Options, Visited};
+pub use options::{Limits, Names, Options, Visited};
 
 use crate::{Batch, DataError, Part, Splits, Visitor};
 use found::Found;
