@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use dnn_core::metrics::Score;
+use dnn_data::steers_terminal;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -35,7 +36,11 @@ impl Console {
         }
         let json = serde_json::to_string_pretty(result).context("cannot write JSON")?;
         // Outside of texts JSON has no such characters, and in them this is how it writes them.
-        print(escaped(&json, |c| steers(c) && c != '\n', |c| format!("\\u{:04x}", u32::from(c))))
+        print(escaped(
+            &json,
+            |c| steers_terminal(c) && c != '\n',
+            |c| format!("\\u{:04x}", u32::from(c)),
+        ))
     }
 
     /// Prints what belongs to the story but is not the result: with `--json` to standard error, with
@@ -96,12 +101,6 @@ pub(crate) fn program() -> &'static str {
     if std::env::var_os("CARGO_PKG_NAME").is_some() { "cargo run -p dnn-cli --" } else { "dnn" }
 }
 
-/// Whether a character would steer the terminal or turn the direction of what follows.
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 fn escaped(
     text: &str,
     is_escaped: impl Fn(char) -> bool,
@@ -117,7 +116,11 @@ fn escaped(
 /// Text as it may be printed: it breaks lines, and does nothing else to the terminal. Everything that
 /// is printed passes here.
 fn harmless(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| steers(c) && c != '\n' && c != '\t', |c| c.escape_unicode().to_string())
+    escaped(
+        text,
+        |c| steers_terminal(c) && c != '\n' && c != '\t',
+        |c| c.escape_unicode().to_string(),
+    )
 }
 
 /// Text for a terminal: lines longer than it is wide are broken between words.
@@ -153,26 +156,16 @@ fn wrap(text: &str, width: usize) -> String {
     out
 }
 
-/// A name from a file in one line, without what would steer the terminal.
-pub(crate) fn printable(name: &str) -> Cow<'_, str> {
-    escaped(name, steers, |c| c.escape_default().to_string())
-}
-
-/// A path as [`printable`] text.
-pub(crate) fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy()).into_owned()
-}
-
 /// A path as an argument that can be pasted into a shell.
 pub(crate) fn argument(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    if text.contains(steers) {
+    if text.contains(steers_terminal) {
         let quoted = text.replace('\\', r"\\").replace('\'', r"\'");
         let hex = |c: char| {
             c.to_string().bytes().map(|byte| format!(r"\x{byte:02x}")).collect::<Vec<_>>()
         };
-        format!("$'{}'", escaped(&quoted, steers, |c| hex(c).concat()))
+        format!("$'{}'", escaped(&quoted, steers_terminal, |c| hex(c).concat()))
     } else if !text.is_empty() && text.chars().all(plain) {
         text.into_owned()
     } else {
@@ -216,10 +209,6 @@ mod tests {
 
     #[test]
     fn names_from_files_cannot_steer_the_terminal() {
-        assert_eq!(printable("cat\u{1b}[2J"), "cat\\u{1b}[2J");
-        assert_eq!(printable("Katze, süß, 猫"), "Katze, süß, 猫");
-        assert_eq!(printable("a\nb\u{202e}gnp.exe"), "a\\nb\\u{202e}gnp.exe");
-        assert_eq!(shown("\u{9b}x".as_ref()), "\\u{9b}x");
         assert_eq!(harmless("line\n\tline\u{1b}\r"), "line\n\tline\\u{1b}\\u{d}");
     }
 

@@ -1,7 +1,7 @@
 //! Files that are there whole, or not at all.
 
-use crate::console::{printable, shown};
 use anyhow::{Context, ensure};
+use dnn_data::Shown;
 use dnn_report::Chart;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -25,7 +25,7 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
 /// What the file system refuses, with the file's name; an older file is then still as it was.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     dnn_data::atomic::write(path, |file| file.write_all(bytes))
-        .with_context(|| format!("cannot write {}", shown(path)))
+        .with_context(|| format!("cannot write {}", path.shown()))
 }
 
 /// Writes a file that is not there yet, [whole or not at all](write_whole).
@@ -35,8 +35,8 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let written = dnn_data::atomic::write_new(path, |file| file.write_all(bytes));
     written.with_context(|| match path.symlink_metadata() {
-        Ok(_) => format!("{} is there already; --force replaces it", shown(path)),
-        Err(_) => format!("cannot write {}", shown(path)),
+        Ok(_) => format!("{} is there already; --force replaces it", path.shown()),
+        Err(_) => format!("cannot write {}", path.shown()),
     })
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn picture_name(name: &str) -> Result<PathBuf, String> {
         None => Ok(path),
         Some(format) if format == "png" || format == "svg" => Ok(path),
         Some(format) => {
-            Err(format!("pictures are written as .png or .svg, not as .{}", printable(&format)))
+            Err(format!("pictures are written as .png or .svg, not as .{}", format.shown()))
         }
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn picture_name(name: &str) -> Result<PathBuf, String> {
 /// # Errors
 /// As [`write_whole`]; when there is a file of that name that is not a picture.
 pub(crate) fn write_chart(path: &Path, chart: &Chart, scale: u32) -> anyhow::Result<()> {
-    let failed = || format!("cannot draw {}", shown(path));
+    let failed = || format!("cannot draw {}", path.shown());
     check_replaceable(path).with_context(failed)?;
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg")) {
         return write_whole(path, chart.svg().as_bytes());

@@ -3,6 +3,7 @@
 use crate::settings::{FlagGroup, Flags};
 use anyhow::bail;
 use clap::Args;
+use dnn_data::Shown;
 use dnn_data::SplitName;
 use dnn_data::cache::CachePolicy;
 use dnn_data::format::{self, Options};
@@ -84,7 +85,7 @@ impl Flags<Files> {
         if !self.any() {
             return Ok(());
         }
-        let data = source.data.display();
+        let data = source.data.shown();
         let mut options = Options::default();
         if source.is_drawn() {
             bail!("{data}: --on-bad-image, --test-share and --split-seed are for image files");

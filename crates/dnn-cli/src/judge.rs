@@ -1,7 +1,7 @@
 //! A model's answers on labelled images: what the subcommands that judge models share.
 
 use crate::args::{DataArgs, choice};
-use crate::console::{Console, printable};
+use crate::console::Console;
 use crate::input::{CacheArgs, Files};
 use crate::run::{self, RunConfig};
 use crate::settings::Flags;
@@ -9,6 +9,7 @@ use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
+use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, match_classes};
 use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, SplitName};
 use dnn_train::{Evaluation, Trainable};
@@ -65,8 +66,7 @@ impl LabelledArgs {
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
         let images = split_of(split, splits, &data)?;
-        let misfit =
-            || format!("{} does not fit the model {}", data.display(), model_path.display());
+        let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
         let images = match_classes(images, model.classes()).with_context(misfit)?;
         if of_run.is_some_and(|run| run.is_drawn()) && !source.is_drawn() {
             console.note("The model was trained on drawn images; these are others");
@@ -77,7 +77,7 @@ impl LabelledArgs {
     fn source(&self, of_run: Option<&DataConfig>, model: &Path) -> anyhow::Result<DataConfig> {
         let Some(data) = &self.data else {
             let Some(run) = of_run else {
-                bail!("{}: not of a run, so its data are not known: name DATA", model.display());
+                bail!("{}: not of a run, so its data are not known: name DATA", model.shown());
             };
             return source::changed(run.clone(), &self.of_data);
         };
@@ -151,7 +151,7 @@ pub(crate) fn prepared<'a>(
         console.note(format!(
             "The images are {}; for {} they are made {}, as `dnn predict` does",
             set.shape(),
-            model.display(),
+            model.shown(),
             resized.shape()
         ));
     }
@@ -183,7 +183,7 @@ fn answers<F: Trainable>(
 /// The first names of the classes.
 pub(crate) fn list(classes: &[String]) -> String {
     const SHOWN: usize = 8;
-    let names: Vec<_> = classes.iter().take(SHOWN).map(|name| printable(name)).collect();
+    let names: Vec<_> = classes.iter().take(SHOWN).map(|name| name.shown()).collect();
     let more = if classes.len() > SHOWN { ", …" } else { "" };
     format!("{}{more}", names.join(", "))
 }

@@ -1,10 +1,10 @@
 //! Everything that can be said of a model's answers beyond how many are right.
 
-use crate::console::printable;
 use crate::judge::Answers;
 use dnn_core::metrics::{
     Calibration, Confusion, MacroAverage, PrecisionRecallCurve, RocCurve, one_vs_rest,
 };
+use dnn_data::Shown;
 use serde::Serialize;
 use std::fmt::{Display, Formatter};
 
@@ -71,7 +71,7 @@ impl Display for Quality<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let number = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.4}"));
         let of = match &self.curves[..] {
-            [only] => format!("of {}", printable(only.class)),
+            [only] => format!("of {}", only.class.shown()),
             _ => "mean over the classes".into(),
         };
         writeln!(

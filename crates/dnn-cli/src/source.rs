@@ -7,6 +7,7 @@ use crate::interrupt::{self, Interrupted};
 use crate::progress::image_bar;
 use crate::settings::Flags;
 use anyhow::{Context, bail, ensure};
+use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{DataError, ImageSet, InputContract, Names, Scale, SplitName, Splits};
@@ -31,7 +32,7 @@ pub(crate) fn split_of(
         } else {
             format!("; it has others: {}", others.join(", "))
         };
-        format!("{}: no {name} images{others}", data.display())
+        format!("{}: no {name} images{others}", data.shown())
     })
 }
 

@@ -1,6 +1,7 @@
 //! What the classes of labels are: named by a source, by the labels themselves, or by their indices.
 
 use crate::DataError;
+use crate::Shown;
 use std::collections::{BTreeSet, HashMap};
 
 /// The labels of one set, as its source has them.
@@ -178,7 +179,8 @@ pub fn shared(sets: Vec<Vec<String>>) -> Result<Vec<String>, DataError> {
 /// The first names, so that a message stays a line.
 pub(crate) fn listed(classes: &[String]) -> String {
     const SHOWN: usize = 8;
-    let shown = classes[..classes.len().min(SHOWN)].join(", ");
+    let shown: Vec<_> = classes.iter().take(SHOWN).map(|class| class.shown()).collect();
+    let shown = shown.join(", ");
     if classes.len() > SHOWN { format!("{shown}, … ({} in all)", classes.len()) } else { shown }
 }
 

@@ -1,5 +1,6 @@
 //! Which data, and how they are prepared: plain settings, as a configuration file has them.
 
+use crate::Shown;
 use crate::cache::CachePolicy;
 use crate::folder::{FolderOptions, OnBadImage};
 use crate::preprocess::ContractChange;
@@ -80,7 +81,7 @@ impl DataConfig {
             return refuse(format!("no data given: expected a folder, a file, or `{DRAWN}`"));
         }
         if !self.is_drawn() && self.drawn.is_some() {
-            let data = self.data.display();
+            let data = self.data.shown();
             return refuse(format!("{data} is not drawn: --draw flags are for the data `{DRAWN}`"));
         }
         if !self.is_drawn() {

@@ -1,5 +1,6 @@
 //! Why data cannot be used, naming the file, what was expected and what came.
 
+use crate::Shown;
 use std::io;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum DataError {
     /// The file system refused.
-    #[error("{}: {operation} failed", path.display())]
+    #[error("{}: {operation} failed", path.shown())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -28,7 +29,7 @@ pub enum DataError {
         got: String,
     },
     /// A file holds something else than it should.
-    #[error("{}: {what}: expected {expected}, got {got}", path.display())]
+    #[error("{}: {what}: expected {expected}, got {got}", path.shown())]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -41,7 +42,7 @@ pub enum DataError {
     },
     /// Reading takes more memory than the system gives.
     #[error("{}: {what} take {bytes} bytes in memory, more than the system gives this process \
-        (--memory-limit keeps images in a file)", path.display())]
+        (--memory-limit keeps images in a file)", path.shown())]
     Memory {
         /// The file or folder.
         path: PathBuf,
@@ -52,7 +53,7 @@ pub enum DataError {
     },
     /// Reading would take more memory than allowed.
     #[error("{}: {what} would take {} in memory, the limit is {limit} bytes",
-        path.display(), bytes.map_or("2⁶⁴ bytes or more".into(), |n| format!("{n} bytes")))]
+        path.shown(), bytes.map_or("2⁶⁴ bytes or more".into(), |n| format!("{n} bytes")))]
     Limit {
         /// The file.
         path: PathBuf,
@@ -64,7 +65,7 @@ pub enum DataError {
         limit: u64,
     },
     /// Nothing of what can be read is there.
-    #[error("{}: {found}; looked for {looked_for}", path.display())]
+    #[error("{}: {found}; looked for {looked_for}", path.shown())]
     NoSource {
         /// The file or folder.
         path: PathBuf,

@@ -1,6 +1,7 @@
 //! A file before its format is known.
 
 use crate::DataError;
+use crate::Shown;
 use crate::content::HEAD_BYTES;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -77,7 +78,7 @@ pub(crate) fn says_test(path: &Path) -> bool {
 /// Names without their folder, as many as fit into a message.
 pub(crate) fn listed(paths: &[PathBuf]) -> String {
     const SHOWN: usize = 8;
-    let name = |p: &PathBuf| p.file_name().unwrap_or(p.as_os_str()).display().to_string();
+    let name = |p: &PathBuf| Path::new(p.file_name().unwrap_or(p.as_os_str())).shown().to_string();
     let shown: Vec<String> = paths.iter().take(SHOWN).map(name).collect();
     match paths.len() {
         0 => "no file".into(),

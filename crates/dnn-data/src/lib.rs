@@ -33,6 +33,7 @@ pub mod loader;
 pub mod model_file;
 mod parallel;
 pub mod preprocess;
+mod shown;
 mod splits;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
@@ -51,6 +52,7 @@ pub use format::{Limits, Names};
 pub use image_set::{ImageSet, Scale};
 pub use images::{FeatureExamples, Images, identity, standardization};
 pub use model_file::{AnyNetwork, Model, ModelError};
+pub use shown::{Shown, steers_terminal};
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
 pub use visit::{Batch, ImageShape, Part, SplitName, Visitor};

@@ -14,6 +14,7 @@
 //! # Ok::<(), dnn_data::DataError>(())
 //! ```
 
+use crate::Shown;
 use crate::augment::{AugmentConfig, AugmentedExamples};
 use crate::cache::{Cache, CachePolicy, Entry};
 use crate::classes::{self, listed};
@@ -228,7 +229,7 @@ impl<'a> Loader<'a> {
         let validation = validation.map(|images| examples(images, &contract)).transpose()?;
         if let [class] = train.classes() {
             return Err(DataError::Mismatch {
-                what: format!("classes of {}", self.config.data.display()),
+                what: format!("classes of {}", self.config.data.shown()),
                 expected: "two or more to tell apart".into(),
                 got: format!(
                     "only {class} (are the folders of the classes one level deeper, or the labels \
@@ -331,7 +332,7 @@ impl<'a> Loader<'a> {
             .filter(|(_, count)| **count == 0)
             .map(|(class, _)| class.clone())
             .collect();
-        let data = self.config.data.display();
+        let data = self.config.data.shown();
         if with == 1 && classes.len() > 1 {
             self.warn(format!(
                 "{data}: all training images are of one class; a network learns to name it always"
@@ -372,7 +373,7 @@ impl<'a> Loader<'a> {
             None => source.open(&options, self.hooks.progress)?,
         };
         for rejected in &splits.rejected {
-            self.warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
+            self.warn(format!("left out: {}: {}", rejected.path.shown(), rejected.reason));
         }
         Ok(splits)
     }
@@ -399,7 +400,7 @@ impl<'a> Loader<'a> {
                 if !entry.is_old {
                     self.note(format!(
                         "Decoded images are kept in {} (--no-cache: nowhere)",
-                        folder.display()
+                        folder.shown()
                     ));
                 }
                 Ok(Some(splits))
@@ -489,7 +490,7 @@ impl<'a> Loader<'a> {
             return Err(DataError::Config(format!(
                 "{}: training takes {least} MiB at least (the network, its batches and four blocks of \
                  images), --memory-limit allows {} MiB",
-                config.data.display(),
+                config.data.shown(),
                 limit >> 20
             )));
         }
@@ -581,7 +582,7 @@ impl<'a> Loader<'a> {
         let Some(folder) = self.config.cache.folder() else {
             return Err(DataError::Config(format!(
                 "{}: with a memory limit its images are kept prepared in a cache: --cache DIR",
-                path.display()
+                path.shown()
             )));
         };
         let cache = Cache::new(&folder);
@@ -593,10 +594,10 @@ impl<'a> Loader<'a> {
         }
         let Entry { path: entry, is_old } = found;
         for rejected in Cache::rejected(path, &entry, options)? {
-            self.warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
+            self.warn(format!("left out: {}: {}", rejected.path.shown(), rejected.reason));
         }
         if !is_old {
-            self.note(format!("Prepared images are kept in {}", folder.display()));
+            self.note(format!("Prepared images are kept in {}", folder.shown()));
         }
         Ok(entry)
     }

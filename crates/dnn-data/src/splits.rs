@@ -1,5 +1,6 @@
 //! A data set: labelled images in named splits that belong together.
 
+use crate::Shown;
 use crate::classes::{self, listed};
 use crate::{DataError, ImageSet, Normalization, SplitName};
 use serde::Serialize;
@@ -152,7 +153,7 @@ fn agree(first: &Split, other: &Split) -> Result<(), DataError> {
     let mismatch = |what: &str, expected: String, got: String| {
         let of = |split: &Split| {
             let path = split.path.as_ref();
-            let path = path.map_or(String::new(), |path| format!(" ({})", path.display()));
+            let path = path.map_or(String::new(), |path| format!(" ({})", path.shown()));
             format!("{}{path}", split.name.phrase())
         };
         let what = format!("{what} of {}", of(other));

@@ -6,6 +6,7 @@ use crate::run;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{McNemar, McNemarMethod, PairedScore, Score};
 use dnn_data::Model;
+use dnn_data::Shown;
 use dnn_data::{ImageSet, SplitName};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -72,16 +73,15 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     ensure!(
         a.classes() == b.classes(),
         "{} has the classes {}, {} has {}: only models that answer the same question can be compared",
-        a_path.display(),
+        a_path.shown(),
         list(a.classes()),
-        b_path.display(),
+        b_path.shown(),
         list(b.classes())
     );
     let Labelled { images: set, data } = args.labelled.load(&a, &a_path, console)?;
     let answers = |model: &Model, path: &Path| {
-        answers(model, path, &set, console).with_context(|| {
-            format!("{} does not fit the model {}", data.display(), path.display())
-        })
+        answers(model, path, &set, console)
+            .with_context(|| format!("{} does not fit the model {}", data.shown(), path.shown()))
     };
     let (of_a, of_b) = (answers(&a, &a_path)?, answers(&b, &b_path)?);
 
@@ -193,7 +193,7 @@ fn describe(
     [a, b]: [&Path; 2],
 ) -> String {
     let accuracy = |model: &Path, score| {
-        format!("{}: {}, {}", model.display(), of_how_many(score), interval(score))
+        format!("{}: {}, {}", model.shown(), of_how_many(score), interval(score))
     };
     let p = mcnemar.p_value;
     let p = if p < 1e-4 { format!("{p:.1e}") } else { format!("{p:.4}") };
@@ -214,7 +214,7 @@ fn describe(
          McNemar:   p = {p} ({how}; one alone is right on {})\n\
          Verdict:   {verdict}\n\
          With {}, one image is worth {:.2} percentage points.",
-        data.display(),
+        data.shown(),
         split,
         accuracy(a, pair.first()),
         accuracy(b, pair.second()),

@@ -5,6 +5,7 @@ use crate::console::{Console, argument, program};
 use crate::file::{write_new, write_whole};
 use crate::run::{RunConfig, commented};
 use crate::source;
+use dnn_data::Shown;
 use dnn_train::{Preset, TrainConfig};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub(crate) fn init(args: &InitArgs, console: Console) -> anyhow::Result<ExitCode
             } else {
                 write_new(path, text.as_bytes())?;
             }
-            console.text(format!("Written: {}", path.display()))?;
+            console.text(format!("Written: {}", path.shown()))?;
             console.note(format!("Next: {} train --config {}", program(), argument(path)));
         }
     }
@@ -67,7 +68,7 @@ pub(crate) fn init(args: &InitArgs, console: Console) -> anyhow::Result<ExitCode
 
 pub(crate) fn check(args: &CheckArgs, console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig::read(&args.file)?;
-    console.text(format!("{}: sound; {}", args.file.display(), summary(&config)))?;
+    console.text(format!("{}: sound; {}", args.file.shown(), summary(&config)))?;
     console.json(&Checked { file: &args.file, sound: true, config: &config })?;
     Ok(ExitCode::SUCCESS)
 }

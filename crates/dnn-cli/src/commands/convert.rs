@@ -1,11 +1,12 @@
 //! `dnn data convert`.
 
 use crate::args::DataArgs;
-use crate::console::{Console, argument, printable, program, warn};
+use crate::console::{Console, argument, program, warn};
 use crate::input::{Files, Shape};
 use crate::interrupt;
 use crate::settings::Flags;
 use crate::source::{self, loading};
+use dnn_data::Shown;
 use dnn_data::convert::Converted;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -54,14 +55,17 @@ struct SplitCounts<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
-    interrupt::listen()?;
     let mut source = source::named(&args.data, &args.of_data)?;
+    // Drawing is not asked whether to stop, and leaves nothing behind: a signal ends it at once.
+    if !source.is_drawn() {
+        interrupt::listen()?;
+    }
     args.files.check(&source)?;
     source.input = args.files.change(args.shape.change(None)?)?;
     let converted = loading(&source, console, |loader| loader.convert(&args.out, args.level))?;
     let Converted { classes, counts, shape, rejected } = &converted;
     for rejected in rejected {
-        warn(format!("left out: {}: {}", rejected.path.display(), rejected.reason));
+        warn(format!("left out: {}: {}", rejected.path.shown(), rejected.reason));
     }
     let bytes = std::fs::metadata(&args.out).map_or(0, |metadata| metadata.len());
     console.json(&ConvertReport {
@@ -81,14 +85,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .iter()
             .zip(classes)
             .take(SHOWN)
-            .map(|(n, class)| format!("{n} {}", printable(class)))
+            .map(|(n, class)| format!("{n} {}", class.shown()))
             .collect();
         let more = if counts.len() > SHOWN { ", …" } else { "" };
         let m: usize = counts.iter().sum();
         console.text(format!("{}: {m} of {shape}: {}{more}", split.word(), each.join(", ")))?;
     }
     let mb = bytes as f64 / 1e6;
-    console.text(format!("Written: {} ({mb:.1} MB)", args.out.display()))?;
+    console.text(format!("Written: {} ({mb:.1} MB)", args.out.shown()))?;
     console.note(format!("Next: {} train {}", program(), argument(&args.out)));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,8 @@
 //! `dnn data draw`.
 
-use crate::console::{Console, argument, printable, program};
+use crate::console::{Console, argument, program};
 use crate::file::{picture_name, write_chart};
+use dnn_data::Shown;
 use dnn_data::hdf5::{Factor, FactorValues, Factors, write_splits};
 use dnn_data::synthetic::{self, Cause, DrawOptions};
 use dnn_data::{ImageSet, Splits};
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.contact_sheet {
         let captions = |set: &ImageSet, factors: &[synthetic::Factors], split: &str| {
             let caption = |i: usize| {
-                let class = printable(&set.classes()[set.labels()[i] as usize]).into_owned();
+                let class = set.classes()[set.labels()[i] as usize].shown().into_owned();
                 vec![format!("{split} {i}: {class}"), difficulty(&factors[i])]
             };
             (0..set.len()).map(caption).collect::<Vec<_>>()
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         console.text(format!("{} {name} images: {}", set.len(), counts.join(", ")))?;
     }
     for path in args.contact_sheet.iter().chain(&args.out) {
-        console.text(format!("Written: {}", path.display()))?;
+        console.text(format!("Written: {}", path.shown()))?;
     }
     if let Some(path) = &args.out {
         console.note(format!("Next: {} train {}", program(), argument(path)));

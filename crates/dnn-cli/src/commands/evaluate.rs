@@ -1,13 +1,14 @@
 //! `dnn evaluate`.
 
 use crate::args::ModelArg;
-use crate::console::{Console, interval, of_how_many, printable, shown, warn};
+use crate::console::{Console, interval, of_how_many, warn};
 use crate::file::{picture_name, write_chart};
 use crate::judge::{Answers, Labelled, LabelledArgs, prepared};
 use crate::quality::Quality;
 use crate::run;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
+use dnn_data::Shown;
 use dnn_data::{ImageSet, SplitName};
 use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
@@ -89,7 +90,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let Labelled { images, data } = args.labelled.load(&model, &model_path, console)?;
     let set = prepared(&images, model.input(), &model_path, console)?;
     let answers = Answers::of(&model, &set).with_context(|| {
-        format!("{} does not fit the model {}", data.display(), model_path.display())
+        format!("{} does not fit the model {}", data.shown(), model_path.shown())
     })?;
     let Answers { score, predictions, .. } = &answers;
 
@@ -144,7 +145,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.mislabeled {
         draw_mislabeled(path, &set, classes, predictions, &mislabeled, split)
             .context("the evaluation is complete, but not its picture")?;
-        console.text(format!("Written: {}", shown(path)))?;
+        console.text(format!("Written: {}", path.shown()))?;
     }
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) })
 }
@@ -159,12 +160,12 @@ fn describe(
     rows: &[ClassRow<'_>],
 ) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
-    let (data, score) = (data.display(), answers.score);
+    let (data, score) = (data.shown(), answers.score);
     writeln!(out, "Data:      {data} ({split})")?;
     writeln!(out, "Accuracy:  {}, {}", of_how_many(score), interval(score))?;
     writeln!(out, "Cost:      {:.6}", answers.cost)?;
     writeln!(out, "{quality}")?;
-    let names: Vec<_> = rows.iter().map(|row| printable(row.class)).collect();
+    let names: Vec<_> = rows.iter().map(|row| row.class.shown()).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(8);
     if rows.len() <= MAX_PRINTED_CLASSES {
         writeln!(out, "Confusion matrix")?;
@@ -219,7 +220,7 @@ fn draw_mislabeled(
     mislabeled: &[usize],
     split: SplitName,
 ) -> anyhow::Result<()> {
-    let name = |class: u32| printable(&classes[class as usize]);
+    let name = |class: u32| classes[class as usize].shown();
     let captions: Vec<Vec<String>> = mislabeled
         .iter()
         .map(|&i| {

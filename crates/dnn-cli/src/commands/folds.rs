@@ -6,6 +6,7 @@ use crate::run::{self, Destination, RunConfig, RunFolder};
 use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
+use dnn_data::Shown;
 use dnn_data::augment::AugmentedExamples;
 use dnn_data::{ImageSet, SplitName, identity};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
@@ -49,8 +50,8 @@ impl FoldsReport {
     pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
         let file = run.join(run::FOLDS);
         let text =
-            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("cannot understand {}", file.display()))
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.shown()))?;
+        serde_json::from_str(&text).with_context(|| format!("cannot understand {}", file.shown()))
     }
 
     /// Whether there is a result of this fold.
@@ -118,7 +119,7 @@ pub(super) fn resume(
     ensure!(
         *then == now,
         "{}: the folds are of other data: their hash was {then}, and is {now}",
-        folder.path().display()
+        folder.path().shown()
     );
     train_missing(config, folder, &train, report, console)
 }
@@ -126,7 +127,7 @@ pub(super) fn resume(
 fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let source = config.source.as_ref().context("no data given")?;
     let Some(train) = source::load(source, console)?.take(SplitName::Train) else {
-        bail!("{}: no training images, only test images", source.data.display());
+        bail!("{}: no training images, only test images", source.data.shown());
     };
     Ok(train)
 }
@@ -162,12 +163,12 @@ fn train_missing(
             100.0 / pooled.total as f64
         ))?;
     }
-    console.text(format!("Run folder: {}", folder.path().display()))?;
+    console.text(format!("Run folder: {}", folder.path().shown()))?;
     ensure!(
         report.failed.is_empty(),
         "{} of {k} folds came to no end; {} has the others",
         report.failed.len(),
-        folder.file(run::FOLDS).display()
+        folder.file(run::FOLDS).shown()
     );
     if report.folds.is_empty() {
         bail!(Interrupted("before the first fold was done"));

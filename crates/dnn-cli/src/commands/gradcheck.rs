@@ -7,6 +7,7 @@ use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
+use dnn_data::Shown;
 use dnn_data::{AnyNetwork, SplitName};
 use dnn_train::engine::EngineKind;
 use dnn_train::gradcheck::{
@@ -266,9 +267,9 @@ impl Case {
         let set = split_of(split, splits, data)?;
         let m = args.examples.unwrap_or(N_IMAGES.min(set.len()));
         if m > set.len() {
-            bail!("--examples {m}: {} has {} {split} images", data.display(), set.len());
+            bail!("--examples {m}: {} has {} {split} images", data.shown(), set.len());
         }
-        let misfit = || format!("{} does not fit the model {}", data.display(), path.display());
+        let misfit = || format!("{} does not fit the model {}", data.shown(), path.shown());
         // The features that `dnn evaluate` judges by.
         let prepared = set.prepared(model.input()).with_context(misfit)?;
         let dataset: Dataset<f64> = prepared.to_dataset(model.input()).with_context(misfit)?;
@@ -288,8 +289,8 @@ impl Case {
             AnyNetwork::F64(_) => "",
         };
         let origin = [
-            format!("{}{precision}", path.display()),
-            format!("{m} {split} images of {}, seed {}", data.display(), args.seed),
+            format!("{}{precision}", path.shown()),
+            format!("{m} {split} images of {}, seed {}", data.shown(), args.seed),
         ];
         Ok(Self { network, x, labels, origin })
     }

@@ -1,10 +1,11 @@
 //! `dnn inspect`.
 
 use super::{folds, sweep};
-use crate::console::{Console, argument, causes, of_how_many, printable, program, warn};
+use crate::console::{Console, argument, causes, of_how_many, program, warn};
 use crate::run::{self, RunConfig, RunFolder, Summary};
 use anyhow::Context;
 use dnn_core::{Architecture, Precision};
+use dnn_data::Shown;
 use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
 use dnn_data::image::{DecodeLimits, Rendering, decode_file};
 use dnn_data::{DataError, ImageSet, InputContract, Model, SplitName, format};
@@ -142,7 +143,7 @@ fn look(path: &Path) -> anyhow::Result<Found> {
                 .with_context(|| format!("not a run, without {}, nor data", run::CONFIG))
         };
     }
-    let failed = || format!("cannot read {}", path.display());
+    let failed = || format!("cannot read {}", path.shown());
     let mut start = Vec::new();
     File::open(path).with_context(failed)?.take(16).read_to_end(&mut start).with_context(failed)?;
     // A safetensors file starts with the length of its JSON header, which starts with a brace.
@@ -217,8 +218,8 @@ fn describe(found: &Found) -> anyhow::Result<String> {
     let mut out = String::new();
     match found {
         Found::Model(model) => {
-            let classes: Vec<_> = model.classes.iter().map(|name| printable(name)).collect();
-            writeln!(out, "Model:       {}, {} bytes", model.path.display(), model.file_bytes)?;
+            let classes: Vec<_> = model.classes.iter().map(|name| name.shown()).collect();
+            writeln!(out, "Model:       {}, {} bytes", model.path.shown(), model.file_bytes)?;
             let ModelFacts { architecture, precision, n_parameters, input, .. } = model;
             writeln!(out, "Layers:      {architecture}, {n_parameters} parameters in {precision}")?;
             writeln!(out, "Activations: {}", activations(architecture))?;
@@ -226,11 +227,11 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             writeln!(out, "Input:       {input}")?;
         }
         Found::Hdf5(file) => {
-            writeln!(out, "HDF5 file: {}, {} bytes", file.path.display(), file.file_bytes)?;
+            writeln!(out, "HDF5 file: {}, {} bytes", file.path.shown(), file.file_bytes)?;
             for dataset in &file.datasets {
-                let name = printable(&dataset.name);
+                let name = dataset.name.shown();
                 if let Some(problem) = &dataset.problem {
-                    writeln!(out, "  {name}: damaged: {}", printable(problem))?;
+                    writeln!(out, "  {name}: damaged: {}", problem.shown())?;
                     continue;
                 }
                 let shape: Vec<_> = dataset.shape.iter().map(ToString::to_string).collect();
@@ -248,7 +249,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             }
         }
         Found::Data { path, train, validation, test } => {
-            writeln!(out, "Data:     {}", path.display())?;
+            writeln!(out, "Data:     {}", path.shown())?;
             let sets = [("Training: ", train), ("Validation: ", validation), ("Test:     ", test)];
             for (name, set) in sets {
                 let Some(set) = set else { continue };
@@ -266,17 +267,17 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                     .enumerate()
                     .map(|(i, name)| {
                         let n = count(train, i) + count(validation, i) + count(test, i);
-                        format!("{} ({n})", printable(name))
+                        format!("{} ({n})", name.shown())
                     })
                     .collect();
                 writeln!(out, "Classes:  {}", classes.join(", "))?;
             }
         }
         Found::Image { path, width, height } => {
-            writeln!(out, "Image: {}, {width}×{height} pixels", path.display())?;
+            writeln!(out, "Image: {}, {width}×{height} pixels", path.shown())?;
         }
         Found::Run { path, state, iteration, summary, config } => {
-            writeln!(out, "Run:        {}", path.display())?;
+            writeln!(out, "Run:        {}", path.shown())?;
             if *state != RunState::Finished {
                 let made = iteration.map_or_else(
                     || "no checkpoint yet".into(),
@@ -295,11 +296,11 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
         }
         Found::Folds { path, state, report, config } => {
-            writeln!(out, "Folds:      {}", path.display())?;
+            writeln!(out, "Folds:      {}", path.shown())?;
             let made = format!("{} of {} folds trained", report.folds.len(), report.k);
             write_state(&mut out, *state, &made, "train", path)?;
             for folds::FailedFold { fold, error } in &report.failed {
-                writeln!(out, "Fold {fold} failed: {}", printable(error))?;
+                writeln!(out, "Fold {fold} failed: {}", error.shown())?;
             }
             if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
                 let (mean, deviation) = (100.0 * mean, 100.0 * deviation);
@@ -312,7 +313,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
         }
         Found::Sweep { path, state, rows, config } => {
-            writeln!(out, "Sweep:      {}", path.display())?;
+            writeln!(out, "Sweep:      {}", path.shown())?;
             let sweep::RowCounts { asked, trained, failed } = rows;
             let made = format!("{trained} of {asked} combinations trained, {failed} failed");
             write_state(&mut out, *state, &made, "sweep", path)?;

@@ -1,10 +1,11 @@
 //! `dnn predict`.
 
 use crate::args::ModelArg;
-use crate::console::{Console, causes, printable, warn};
+use crate::console::{Console, causes, warn};
 use crate::run;
 use dnn_core::metrics::predictions;
 use dnn_core::{Network, Real};
+use dnn_data::Shown;
 use dnn_data::image::{DecodeLimits, ImageError, load_features};
 use dnn_data::{AnyNetwork, InputContract};
 use nalgebra::DMatrix;
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             Ok(probabilities) if probabilities.iter().any(|p| !p.is_finite()) => {
                 bad += 1;
                 let error = "the model gives an answer that is no number (NaN)".to_owned();
-                warn(format!("error: {}: {error}", image.display()));
+                warn(format!("error: {}: {error}", image.shown()));
                 Outcome::Error { error }
             }
             Ok(probabilities) => {
@@ -64,8 +65,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
                 let class = model.classes()[best.class as usize].as_str();
                 console.text(format!(
                     "{}: {} {:.4}",
-                    image.display(),
-                    printable(class),
+                    image.shown(),
+                    class.shown(),
                     best.probability
                 ))?;
                 Outcome::Class {

@@ -2,10 +2,11 @@
 
 use crate::args::{DataArgs, choice};
 use crate::augmentation::augmentation;
-use crate::console::{Console, printable};
+use crate::console::Console;
 use crate::file::{picture_name, write_chart};
 use crate::source::{self, split_of};
 use anyhow::ensure;
+use dnn_data::Shown;
 use dnn_data::augment::{AugmentConfig, Augmenter, Strength};
 use dnn_data::{ImageSet, SplitName};
 use dnn_report::{Arrangement, Tile, image_sheet};
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     ensure!(
         args.augment.is_none() || set.is_bytes(),
         "{}: its examples are numbers that are no bytes, and only images are augmented",
-        source.data.display()
+        source.data.shown()
     );
     let n = (args.examples as usize).min(set.len());
     let examples: Vec<usize> = (0..n).map(|i| i * set.len() / n).collect();
@@ -93,7 +94,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         epochs: n_epochs,
         seed: args.seed,
     })?;
-    console.text(format!("Written: {}", args.out.display()))?;
+    console.text(format!("Written: {}", args.out.shown()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,7 +116,7 @@ fn images(
     let mut images = Vec::new();
     let mut augmented = vec![0; set.shape().n_bytes()];
     for &i in examples {
-        let class = printable(&set.classes()[set.labels()[i] as usize]);
+        let class = set.classes()[set.labels()[i] as usize].shown();
         images.push((set.image(i).to_vec(), format!("{split} {i}: {class}")));
         for epoch in 0..n_epochs {
             if let Some(augmenter) = augmenter {

@@ -12,6 +12,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::settings;
 use dnn_core::{Dataset, Examples, Precision};
+use dnn_data::Shown;
 use dnn_data::{ImageSet, Splits, identity};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{
@@ -192,7 +193,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             ensure!(
                 path.join(run::SWEEP).is_file(),
                 "{}: not the folder of a sweep, it has no {}",
-                path.display(),
+                path.shown(),
                 run::SWEEP
             );
             Some(RunFolder::open(path)?)
@@ -210,7 +211,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|setting| {
             configured(&base.training, setting).with_context(|| {
-                format!("{}: {} makes no training", file.display(), described(setting))
+                format!("{}: {} makes no training", file.shown(), described(setting))
             })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
@@ -221,7 +222,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     let splits = source::load(&source, console)?;
     let train =
-        splits.train().with_context(|| format!("{}: no training images", source.data.display()))?;
+        splits.train().with_context(|| format!("{}: no training images", source.data.shown()))?;
     let sets = Sets::new(&splits, &configs)?;
     for config in &configs {
         sets.check(config)?;
@@ -296,7 +297,7 @@ fn rows_of(
                 ensure!(
                     then == data_hash,
                     "{}: the sweep is of other data: their hash was {then}, and is {data_hash}",
-                    folder.path().display()
+                    folder.path().shown()
                 );
                 let of = |training: &TrainConfig| RunConfig::new(training.clone());
                 run::refuse_changes_of_series(&of(&training), &of(base), folder.path())?;
@@ -316,7 +317,7 @@ fn rows_of(
 }
 
 fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
-    let what = || format!("cannot use the sweep {}", path.display());
+    let what = || format!("cannot use the sweep {}", path.shown());
     let SweepFile { preset, config, grid } =
         read_text(path).and_then(|text| parse(&text)).with_context(what)?;
     let base = match config {
@@ -633,7 +634,7 @@ fn tell(report: &SweepReport, asked: usize, console: Console) -> anyhow::Result<
             100.0 / test.total as f64
         ))?;
     }
-    console.text(format!("Table: {}", report.run.join(run::SWEEP_CSV).display()))
+    console.text(format!("Table: {}", report.run.join(run::SWEEP_CSV).shown()))
 }
 
 #[cfg(test)]

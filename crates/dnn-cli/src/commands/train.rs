@@ -17,6 +17,7 @@ use crate::source::{self, loading};
 use anyhow::{Context, bail, ensure};
 use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
+use dnn_data::Shown;
 use dnn_data::augment::AugmentConfig;
 use dnn_data::loader::{DataConfig, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model, Normalization};
@@ -154,7 +155,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
         !path.join(run::SWEEP).exists(),
         "{path} is the folder of a sweep: {} sweep --resume {path}",
         program(),
-        path = path.display()
+        path = path.shown()
     );
     let folder = RunFolder::open(path)?;
     let recorded = RunConfig::read(&folder.file(run::CONFIG))?;
@@ -184,7 +185,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
         ensure!(
             checkpoint.is_some(),
             "{} has a model, and no checkpoint to go on from; to train a new one: {} train --config {}",
-            path.display(),
+            path.shown(),
             program(),
             argument(&folder.file(run::CONFIG)),
         );
@@ -198,7 +199,7 @@ fn say_finished(
     config: &RunConfig,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
-    let (run, n) = (summary.run.display(), summary.iterations);
+    let (run, n) = (summary.run.shown(), summary.iterations);
     console.say(if summary.end == End::Early {
         format!("{run} stopped early, after {n} iterations: more of them would change nothing")
     } else {
@@ -300,7 +301,7 @@ where
         ensure!(
             made <= n_iterations,
             "{} has made {made} iterations; expected at least so many, got {n_iterations}",
-            folder.path().display()
+            folder.path().shown()
         );
         console.say(format!("Going on after iteration {made}"))?;
     }
@@ -316,8 +317,8 @@ where
     let trained = training.run(observers);
     progress.finish();
     recorder.finish()?;
-    let trained = trained
-        .with_context(|| format!("training in {} came to no end", folder.path().display()))?;
+    let trained =
+        trained.with_context(|| format!("training in {} came to no end", folder.path().shown()))?;
     if trained.end == End::Asked && trained.iterations == 0 {
         bail!(Interrupted("before the first iteration was done"));
     }
@@ -471,7 +472,7 @@ fn report(
         ))?;
     }
     let run = argument(&summary.run);
-    console.text(format!("Run folder:        {}", summary.run.display()))?;
+    console.text(format!("Run folder:        {}", summary.run.shown()))?;
     if console.quiet {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use super::metrics::MetricsLog;
 use crate::console::warn;
 use crate::interrupt;
 use anyhow::{Context, ensure};
+use dnn_data::Shown;
 use dnn_data::atomic::{create_folder, sync_folder};
 use dnn_train::{Checkpoint, Moment};
 use serde::{Deserialize, Serialize};
@@ -172,13 +173,13 @@ impl CheckpointStore {
             let to = checkpoints.join(to);
             match fs::rename(checkpoints.join(from), &to) {
                 Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-                done => done.with_context(|| format!("cannot write {}", to.display())),
+                done => done.with_context(|| format!("cannot write {}", to.shown())),
             }
         };
         folder.verify()?;
         rename(LAST, PREVIOUS)?;
         rename(NEXT, LAST)?;
-        sync_folder(&checkpoints).with_context(|| format!("cannot write {}", checkpoints.display()))
+        sync_folder(&checkpoints).with_context(|| format!("cannot write {}", checkpoints.shown()))
     }
 }
 
@@ -187,7 +188,7 @@ fn prepare(folder: &RunFolder) -> anyhow::Result<()> {
     folder.verify()?;
     let checkpoints = folder.file(CHECKPOINTS);
     create_folder(&checkpoints)
-        .with_context(|| format!("cannot make the folder {}", checkpoints.display()))
+        .with_context(|| format!("cannot make the folder {}", checkpoints.shown()))
 }
 
 /// Writes a checkpoint under this name.
@@ -204,7 +205,7 @@ pub(crate) fn read(run: &Path, previous: bool) -> anyhow::Result<Option<Checkpoi
     let path = |name: &str| folder.join(name);
     let (last, older) = (path(LAST), path(PREVIOUS));
     if previous {
-        ensure!(older.exists(), "{}: there is no checkpoint before the last one", run.display());
+        ensure!(older.exists(), "{}: there is no checkpoint before the last one", run.shown());
         return load(&older).map(Some);
     }
     if last.exists() {
@@ -220,7 +221,7 @@ pub(crate) fn read(run: &Path, previous: bool) -> anyhow::Result<Option<Checkpoi
 }
 
 fn load(path: &Path) -> anyhow::Result<Checkpoint> {
-    let what = || format!("cannot use the checkpoint {}", path.display());
+    let what = || format!("cannot use the checkpoint {}", path.shown());
     let bytes = fs::read(path).with_context(what)?;
     Checkpoint::from_bytes(&bytes).with_context(what)
 }

@@ -4,6 +4,7 @@ use super::CheckpointInterval;
 use crate::settings::{at_line, check_text};
 use crate::{console, file, source};
 use anyhow::{Context, anyhow, bail};
+use dnn_data::Shown;
 use dnn_data::augment::AugmentConfig;
 use dnn_data::loader::DataConfig;
 use dnn_train::TrainConfig;
@@ -45,7 +46,7 @@ impl RunConfig {
     /// # Errors
     /// What is wrong with the file, with the line and the nearest valid key.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let what = || format!("cannot use the configuration {}", path.display());
+        let what = || format!("cannot use the configuration {}", path.shown());
         let text = file::read_text(path).with_context(what)?;
         Self::of_file(&text, path.parent().unwrap_or(Path::new(""))).with_context(what)
     }

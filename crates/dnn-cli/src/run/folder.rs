@@ -2,6 +2,7 @@
 
 use crate::file::write_whole;
 use anyhow::{Context, bail, ensure};
+use dnn_data::Shown;
 use dnn_data::atomic::{create_folder, sync_folder};
 use dnn_train::Checkpoint;
 use std::fs::{self, File, TryLockError};
@@ -60,7 +61,7 @@ impl RunFolder {
     /// run wrote.
     pub(crate) fn create(path: &Path, force: bool) -> anyhow::Result<Self> {
         create_folder(path)
-            .with_context(|| format!("cannot make the run folder {}", path.display()))?;
+            .with_context(|| format!("cannot make the run folder {}", path.shown()))?;
         let folder = Self::lock(path)?;
         let others = folder.other_names()?;
         if !others.is_empty() {
@@ -68,7 +69,7 @@ impl RunFolder {
                 force,
                 "the run folder {} is not empty; name another with --out, or replace the run in it \
                  with --force",
-                path.display()
+                path.shown()
             );
             folder.remove_run(&others)?;
         }
@@ -96,7 +97,7 @@ impl RunFolder {
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(e) => {
                     return Err(e)
-                        .with_context(|| format!("cannot make the run folder {}", path.display()));
+                        .with_context(|| format!("cannot make the run folder {}", path.shown()));
                 }
             }
         }
@@ -108,7 +109,7 @@ impl RunFolder {
     /// When it is no run, or another process has it.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         if !path.join(CONFIG).is_file() {
-            bail!("{}: not a run folder, it has no {CONFIG}", path.display());
+            bail!("{}: not a run folder, it has no {CONFIG}", path.shown());
         }
         Self::lock(path)
     }
@@ -116,7 +117,7 @@ impl RunFolder {
     fn lock(path: &Path) -> anyhow::Result<Self> {
         /// `dnn inspect` holds the lock for a moment, to see whether anybody else does.
         const TRIES: usize = 5;
-        let what = || format!("cannot lock {}", path.display());
+        let what = || format!("cannot lock {}", path.shown());
         let locked = to_lock(path).with_context(what)?;
         for _ in 0..TRIES {
             match locked.try_lock() {
@@ -129,7 +130,7 @@ impl RunFolder {
                 Err(TryLockError::Error(error)) => return Err(error).with_context(what),
             }
         }
-        bail!("{}: another process is training in this run folder", path.display())
+        bail!("{}: another process is training in this run folder", path.shown())
     }
 
     /// Whether a process is training in this folder.
@@ -137,7 +138,7 @@ impl RunFolder {
     /// # Errors
     /// When the folder cannot be opened.
     pub(crate) fn is_locked(path: &Path) -> anyhow::Result<bool> {
-        let file = to_lock(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = to_lock(path).with_context(|| format!("cannot read {}", path.shown()))?;
         Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
@@ -177,7 +178,7 @@ impl RunFolder {
                 "the run folder {} was renamed, removed or replaced while it was in use: nothing \
                  more is written; what was written before is in the renamed folder, and `dnn train \
                  --resume` goes on with it there",
-                self.path.display()
+                self.path.shown()
             );
         }
         Ok(())
@@ -209,7 +210,7 @@ impl RunFolder {
 
     /// Removes the files of the run that is in the folder, which holds `names`.
     fn remove_run(&self, names: &[String]) -> anyhow::Result<()> {
-        let path = self.path.display();
+        let path = self.path.shown();
         let config = fs::read(self.file(CONFIG)).unwrap_or_default();
         // A configuration alone may be somebody's copy beside other things.
         let is_run = config.starts_with(HEADER)
@@ -245,7 +246,7 @@ impl RunFolder {
         }
         match fs::remove_dir(&folder) {
             Err(e) if e.kind() != ErrorKind::DirectoryNotEmpty => {
-                Err(e).with_context(|| format!("cannot remove the older {}", folder.display()))
+                Err(e).with_context(|| format!("cannot remove the older {}", folder.shown()))
             }
             _ => Ok(()),
         }
@@ -273,7 +274,7 @@ fn remove_file(path: &Path) -> anyhow::Result<()> {
     }
     match fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("cannot remove the older {}", path.display()))
+            Err(e).with_context(|| format!("cannot remove the older {}", path.shown()))
         }
         _ => Ok(()),
     }
@@ -291,7 +292,7 @@ fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect()
     };
-    let mut names = read().with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut names = read().with_context(|| format!("cannot read {}", folder.shown()))?;
     names.sort();
     Ok(names)
 }

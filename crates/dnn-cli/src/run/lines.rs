@@ -2,6 +2,7 @@
 
 use crate::console::warn;
 use anyhow::Context;
+use dnn_data::Shown;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -23,7 +24,7 @@ impl JsonLines {
     /// When it cannot be opened.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let file = File::options().create(true).append(true).open(path);
-        let file = file.with_context(|| format!("cannot append to {}", path.display()))?;
+        let file = file.with_context(|| format!("cannot append to {}", path.shown()))?;
         Ok(Self { path: path.into(), file: Some(file) })
     }
 
@@ -38,7 +39,7 @@ impl JsonLines {
         if let Err(error) = written {
             warn(format!(
                 "warning: {}: {error}; training goes on without this log",
-                self.path.display()
+                self.path.shown()
             ));
             self.file = None;
         }
@@ -50,7 +51,7 @@ impl JsonLines {
     /// What the file system refuses.
     pub(crate) fn sync(&self) -> anyhow::Result<()> {
         let sync = self.file.as_ref().map_or(Ok(()), File::sync_data);
-        sync.with_context(|| format!("cannot write {}", self.path.display()))
+        sync.with_context(|| format!("cannot write {}", self.path.shown()))
     }
 }
 
@@ -63,7 +64,7 @@ impl JsonLines {
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<(String, T)>> {
     let bytes = match std::fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        bytes => bytes.with_context(|| format!("cannot read {}", path.display()))?,
+        bytes => bytes.with_context(|| format!("cannot read {}", path.shown()))?,
     };
     let mut lines = Vec::new();
     let mut damaged = Vec::new();
@@ -80,7 +81,7 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<(Stri
     if !damaged.is_empty() {
         warn(format!(
             "warning: {}: left out what is damaged, line {}",
-            path.display(),
+            path.shown(),
             damaged.join(", ")
         ));
     }

@@ -29,6 +29,7 @@ pub(crate) use template::commented;
 
 use anyhow::Context;
 use dnn_data::Model;
+use dnn_data::Shown;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,6 @@ pub(crate) fn read_model(path: &Path) -> anyhow::Result<(Model, PathBuf)> {
         }
         Ok(Model::read(File::open(&file).context("cannot open it")?)?)
     };
-    let model = read().with_context(|| format!("cannot use the model {}", file.display()))?;
+    let model = read().with_context(|| format!("cannot use the model {}", file.shown()))?;
     Ok((model, file))
 }

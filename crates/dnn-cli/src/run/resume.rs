@@ -4,6 +4,7 @@ use super::config::RunConfig;
 use crate::console::{argument, program};
 use anyhow::{Context, ensure};
 use dnn_core::settings;
+use dnn_data::Shown;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,7 +30,7 @@ pub(crate) fn refuse_changes(
         changes.is_empty(),
         "{}: {}; a run that goes on may change {} and nothing else, and stays as it was. To start a \
          new run with other settings: {} train --config {} and the flags that change them",
-        run.display(),
+        run.shown(),
         changes.join(", "),
         allowed.join(", "),
         program(),
@@ -55,7 +56,7 @@ pub(crate) fn refuse_changes_of_series(
         length(begun) == length(asked),
         "{}: the other trainings in it had iterations = {iterations} and epochs = {epochs}; expected \
          the same, got {now} and {now_epochs}",
-        run.display()
+        run.shown()
     );
     Ok(())
 }

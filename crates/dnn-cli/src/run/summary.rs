@@ -4,6 +4,7 @@ use super::folder::SUMMARY;
 use anyhow::Context;
 use dnn_core::metrics::Score;
 use dnn_core::{Architecture, Precision};
+use dnn_data::Shown;
 use dnn_train::engine::LayerHealth;
 use dnn_train::{Checkpoint, CostPoint, End, TrainConfig, ValidationPoint};
 use serde::{Deserialize, Serialize};
@@ -89,10 +90,10 @@ impl Summary {
         let file = run.join(SUMMARY);
         let text = match std::fs::read_to_string(&file) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.with_context(|| format!("cannot read {}", file.display()))?,
+            text => text.with_context(|| format!("cannot read {}", file.shown()))?,
         };
         let summary = serde_json::from_str(&text);
-        Ok(Some(summary.with_context(|| format!("cannot understand {}", file.display()))?))
+        Ok(Some(summary.with_context(|| format!("cannot understand {}", file.shown()))?))
     }
 
     /// Returns whether the run with this configuration, whose last checkpoint is `last`, has come to

@@ -1,6 +1,7 @@
 //! Arrays of numbers in a file: checked by what is declared of them, then turned into images and
 //! labels.
 
+use crate::Shown;
 use crate::classes::{BadLabel, Labels};
 use crate::element::{Element, Kind};
 use crate::visit::block_rows;
@@ -155,7 +156,7 @@ pub(crate) fn check_pair(images: &Array, labels: &Array) -> Result<ImageShape, D
         let from = if images.path == labels.path {
             images.what("the images")
         } else {
-            images.path.display().to_string()
+            images.path.shown().to_string()
         };
         let expected = format!("{n_images}, one for each image of {from}");
         return Err(mismatch(&labels.path, what, expected, n_labels.to_string()));

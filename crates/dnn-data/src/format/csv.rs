@@ -2,6 +2,7 @@
 
 use super::found::Found;
 use super::options::{Format, Options, Visited};
+use crate::Shown;
 use crate::classes::{self, Labels};
 use crate::content::Text;
 use crate::file::InputFile;
@@ -191,7 +192,7 @@ impl Table {
         let header = if self.header.is_some() { "a header" } else { "no header" };
         format!(
             "{}: {header}, {} columns, labels in column {}{name}: {}",
-            self.path.display(),
+            self.path.shown(),
             self.n_columns,
             self.label_column + 1,
             self.because

@@ -1,6 +1,7 @@
 //! Why an image cannot be used: what was expected and what came.
 
 use super::RgbImage;
+use crate::Shown;
 use std::io;
 use std::path::PathBuf;
 
@@ -33,19 +34,19 @@ impl std::fmt::Display for ImageFormat {
 #[non_exhaustive]
 pub enum ImageError {
     /// There is nothing under that name.
-    #[error("{}: expected a PNG or JPEG image, got no file of that name", path.display())]
+    #[error("{}: expected a PNG or JPEG image, got no file of that name", path.shown())]
     Missing {
         /// The name.
         path: PathBuf,
     },
     /// A folder was named.
-    #[error("{}: expected a PNG or JPEG image, got a folder", path.display())]
+    #[error("{}: expected a PNG or JPEG image, got a folder", path.shown())]
     Folder {
         /// The folder.
         path: PathBuf,
     },
     /// The file system refused.
-    #[error("{}: {operation} failed", path.display())]
+    #[error("{}: {operation} failed", path.shown())]
     Io {
         /// The file.
         path: PathBuf,
@@ -55,7 +56,7 @@ pub enum ImageError {
         source: io::Error,
     },
     /// The file's content is not a picture that can be used.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", path.shown())]
     Decode {
         /// The file.
         path: PathBuf,
@@ -66,7 +67,7 @@ pub enum ImageError {
     #[error(transparent)]
     Contract(#[from] crate::ContractError),
     /// A picture cannot be written as PNG.
-    #[error("{}: expected {expected} to write as PNG, got {got}", path.display())]
+    #[error("{}: expected {expected} to write as PNG, got {got}", path.shown())]
     Unwritable {
         /// The file asked for.
         path: PathBuf,

@@ -8,6 +8,7 @@ use crate::console::{Console, warn};
 use crate::input::{CacheArgs, Files};
 use crate::settings::Flags;
 use crate::source;
+use dnn_data::Shown;
 use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
 use dnn_data::folder::OnBadImage;
 use dnn_data::loader::{DataConfig, InputConfig};
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = &args.sheet {
         sheet::write(path, &splits, &found)?;
-        console.text(format!("\nWritten: {}", path.display()))?;
+        console.text(format!("\nWritten: {}", path.shown()))?;
     }
     console.json(&AuditReport { data, audit: &found, sheet: args.sheet.as_ref() })?;
     if args.strict && found.has_conflicts() {

@@ -1,7 +1,8 @@
 //! The suspects of an audit, in pairs.
 
 use super::count;
-use crate::console::printable;
+use dnn_data::Shown;
+
 use crate::file::write_chart;
 use dnn_data::Splits;
 use dnn_data::audit::{Audit, Group, ImageRef, Likeness, Near};
@@ -16,7 +17,7 @@ pub(super) fn write(path: &Path, splits: &Splits, audit: &Audit) -> anyhow::Resu
     for (pair, what) in &pairs {
         for image in pair {
             let Some(set) = splits.get(image.split) else { continue };
-            let class = printable(&audit.classes[image.label as usize]);
+            let class = audit.classes[image.label as usize].shown();
             let caption =
                 vec![format!("{} {}", image.split, image.index), class.into_owned(), what.clone()];
             images.push((set.image(image.index), caption));

@@ -1,7 +1,8 @@
 //! An audit as text.
 
 use super::count;
-use crate::console::printable;
+use dnn_data::Shown;
+
 use dnn_data::SplitName;
 use dnn_data::audit::{
     Audit, AuditOptions, Channel, Duplicates, Group, ImageRef, Leak, Likeness, Listed, Near,
@@ -20,7 +21,7 @@ pub(super) fn describe(
     options: &AuditOptions,
 ) -> Result<String, fmt::Error> {
     let mut out = String::new();
-    writeln!(out, "Data: {}, images of {}", data.display(), audit.shape)?;
+    writeln!(out, "Data: {}, images of {}", data.shown(), audit.shape)?;
     counts(&mut out, audit)?;
     colours(&mut out, audit)?;
 
@@ -40,7 +41,7 @@ pub(super) fn describe(
     near(&mut out, audit)?;
     list(&mut out, ("Images of one colour", ""), &audit.constant, |image| name(*image, audit))?;
     list(&mut out, ("Files that could not be read", ""), &audit.unreadable, |file| {
-        format!("{}: {}", file.path.display(), printable(&file.reason))
+        format!("{}: {}", file.path.shown(), file.reason.shown())
     })?;
     classes(&mut out, audit, options)?;
     Ok(out)
@@ -48,7 +49,7 @@ pub(super) fn describe(
 
 /// Images and brightness of each class in each set.
 fn counts(out: &mut String, audit: &Audit) -> fmt::Result {
-    let names: Vec<_> = audit.classes.iter().map(|name| printable(name)).collect();
+    let names: Vec<_> = audit.classes.iter().map(|name| name.shown()).collect();
     let shown = names.len().min(MAX_CLASSES);
     let width = names[..shown].iter().map(|name| name.chars().count()).max().unwrap_or(0).max(9);
     write!(out, "\n{:<width$}", "class")?;
@@ -158,7 +159,7 @@ fn near(out: &mut String, audit: &Audit) -> fmt::Result {
 
 /// What is wrong with the numbers of images.
 fn classes(out: &mut String, audit: &Audit, options: &AuditOptions) -> fmt::Result {
-    let class = |label: u32| printable(&audit.classes[label as usize]);
+    let class = |label: u32| audit.classes[label as usize].shown();
     for split in &audit.splits {
         let imbalance = split.imbalance;
         if imbalance.flagged {
@@ -188,7 +189,7 @@ fn classes(out: &mut String, audit: &Audit, options: &AuditOptions) -> fmt::Resu
 }
 
 fn name(image: ImageRef, audit: &Audit) -> String {
-    let class = printable(&audit.classes[image.label as usize]);
+    let class = audit.classes[image.label as usize].shown();
     format!("{} {} ({class})", image.split, image.index)
 }
 

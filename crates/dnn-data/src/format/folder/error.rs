@@ -1,5 +1,7 @@
 //! Why a folder of images cannot be used.
 
+use crate::Shown;
+use crate::classes::listed;
 use crate::{Rejected, SplitName};
 use std::path::PathBuf;
 
@@ -8,7 +10,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum FolderError {
     /// The file system refused, or a link leads back up.
-    #[error("{}: {operation} failed", path.display())]
+    #[error("{}: {operation} failed", path.shown())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -20,7 +22,7 @@ pub enum FolderError {
     /// There are no folders of classes.
     #[error(
         "{}: expected a folder for each class with its images, or train and test with such folders, \
-         got {got}", root.display()
+         got {got}", root.shown()
     )]
     NoClasses {
         /// The folder.
@@ -31,7 +33,7 @@ pub enum FolderError {
     /// The only folder holds folders itself.
     #[error(
         "{}: expected a folder for each class, got only {}, which holds folders itself: the classes \
-         lie one level too deep, so name that folder as the data", root.display(), folder.display()
+         lie one level too deep, so name that folder as the data", root.shown(), folder.shown()
     )]
     ClassesDeeper {
         /// The folder.
@@ -41,7 +43,7 @@ pub enum FolderError {
     },
     /// Folders that are neither a split nor nothing.
     #[error(
-        "{}: expected train, val and test only, got {} beside them", root.display(), others.join(", ")
+        "{}: expected train, val and test only, got {} beside them", root.shown(), listed(others)
     )]
     BesideSplits {
         /// The folder.
@@ -50,7 +52,7 @@ pub enum FolderError {
         others: Vec<String>,
     },
     /// Two folders that mean the same split.
-    #[error("{}: {first} and {second} both name the same split", root.display())]
+    #[error("{}: {first} and {second} both name the same split", root.shown())]
     SplitTwice {
         /// The folder.
         root: PathBuf,
@@ -60,7 +62,7 @@ pub enum FolderError {
         second: String,
     },
     /// A class without images would shift no label, but cannot be learned.
-    #[error("{}: expected images, got none: the class {class} is empty", path.display())]
+    #[error("{}: expected images, got none: the class {class} is empty", path.shown())]
     EmptyClass {
         /// The class's folder.
         path: PathBuf,
@@ -69,7 +71,7 @@ pub enum FolderError {
     },
     /// A class that one split has and another has not.
     #[error(
-        "{}: {} has the class {class}, {} has no folder of that name", root.display(),
+        "{}: {} has the class {class}, {} has no folder of that name", root.shown(),
         with.phrase(), without.phrase()
     )]
     MissingClass {
@@ -83,7 +85,7 @@ pub enum FolderError {
         without: SplitName,
     },
     /// Two classes whose names differ in case only.
-    #[error("{}: the classes {first} and {second} differ in case only: which is it?", root.display())]
+    #[error("{}: the classes {first} and {second} differ in case only: which is it?", root.shown())]
     SameButCase {
         /// The folder.
         root: PathBuf,
@@ -93,7 +95,7 @@ pub enum FolderError {
         second: String,
     },
     /// A class of which no file is a sound image.
-    #[error("{}: the class {class} has no sound image in {}", root.display(), split.phrase())]
+    #[error("{}: the class {class} has no sound image in {}", root.shown(), split.phrase())]
     NoSoundImage {
         /// The folder.
         root: PathBuf,
@@ -105,7 +107,7 @@ pub enum FolderError {
     /// A class too small to keep some of it apart.
     #[error(
         "{}: of the {n} images of class {class} a share of {share} for testing is none; add images, \
-         ask for another share, or for 0 to test on nothing", root.display()
+         ask for another share, or for 0 to test on nothing", root.shown()
     )]
     TooFewToSplit {
         /// The folder.
@@ -118,7 +120,7 @@ pub enum FolderError {
         share: f64,
     },
     /// Files that are no sound images: all of them.
-    #[error("{}: {} of {n_files} image files cannot be used:{}", root.display(), bad.len(), list(bad))]
+    #[error("{}: {} of {n_files} image files cannot be used:{}", root.shown(), bad.len(), list(bad))]
     BadImages {
         /// The folder.
         root: PathBuf,
@@ -131,8 +133,8 @@ pub enum FolderError {
     #[error(
         "{}: {} hold the same folders ({}), so they look like splits and not like classes; read are \
          train, val (or valid, validation, dev) and test as the name of a folder or a part of it, \
-         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.display(),
-        folders.join(", "), classes.join(", ")
+         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.shown(),
+        listed(folders), listed(classes)
     )]
     UnknownSplits {
         /// The folder.
@@ -145,7 +147,7 @@ pub enum FolderError {
     /// More folders of classes than classes can be.
     #[error(
         "{}: expected a folder for each class, {max} at most, got {n} folders; are the classes one \
-         level deeper, or in the names of the files?", root.display()
+         level deeper, or in the names of the files?", root.shown()
     )]
     TooManyClasses {
         /// The folder.
@@ -158,7 +160,7 @@ pub enum FolderError {
     /// The name of an image says no class.
     #[error(
         "{}: expected the class and a number in the name of each image, as in cat.0.jpg, or a folder \
-         for each class, got {}", root.display(), file.display()
+         for each class, got {}", root.shown(), file.shown()
     )]
     NoClassInName {
         /// The folder.
@@ -167,7 +169,7 @@ pub enum FolderError {
         file: PathBuf,
     },
     /// The generator does not take the seed.
-    #[error("{}: {reason}", root.display())]
+    #[error("{}: {reason}", root.shown())]
     Seed {
         /// The folder.
         root: PathBuf,
@@ -178,6 +180,6 @@ pub enum FolderError {
 
 /// A line for each file.
 fn list(bad: &[Rejected]) -> String {
-    let line = |r: &Rejected| format!("\n  {}: {}", r.path.display(), r.reason);
+    let line = |r: &Rejected| format!("\n  {}: {}", r.path.shown(), r.reason);
     bad.iter().map(line).collect()
 }

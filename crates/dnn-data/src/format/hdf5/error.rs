@@ -1,5 +1,6 @@
 //! Why an HDF5 file cannot be used.
 
+use crate::Shown;
 use crate::extent::shown as shape;
 use std::error::Error;
 use std::io;
@@ -13,7 +14,7 @@ pub(super) type Cause = Box<dyn Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Hdf5Error {
     /// The file system refused: no such file, no permission.
-    #[error("{}: {operation} failed", path.display())]
+    #[error("{}: {operation} failed", path.shown())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -23,7 +24,7 @@ pub enum Hdf5Error {
         source: io::Error,
     },
     /// A folder or a device stands where a file should.
-    #[error("{}: expected an HDF5 file, got a {got}", path.display())]
+    #[error("{}: expected an HDF5 file, got a {got}", path.shown())]
     NotAFile {
         /// What was given.
         path: PathBuf,
@@ -31,13 +32,13 @@ pub enum Hdf5Error {
         got: &'static str,
     },
     /// The file has no byte.
-    #[error("{}: the file is empty (0 bytes), expected HDF5", path.display())]
+    #[error("{}: the file is empty (0 bytes), expected HDF5", path.shown())]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// The file is something else, whatever its name says.
-    #[error("{}: not an HDF5 file but {found}", path.display())]
+    #[error("{}: not an HDF5 file but {found}", path.shown())]
     NotHdf5 {
         /// The file.
         path: PathBuf,
@@ -46,7 +47,7 @@ pub enum Hdf5Error {
     },
     /// The file ends before its data does.
     #[error("{}: the file is truncated: {got} bytes{}, so it must be fetched or copied again",
-        path.display(), expected.map_or(String::new(), |n| format!(" where {n} are expected")))]
+        path.shown(), expected.map_or(String::new(), |n| format!(" where {n} are expected")))]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -57,7 +58,7 @@ pub enum Hdf5Error {
     },
     /// The file is HDF5, but damaged or of a kind the library cannot read.
     #[error("{}: {operation}{} failed: the file is damaged, or uses a part of HDF5 that this \
-        reader does not support", path.display(),
+        reader does not support", path.shown(),
         dataset.as_ref().map_or(String::new(), |name| format!(" `{name}`")))]
     Library {
         /// The file.
@@ -70,7 +71,7 @@ pub enum Hdf5Error {
         source: Cause,
     },
     /// There is no such dataset.
-    #[error("{}: no dataset `{name}`{}; the file holds {}", path.display(),
+    #[error("{}: no dataset `{name}`{}; the file holds {}", path.shown(),
         nearest.as_ref().map_or(String::new(), |near| format!(", did you mean `{near}`?")),
         listed(found))]
     Missing {
@@ -84,7 +85,7 @@ pub enum Hdf5Error {
         found: Vec<String>,
     },
     /// A dataset has another type of element.
-    #[error("{}: `{name}` has elements of type {got}, expected {expected}", path.display())]
+    #[error("{}: `{name}` has elements of type {got}, expected {expected}", path.shown())]
     Type {
         /// The file.
         path: PathBuf,
@@ -96,7 +97,7 @@ pub enum Hdf5Error {
         got: String,
     },
     /// A dataset has another shape.
-    #[error("{}: `{name}` has shape {}, expected {expected}", path.display(), shape(got))]
+    #[error("{}: `{name}` has shape {}, expected {expected}", path.shown(), shape(got))]
     Shape {
         /// The file.
         path: PathBuf,
@@ -109,7 +110,7 @@ pub enum Hdf5Error {
     },
     /// Images and labels differ in number.
     #[error("{}: `{images}` holds {n_images} images, but `{labels}` holds {n_labels} labels",
-        path.display())]
+        path.shown())]
     Count {
         /// The file.
         path: PathBuf,
@@ -123,7 +124,7 @@ pub enum Hdf5Error {
         n_labels: u64,
     },
     /// A value cannot be used: a label that is no class, a class without a name.
-    #[error("{}: `{name}`: entry {index} is {got}, expected {expected}", path.display())]
+    #[error("{}: `{name}`: entry {index} is {got}, expected {expected}", path.shown())]
     Value {
         /// The file.
         path: PathBuf,
@@ -138,7 +139,7 @@ pub enum Hdf5Error {
     },
     /// Reading would take more memory than allowed.
     #[error("{}: `{name}` of shape {} would take {} in memory, the limit is {limit}",
-        path.display(), shape(got), bytes.map_or("2⁶⁴ bytes or more".into(), |n| format!("{n} bytes")))]
+        path.shown(), shape(got), bytes.map_or("2⁶⁴ bytes or more".into(), |n| format!("{n} bytes")))]
     Limit {
         /// The file.
         path: PathBuf,
@@ -152,7 +153,7 @@ pub enum Hdf5Error {
         limit: String,
     },
     /// A dataset declares more data than the file can hold, or was not written to the end.
-    #[error("{}: `{name}` is incomplete: {reason}", path.display())]
+    #[error("{}: `{name}` is incomplete: {reason}", path.shown())]
     Incomplete {
         /// The file.
         path: PathBuf,
@@ -162,7 +163,7 @@ pub enum Hdf5Error {
         reason: String,
     },
     /// The data lie in other files, or behind a filter that the library does not have.
-    #[error("{}: `{name}` {reason}", path.display())]
+    #[error("{}: `{name}` {reason}", path.shown())]
     Unsupported {
         /// The file.
         path: PathBuf,
@@ -173,7 +174,7 @@ pub enum Hdf5Error {
     },
     /// Several files of a folder hold what one should.
     #[error("{}: {} files hold `{name}`: {}; name one of them, or keep one in the folder",
-        folder.display(), candidates.len(), paths(candidates))]
+        folder.shown(), candidates.len(), paths(candidates))]
     Ambiguous {
         /// The folder.
         folder: PathBuf,
@@ -184,7 +185,7 @@ pub enum Hdf5Error {
     },
     /// No file of a folder holds a training or a test set.
     #[error("{}: looked for an HDF5 file (.h5, .hdf5) holding `train_set_x` or `test_set_x`, such \
-        as train_catvnoncat.h5; found {}", folder.display(),
+        as train_catvnoncat.h5; found {}", folder.shown(),
         if looked_at.is_empty() { "no HDF5 file".into() } else { paths(looked_at) })]
     NoPair {
         /// The folder.
@@ -193,7 +194,7 @@ pub enum Hdf5Error {
         looked_at: Vec<PathBuf>,
     },
     /// What should be written is not consistent.
-    #[error("{}: cannot write {what}: expected {expected}, got {got}", path.display())]
+    #[error("{}: cannot write {what}: expected {expected}, got {got}", path.shown())]
     Write {
         /// The file that was to be made.
         path: PathBuf,
@@ -209,7 +210,8 @@ pub enum Hdf5Error {
 /// The names, as many as fit into a message.
 fn listed(names: &[String]) -> String {
     const SHOWN: usize = 12;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<String> =
+        names.iter().take(SHOWN).map(|name| format!("`{}`", name.shown())).collect();
     match names.len() {
         0 => "no dataset".into(),
         n if n > SHOWN => format!("{} and {} more", shown.join(", "), n - SHOWN),

@@ -7,6 +7,7 @@ use super::backend::{DatasetInfo, Element};
 use super::checks::{image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
 use super::{Backend, Hdf5Error, Options, sniff};
+use crate::Shown;
 use crate::classes::{self, Labels};
 use crate::visit::BLOCK_BYTES;
 use crate::{Batch, DataError, ImageShape, InputContract, Names, Part, SplitName, Visitor, extent};
@@ -164,7 +165,7 @@ pub(super) fn with_classes(
         match named {
             Some((first, other)) if other != classes => {
                 let of = |set: &RawSet<Labels>| {
-                    format!("{} ({})", set.split.phrase(), set.file.path.display())
+                    format!("{} ({})", set.split.phrase(), set.file.path.shown())
                 };
                 return Err(DataError::Mismatch {
                     what: format!("classes of {}", of(set)),

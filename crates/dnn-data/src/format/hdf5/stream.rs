@@ -4,6 +4,7 @@ use super::backend::DatasetInfo;
 use super::file::OpenFile;
 use super::schema::{RawSet, with_classes};
 use super::{Backend, Hdf5Error, Options};
+use crate::Shown;
 use crate::values::NumberRange;
 use crate::{
     Buffer, DataError, ImageShape, Images, InputContract, Names, Normalization, Number, Scale,
@@ -136,7 +137,7 @@ impl Stream {
         let at_once = bytes / (2 * self.block_bytes());
         if at_once < LEAST_AT_ONCE {
             return Err(DataError::Mismatch {
-                what: format!("memory for the images of {}", self.path.display()),
+                what: format!("memory for the images of {}", self.path.shown()),
                 expected: format!(
                     "at least {} bytes, for four blocks of {}",
                     self.least_memory(),
