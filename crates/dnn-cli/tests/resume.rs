@@ -585,3 +585,18 @@ fn folds_that_are_missing_are_trained_and_failed_ones_recorded() {
     place.ok(&[&quick()[..], &["--out", "d", "--force"]].concat());
     assert!(!place.path("d/folds.json").exists());
 }
+
+#[test]
+fn folds_killed_before_their_configuration_was_written_are_replaced_when_forced() {
+    let place = Place::new();
+    let folds = [&quick()[..], &["--folds", "2", "--out", "f", "--force"]].concat();
+    place.ok(&folds);
+    fs::remove_file(place.path("f/config.toml")).unwrap();
+    place.ok(&folds);
+    // Somebody else's file of that name stays.
+    fs::remove_file(place.path("f/config.toml")).unwrap();
+    fs::write(place.path("f/folds.json"), "[1]").unwrap();
+    let error = place.refused(&folds);
+    assert!(error.contains("not a run of dnn"), "{error}");
+    assert_eq!(fs::read_to_string(place.path("f/folds.json")).unwrap(), "[1]");
+}

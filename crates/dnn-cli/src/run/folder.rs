@@ -216,6 +216,11 @@ impl RunFolder {
         let is_run = config.starts_with(HEADER)
             && (names == [CONFIG]
                 || FILES.iter().any(|file| *file != CONFIG && self.file(file).exists()));
+        // Folds that were killed before their configuration was written.
+        let is_run = is_run
+            || (names == [FOLDS]
+                && fs::read_to_string(self.file(FOLDS))
+                    .is_ok_and(|text| text.contains("\"data_hash\"")));
         ensure!(
             is_run,
             "{path} holds {}, and not a run of dnn: --force replaces runs only; name another folder \
