@@ -18,15 +18,14 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let data = match std::env::args_os().nth(1) {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let drawn = draw(&DrawOptions::default())?;
-            let path = folder.path().join("drawn.h5");
-            let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
-            hdf5::write_splits(&path, &splits, &Factors::default())?;
-            path
-        }
+    let data = if let Some(path) = std::env::args_os().nth(1) {
+        PathBuf::from(path)
+    } else {
+        let drawn = draw(&DrawOptions::default())?;
+        let path = folder.path().join("drawn.h5");
+        let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
+        hdf5::write_splits(&path, &splits, &Factors::default())?;
+        path
     };
 
     // File → examples, one a column.

@@ -1,16 +1,20 @@
 //! Flags that several subcommands have.
 
-use crate::choice::choice;
-use crate::settings::FlagGroup;
+use crate::settings::{FlagGroup, Flags};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use dnn_core::Activation;
 use dnn_data::Scale;
 use dnn_data::synthetic::DrawOptions;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error, StrDeserializer};
 use std::path::PathBuf;
 
-/// Which parts of a file are meant, where they do not have the usual names.
+/// What is read of the data, or drawn: names of its parts, where they are not the usual ones, and the
+/// settings of drawn images.
 #[derive(Debug, Clone, Default, Args)]
-pub(crate) struct NameArgs {
+pub(crate) struct DataArgs {
     /// Dataset (HDF5) or array (.npz) of the images, when it does not have a usual name such as
     /// train_set_x or x_train
     #[arg(long, value_name = "NAME", requires = "y")]
@@ -32,6 +36,8 @@ pub(crate) struct NameArgs {
     /// Other names for the classes of the data, for example cats=cat,dogs=non-cat
     #[arg(long, value_name = "OWN=NAME,…", value_parser = class_pair, value_delimiter = ',')]
     pub(crate) class_map: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) draw: Flags<Drawing>,
 }
 
 /// Which images are drawn when the data is `drawn`.
@@ -83,9 +89,51 @@ pub(crate) fn hidden_activations() -> Vec<Activation> {
     Activation::ALL.into_iter().filter(|a| *a != Activation::Identity).collect()
 }
 
+/// Takes the names of these values; another one is answered with the nearest.
+///
+/// # Panics
+/// When a value has no name, or its name does not lead back to it.
+pub(crate) fn choice<T>(values: &[T]) -> impl TypedValueParser<Value = T> + use<T>
+where
+    T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    let name = |value: &T| match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => panic!("a value without a name"),
+    };
+    let names: Vec<String> = values.iter().map(name).collect();
+    PossibleValuesParser::new(names).map(|text| {
+        let text = StrDeserializer::<Error>::new(&text);
+        T::deserialize(text).expect("a name from the list above")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{Arg, Command};
+    use dnn_core::rng::RngKind;
+
+    #[test]
+    fn every_name_is_understood_and_a_wrong_one_gets_the_nearest() {
+        let command = || {
+            let rng = Arg::new("rng").long("rng").value_parser(choice(&RngKind::ALL));
+            Command::new("x").no_binary_name(true).arg(rng)
+        };
+        for rng in RngKind::ALL {
+            let matches = command().try_get_matches_from(["--rng", &rng.to_string()]);
+            assert_eq!(matches.expect("its own name").get_one::<RngKind>("rng"), Some(&rng));
+        }
+        let error = command().try_get_matches_from(["--rng", "nunpy"]).expect_err("no such one");
+        assert!(error.to_string().contains("'numpy'"), "{error}");
+    }
+
+    #[test]
+    fn activations_too() {
+        let parser = choice(&Activation::ALL);
+        let names = parser.possible_values().expect("names").count();
+        assert_eq!(names, Activation::ALL.len());
+    }
 
     #[test]
     fn layers_are_numbers() {

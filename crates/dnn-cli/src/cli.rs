@@ -1,11 +1,13 @@
 //! The command line, and which subcommand does what it asks for.
 
 use crate::commands::{
-    audit, compare, completions, config, convert, draw, evaluate, gradcheck, inspect, predict,
-    preview, sweep, train,
+    audit, compare, config, convert, draw, evaluate, gradcheck, inspect, predict, preview, sweep,
+    train,
 };
 use crate::console::Console;
 use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Train, judge and apply a deep fully-connected image classifier.
@@ -44,7 +46,11 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    Completions(completions::Args),
+    /// Print a script that completes `dnn` commands in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,7 +90,12 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Config { command: ConfigCommand::Check(args) }) => {
             config::check(args, console)
         }
-        Some(Command::Completions(args)) => completions::run(args, Cli::command()),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "dnn", &mut script);
+            io::stdout().lock().write_all(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -1,17 +1,16 @@
 //! A model's answers on labelled images: what the subcommands that judge models share.
 
-use crate::args::{Drawing, NameArgs};
-use crate::choice::choice;
+use crate::args::{DataArgs, choice};
 use crate::console::Console;
 use crate::input::{CacheArgs, Files};
 use crate::run::{self, RunConfig};
 use crate::settings::Flags;
-use crate::source::{Source, split_of};
+use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
 use dnn_data::Shown;
-use dnn_data::loader::match_classes;
+use dnn_data::loader::{DataConfig, match_classes};
 use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, SplitName};
 use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
@@ -27,9 +26,7 @@ pub(crate) struct LabelledArgs {
     #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), default_value = "test")]
     pub(crate) split: SplitName,
     #[command(flatten)]
-    names: NameArgs,
-    #[command(flatten)]
-    draw: Flags<Drawing>,
+    of_data: DataArgs,
     #[command(flatten)]
     files: Flags<Files>,
     #[command(flatten)]
@@ -63,9 +60,9 @@ impl LabelledArgs {
         source.input = self.files.change(source.input.take())?;
         source.cache = self.cache.caching();
         source.check()?;
-        let splits = source.load_for(model.input(), console)?;
+        let splits = source::load_for(&source, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let is_named = self.names.x.is_some();
+        let is_named = self.of_data.x.is_some();
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
         let images = split_of(split, splits, &data)?;
@@ -77,30 +74,30 @@ impl LabelledArgs {
         Ok(Labelled { images, data })
     }
 
-    fn source(&self, of_run: Option<&Source>, model: &Path) -> anyhow::Result<Source> {
+    fn source(&self, of_run: Option<&DataConfig>, model: &Path) -> anyhow::Result<DataConfig> {
         let Some(data) = &self.data else {
             let Some(run) = of_run else {
                 bail!("{}: not of a run, so its data are not known: name DATA", model.shown());
             };
-            return run.clone().with(&self.names, &self.draw);
+            return source::changed(run.clone(), &self.of_data);
         };
-        let mut source = Source::new(data, &self.names, &self.draw)?;
+        let mut source = source::named(data, &self.of_data)?;
         let Some(run) = of_run else { return Ok(source) };
         if !source.is_drawn() {
             source.input.clone_from(&run.input);
         }
         let is_same = std::path::absolute(data).is_ok_and(|data| data == run.data);
-        if is_same && self.names.x.is_none() {
+        if is_same && self.of_data.x.is_none() {
             let mut same = run.clone();
             same.data.clone_from(data);
-            return same.with(&self.names, &self.draw);
+            return source::changed(same, &self.of_data);
         }
         Ok(source)
     }
 }
 
 /// The data that the run of a model was made from; `None` when the model is in no run's folder.
-fn data_of_run(model: &Path) -> anyhow::Result<Option<Source>> {
+fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
     let config = model.parent().unwrap_or(Path::new("")).join(run::CONFIG);
     if !config.is_file() {
         return Ok(None);

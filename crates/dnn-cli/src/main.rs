@@ -7,7 +7,6 @@
 
 mod args;
 mod augmentation;
-mod choice;
 mod cli;
 mod commands;
 mod console;

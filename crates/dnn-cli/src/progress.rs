@@ -11,6 +11,8 @@ const BAR_EVERY: usize = 8;
 pub(crate) struct Progress {
     bar: ProgressBar,
     console: Console,
+    /// What is trained on, until it has been printed above the first cost.
+    heading: Option<String>,
     /// Whether standard output still takes the costs.
     heard: bool,
 }
@@ -33,9 +35,11 @@ pub(crate) fn image_bar(console: Console) -> ProgressBar {
 }
 
 impl Progress {
-    pub(crate) fn new(console: Console, n_iterations: usize) -> Self {
+    /// Of a training of so many iterations; `heading` says in a line what is trained on.
+    pub(crate) fn new(console: Console, n_iterations: usize, heading: String) -> Self {
         let template = "{bar:12} {pos}/{len}  {wide_msg} {eta} left";
-        Self { bar: bar(console, n_iterations, template), console, heard: true }
+        let bar = bar(console, n_iterations, template);
+        Self { bar, console, heading: Some(heading), heard: true }
     }
 
     /// Takes the bar away.
@@ -56,7 +60,8 @@ impl Observer for Progress {
         }
         if event.log && self.heard {
             let cost = console::cost(event.cost);
-            let line = format!("Cost after iteration {}: {cost}", event.iteration);
+            let heading = self.heading.take().map_or_else(String::new, |heading| heading + "\n");
+            let line = format!("{heading}Cost after iteration {}: {cost}", event.iteration);
             // Training does not end because its reader has gone: `dnn | head -3`.
             self.heard = self.bar.suspend(|| self.console.say(line)).is_ok();
         }

@@ -71,14 +71,15 @@ impl<G: FlagGroup> Flags<G> {
     pub(crate) fn arguments(settings: &G::Settings) -> Vec<String> {
         let schema = settings::schema::<G::Settings>();
         let changed = settings::changed(settings);
-        let changed = changed.iter().filter_map(|text| text.split_once('='));
-        let flag = |(key, value): (&str, &str)| {
-            let (_, setting) = settings_in::<G>(&schema).find(|(name, _)| *name == key)?;
+        // In the order of the fields, as the help has them.
+        let flag = |(key, setting): (&String, &Json)| {
+            let value =
+                changed.iter().find_map(|text| text.strip_prefix(key)?.strip_prefix('='))?;
             let flag = flag_of(key, setting)?;
             let is_on_off = type_of(setting) == "boolean";
             Some(if is_on_off { format!("--{flag}") } else { format!("--{flag} {value}") })
         };
-        changed.filter_map(flag).collect()
+        settings_in::<G>(&schema).filter_map(flag).collect()
     }
 
     /// Returns `base` with the values given, unchecked.

@@ -1,40 +1,19 @@
 //! Which data the flags ask for, and what is said while they are loaded.
 
-use crate::args::{Drawing, NameArgs};
+use crate::args::{DataArgs, Drawing};
 use crate::console::{Console, argument, program, warn};
 use crate::input::Files;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::image_bar;
 use crate::settings::Flags;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{DataError, ImageSet, InputContract, Names, Scale, SplitName, Splits};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 pub(crate) use dnn_data::loader::DRAWN;
-
-/// The data of a run, as its configuration has them and as the flags ask for them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub(crate) struct Source(DataConfig);
-
-impl Deref for Source {
-    type Target = DataConfig;
-    fn deref(&self) -> &DataConfig {
-        &self.0
-    }
-}
-
-impl DerefMut for Source {
-    fn deref_mut(&mut self) -> &mut DataConfig {
-        &mut self.0
-    }
-}
 
 /// The images of a split of what `data` holds.
 ///
@@ -66,18 +45,12 @@ pub(crate) fn names(
     Some(Names { images: x?.clone(), labels: y?.clone(), classes: classes.cloned() })
 }
 
-impl From<&NameArgs> for Option<Names> {
-    fn from(args: &NameArgs) -> Self {
-        names(args.x.as_ref(), args.y.as_ref(), args.class_names.as_ref())
-    }
-}
-
 /// Loads with a bar, until it is done or Ctrl-C is noted; what is to be known goes to standard error.
 ///
 /// # Errors
 /// What `work` gives; [`Interrupted`] when a signal ended it.
 pub(crate) fn loading<T>(
-    source: &Source,
+    source: &DataConfig,
     console: Console,
     work: impl FnOnce(&Loader<'_>) -> Result<T, DataError>,
 ) -> anyhow::Result<T> {
@@ -99,146 +72,148 @@ pub(crate) fn loading<T>(
     }
 }
 
-impl Source {
-    /// What `DATA` means without flags.
-    ///
-    /// # Errors
-    /// When the current folder cannot be told.
-    pub(crate) fn of(data: &Path) -> anyhow::Result<Self> {
-        Self::new(data, &NameArgs::default(), &Flags::default())?.absolute(Path::new(""))
-    }
+/// What `DATA` means without flags.
+///
+/// # Errors
+/// When the current folder cannot be told.
+pub(crate) fn of(data: &Path) -> anyhow::Result<DataConfig> {
+    absolute(named(data, &DataArgs::default())?, Path::new(""))
+}
 
-    /// What is trained on when nothing is said: the real images when they are there, else drawn
-    /// ones, and then how to fetch the real ones is said.
-    ///
-    /// # Errors
-    /// When the current folder cannot be told, or standard output be written to.
-    pub(crate) fn usual(console: Console) -> anyhow::Result<Self> {
-        if let Some(data) = fetched() {
-            return Self::of(&data);
+/// What is trained on when nothing is said: the real images when they are there, else drawn
+/// ones, and then how to fetch the real ones is said.
+///
+/// # Errors
+/// When the current folder cannot be told, or standard output be written to.
+pub(crate) fn usual(console: Console) -> anyhow::Result<DataConfig> {
+    if let Some(data) = fetched() {
+        return of(&data);
+    }
+    console.say(how_to_fetch())?;
+    Ok(drawn())
+}
+
+/// Returns the data that a command is given: `data`, or what its flags go with, or the usual ones.
+///
+/// # Errors
+/// Flags that do not go with this kind of source, or that need `DATA`.
+pub(crate) fn asked(
+    data: Option<&Path>,
+    args: &DataArgs,
+    console: Console,
+) -> anyhow::Result<DataConfig> {
+    match data {
+        Some(data) => named(data, args),
+        None if args.x.is_some() => bail!("--x and --y need DATA, an HDF5 or .npz file"),
+        None if args.label.is_some() => bail!("--label needs DATA, a table (CSV)"),
+        None if args.draw.any() => named(DRAWN.as_ref(), args),
+        None => changed(usual(console)?, args),
+    }
+}
+
+/// What `DATA` and its flags mean.
+///
+/// # Errors
+/// Flags that do not go with this kind of source.
+pub(crate) fn named(data: &Path, args: &DataArgs) -> anyhow::Result<DataConfig> {
+    let mut source = DataConfig::of(data);
+    source.drawn = (data == Path::new(DRAWN)).then(DrawOptions::default);
+    changed(source, args)
+}
+
+/// Returns `source` with what the flags ask for.
+///
+/// # Errors
+/// Flags that do not go with this kind of source.
+pub(crate) fn changed(mut source: DataConfig, args: &DataArgs) -> anyhow::Result<DataConfig> {
+    ensure!(
+        args.scale.is_none() || !source.is_drawn(),
+        "drawn images are bytes: --scale is for numbers, in tables, .npz and HDF5"
+    );
+    let names = names(args.x.as_ref(), args.y.as_ref(), args.class_names.as_ref());
+    source.names = names.or(source.names);
+    source.label = args.label.clone().or(source.label);
+    source.scale = args.scale.unwrap_or(source.scale);
+    source.class_map.extend(args.class_map.iter().cloned());
+    source.drawn = args.draw.change(source.drawn.take())?;
+    source.check()?;
+    Ok(source)
+}
+
+/// Returns the arguments that ask for this source on a command line.
+pub(crate) fn arguments(source: &DataConfig) -> String {
+    if let (true, Some(drawn)) = (source.is_drawn(), &source.drawn) {
+        let changed = Flags::<Drawing>::arguments(drawn);
+        return [DRAWN.into()].into_iter().chain(changed).collect::<Vec<_>>().join(" ");
+    }
+    let (path, names) = match (&source.test, &source.test_names) {
+        (Some(test), names) => (test, names),
+        (None, names @ Some(_)) => (&source.data, names),
+        (None, None) => (&source.data, &source.names),
+    };
+    let mut words = vec![argument(&relative(path))];
+    if let Some(Names { images, labels, classes }) = names {
+        for (flag, name) in
+            [("--x", Some(images)), ("--y", Some(labels)), ("--class-names", classes.as_ref())]
+        {
+            words.extend(name.map(|name| format!("{flag} {}", argument(name.as_ref()))));
         }
-        console.say(how_to_fetch())?;
-        Ok(Self::drawn())
     }
+    words.extend(source.input.iter().flat_map(Flags::<Files>::arguments));
+    words.extend(source.label.iter().map(|label| format!("--label {}", argument(label.as_ref()))));
+    words.extend(match source.scale {
+        Scale::Auto => None,
+        Scale::DivideBy255 => Some("--scale divide-by-255".into()),
+        Scale::AsIs => Some("--scale as-is".into()),
+    });
+    if !source.class_map.is_empty() {
+        let pairs: Vec<_> = source.class_map.iter().map(|(a, b)| format!("{a}={b}")).collect();
+        words.push(format!("--class-map {}", argument(pairs.join(",").as_ref())));
+    }
+    words.join(" ")
+}
 
-    /// What `DATA` and its flags mean.
-    ///
-    /// # Errors
-    /// Flags that do not go with this kind of source.
-    pub(crate) fn new(
-        data: &Path,
-        names: &NameArgs,
-        draw: &Flags<Drawing>,
-    ) -> anyhow::Result<Self> {
-        let mut source = Self(DataConfig::of(data));
-        source.drawn = (data == Path::new(DRAWN)).then(DrawOptions::default);
-        source.with(names, draw)
-    }
+/// Images that are drawn.
+pub(crate) fn drawn() -> DataConfig {
+    let mut source = DataConfig::of(DRAWN);
+    source.drawn = Some(DrawOptions::default());
+    source
+}
 
-    /// This one with what the flags ask for.
-    ///
-    /// # Errors
-    /// Flags that do not go with this kind of source.
-    pub(crate) fn with(mut self, names: &NameArgs, draw: &Flags<Drawing>) -> anyhow::Result<Self> {
-        if let Some(names) = names.into() {
-            self.names = Some(names);
-        }
-        if let Some(label) = &names.label {
-            self.label = Some(label.clone());
-        }
-        self.scale = names.scale.unwrap_or(self.scale);
-        self.class_map.extend(names.class_map.iter().cloned());
-        self.drawn = draw.change(self.drawn.take())?;
-        self.check()?;
-        Ok(self)
-    }
+/// Reads or draws the images, prepared as the configuration says.
+///
+/// # Errors
+/// What is wrong with the files.
+pub(crate) fn load(source: &DataConfig, console: Console) -> anyhow::Result<Splits> {
+    // The method itself is of loaders of one lifetime only.
+    #[allow(clippy::redundant_closure_for_method_calls)]
+    loading(source, console, |loader| loader.splits())
+}
 
-    /// How to ask for this source on a command line.
-    pub(crate) fn arguments(&self) -> String {
-        if let (true, Some(drawn)) = (self.is_drawn(), &self.drawn) {
-            let changed = Flags::<Drawing>::arguments(drawn);
-            return [DRAWN.into()].into_iter().chain(changed).collect::<Vec<_>>().join(" ");
-        }
-        let (path, names) = match (&self.test, &self.test_names) {
-            (Some(test), names) => (test, names),
-            (None, names @ Some(_)) => (&self.data, names),
-            (None, None) => (&self.data, &self.names),
-        };
-        let mut words = vec![argument(&relative(path))];
-        if let Some(Names { images, labels, classes }) = names {
-            for (flag, name) in
-                [("--x", Some(images)), ("--y", Some(labels)), ("--class-names", classes.as_ref())]
-            {
-                words.extend(name.map(|name| format!("{flag} {}", argument(name.as_ref()))));
-            }
-        }
-        words.extend(self.input.iter().flat_map(Flags::<Files>::arguments));
-        words
-            .extend(self.label.iter().map(|label| format!("--label {}", argument(label.as_ref()))));
-        words.extend(match self.scale {
-            Scale::Auto => None,
-            Scale::DivideBy255 => Some("--scale divide-by-255".into()),
-            Scale::AsIs => Some("--scale as-is".into()),
-        });
-        if !self.class_map.is_empty() {
-            let pairs: Vec<_> = self.class_map.iter().map(|(a, b)| format!("{a}={b}")).collect();
-            words.push(format!("--class-map {}", argument(pairs.join(",").as_ref())));
-        }
-        words.join(" ")
-    }
+/// Reads or draws the images for a network: image files are prepared by its contract.
+///
+/// # Errors
+/// What is wrong with the files.
+pub(crate) fn load_for(
+    source: &DataConfig,
+    network: &InputContract,
+    console: Console,
+) -> anyhow::Result<Splits> {
+    loading(source, console, |loader| loader.splits_for(Some(network)))
+}
 
-    /// Images that are drawn.
-    pub(crate) fn drawn() -> Self {
-        let mut source = Self(DataConfig::of(DRAWN));
-        source.drawn = Some(DrawOptions::default());
-        source
+/// Returns the source with absolute paths: relative ones are relative to `base`.
+///
+/// # Errors
+/// When the current folder cannot be told.
+pub(crate) fn absolute(mut source: DataConfig, base: &Path) -> anyhow::Result<DataConfig> {
+    let absolute = |path: &Path| std::path::absolute(base.join(path)).context("no current folder");
+    if !source.is_drawn() {
+        source.data = absolute(&source.data)?;
     }
-
-    /// Reads or draws the images, prepared as the configuration says.
-    ///
-    /// # Errors
-    /// What is wrong with the files.
-    pub(crate) fn load(&self, console: Console) -> anyhow::Result<Splits> {
-        // The method itself is of loaders of one lifetime only.
-        #[allow(clippy::redundant_closure_for_method_calls)]
-        loading(self, console, |loader| loader.splits())
-    }
-
-    /// Reads or draws the images for a network: image files are prepared by its contract.
-    ///
-    /// # Errors
-    /// What is wrong with the files.
-    pub(crate) fn load_for(
-        &self,
-        network: &InputContract,
-        console: Console,
-    ) -> anyhow::Result<Splits> {
-        loading(self, console, |loader| loader.splits_for(Some(network)))
-    }
-
-    /// This source with absolute paths: relative ones are relative to `base`.
-    ///
-    /// # Errors
-    /// When the current folder cannot be told.
-    pub(crate) fn absolute(mut self, base: &Path) -> anyhow::Result<Self> {
-        let absolute =
-            |path: &Path| std::path::absolute(base.join(path)).context("no current folder");
-        if !self.is_drawn() {
-            self.data = absolute(&self.data)?;
-        }
-        self.test = self.test.as_deref().map(absolute).transpose()?;
-        self.validation = self.validation.as_deref().map(absolute).transpose()?;
-        Ok(self)
-    }
-
-    /// This one, with the images of `path` to judge by while training.
-    ///
-    /// # Errors
-    /// When the current folder cannot be told.
-    pub(crate) fn with_validation(mut self, path: &Path) -> anyhow::Result<Self> {
-        self.validation = Some(path.into());
-        self.absolute(Path::new(""))
-    }
+    source.test = source.test.as_deref().map(absolute).transpose()?;
+    source.validation = source.validation.as_deref().map(absolute).transpose()?;
+    Ok(source)
 }
 
 /// The path from here, when it leads down from here.
@@ -269,21 +244,19 @@ mod tests {
     #[test]
     fn flags_of_another_kind_of_source_are_refused() {
         let draw = Flags::of(toml::Table::from_iter([("seed".into(), 3.into())]));
-        let names = NameArgs {
-            x: Some("x".into()),
-            y: Some("y".into()),
-            class_names: None,
-            ..NameArgs::default()
-        };
-        let none = NameArgs::default();
-        let error = Source::new("a.h5".as_ref(), &none, &draw).unwrap_err().to_string();
+        let draw = DataArgs { draw, ..DataArgs::default() };
+        let names = DataArgs { x: Some("x".into()), y: Some("y".into()), ..DataArgs::default() };
+        let error = named("a.h5".as_ref(), &draw).unwrap_err().to_string();
         assert!(error.contains("a.h5 is not drawn"), "{error}");
-        let error = Source::new(DRAWN.as_ref(), &names, &Flags::default()).unwrap_err();
+        let error = named(DRAWN.as_ref(), &names).unwrap_err();
         assert!(error.to_string().contains("no datasets to name"), "{error}");
-        let label = NameArgs { label: Some("y".into()), ..NameArgs::default() };
-        let error = Source::new(DRAWN.as_ref(), &label, &Flags::default()).unwrap_err();
+        let label = DataArgs { label: Some("y".into()), ..DataArgs::default() };
+        let error = named(DRAWN.as_ref(), &label).unwrap_err();
         assert!(error.to_string().contains("--label is for tables"), "{error}");
-        let drawn = Source::new(DRAWN.as_ref(), &none, &draw).unwrap();
-        assert_eq!(drawn.0.drawn.unwrap(), DrawOptions { seed: 3, ..DrawOptions::default() });
+        let scale = DataArgs { scale: Some(Scale::AsIs), ..DataArgs::default() };
+        let error = named(DRAWN.as_ref(), &scale).unwrap_err();
+        assert!(error.to_string().contains("--scale is for numbers"), "{error}");
+        let drawn = named(DRAWN.as_ref(), &draw).unwrap();
+        assert_eq!(drawn.drawn.unwrap(), DrawOptions { seed: 3, ..DrawOptions::default() });
     }
 }

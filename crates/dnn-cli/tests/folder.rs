@@ -173,13 +173,15 @@ fn classes_are_matched_by_name_or_by_a_map_and_else_refused() {
     two_classes(&place, "photos", ["cat", "non-cat"], 10);
     let train = ["train", "photos", "--size", "4", "--iterations", "40", "--layers", "3"];
     place.ok(&[&train[..], &["--lr", "0.1", "--quiet", "--out", "r"]].concat());
-    let right = &place.json(&["evaluate", "r"])["correct"];
+    // Of all pictures, since another part is drawn of classes in another order.
+    let all = ["--test-share", "0", "--split", "train"];
+    let right = &place.json(&[&["evaluate", "r", "photos"], &all[..]].concat())["correct"];
     // The same pictures under other names, in another order.
     two_classes(&place, "others", ["z-cats", "dogs"], 10);
     let error = place.refused(&["evaluate", "r", "others"]);
     assert!(error.contains("got dogs, z-cats") && error.contains("--class-map"), "{error}");
     let map = ["evaluate", "r", "others", "--class-map", "z-cats=cat,dogs=non-cat"];
-    assert_eq!(&place.json(&map)["correct"], right);
+    assert_eq!(&place.json(&[&map[..], &all].concat())["correct"], right);
     // Classes that are numbers mean nothing for others.
     two_classes(&place, "numbers", ["0", "1"], 10);
     let train = ["train", "numbers", "--size", "4", "--iterations", "2", "--quiet", "--out", "n"];
@@ -210,6 +212,9 @@ fn every_command_knows_validation_sets() {
     assert!(text.contains("Validation: 6 of "), "{text}");
     place.ok(&["train", "photos", "--size", "4", "--iterations", "2", "--quiet", "--out", "r"]);
     assert_eq!(place.json(&["evaluate", "r", "--split", "validation"])["total"], 6);
+    fs::write(place.path("s.toml"), "config = \"r/config.toml\"\n[grid]\nseed = [1]\n").unwrap();
+    let sweep = place.json(&["sweep", "s.toml", "--out", "s"]);
+    assert_eq!(sweep["rows"][0]["validation"]["score"]["total"], 6);
     let audit = place.json(&["data", "audit", "photos"]);
     let splits: Vec<_> = audit["splits"].as_array().unwrap().iter().collect();
     assert_eq!(splits.len(), 3);

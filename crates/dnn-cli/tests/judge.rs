@@ -392,7 +392,8 @@ fn answers_that_are_no_numbers_are_never_scored() {
     let mut bytes = Vec::new();
     dnn_data::Model::new(network, classes, input).unwrap().write(&mut bytes).unwrap();
     fs::write(place.path("m.safetensors"), bytes).unwrap();
-    let error = place.refused(&["evaluate", "m.safetensors", "drawn", "--require", "0.1"]);
+    let error =
+        place.refused(&["evaluate", "m.safetensors", "drawn", "--quiet", "--require", "0.1"]);
     assert!(error.contains("NaN"), "{error}");
     let shape = ImageShape { height: 2, width: 2, channels: 3 };
     dnn_data::image::write_png(&place.path("i.png"), &[255; 12], shape).unwrap();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{DATA, Place, names, quick, stderr};
+use common::{DATA, Place, names, quick, stderr, write_colours};
 use dnn_train::Checkpoint;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -449,7 +449,6 @@ fn other_settings_are_refused_by_name_and_leave_the_run_as_it_was() {
         (&["--validation", "0.2"], "training.validation"),
         (&["--augment", "light"], "augment was not set and would be"),
         (&["--standardize"], "source.input"),
-        (&["--memory-limit", "1G"], "source.memory_limit"),
         (&["--draw-seed", "2"], "source.drawn.seed was 1 and would be 2"),
     ] {
         let error = place.refused(&[&["train", "--resume", "r"], flags].concat());
@@ -457,6 +456,14 @@ fn other_settings_are_refused_by_name_and_leave_the_run_as_it_was() {
         assert!(error.contains("train --config r/config.toml"), "{flags:?}: {error}");
         assert!(files(&place.path("r")) == before, "{flags:?}");
     }
+    // Of images in a file: drawn ones have no memory limit.
+    write_colours(&place.path("colours.h5"));
+    place.ok(&["train", "colours.h5", "--iterations", "10", "--out", "of-file"]);
+    let before = files(&place.path("of-file"));
+    let error = place.refused(&["train", "--resume", "of-file", "--memory-limit", "1G"]);
+    assert!(error.contains("source.memory_limit"), "{error}");
+    assert!(error.contains("train --config of-file/config.toml"), "{error}");
+    assert!(files(&place.path("of-file")) == before);
     // What the run was begun with is what its checkpoint says, whatever becomes of the file.
     let config = place.path("r/config.toml");
     let text = fs::read_to_string(&config).unwrap();

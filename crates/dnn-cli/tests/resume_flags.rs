@@ -51,7 +51,7 @@ fn all_flags(place: &Place) -> Vec<Vec<String>> {
             ("--scale", _) => "as-is".into(),
             ("--class-map", _) => "a=b".into(),
             _ if choices.is_some() => choices.unwrap(),
-            ("--iterations", _) => "60".into(),
+            ("--iterations" | "--epochs", _) => "60".into(),
             ("--activation", _) => "tanh".into(),
             ("--init", _) => "zeros".into(),
             ("--optimizer", _) => "adam".into(),

@@ -35,6 +35,14 @@ fn a_grid_is_trained_and_told_in_one_table() {
     let said = place.ok(&["sweep", "sweep.toml", "--out", "u"]);
     assert!(said.contains("hidden = [6], 2 seeds: test accuracy "), "{said}");
     assert!(said.contains("one image is 8.33 points"), "{said}");
+    // What is kept apart to judge by is not counted as trained on.
+    let sweep = "config = \"base/config.toml\"\n[grid]\nvalidation = [0.2]\n";
+    fs::write(place.path("sweep.toml"), sweep).unwrap();
+    let row = &place.json(&["sweep", "sweep.toml", "--out", "v"])["rows"][0];
+    assert_eq!(
+        (&row["train"]["total"], &row["validation"]["score"]["total"]),
+        (&24.into(), &6.into())
+    );
 }
 
 #[test]

@@ -142,8 +142,9 @@ fn a_signal_keeps_the_model_so_far_and_is_the_exit_code() {
         let mut child =
             place.dnn(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut out = child.stdout.take().unwrap();
-        let mut text = vec![0; 24];
-        out.read_exact(&mut text).unwrap(); // it trains
+        // What is trained on, and the costs before and after the first update: it trains.
+        let mut text = vec![0; 96];
+        out.read_exact(&mut text).unwrap();
         let id = child.id().to_string();
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
         let mut rest = String::new();
@@ -220,9 +221,13 @@ fn flags_of_breadth_train_and_stay_in_the_configuration() {
     ];
     let args = [&["train"], &DATA[..], &flags].concat();
     let first = place.json(&[&args[..], &["--out", "a"]].concat());
-    assert_eq!(first["iterations"], 6 * 3, "23 images in batches of 8");
+    assert_eq!(first["iterations"], 6 * 3, "22 images in batches of 8");
     assert_eq!(first["validations"].as_array().unwrap().len(), 6);
     assert_eq!(first["architecture"]["loss"], "softmax-cross-entropy");
+    // Only what was trained on counts as that, and the weights that are kept are the best ones.
+    assert_eq!(first["train"]["total"], 22);
+    assert_eq!(first["validation"]["total"], 8);
+    assert_eq!(first["validation"], first["best"]["score"]);
     place.ok(&["train", "--config", "a/config.toml", "--out", "b", "--threads", "3"]);
     let model = |run: &str| fs::read(place.path(run).join("model.safetensors")).unwrap();
     assert!(model("a") == model("b"));
@@ -240,6 +245,17 @@ fn flags_of_breadth_train_and_stay_in_the_configuration() {
     let gram = ["--engine", "gram", "--optimizer", "adam", "--out", "c"];
     let error = place.refused(&[&quick()[..], &gram].concat());
     assert!(error.contains("it takes optimizers whose steps are linear"), "{error}");
+}
+
+#[test]
+fn a_network_that_tells_nothing_apart_says_so() {
+    let place = Place::new();
+    let text = place.ok(&[&quick()[..], &["--init", "zeros", "--out", "same"]].concat());
+    assert!(text.contains("30 training images of 2 classes\n"), "{text}");
+    assert!(text.contains("gives every training image the same answer, "), "{text}");
+    let text = place.ok(&[&quick()[..], &["--validation", "0.2", "--out", "judged"]].concat());
+    assert!(text.contains("Training accuracy: ") && text.contains(" of 24)\n"), "{text}");
+    assert!(text.contains("Validation accuracy: ") && text.contains(" of 6)\n"), "{text}");
 }
 
 #[test]

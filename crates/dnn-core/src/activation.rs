@@ -96,7 +96,7 @@ macro_rules! activations {
             }
         })*
 
-        impl<L: Loop> Vectorized for Of<L> {
+        impl<L: Loop> Vectorized for WithActivation<L> {
             type Output = L::Output;
 
             #[inline(always)]
@@ -192,7 +192,7 @@ trait Loop {
 }
 
 /// A loop, and the activation it is of.
-struct Of<L> {
+struct WithActivation<L> {
     activation: Activation,
     work: L,
 }
@@ -209,40 +209,41 @@ pub enum Bias<'b, F> {
 }
 
 impl Activation {
-    /// g(z) of one number.
+    /// Returns g(z) of one number.
     pub fn value<F: Real>(self, z: F) -> F {
-        vectorize(Of { activation: self, work: Value(z) })
+        vectorize(WithActivation { activation: self, work: Value(z) })
     }
 
-    /// g′(z) of one number, given a = g(z). At the kink of ReLU and leaky ReLU it is the slope from
-    /// the left.
+    /// Returns g′(z) of one number, given a = g(z). At the kink of ReLU and leaky ReLU it is the
+    /// slope from the left.
     pub fn slope<F: Real>(self, z: F, a: F) -> F {
-        vectorize(Of { activation: self, work: Slope(z, a) })
+        vectorize(WithActivation { activation: self, work: Slope(z, a) })
     }
 
-    /// Whether the slope is a function of z, so that Z must be kept for the way back; of the others
-    /// it follows from the value alone.
+    /// Returns whether the slope is a function of z, so that Z must be kept for the backward pass; of
+    /// the others it follows from the value alone.
     pub const fn needs_z(self) -> bool {
         self.properties().needs_z
     }
 
-    /// Whether the slope jumps at z = 0.
+    /// Returns whether the slope jumps at z = 0.
     pub const fn has_kink(self) -> bool {
         self.properties().has_kink
     }
 
-    /// Whether about half of the values are cut off, for which He's initialisation makes up.
+    /// Returns whether about half of the values are cut off, for which He's initialisation makes
+    /// up.
     pub const fn rectifies(self) -> bool {
         self.properties().rectifies
     }
 
-    /// Whether a unit can be zero for every example, and then never changes again.
+    /// Returns whether a unit can be zero for every example, and then never changes again.
     pub const fn can_die(self) -> bool {
         self.properties().can_die
     }
 
-    /// Whether the value `a` is so near a limit of the activation, 1 % of their distance, that
-    /// gradients vanish there.
+    /// Returns whether the value `a` is so near a limit of the activation, 1 % of their distance,
+    /// that gradients vanish there.
     pub fn is_saturated(self, a: f64) -> bool {
         self.properties().limits.is_some_and(|(low, high)| {
             let margin = 0.01 * (high - low);
@@ -250,8 +251,8 @@ impl Activation {
         })
     }
 
-    /// `A = g(Z + b)`, in place: `z` becomes A. The sums Z + b go to `keep`, where it is given: the
-    /// way back needs them for some activations ([`needs_z`](Self::needs_z)).
+    /// Computes A = g(Z + b) in place: `z` becomes A. The sums Z + b are copied to `keep`, if it is
+    /// given: the backward pass needs them for some activations ([`needs_z`](Self::needs_z)).
     ///
     /// # Shapes
     /// `z` and `keep` Z (n, m) or Zᵀ (m, n), `bias` (n).
@@ -272,8 +273,8 @@ impl Activation {
         F::activation_forward(self, bias, z, keep);
     }
 
-    /// `dZ = dA ⊙ g′(Z)`, in place: `da` becomes dZ. Where a slope is zero so is dZ, even when dA is
-    /// infinite or NaN: a dead unit stays dead.
+    /// Computes dZ = dA ⊙ g′(Z) in place: `da` becomes dZ. Where the slope is zero, dZ is zero even
+    /// if dA is infinite or NaN: a dead unit stays dead.
     ///
     /// # Shapes
     /// All (n, m), or all (m, n). `z` is read only where the activation [needs](Self::needs_z) it:
@@ -299,7 +300,7 @@ pub(crate) fn forward<F: Real>(
     z: &mut DMatrixViewMut<'_, F>,
     keep: Option<&mut DMatrixViewMut<'_, F>>,
 ) {
-    vectorize(Of { activation, work: Forward { bias, z, keep } });
+    vectorize(WithActivation { activation, work: Forward { bias, z, keep } });
 }
 
 /// [`Activation::backward`], to be compiled in this crate for each number type.
@@ -310,7 +311,7 @@ pub(crate) fn backward<F: Real>(
     z: &DMatrixView<'_, F>,
     a: &DMatrixView<'_, F>,
 ) {
-    vectorize(Of { activation, work: Backward { da, z, a } });
+    vectorize(WithActivation { activation, work: Backward { da, z, a } });
 }
 
 struct Value<F>(F);
@@ -400,12 +401,12 @@ impl std::fmt::Display for Activation {
     }
 }
 
-/// max(0, z); NaN stays NaN.
+/// Returns max(0, z); NaN stays NaN.
 pub fn relu<F: Real>(z: F) -> F {
     Activation::Relu.value(z)
 }
 
-/// 1 / (1 + e⁻ᶻ), computed from e^−|z| so that nothing overflows.
+/// Returns 1 / (1 + e⁻ᶻ), computed from e^−|z| so that nothing overflows.
 pub fn sigmoid<F: Real>(z: F) -> F {
     Activation::Sigmoid.value(z)
 }

@@ -3,20 +3,20 @@
 use crate::Real;
 use nalgebra::DMatrix;
 
-/// What training needs to know of a source of labelled examples.
+/// Labelled examples as training sees them, wherever they are kept.
 ///
 /// Columns are examples: a batch of them is a matrix X (n_features, m). Labels are class indices
 /// and always in memory, since they are small; features need not be.
 pub trait Examples<F: Real>: Sync {
-    /// Number of examples, m.
+    /// Returns the number of examples, m.
     fn n_examples(&self) -> usize;
-    /// Number of features of one example, n₀.
+    /// Returns the number of features of one example, n₀.
     fn n_features(&self) -> usize;
-    /// Class of each example, an index into [`classes`](Examples::classes); length m.
+    /// Returns the class of each example, an index into [`classes`](Examples::classes); length m.
     fn labels(&self) -> &[u32];
-    /// Names of the classes, in the order of their indices.
+    /// Returns the names of the classes, in the order of their indices.
     fn classes(&self) -> &[String];
-    /// All features as one matrix X (n₀, m), when the source holds it in memory.
+    /// Returns all features as one matrix X (n₀, m), if they are in memory as such.
     fn matrix(&self) -> Option<&DMatrix<F>>;
     /// Copies the features of the examples `indices`, in that order, into the columns of `x`.
     ///
@@ -27,18 +27,18 @@ pub trait Examples<F: Real>: Sync {
     /// # Panics
     /// When an index is not below m or `x` has another shape.
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError>;
-    /// Whether training has to read every batch anew: the examples change from epoch to epoch, or
-    /// there are more of them than memory holds.
+    /// Returns whether training has to read every batch anew: the examples change from epoch to
+    /// epoch, or there are more of them than memory holds.
     fn is_streamed(&self) -> bool {
         false
     }
-    /// How to shuffle examples that are cheap to read only beside each other; `None` where any order
-    /// costs the same.
+    /// Returns how to shuffle examples that are cheap to read only together with their neighbours; `None` where
+    /// any order costs the same.
     fn blocks(&self) -> Option<ShuffleBlocks> {
         None
     }
-    /// As [`read`](Examples::read), as they are to be seen in one epoch of training: augmented, for
-    /// example. Depends on nothing but the indices and the epoch.
+    /// Does what [`read`](Examples::read) does, for one epoch of training, in which examples may
+    /// differ: be augmented, for example. The result depends on the indices and the epoch alone.
     ///
     /// # Errors
     /// As [`read`](Examples::read).
@@ -53,12 +53,13 @@ pub trait Examples<F: Real>: Sync {
     }
 }
 
-/// Examples in blocks of neighbours: blocks are shuffled, then the examples of a few blocks in turn.
+/// How examples are shuffled that are read in blocks of neighbours: the blocks are shuffled first,
+/// then the examples of a few blocks at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShuffleBlocks {
-    /// Examples of a block; the last one may be shorter.
+    /// Number of examples in a block; the last one may be shorter.
     pub rows: usize,
-    /// Blocks whose examples are mixed.
+    /// Number of blocks whose examples are shuffled together.
     pub at_once: usize,
 }
 
@@ -124,7 +125,7 @@ pub struct Dataset<F: Real> {
 }
 
 impl<F: Real> Dataset<F> {
-    /// Checks and takes the examples in the columns of `x`.
+    /// Makes a dataset of the examples in the columns of `x`, after checking them.
     ///
     /// # Shapes
     /// `x` (n₀, m), `labels` of length m, each below `classes.len()`.
@@ -159,12 +160,12 @@ impl<F: Real> Dataset<F> {
         Ok(Self { x, labels, classes })
     }
 
-    /// The features X (n₀, m).
+    /// Returns the features X (n₀, m).
     pub fn x(&self) -> &DMatrix<F> {
         &self.x
     }
 
-    /// How many examples each class has, in the order of the classes.
+    /// Returns how many examples each class has, in the order of the classes.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
         for &label in &self.labels {
@@ -173,7 +174,7 @@ impl<F: Real> Dataset<F> {
         counts
     }
 
-    /// The examples `indices`, in that order, as a dataset of their own.
+    /// Returns the examples `indices`, in that order, as a dataset of their own.
     ///
     /// # Errors
     /// [`DatasetError::Empty`] when `indices` is empty.

@@ -208,9 +208,9 @@ mod double {
     pub(super) const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
     /// The rest of ln 2.
     pub(super) const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
-    /// From here on exp is 0 or infinite.
+    /// Beyond these exp is 0 or infinite.
     pub(super) const EXP_RANGE: (f64, f64) = (-746.0, 710.0);
-    /// From here on tanh is 1.
+    /// Beyond this tanh is 1.
     pub(super) const TANH_ONE: f64 = 20.0;
 }
 

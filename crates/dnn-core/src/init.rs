@@ -33,6 +33,7 @@ pub enum Init {
     #[doc(alias = "initialize_parameters_deep")]
     Lecun,
     /// N(0, 1)·√(2 / n_prev) (He et al. 2015): keeps the variance through ReLU layers.
+    #[doc(alias = "initialize_parameters_he")]
     He,
     /// N(0, 1)·√(2 / (n_prev + n)) (Glorot and Bengio 2010): for tanh and sigmoid layers.
     #[doc(alias = "Xavier")]
@@ -40,7 +41,8 @@ pub enum Init {
 }
 
 impl Init {
-    /// The initialisation of a layer with this activation: itself, or what `Auto` stands for.
+    /// Returns the initialisation of a layer with this activation: itself, or what `Auto` stands
+    /// for.
     #[must_use]
     pub fn of_layer(self, activation: Activation) -> Self {
         match (self, activation) {
@@ -50,7 +52,7 @@ impl Init {
         }
     }
 
-    /// Draws W; `Auto` as for the output layer.
+    /// Draws the weights W of a layer; `Auto` is taken as for the output layer.
     ///
     /// # Shapes
     /// → (n, n_prev), drawn row by row.

@@ -1,4 +1,4 @@
-//! The kernels of one number type, compiled here.
+//! The compiled loops of each number type.
 //!
 //! They are methods of a trait that f32 and f64 implement, not generic functions, so that they are
 //! compiled with this crate's optimisation, whatever the crate that uses them is built with.
@@ -7,7 +7,7 @@ use crate::activation::{self, Activation, Bias};
 use crate::gemm::{Operands, narrow};
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
-/// The kernels; part of [`Real`](crate::Real).
+/// The compiled loops of a number type; a supertrait of [`Real`](crate::Real).
 pub trait Kernels: Copy + Sized + nalgebra::Scalar {
     /// A product whose rows of B and C are contiguous.
     ///

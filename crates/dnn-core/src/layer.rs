@@ -1,12 +1,12 @@
-//! A dense layer: the linear half, then the activation; forward beside backward.
+//! A dense layer: the linear half, then the activation; forward and backward.
 
 use crate::Real;
 use crate::activation::{Activation, Bias};
+use crate::error::NetworkError;
 use crate::linear::{Gradients, linear, linear_backward};
-use crate::network::NetworkError;
 use nalgebra::{DMatrix, DVector};
 
-/// `A = g(W·A_prev + b)`.
+/// A dense layer: A = g(W·A_prev + b).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dense<F: Real> {
     pub(crate) w: DMatrix<F>,
@@ -14,7 +14,7 @@ pub struct Dense<F: Real> {
     pub(crate) activation: Activation,
 }
 
-/// What [`Dense::backward`] reads again: the layer's input and its Z.
+/// The values of the forward pass that [`Dense::backward`] needs: the layer's input and its Z.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cache<F: Real> {
     /// A_prev (n_prev, m).
@@ -24,7 +24,7 @@ pub struct Cache<F: Real> {
 }
 
 impl<F: Real> Dense<F> {
-    /// A layer of n units over n_prev inputs.
+    /// Makes a layer of n units with n_prev inputs each.
     ///
     /// # Shapes
     /// `w` (n, n_prev), `b` (n), none of them 0.
@@ -40,33 +40,33 @@ impl<F: Real> Dense<F> {
         Ok(Self { w, b, activation })
     }
 
-    /// The weights W (n, n_prev).
+    /// Returns the weights W (n, n_prev).
     #[doc(alias = "W")]
     pub fn weights(&self) -> &DMatrix<F> {
         &self.w
     }
 
-    /// The bias b (n).
+    /// Returns the bias b (n).
     pub fn bias(&self) -> &DVector<F> {
         &self.b
     }
 
-    /// The activation g.
+    /// Returns the activation g.
     pub fn activation(&self) -> Activation {
         self.activation
     }
 
-    /// Number of units, n.
+    /// Returns the number of units, n.
     pub fn n(&self) -> usize {
         self.w.nrows()
     }
 
-    /// Number of inputs, n_prev.
+    /// Returns the number of inputs, n_prev.
     pub fn n_prev(&self) -> usize {
         self.w.ncols()
     }
 
-    /// `A = g(Z)`, `Z = W·A_prev + b`, and the cache for the way back.
+    /// Computes Z = W·A_prev + b and A = g(Z). Returns A and the cache for the backward pass.
     ///
     /// # Shapes
     /// `a_prev` (n_prev, m) → A (n, m).
@@ -80,7 +80,8 @@ impl<F: Real> Dense<F> {
         (a, Cache { a_prev, z })
     }
 
-    /// dA → dA_prev and this layer's gradients: `dZ = dA ∗ g′(Z)`, then the linear half.
+    /// Computes dZ = dA ⊙ g′(Z), then the backward pass of the linear half. Returns dA_prev and the
+    /// gradients of this layer.
     ///
     /// # Shapes
     /// `da` (n, m) → dA_prev (n_prev, m), dW (n, n_prev), db (n), averaged over m.

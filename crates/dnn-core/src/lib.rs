@@ -4,7 +4,7 @@
 //! ## Conventions
 //!
 //! Columns are examples: X (n₀, m) holds one example a column. A layer computes
-//! Z = W·A_prev + b and A = g(Z); the way back computes dZ, dW = dZ·A_prevᵀ/m, db = Σ dZ/m and
+//! Z = W·A_prev + b and A = g(Z); the backward pass computes dZ, dW = dZ·A_prevᵀ/m, db = Σ dZ/m and
 //! dA_prev = Wᵀ·dZ. Code writes `w b z a dw db da_prev` for them, and every function carries the
 //! course's name as a search alias: type `linear_activation_backward` into the search box.
 //!
@@ -15,11 +15,12 @@
 //! | draw the course's random numbers | [`rng`] |
 //! | judge predictions | [`metrics`] |
 //!
-//! The cost, the whole network's way back and training are in the crate `dnn-train`.
+//! The cost, the whole network's backward pass and training are in the crate `dnn-train`.
 
 pub mod activation;
 mod dataset;
 mod elementary;
+mod error;
 pub mod gemm;
 pub mod gram;
 pub mod init;
@@ -37,8 +38,9 @@ pub mod split;
 
 pub use activation::{Activation, Bias};
 pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks};
+pub use error::NetworkError;
 pub use init::Init;
-pub use network::{Architecture, Network, NetworkError};
+pub use network::{Architecture, Network};
 pub use output::OutputActivation;
 pub use scalar::{Precision, Real};
 pub use simd::{Vectorized, vectorize, vectorized};

@@ -1,4 +1,4 @@
-//! The linear half of a layer, forward beside backward, as the course writes it.
+//! The linear half of a layer, forward and backward, as the course writes it.
 
 use crate::Real;
 use crate::gemm::{gemm, plain, transposed};
@@ -13,7 +13,7 @@ pub struct Gradients<F: Real> {
     pub db: DVector<F>,
 }
 
-/// `Z = W·A_prev + b`, b added to every column.
+/// Computes Z = W·A_prev + b, with b added to every column.
 ///
 /// # Shapes
 /// `w` (n, n_prev), `b` (n), `a_prev` (n_prev, m) → Z (n, m).
@@ -29,7 +29,7 @@ pub fn linear<F: Real>(w: &DMatrix<F>, b: &DVector<F>, a_prev: &DMatrix<F>) -> D
     z
 }
 
-/// The gradients of the linear half, from dZ.
+/// Computes the backward pass of the linear half. Returns dA_prev and the gradients of W and b.
 ///
 /// dW = dZ·A_prevᵀ / m, db = Σ dZ / m (over the columns), dA_prev = Wᵀ·dZ.
 ///

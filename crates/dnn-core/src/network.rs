@@ -2,6 +2,7 @@
 
 use crate::Real;
 use crate::activation::{Activation, Bias};
+use crate::error::NetworkError;
 use crate::gemm::{Factor, gemm, plain};
 use crate::init::Init;
 use crate::layer::Dense;
@@ -9,68 +10,6 @@ use crate::output::OutputActivation;
 use crate::rng::Generator;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
-
-/// Why layers do not make a network. Layers are counted from 1, as in W1, b1.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NetworkError {
-    /// A network without layers.
-    #[error("a network needs at least one layer, and layer sizes that start with the input's")]
-    NoLayers,
-    /// A layer without units or inputs.
-    #[error("a layer of {n} units over {n_prev} inputs: both must be at least 1")]
-    EmptyLayer {
-        /// Units.
-        n: usize,
-        /// Inputs.
-        n_prev: usize,
-    },
-    /// The bias does not fit the weights.
-    #[error("a bias of {bias} values for a layer of {n} units")]
-    Bias {
-        /// Units.
-        n: usize,
-        /// Values in the bias.
-        bias: usize,
-    },
-    /// A layer does not take what the one before it gives.
-    #[error("layer {layer} takes {n_prev} inputs, but the layer before it has {n_before} units")]
-    Chain {
-        /// Which layer.
-        layer: usize,
-        /// Its inputs.
-        n_prev: usize,
-        /// Units of the layer before.
-        n_before: usize,
-    },
-    /// The number of hidden activations is not the number of hidden layers.
-    #[error("{got} activations for {expected} hidden layers")]
-    Activations {
-        /// Hidden layers.
-        expected: usize,
-        /// Activations given.
-        got: usize,
-    },
-    /// The output layer has an activation of its own.
-    #[error(
-        "the output layer has activation {got}: expected identity, since the network applies its \
-         sigmoid or softmax itself"
-    )]
-    HiddenOutput {
-        /// The activation found.
-        got: Activation,
-    },
-    /// The number of output units does not fit the output activation.
-    #[error("an output layer of {got} units for a {output}: expected {expected}")]
-    Outputs {
-        /// The network's output activation.
-        output: OutputActivation,
-        /// What it needs, in words.
-        expected: &'static str,
-        /// Units of the output layer.
-        got: usize,
-    },
-}
 
 /// The shape of a network, without its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,16 +26,17 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Layers of these sizes, all hidden ones with the same activation.
+    /// Makes the shape of a network with layers of these sizes, all hidden ones with the same
+    /// activation.
     pub fn new(layer_dims: Vec<usize>, activation: Activation, output: OutputActivation) -> Self {
         let n_hidden = layer_dims.len().saturating_sub(2);
         Self { layer_dims, activations: vec![activation; n_hidden], output }
     }
 
-    /// Whether a network can have this shape.
+    /// Checks that a network can have this shape.
     ///
     /// # Errors
-    /// The first offence.
+    /// [`NetworkError`], naming the first fault.
     pub fn check(&self) -> Result<(), NetworkError> {
         if self.layer_dims.len() < 2 {
             return Err(NetworkError::NoLayers);
@@ -112,7 +52,7 @@ impl Architecture {
         check_outputs(self.output, self.layer_dims[self.layer_dims.len() - 1])
     }
 
-    /// Number of weights and biases.
+    /// Returns the number of weights and biases.
     pub fn n_parameters(&self) -> usize {
         self.layer_dims.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum()
     }
@@ -155,17 +95,18 @@ pub struct Workspace<F: Real> {
 }
 
 impl<F: Real> Workspace<F> {
-    /// A workspace for batches of `m` examples.
+    /// Makes a workspace for batches of `m` examples.
     pub fn new(network: &Network<F>, m: usize) -> Self {
         Self { a: network.layers.iter().map(|layer| DMatrix::zeros(layer.n(), m)).collect() }
     }
 
-    /// The logits Z of the output layer (n_L, m), after a forward pass.
+    /// Returns the logits Z of the output layer (n_L, m), after a forward pass.
     pub fn logits(&self) -> &DMatrix<F> {
         self.a.last().expect("a network has layers")
     }
 
-    /// A of layer `layer` (n, m), counted from 0, after a forward pass; of the last one its logits.
+    /// Returns A (n, m) of the layer with this index, from 0, after a forward pass; for the last
+    /// layer the logits.
     ///
     /// # Panics
     /// When there is no such layer.
@@ -175,7 +116,7 @@ impl<F: Real> Workspace<F> {
 }
 
 impl<F: Real> Network<F> {
-    /// Checks and takes the layers. From here on shapes are right.
+    /// Makes a network of these layers, after checking that their shapes fit each other.
     ///
     /// # Errors
     /// Each variant of [`NetworkError`], naming the first layer at fault.
@@ -194,7 +135,7 @@ impl<F: Real> Network<F> {
         Ok(Self { layers, output })
     }
 
-    /// Draws the weights of a network of this shape, layer by layer; biases are zero.
+    /// Makes a network of this shape: its weights are drawn layer by layer, its biases are zero.
     ///
     /// # Errors
     /// When no network has this shape.
@@ -218,33 +159,33 @@ impl<F: Real> Network<F> {
         Self::new(layers, architecture.output)
     }
 
-    /// The layers, first one first.
+    /// Returns the layers, first one first.
     pub fn layers(&self) -> &[Dense<F>] {
         &self.layers
     }
 
-    /// W and b of each layer as mutable slices, W column by column: for optimizers, which change
-    /// values and cannot change shapes.
+    /// Returns W and b of each layer as mutable slices, W column by column: for optimizers, which
+    /// change values and cannot change shapes.
     pub fn parameters_mut(&mut self) -> impl ExactSizeIterator<Item = (&mut [F], &mut [F])> {
         self.layers.iter_mut().map(|layer| (layer.w.as_mut_slice(), layer.b.as_mut_slice()))
     }
 
-    /// What the network applies to its logits.
+    /// Returns what the network applies to its logits.
     pub fn output(&self) -> OutputActivation {
         self.output
     }
 
-    /// Number of features the network takes, n₀.
+    /// Returns the number of features the network takes, n₀.
     pub fn n_features(&self) -> usize {
         self.layers[0].n_prev()
     }
 
-    /// Number of classes it tells apart.
+    /// Returns the number of classes it tells apart.
     pub fn n_classes(&self) -> usize {
         self.output.n_classes(self.layers[self.layers.len() - 1].n())
     }
 
-    /// Its shape.
+    /// Returns the shape of the network.
     pub fn architecture(&self) -> Architecture {
         let hidden = &self.layers[..self.layers.len() - 1];
         let sizes = self.layers.iter().map(Dense::n);
@@ -255,14 +196,14 @@ impl<F: Real> Network<F> {
         }
     }
 
-    /// Whether every weight and bias is a finite number.
+    /// Returns whether every weight and bias is a finite number.
     pub fn is_finite(&self) -> bool {
         self.layers
             .iter()
             .all(|l| l.w.iter().chain(l.b.iter()).all(nalgebra::ComplexField::is_finite))
     }
 
-    /// Forward through all layers; the logits are then in `workspace`.
+    /// Computes the forward pass through all layers; the logits are then in `workspace`.
     ///
     /// # Shapes
     /// `x` (n₀, m), `workspace` for batches of m.
@@ -282,9 +223,9 @@ impl<F: Real> Network<F> {
         }
     }
 
-    /// The logits Z of the output layer.
+    /// Returns the logits Z of the output layer.
     ///
-    /// An example has the same logits to the last bit whatever others stand beside it: examples are
+    /// An example has the same logits to the last bit whatever other examples X has: they are
     /// taken a few at a time, with the same order of sums for one as for many.
     ///
     /// # Shapes
@@ -306,7 +247,7 @@ impl<F: Real> Network<F> {
         logits
     }
 
-    /// The probability of every class for every example.
+    /// Returns the probability of every class for every example.
     ///
     /// # Shapes
     /// `x` (n₀, m) → (n_classes, m); each column sums to 1.
@@ -317,7 +258,7 @@ impl<F: Real> Network<F> {
         self.probabilities_of_logits(self.logits(x))
     }
 
-    /// [`probabilities`](Self::probabilities) from logits that are already there.
+    /// Returns the [`probabilities`](Self::probabilities) for given logits.
     ///
     /// # Shapes
     /// `logits` (n_L, m) → (n_classes, m).

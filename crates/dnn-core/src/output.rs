@@ -18,7 +18,7 @@ pub enum OutputActivation {
 }
 
 impl OutputActivation {
-    /// The number of units that the output layer needs for `n_classes` classes.
+    /// Returns the number of units that the output layer needs for `n_classes` classes.
     pub fn n_outputs(self, n_classes: usize) -> usize {
         match self {
             Self::Sigmoid => 1,
@@ -26,7 +26,7 @@ impl OutputActivation {
         }
     }
 
-    /// The number of classes that an output layer of `n_outputs` units tells apart.
+    /// Returns the number of classes that an output layer of `n_outputs` units tells apart.
     pub fn n_classes(self, n_outputs: usize) -> usize {
         match self {
             Self::Sigmoid => 2,
@@ -34,8 +34,8 @@ impl OutputActivation {
         }
     }
 
-    /// The output A of the network, in place: `logits` becomes the sigmoid or the softmax of each
-    /// column.
+    /// Computes the output A of the network in place: `logits` becomes the sigmoid or the softmax
+    /// of each column.
     ///
     /// # Shapes
     /// `logits` Z (1, m) or (n_classes, m).

@@ -43,7 +43,7 @@ pub struct SeedError {
 }
 
 #[derive(Debug, Clone)]
-enum Source {
+enum Algorithm {
     /// Boxed: 2.5 kB of state.
     Numpy(Box<Mt>),
     Modern(Xoshiro256PlusPlus),
@@ -64,43 +64,43 @@ enum Source {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Generator {
-    source: Source,
+    algorithm: Algorithm,
     /// The polar method makes normal numbers in pairs; the second waits here.
     cached_normal: Option<f64>,
 }
 
 impl Generator {
-    /// A stream started from `seed`.
+    /// Makes a generator that starts from `seed`.
     ///
     /// # Errors
     /// [`SeedError`] when NumPy's generator is asked for and `seed` needs more than 32 bits.
     #[doc(alias = "seed")]
     pub fn new(kind: RngKind, seed: u64) -> Result<Self, SeedError> {
-        let source = match kind {
+        let algorithm = match kind {
             RngKind::Numpy => {
                 let seed = u32::try_from(seed).map_err(|_| SeedError { seed })?;
-                Source::Numpy(Box::new(Mt::new(seed)))
+                Algorithm::Numpy(Box::new(Mt::new(seed)))
             }
-            RngKind::Modern => Source::Modern(Xoshiro256PlusPlus::seed_from_u64(seed)),
+            RngKind::Modern => Algorithm::Modern(Xoshiro256PlusPlus::seed_from_u64(seed)),
         };
-        Ok(Self { source, cached_normal: None })
+        Ok(Self { algorithm, cached_normal: None })
     }
 
-    /// Uniform on [0, 1) with 53 random bits.
+    /// Draws a uniform number from [0, 1), with 53 random bits.
     #[doc(alias = "random_sample")]
     pub fn uniform(&mut self) -> f64 {
-        let bits = match &mut self.source {
+        let bits = match &mut self.algorithm {
             // NumPy joins the upper 27 and 26 bits of two draws.
-            Source::Numpy(mt) => {
+            Algorithm::Numpy(mt) => {
                 let high = u64::from(mt.next_u32() >> 5);
                 (high << 26) | u64::from(mt.next_u32() >> 6)
             }
-            Source::Modern(xoshiro) => xoshiro.next_u64() >> 11,
+            Algorithm::Modern(xoshiro) => xoshiro.next_u64() >> 11,
         };
         bits as f64 / (1_u64 << 53) as f64
     }
 
-    /// N(0, 1), by Marsaglia's polar method.
+    /// Draws a number from N(0, 1), by Marsaglia's polar method.
     #[doc(alias = "randn")]
     pub fn normal(&mut self) -> f64 {
         if let Some(normal) = self.cached_normal.take() {
@@ -119,7 +119,7 @@ impl Generator {
         }
     }
 
-    /// A matrix of N(0, 1), filled row by row as NumPy does.
+    /// Draws a matrix of numbers from N(0, 1), filled row by row as NumPy does.
     ///
     /// # Shapes
     /// → (rows, cols).
@@ -127,7 +127,7 @@ impl Generator {
         DMatrix::from_row_iterator(rows, cols, (0..rows * cols).map(|_| F::of(self.normal())))
     }
 
-    /// A random permutation of 0..n: Fisher–Yates from the end, as NumPy does.
+    /// Draws a random permutation of 0..n: Fisher–Yates from the end, as NumPy does.
     ///
     /// # Panics
     /// When `n` needs more than 32 bits.
@@ -137,7 +137,7 @@ impl Generator {
         order
     }
 
-    /// Shuffles in place; [`permutation`](Self::permutation) of what is already there.
+    /// Shuffles `items` in place, in the order that [`permutation`](Self::permutation) draws.
     ///
     /// # Panics
     /// When there are more items than 32 bits count.
@@ -154,9 +154,9 @@ impl Generator {
         let mask = u32::MAX.checked_shr(last.leading_zeros()).unwrap_or(0);
         loop {
             let value = mask
-                & match &mut self.source {
-                    Source::Numpy(mt) => mt.next_u32(),
-                    Source::Modern(xoshiro) => xoshiro.next_u32(),
+                & match &mut self.algorithm {
+                    Algorithm::Numpy(mt) => mt.next_u32(),
+                    Algorithm::Modern(xoshiro) => xoshiro.next_u32(),
                 };
             if value <= last {
                 return value;

@@ -45,11 +45,11 @@ pub trait Real:
 {
     /// Which of the two this is.
     const PRECISION: Precision;
-    /// The nearest value of this type to `x`.
+    /// Returns the nearest value of this type to `x`.
     fn of(x: f64) -> Self;
     /// This value in double precision, exactly.
     fn as_f64(self) -> f64;
-    /// Where the first NaN or infinite value is.
+    /// Returns where the first NaN or infinite value is.
     ///
     /// Like [`look_up`](Self::look_up) a loop over all the data, and here so that it is compiled
     /// with this crate's optimisation: generic code is compiled in the crate that uses it.

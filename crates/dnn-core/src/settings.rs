@@ -1,4 +1,7 @@
-//! Settings that say themselves what they are.
+//! Settings that describe themselves: one place for the name, meaning, default and range of each.
+//!
+//! This has nothing to do with mathematics. It is here because the crates `dnn-data` and `dnn-train`
+//! both have settings, do not import each other, and have only this crate in common.
 //!
 //! A struct of settings derives [`JsonSchema`]: name, meaning (the doc comment), default and range
 //! of a setting stand at its field, once, and everything else asks the [`schema`] for them. Besides

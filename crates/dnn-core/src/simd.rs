@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 /// The best instruction set of this machine, looked up once.
 static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
-/// The best instruction set of this machine.
+/// Returns the best instruction set of this machine.
 #[inline]
 pub(crate) fn arch() -> Arch {
     *ARCH
@@ -32,9 +32,9 @@ pub trait Lanes: Copy + 'static {
     ) -> Self::Vector<S>;
     /// a·b.
     fn product<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
-    /// The sum of all lanes.
+    /// Returns the sum of all lanes.
     fn sum<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
-    /// The numbers of a slice shorter than a vector, zeros after them.
+    /// Returns the numbers of a slice shorter than a vector, zeros after them.
     fn partial_load<S: Simd>(simd: S, from: &[Self]) -> Self::Vector<S>;
     /// The first lanes into a slice shorter than a vector.
     fn partial_store<S: Simd>(simd: S, to: &mut [Self], v: Self::Vector<S>);
@@ -43,7 +43,7 @@ pub trait Lanes: Copy + 'static {
     fn lanes<S: Simd>() -> usize {
         size_of::<Self::Vector<S>>() / size_of::<Self>()
     }
-    /// The numbers at `from`.
+    /// Returns the numbers at `from`.
     ///
     /// # Safety
     /// `from` is valid for reads of [`lanes`](Self::lanes) numbers.
@@ -120,7 +120,8 @@ lanes!(
     partial_store_f64s
 );
 
-/// A computation that is compiled for each instruction set, and run with the machine's best.
+/// A computation that is compiled for several instruction sets and run with the best that the
+/// machine has.
 ///
 /// Loops over slices in it become vector code of full width. Mark [`run`](Self::run) and what it
 /// calls `#[inline(always)]`.
@@ -146,7 +147,7 @@ pub fn vectorize<V: Vectorized>(work: V) -> V::Output {
     arch().dispatch(Op(work))
 }
 
-/// [`vectorize`] for a closure, which needs no elementary functions.
+/// Runs a closure as [`vectorize`] does, for loops that need no elementary functions.
 ///
 /// ```
 /// let mut x = vec![1.0_f32; 1000];

@@ -2,8 +2,8 @@
 
 use crate::rng::{Generator, RngKind, SeedError};
 
-/// Examples to train on and examples to judge by, both ascending: of each class the share
-/// `fraction`, rounded, is kept apart, but never all of a class.
+/// Splits examples into those to train on and those to judge by, both as ascending indices. The
+/// share `fraction` of each class, rounded, is kept to judge by, but never all of a class.
 ///
 /// # Errors
 /// When the generator does not take the seed.
@@ -25,8 +25,9 @@ pub fn stratified(
     Ok((train, validation))
 }
 
-/// `k` folds of about equal size, each with its share of every class: the examples to judge by in
-/// each, ascending. Every example is in one of them.
+/// Splits examples into `k` folds of about equal size, each with its share of every class. Returns
+/// for each fold the ascending indices of the examples to judge by; every example is in exactly one
+/// fold.
 ///
 /// # Errors
 /// When the generator does not take the seed.
@@ -50,7 +51,7 @@ pub fn folds(
     Ok(folds)
 }
 
-/// The examples of each class that has some, in a drawn order.
+/// Returns the examples of each class that has some, in a drawn order.
 fn shuffled_classes(
     labels: &[u32],
     kind: RngKind,

@@ -38,7 +38,6 @@ impl Dice {
     }
 }
 
-#[cfg(feature = "synthetic")]
 impl Dice {
     /// −1 or 1.
     pub(crate) fn sign(&mut self) -> f64 {

@@ -18,7 +18,6 @@ pub(crate) enum Kind {
     Signed,
     Float,
     /// Zero is false. Of the formats read here, only .npz has them.
-    #[cfg_attr(not(feature = "npz"), allow(dead_code))]
     Bool,
 }
 

@@ -8,7 +8,6 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// What deflate expands to at most, 1032 times, and so gzip.
-#[cfg(any(feature = "idx", feature = "npz"))]
 pub(crate) const MAX_EXPANSION: u64 = 1032;
 
 /// A regular file that is not empty, open at its beginning.
@@ -71,7 +70,6 @@ pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 /// Whether the name of a file says that it is for testing.
-#[cfg(any(feature = "cifar", feature = "idx"))]
 pub(crate) fn says_test(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     crate::SplitName::of_name(&name) == Some(crate::SplitName::Test)

@@ -31,7 +31,6 @@ pub(crate) fn for_each<T: Send>(
 }
 
 /// What `work` makes of each item, in their order.
-#[cfg(feature = "hdf5")]
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
     for_each(items.iter().zip(&mut results), 0, |(item, place)| *place = Some(work(item)));
@@ -55,7 +54,6 @@ mod tests {
         for_each(std::iter::empty::<()>(), 2, |()| unreachable!("there is none"));
     }
 
-    #[cfg(feature = "hdf5")]
     #[test]
     fn results_are_in_the_order_of_the_items() {
         let items: Vec<u32> = (0..100).collect();

@@ -237,6 +237,31 @@ fn floats_are_images_or_a_table() {
     }
 }
 
+/// Opening each group by its name would walk through all of them each time, and take minutes.
+#[test]
+fn groups_beyond_number_are_left_out_of_the_list() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("many.h5");
+    let mut file = hdf5_pure::FileBuilder::new();
+    for i in 0..30_000 {
+        let group = file.create_group(&format!("g{i}")).finish();
+        file.add_group(group);
+    }
+    file.create_dataset("train_set_x").with_u8_data(&[1, 2, 3, 4]).with_shape(&[2, 1, 2]);
+    file.create_dataset("train_set_y").with_u8_data(&[0, 1]);
+    file.write(&path).expect("written");
+    for backend in backends() {
+        let options = Options { backend, ..Options::default() };
+        let start = std::time::Instant::now();
+        let description = hdf5::describe(&path, &options).expect("readable");
+        let names: Vec<&str> = description.datasets.iter().map(|d| &d.name[..]).collect();
+        assert_eq!((names, description.more), (vec!["train_set_x", "train_set_y"], true));
+        let mut set = common::load_hdf5(&path, &options).expect("readable");
+        assert_eq!(set.take(SplitName::Train).expect("a set").pixels(), [1, 2, 3, 4]);
+        assert!(start.elapsed().as_secs() < 60, "{backend:?} took {:?}", start.elapsed());
+    }
+}
+
 #[test]
 fn limits_hold() {
     for backend in backends() {

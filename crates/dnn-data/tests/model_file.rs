@@ -146,3 +146,58 @@ fn classes_that_cannot_be_told_apart_are_refused() {
     assert!(matches!(named(["cat", "cat"]), Err(ModelError::ClassName { index: 1, .. })));
     assert!(matches!(named(["", "cat"]), Err(ModelError::ClassName { index: 0, .. })));
 }
+
+/// What `docs/model-file.md` tells a third party is all that there is to tell.
+#[test]
+fn the_document_has_every_key_of_a_header_and_its_example_can_be_read() {
+    let document = include_str!("../../../docs/model-file.md");
+    let example = document.split("```json").nth(1).unwrap().split("```").next().unwrap();
+    let header: dnn_data::model_file::Header = serde_json::from_str(example).unwrap();
+    header.input.check().unwrap();
+    assert_eq!(header.architecture.layer_dims[0], header.input.n_features());
+    let serde_json::Value::Object(written) = serde_json::to_value(&header.input).unwrap() else {
+        panic!("a contract is an object");
+    };
+    assert!(written.contains_key("standardization"), "the example has every key");
+    for key in written.keys() {
+        let is_explained = |line: &str| {
+            let cell = line.strip_prefix("| ").and_then(|line| line.split(" |").next());
+            cell.is_some_and(|cell| cell.split(", ").any(|name| name == format!("`{key}`")))
+        };
+        assert!(document.lines().any(is_explained), "no row for `{key}`");
+    }
+    // What may be left out is what the document says.
+    let least = "{\"width\": 64, \"height\": 64, \"channels\": 3, \"resize\": \"lanczos3\",
+                  \"normalization\": \"divide-by-255\"}";
+    assert_eq!(serde_json::from_str::<InputContract>(least).unwrap(), InputContract::default());
+}
+
+/// The steps of `docs/images.md`, computed by hand from its text, give the features of the library.
+#[cfg(feature = "image")]
+#[test]
+fn the_documents_steps_give_the_features() {
+    use dnn_data::image::RgbImage;
+    use dnn_data::preprocess::{Features, prepare};
+    use dnn_data::{Aspect, Standardization};
+    // 4×2 into 2×2, fitted: 2 × round(2·2/4) = 2×1, no row above, one of the background below;
+    // nearest, so that nothing is mixed; the means and deviations of the channels.
+    let pixels: Vec<u8> = (0..24).map(|i| i * 10).collect();
+    let image = RgbImage::new(4, 2, pixels.clone()).unwrap();
+    let contract = InputContract {
+        resize: dnn_data::ResizeFilter::Nearest,
+        aspect: Aspect::Fit,
+        background: [9, 8, 7],
+        standardization: Some(Standardization {
+            mean: vec![0.1, 0.2, 0.3],
+            std: vec![0.5, 1.0, 2.0],
+        }),
+        ..InputContract::rgb(2, 2).unwrap()
+    };
+    let bytes = prepare(image, &contract).unwrap();
+    assert_eq!(bytes[6..], [9, 8, 7, 9, 8, 7], "⌊(2 − 1) / 2⌋ = 0 rows above the picture");
+    assert!(bytes[..6].chunks(3).all(|pixel| pixels.chunks(3).any(|own| own == pixel)));
+    let mut x = [0.0; 12];
+    Features::<f64>::new(&contract).unwrap().of_bytes(&bytes, &mut x);
+    let feature = |byte: u8, mean: f64, std: f64| (f64::from(byte) / 255.0 - mean) / std;
+    assert_eq!(x[9..], [feature(9, 0.1, 0.5), feature(8, 0.2, 1.0), feature(7, 0.3, 2.0)]);
+}

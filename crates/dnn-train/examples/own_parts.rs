@@ -48,10 +48,6 @@ impl<F: Real> Optimizer<F> for SignDescent {
         0
     }
 
-    fn is_linear(&self) -> bool {
-        false
-    }
-
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], _: &mut [&mut [F]]) {
         let (rate, gradient) = (F::of(step.learning_rate), step.gradient());
         for (p, &g) in parameters.iter_mut().zip(gradients) {

@@ -27,7 +27,7 @@ impl Batches {
         Self { m, size, kind, seed, epoch: None, order, blocks: None }
     }
 
-    /// The same, shuffled by blocks of examples.
+    /// Returns the same, shuffled by blocks of examples.
     pub(crate) fn by_blocks(self, blocks: Option<ShuffleBlocks>) -> Self {
         Self { blocks, ..self }
     }
@@ -42,7 +42,7 @@ impl Batches {
         if self.size == 0 { 1 } else { self.m.div_ceil(self.size) }
     }
 
-    /// The examples of update number `iteration`, from 0; `None`: all.
+    /// Returns the examples of update number `iteration`, from 0; `None`: all.
     ///
     /// # Errors
     /// When the epoch's seed is beyond the generator's.

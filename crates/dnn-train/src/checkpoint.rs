@@ -6,7 +6,7 @@
 //! are functions of seed and iteration and need no state.
 
 use crate::config::TrainConfig;
-use crate::health::LayerHealth;
+use crate::diagnosis::LayerHealth;
 use crate::history::{CostPoint, ValidationPoint};
 use dnn_core::{Precision, Real};
 use nalgebra::{DMatrix, DMatrixViewMut};
@@ -19,30 +19,30 @@ const FORMAT: u32 = 2;
 const PROGRESS: &str = "progress";
 const CHECKSUM: &str = "checksum";
 
-/// Where training stands, apart from its tensors.
+/// The state of a training run, apart from its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Version of the format.
     pub format: u32,
-    /// What is being trained, and how.
+    /// Configuration of the run.
     pub config: TrainConfig,
-    /// What identifies the data: the run goes on only with the same.
+    /// Identifier of the data, a hash for example; a run resumes only with the same data.
     pub data: String,
-    /// The engine, whose coordinates the tensors are in.
+    /// Name of the engine, in whose coordinates the tensors are.
     pub engine: String,
-    /// Updates made.
+    /// Number of parameter updates made.
     pub iteration: usize,
-    /// Costs logged so far.
+    /// The costs logged so far.
     pub costs: Vec<CostPoint>,
-    /// Validations so far.
+    /// The results on the validation set so far.
     pub validations: Vec<ValidationPoint>,
-    /// The best validation: index into `validations`.
+    /// Index of the best result in `validations`.
     pub best: Option<usize>,
-    /// Validations since it.
+    /// Number of validations since the best one.
     pub waited: usize,
     /// The lowest validation cost since the last plateau, and validations since it.
     pub plateau: (Option<f64>, usize),
-    /// Plateaus met.
+    /// Number of plateaus that the schedule has met.
     pub plateaus: u32,
     /// Sum and number of the batches' costs since the last logged one.
     pub since_log: (f64, usize),
@@ -56,7 +56,7 @@ struct Version {
     format: u32,
 }
 
-/// Where training stands.
+/// The state of a training run at one iteration, from which it can be resumed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     progress: Progress,
@@ -85,9 +85,9 @@ pub enum CheckpointError {
     /// The content has changed since it was written.
     #[error("damaged: its checksum is {got}, expected {expected}")]
     Checksum {
-        /// As written beside the content.
+        /// The checksum that the file says it has.
         expected: String,
-        /// Of the content as it is.
+        /// The checksum of the content that was read.
         got: String,
     },
     /// Another version of this library wrote it.
@@ -129,7 +129,7 @@ impl Checkpoint {
         Self { progress, tensors: BTreeMap::new() }
     }
 
-    /// Where training stands.
+    /// Returns the state of the run, apart from its tensors.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -193,7 +193,7 @@ impl Checkpoint {
         self.tensors.contains_key(name)
     }
 
-    /// The file's content.
+    /// Returns the file's content.
     ///
     /// # Errors
     /// When it would be too large for the format.
@@ -216,7 +216,7 @@ impl Checkpoint {
         safetensors::serialize(views, Some(metadata)).map_err(CheckpointError::Format)
     }
 
-    /// Reads a file's content.
+    /// Reads a checkpoint from the content of its file.
     ///
     /// # Errors
     /// When it is no checkpoint, cut off, damaged, or of another version.

@@ -1,4 +1,4 @@
-//! The cost: what training minimises, and the gradient in the logits with which the way back starts.
+//! The cost: what training minimises, and the gradient in the logits with which the backward pass starts.
 //!
 //! It is computed from the logits Z of the output layer, before the sigmoid or softmax, and so stays
 //! finite and accurate when an output saturates. The course's form, from A, is
@@ -9,15 +9,47 @@ use dnn_core::{OutputActivation, Real, Vectorized, vectorize};
 
 /// What training minimises: a sum over the examples of a loss of their logits.
 ///
-/// [`CrossEntropy`] is the one that the program trains with. A user's own is a type that implements
-/// this and is handed to [`Training::cost`](crate::Training::cost); `examples/own_parts.rs` has a
-/// focal loss.
+/// [`CrossEntropy`] is the one that the program trains with. A cost of your own is a type that
+/// implements this and is handed to [`Training::cost`](crate::Training::cost):
+///
+/// ```
+/// use dnn_core::nalgebra::{DMatrix, DMatrixViewMut};
+/// use dnn_core::{Dataset, Real};
+/// use dnn_train::{Cost, TrainConfig, Training};
+///
+/// /// (z − y)² / 2 of one output, with y = −1 for class 0 and 1 for class 1.
+/// struct SquaredError;
+///
+/// impl<F: Real> Cost<F> for SquaredError {
+///     fn value_and_gradient(
+///         &self,
+///         z: &mut DMatrixViewMut<'_, F>,
+///         labels: &[u32],
+///         weights: &[F],
+///     ) -> f64 {
+///         let mut sum = 0.0;
+///         for ((z, &label), &weight) in z.iter_mut().zip(labels).zip(weights) {
+///             let gap = *z - F::of(if label == 1 { 1.0 } else { -1.0 });
+///             sum += (weight * gap * gap).as_f64() / 2.0;
+///             *z = weight * gap;
+///         }
+///         sum
+///     }
+/// }
+///
+/// let x = DMatrix::from_row_slice(1, 4, &[-2.0, -1.0, 1.0, 2.0]);
+/// let data = Dataset::new(x, vec![0, 0, 1, 1], vec!["minus".into(), "plus".into()])?;
+/// let config = TrainConfig::course_deep().with(|c| c.hidden = vec![])?;
+/// let trained = Training::new(&config, &data).cost(&SquaredError).run(&mut [])?;
+/// assert_eq!(dnn_train::evaluate(&trained.network, &data)?.score.correct, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// Matrices are transposed, as everywhere in the engines: a column is an output unit, its rows the
 /// examples, which are contiguous.
 pub trait Cost<F: Real>: Send + Sync {
-    /// The sum Σⱼ weightⱼ·loss(zⱼ, labelⱼ) over some examples, and its gradient in the logits, in
-    /// place: `z` becomes dZᵀ = weight·∂loss/∂z.
+    /// Returns Σⱼ weightⱼ·loss(zⱼ, labelⱼ) over some examples, and computes its gradient in the
+    /// logits in place: `z` becomes dZᵀ = weight·∂loss/∂z.
     ///
     /// Weights are class weights divided by the number of examples, so that the sum over a batch is
     /// the cost J, a mean. A batch may come in pieces, several at the same time. It is not called
@@ -34,7 +66,7 @@ pub trait Cost<F: Real>: Send + Sync {
     ) -> f64;
 }
 
-/// The mean loss of examples that all have the same weight.
+/// Returns the mean loss of examples that all have the same weight.
 ///
 /// # Shapes
 /// `logits` Z (n_L, m), `labels` (m) → a number.
@@ -62,12 +94,12 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// The cross-entropy of a network with this output, without label smoothing.
+    /// Returns the cross-entropy of a network with this output, without label smoothing.
     pub const fn new(output: OutputActivation) -> Self {
         Self { output, smoothing: 0.0 }
     }
 
-    /// The same with label smoothing ε, at least 0 and below 1.
+    /// Returns the same with label smoothing ε, at least 0 and below 1.
     #[must_use]
     pub const fn with_smoothing(self, smoothing: f64) -> Self {
         Self { output: self.output, smoothing }

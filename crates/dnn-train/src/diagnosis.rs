@@ -1,19 +1,68 @@
-//! What is wrong inside a trained network, in words.
+//! How the hidden layers of a network fare, and what is wrong there, in words.
 
 use crate::evaluation::{examples_at_once, selected};
-use crate::health::LayerHealth;
+use dnn_core::metrics::Prediction;
 use dnn_core::network::Workspace;
 use dnn_core::{Activation, DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;
 use std::ops::Range;
 
-/// See [`diagnose`](crate::diagnose).
-pub(crate) fn diagnose<F: Real>(
+/// How a hidden layer fares: what tells whether it still learns.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LayerHealth {
+    /// Number of units of the layer.
+    pub units: usize,
+    /// Number of dead units, which give the same answer to every example and learn nothing any
+    /// more: ReLUs that are above zero for no example.
+    pub dead: usize,
+    /// Share of the values of a sigmoid or tanh that are within 1 % of its limits.
+    pub saturated: f64,
+    /// Root mean square of dZ, not divided by the number of examples. Not finite when the squares
+    /// overflow; JSON has null for it then.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub gradient_rms: f64,
+}
+
+/// serde_json writes numbers that are not finite as null, and does not read them back.
+fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(<Option<f64> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+impl LayerHealth {
+    /// Measures a layer by the values of each unit and the size of its gradients.
+    pub(crate) fn of<F: Real>(
+        units: impl Iterator<Item = impl AsRef<[F]>>,
+        activation: Activation,
+        gradient_rms: f64,
+    ) -> Self {
+        let (mut n_units, mut dead, mut saturated, mut n_values) = (0, 0, 0, 0);
+        for unit in units {
+            let unit = unit.as_ref();
+            n_units += 1;
+            n_values += unit.len();
+            let silent = activation.can_die() && unit.iter().all(|&a| a == F::zero());
+            dead += usize::from(silent);
+            saturated += unit.iter().filter(|a| activation.is_saturated(a.as_f64())).count();
+        }
+        let saturated = if n_values == 0 { 0.0 } else { saturated as f64 / n_values as f64 };
+        Self { units: n_units, dead, saturated, gradient_rms }
+    }
+}
+
+/// Finds dead and saturated units in each hidden layer of `network` on these examples. The size of
+/// the gradients is not known from the network alone: it is taken from `trained`, the health at the
+/// last logged iteration of training.
+///
+/// # Errors
+/// When the examples cannot be read.
+/// # Panics
+/// When they do not have the network's number of features.
+pub fn diagnose<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
     trained: &[LayerHealth],
 ) -> Result<Vec<LayerHealth>, DatasetError> {
-    /// So many tell enough.
+    /// So many examples are enough.
     const SOME: usize = 4096;
     let hidden = &network.layers()[..network.layers().len() - 1];
     let some = evenly(examples.n_examples(), SOME, examples_at_once(examples));
@@ -53,12 +102,13 @@ fn evenly(m: usize, n: usize, at_once: usize) -> Vec<Range<usize>> {
     (0..n_pieces).map(|i| start(i)..start(i) + at_once).collect()
 }
 
-/// Gradients of one layer this much smaller or larger than the last hidden one's are worth a word.
+/// A larger ratio between the gradients of the first and the last hidden layer is reported.
 const GRADIENT_RATIO: f64 = 1e4;
-/// So large a share of saturated values is worth a word.
+/// A larger share of saturated values is reported.
 const SATURATED: f64 = 0.5;
 
-/// What a user should know of these layers, a sentence each; empty when there is nothing.
+/// Returns what a user should know about these layers, a sentence for each finding; empty if there
+/// is none.
 pub fn findings(health: &[LayerHealth], activations: &[Activation]) -> Vec<String> {
     let mut findings = Vec::new();
     for (l, layer) in health.iter().enumerate() {
@@ -107,6 +157,44 @@ pub fn findings(health: &[LayerHealth], activations: &[Activation]) -> Vec<Strin
     findings
 }
 
+/// A final cost so many times that of the start is called divergence.
+const DIVERGED: f64 = 1e6;
+
+/// Returns what a user should know of a network's answers on the training examples, a sentence each:
+/// that all examples got the same answer although they are of several classes, or that `cost`, the
+/// cost at the end, is a million times `start`, the cost before the first update.
+pub fn findings_of_answers(
+    predictions: &[Prediction],
+    labels: &[u32],
+    classes: &[String],
+    start: Option<f64>,
+    cost: f64,
+) -> Vec<String> {
+    let mut findings = Vec::new();
+    let are_of_several_classes = labels.windows(2).any(|pair| pair[0] != pair[1]);
+    if let Some(first) = predictions.first()
+        && are_of_several_classes
+        && predictions.iter().all(|prediction| prediction.class == first.class)
+    {
+        let class = classes.get(first.class as usize).map_or("", String::as_str);
+        findings.push(format!(
+            "the network gives every training image the same answer, {class}: it tells nothing \
+             apart; more iterations, another learning rate or another init may help"
+        ));
+    }
+    if let Some(start) = start
+        && start > 0.0
+        && cost > DIVERGED * start
+    {
+        findings.push(format!(
+            "the training diverged: the cost is {:.0e} times that of the start; a smaller learning \
+             rate or clip_norm may help",
+            cost / start
+        ));
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +218,27 @@ mod tests {
         let tanh =
             LayerHealth::of([vec![0.0, 0.99], vec![-0.99, 1.0]].into_iter(), Activation::Tanh, 0.1);
         assert_eq!(tanh, layer(2, 0, 0.75, 0.1));
+    }
+
+    #[test]
+    fn the_same_answer_for_all_and_divergence_are_said() {
+        let classes = ["non-cat".to_owned(), "cat".to_owned()];
+        let answers = |all: &[u32]| -> Vec<_> {
+            all.iter().map(|&class| Prediction { class, probability: 0.7 }).collect()
+        };
+        let found = |predicted: &[u32], labels: &[u32], cost| {
+            findings_of_answers(&answers(predicted), labels, &classes, Some(0.7), cost)
+        };
+        let same = found(&[1, 1, 1], &[0, 1, 0], 0.6);
+        assert_eq!(same.len(), 1, "{same:?}");
+        assert!(same[0].contains("every training image the same answer, cat:"), "{same:?}");
+        let diverged = found(&[0, 1, 1], &[0, 1, 0], 0.8e6);
+        assert_eq!(diverged.len(), 1, "{diverged:?}");
+        assert!(diverged[0].starts_with("the training diverged"), "{diverged:?}");
+        // Some are told apart, all are of one class, and a cost below the limit.
+        assert!(found(&[0, 1, 1], &[0, 1, 0], 0.6e6).is_empty());
+        assert!(found(&[1, 1], &[1, 1], 0.6).is_empty());
+        assert!(found(&[], &[], 0.6).is_empty());
     }
 
     #[test]

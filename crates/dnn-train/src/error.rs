@@ -25,27 +25,27 @@ pub enum TrainError {
     /// The validation set does not fit the training set.
     #[error("the validation set has {got}, the training set {expected}")]
     Validation {
-        /// Of the training set.
+        /// What the training set has.
         expected: String,
-        /// Of the validation set.
+        /// What the validation set has.
         got: String,
     },
-    /// Coordinates in the training set want a training set that stays as it is, in memory.
+    /// The Gram engine needs a training set that is in memory and does not change.
     #[error(
         "the gram engine needs examples that stay the same and fit into memory: use engine auto or \
          dense with examples that are augmented or streamed"
     )]
     GramStreamed,
-    /// Coordinates in the training set want an optimizer whose steps are linear in the gradients.
+    /// The Gram engine needs an optimizer whose steps are linear in the gradients.
     #[error(
         "the gram engine needs an optimizer whose steps are linear in the gradients: use engine auto \
          or dense with this one"
     )]
     GramNotLinear,
-    /// An optimizer asks for more numbers to remember than the engines keep.
+    /// The optimizer needs more moments for each parameter than the engines keep.
     #[error("an optimizer with {got} moments for each parameter: expected at most {MAX_MOMENTS}")]
     Moments {
-        /// What it asks for.
+        /// The number of moments it needs.
         got: usize,
     },
     /// Training takes more memory than there is.
@@ -65,10 +65,10 @@ pub enum TrainError {
         /// Whether the system would give so much to this process: it has limits of its own.
         is_granted: bool,
     },
-    /// Nothing is left to judge by.
+    /// There is no validation set, and the configuration needs one.
     #[error("{0}")]
     NothingToJudge(&'static str),
-    /// So many folds cannot be made.
+    /// The examples cannot be split into so many folds.
     #[error("{k} folds of {m} examples: expected 2 to {m}")]
     Folds {
         /// Folds asked for.
@@ -79,7 +79,7 @@ pub enum TrainError {
     /// The run cannot go on from the checkpoint.
     #[error("cannot go on from the checkpoint")]
     Checkpoint(#[from] CheckpointError),
-    /// The cost is no number any more.
+    /// The cost became NaN or infinite.
     #[error(
         "the cost is {cost} at iteration {iteration}: training has diverged, first seen in layer \
          {layer}; a smaller learning rate than {learning_rate}, another initialisation, or \
@@ -96,7 +96,7 @@ pub enum TrainError {
         /// The learning rate at the time.
         learning_rate: f64,
     },
-    /// The cost on the validation set is no number any more.
+    /// The cost on the validation set became NaN or infinite.
     #[error(
         "the cost on the validation set is {cost} after {iteration} iterations: training has \
          diverged, first seen in layer {layer}; a smaller learning rate, another initialisation, \

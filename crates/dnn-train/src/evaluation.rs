@@ -17,8 +17,8 @@ pub(crate) fn selected<F: Real>(
     Ok((x, indices.iter().map(|&i| examples.labels()[i]).collect()))
 }
 
-/// How many examples are read to be judged: bytes enough for their products to be fast, and fewer
-/// when not all are in memory.
+/// Returns how many examples are read to be judged: bytes enough for their products to be fast, and
+/// fewer when not all are in memory.
 pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
     let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 16 * JUDGED_BYTES };
     (bytes / (examples.n_features() * size_of::<F>()) / 8 * 8).clamp(8, 256)
@@ -27,8 +27,8 @@ pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
 /// Bytes of the examples that a thread judges at a time, when they are streamed.
 pub(crate) const JUDGED_BYTES: usize = 1 << 20;
 
-/// The logits of all examples, (n_L, m), some at a time and on all cores. An example's logits do not
-/// depend on what stands beside it, so neither do they on the number of cores.
+/// Returns the logits of all examples, (n_L, m), some at a time and on all cores. An example's
+/// logits do not depend on the other examples, so neither do they on the number of cores.
 fn logits<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
@@ -75,7 +75,7 @@ fn logits<F: Real>(
     Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A network's answers on labelled examples.
+/// The predictions of a network for labelled examples, and how good they are.
 #[derive(Debug, Clone)]
 pub struct Evaluation<F: Real> {
     /// The probability of every class for every example, (n_classes, m).
@@ -84,7 +84,7 @@ pub struct Evaluation<F: Real> {
     pub score: Score,
     /// The most probable class of each example.
     pub predictions: Vec<Prediction>,
-    /// The cost: the mean cross-entropy, all classes alike.
+    /// The cost: the mean cross-entropy, in which all classes have the same weight.
     pub cost: f64,
 }
 

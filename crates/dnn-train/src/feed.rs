@@ -1,6 +1,8 @@
-//! Batches that are read while training goes on.
+//! Batches that are read while training goes on, and the memory that training takes beside them.
 
 use crate::batches::Batches;
+use crate::config::{ShapeError, TrainConfig};
+use crate::evaluation::JUDGED_BYTES;
 use dnn_core::{DatasetError, Examples, Real};
 use nalgebra::DMatrix;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -9,7 +11,7 @@ use std::thread::Scope;
 /// Batches that are read before they are asked for.
 const AHEAD: usize = 2;
 /// Batches in memory: those ahead, the one that is read, the one in work, and one on its way back.
-pub(crate) const IN_MEMORY: usize = AHEAD + 3;
+const IN_MEMORY: usize = AHEAD + 3;
 
 /// One batch: examples and features (n₀, examples).
 pub(crate) struct Fed<F: Real> {
@@ -45,7 +47,7 @@ impl<F: Real> Feed<F> {
         Self { batches, used }
     }
 
-    /// The next batch.
+    /// Returns the next batch.
     ///
     /// # Errors
     /// When it could not be read.
@@ -86,15 +88,19 @@ fn read<F: Real>(
     Ok(fed)
 }
 
-/// Some examples of others, in another order.
-pub(crate) struct Subset<'a, F: Real> {
+/// Some of the examples of a set, in an order of their own, read from that set when they are needed.
+pub struct Subset<'a, F: Real> {
     examples: &'a dyn Examples<F>,
     indices: Vec<usize>,
     labels: Vec<u32>,
 }
 
 impl<'a, F: Real> Subset<'a, F> {
-    pub(crate) fn new(examples: &'a dyn Examples<F>, indices: Vec<usize>) -> Self {
+    /// Takes the examples with these indices.
+    ///
+    /// # Panics
+    /// When an index is not below the number of examples.
+    pub fn new(examples: &'a dyn Examples<F>, indices: Vec<usize>) -> Self {
         let labels = indices.iter().map(|&i| examples.labels()[i]).collect();
         Self { examples, indices, labels }
     }
@@ -133,5 +139,57 @@ impl<F: Real> Examples<F> for Subset<'_, F> {
         x: &mut DMatrix<F>,
     ) -> Result<(), DatasetError> {
         self.examples.read_for_epoch(&self.indices_of_all(indices), epoch, x)
+    }
+}
+
+/// Returns about how many bytes training takes beside the examples, if those are
+/// [streamed](dnn_core::Examples::is_streamed): the program, the weights with their gradients and
+/// moments and what is kept of them, the batches that are read ahead, and what is kept for each
+/// example.
+///
+/// # Errors
+/// When the configuration makes no network of data like these.
+pub fn memory_beside_examples<F: Real>(
+    config: &TrainConfig,
+    n_features: usize,
+    n_classes: usize,
+    m: usize,
+) -> Result<usize, ShapeError> {
+    const PROGRAM: usize = 16 << 20;
+    /// Weights, gradients (where they are clipped), two moments, the best ones, a checkpoint's three.
+    const COPIES: usize = 8;
+    /// Labels, the order of the epoch, probabilities, predictions; and what reading the labels takes.
+    const EXAMPLE: usize = 64;
+    /// Threads that judge, whatever the machine: how many images are in memory decides the order in
+    /// which they are mixed, and that must not depend on the number of cores. Where more judge, each
+    /// takes a megabyte beyond the limit.
+    const JUDGES: usize = 8;
+    let architecture = config.architecture(n_features, n_classes)?;
+    let width = size_of::<F>();
+    let batch = if config.batch_size == 0 { m } else { config.batch_size.min(m) };
+    let units: usize = architecture.layer_dims.iter().sum();
+    // A layer has its units' values twice: forward and backward.
+    let batches = (IN_MEMORY * n_features + 2 * units).saturating_mul(batch * width);
+    let judged = JUDGES * JUDGED_BYTES.max(8 * n_features * width);
+    Ok(PROGRAM
+        .saturating_add(COPIES * architecture.n_parameters() * width)
+        .saturating_add(batches)
+        .saturating_add(judged)
+        .saturating_add(m * (EXAMPLE + n_classes * width)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_for_images_does_not_depend_on_the_number_of_threads() {
+        let beside = |threads| {
+            let config = TrainConfig::course_deep().with(|config| config.threads = threads);
+            let config = config.expect("sound");
+            memory_beside_examples::<f32>(&config, 12_288, 2, 1000).expect("a network")
+        };
+        assert_eq!(beside(1), beside(2));
+        assert_eq!(beside(1), beside(7));
     }
 }

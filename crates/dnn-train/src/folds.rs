@@ -17,15 +17,15 @@ use serde::{Deserialize, Serialize};
 pub struct Fold {
     /// Number of the fold, from 1.
     pub fold: usize,
-    /// Right ones of the examples it trained on.
+    /// How many of the training examples are predicted right.
     pub train: Score,
-    /// Right ones of the examples kept apart.
+    /// How many of the examples kept apart are predicted right.
     pub validation: Score,
-    /// The cost on them.
+    /// The cost on the examples kept apart.
     pub validation_cost: f64,
-    /// Updates made.
+    /// Number of parameter updates made.
     pub iterations: usize,
-    /// How training ended.
+    /// Why training ended.
     pub end: End,
 }
 
@@ -36,11 +36,11 @@ pub struct FoldSummary {
     pub mean: f64,
     /// Their standard deviation, √(Σ(a − ā)²/(k − 1)).
     pub deviation: f64,
-    /// All examples, each judged by the network that has not seen it.
+    /// How many of all examples are predicted right, each by the network that has not seen it.
     pub pooled: Score,
 }
 
-/// Whether `m` examples make `k` folds.
+/// Checks that `m` examples can be split into `k` folds.
 ///
 /// # Errors
 /// When there are fewer examples than folds, or fewer than two folds.
@@ -132,7 +132,7 @@ pub fn cross_validate<F: Trainable>(
     Ok(done)
 }
 
-/// Some examples in memory.
+/// Copies the examples `indices` into a dataset in memory.
 fn copied<F: Trainable>(
     examples: &dyn Examples<F>,
     indices: &[usize],
@@ -142,7 +142,7 @@ fn copied<F: Trainable>(
 }
 
 impl FoldSummary {
-    /// Of these folds.
+    /// Summarises these folds.
     pub fn of(folds: &[Fold]) -> Self {
         let accuracies = || folds.iter().map(|fold| fold.validation.accuracy());
         let n = folds.len() as f64;

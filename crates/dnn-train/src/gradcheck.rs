@@ -48,7 +48,7 @@ impl Default for Options {
     }
 }
 
-/// What a comparison says.
+/// The result of comparing two gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -60,10 +60,10 @@ pub enum Outcome {
     Undecided,
 }
 
-/// The gradient of one W or b: an engine's beside central differences, at the entries checked.
+/// The gradient of one W or b: an engine's and that by central differences, at the entries checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParameterCheck {
-    /// Whose gradient it is.
+    /// The engine whose gradient is checked.
     pub engine: EngineKind,
     /// "W1", "b1", "W2" …
     pub name: String,
@@ -82,14 +82,14 @@ pub struct ParameterCheck {
 }
 
 impl ParameterCheck {
-    /// ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), 0 when both are zero.
+    /// Returns ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), or 0 if both are zero.
     #[doc(alias = "gradient_check")]
     pub fn relative_gap(&self) -> f64 {
         let gap = (&self.analytic - &self.numeric).norm();
         if gap == 0.0 { 0.0 } else { gap / (self.analytic.norm() + self.numeric.norm()) }
     }
 
-    /// Whether the two agree, as far as differences can tell.
+    /// Returns whether the two gradients agree, as far as differences can tell.
     pub fn outcome(&self, tolerance: f64) -> Outcome {
         // NaN is neither within the tolerance nor rounding: it differs.
         if self.entries.is_empty() {
@@ -103,22 +103,22 @@ impl ParameterCheck {
         }
     }
 
-    /// Where the two are farthest apart, as an index into `entries`.
+    /// Returns the index in `entries` at which the two gradients differ most.
     pub fn worst(&self) -> Option<usize> {
         let gap = |i: &usize| (self.analytic[*i] - self.numeric[*i]).abs();
         (0..self.entries.len()).max_by(|a, b| gap(a).total_cmp(&gap(b)))
     }
 
-    /// Number of entries the parameter has.
+    /// Returns the number of entries the parameter has.
     pub fn n_entries(&self) -> usize {
         self.shape.0 * self.shape.1
     }
 }
 
-/// What an engine computes for all examples at once.
+/// The cost and the gradients that an engine computes for all examples at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineGradients {
-    /// Which engine.
+    /// The engine that computed them.
     pub engine: EngineKind,
     /// The cost J.
     pub cost: f64,
@@ -126,8 +126,8 @@ pub struct EngineGradients {
     pub layers: Vec<Gradients<f64>>,
 }
 
-/// The cost and the gradients that each of the engines computes at the network's present weights: the
-/// dense one, then the one in the coordinates of the examples.
+/// Returns the cost and the gradients that each of the engines computes at the network's present
+/// weights: the dense one, then the one in the coordinates of the examples.
 ///
 /// # Shapes
 /// `x` (n₀, m), `labels` (m).
@@ -157,6 +157,7 @@ pub fn engine_gradients(
 /// `x` (n₀, m), `labels` (m) → for W1, b1, W2 … in turn one check for each engine.
 /// # Panics
 /// On mismatch.
+#[doc(alias = "gradient_check_n")]
 pub fn check(
     network: &Network<f64>,
     x: &DMatrix<f64>,
@@ -229,7 +230,7 @@ pub fn compare(
     checks
 }
 
-/// The same network in double precision, in which differences are worth taking.
+/// Returns the network in double precision, in which differences are accurate enough.
 pub fn in_double<F: Real>(network: &Network<F>) -> Network<f64> {
     let double = |layer: &Dense<F>| {
         let (w, b) = (layer.weights().map(Real::as_f64), layer.bias().map(Real::as_f64));
@@ -308,7 +309,7 @@ impl<'a> Tail<'a> {
         }
     }
 
-    /// Whether a unit with a kink is on another side of it than at home, for any example.
+    /// Returns whether a unit with a kink is on another side of it than at home, for any example.
     fn crosses_a_kink(&self) -> bool {
         let kinked = |layer: &Dense<f64>| layer.activation().has_kink();
         self.network.layers().iter().enumerate().filter(|(_, layer)| kinked(layer)).any(|(l, _)| {

@@ -1,20 +1,20 @@
 //! Progress, logs, early stopping and the like attach to training here.
 
 use crate::checkpoint::Checkpoint;
-use crate::health::LayerHealth;
+use crate::diagnosis::LayerHealth;
 use crate::history::ValidationPoint;
 
-/// What has just been computed.
+/// What an observer is told about an iteration, between its cost and its update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct IterationEvent<'a> {
     /// Number of parameter updates made so far, from 0.
     pub iteration: usize,
-    /// How many there will be.
+    /// Number of parameter updates that the whole run makes.
     pub n_iterations: usize,
-    /// Passes over the training set done.
+    /// Number of completed passes over the training set.
     pub epoch: usize,
-    /// The cost at the parameters after `iteration` updates, on the batch at hand; at logged
+    /// The cost at the parameters after `iteration` updates, on the present batch; at logged
     /// iterations with mini-batches the mean since the last logged one, and in any case with the
     /// L2 penalty there is.
     pub cost: f64,
@@ -24,7 +24,7 @@ pub struct IterationEvent<'a> {
     pub log: bool,
     /// How the hidden layers fare; at logged iterations.
     pub health: &'a [LayerHealth],
-    /// The last validation, when there was one.
+    /// The latest result on the validation set, if there is one.
     pub validation: Option<ValidationPoint>,
 }
 
@@ -37,12 +37,12 @@ pub enum Flow {
     Stop,
 }
 
-/// A place in training at which it can be left.
+/// A point between two iterations, at which a checkpoint can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// Updates made.
+    /// Number of parameter updates made.
     pub iteration: usize,
-    /// Passes over the training set done.
+    /// Number of completed passes over the training set.
     pub epoch: usize,
     /// Whether an epoch has just ended.
     pub ends_epoch: bool,
@@ -52,7 +52,7 @@ pub struct Moment {
     pub last: bool,
 }
 
-/// Watches training.
+/// Watches training, and may stop it or ask for checkpoints.
 pub trait Observer {
     /// Called once, before the first iteration, when nothing can be refused any more: data,
     /// configuration and the checkpoint to go on from fit each other. `Stop` ends training there,
@@ -68,8 +68,8 @@ pub trait Observer {
     /// Called after each validation.
     fn on_validation(&mut self, _point: &ValidationPoint, _improved: bool) {}
 
-    /// Whether a checkpoint is wanted here; asked before each iteration but the first, and at the
-    /// end.
+    /// Returns whether a checkpoint is wanted here. It is called before each iteration but the
+    /// first, and at the end.
     fn wants_checkpoint(&mut self, _moment: &Moment) -> bool {
         false
     }

@@ -18,7 +18,7 @@ const SPINS: usize = 4_000;
 /// A task list: called with each task's number, and that of the thread.
 type Job<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
-/// Threads that wait for tasks; the calling thread is one of them.
+/// A pool of threads that wait for tasks; the calling thread is one of them.
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
@@ -53,7 +53,7 @@ unsafe impl Sync for Shared {}
 unsafe impl Send for Shared {}
 
 impl Pool {
-    /// A pool of `n_threads`, this one included; 0 is taken as 1.
+    /// Makes a pool of `n_threads`, including the calling one; 0 is taken as 1.
     pub fn new(n_threads: usize) -> Self {
         let n_threads = n_threads.max(1);
         let shared = Arc::new(Shared {
@@ -83,7 +83,7 @@ impl Pool {
         }
     }
 
-    /// Number of threads, the caller's included.
+    /// Returns the number of threads, the caller's included.
     pub fn n_threads(&self) -> usize {
         self.shared.n_threads
     }
@@ -153,7 +153,7 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Shared {
-    /// The tasks of thread `id`.
+    /// Returns the tasks of thread `id`.
     fn share(&self, id: usize, n_tasks: usize) -> std::ops::Range<usize> {
         id * n_tasks / self.n_threads..(id + 1) * n_tasks / self.n_threads
     }

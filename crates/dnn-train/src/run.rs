@@ -19,7 +19,7 @@ use nalgebra::DVector;
 use std::thread::Scope;
 
 /// The examples that are judged during training, and by what.
-pub(crate) struct HeldOut<'a, F: Real> {
+pub(crate) struct ValidationSet<'a, F: Real> {
     /// Number of the engine's held-out set.
     pub(crate) set: usize,
     pub(crate) labels: &'a [u32],
@@ -34,7 +34,7 @@ pub(crate) struct Run<'a, F: Real> {
     batches: Batches,
     n_iterations: usize,
     validate_every: usize,
-    held_out: Option<HeldOut<'a, F>>,
+    held_out: Option<ValidationSet<'a, F>>,
     progress: Progress,
     /// The iteration of the last validation.
     judged_at: Option<usize>,
@@ -51,7 +51,7 @@ impl<'a, F: Real> Run<'a, F> {
         engine: &'a mut dyn Engine<F>,
         optimizer: &'a dyn Optimizer<F>,
         m: usize,
-        held_out: Option<HeldOut<'a, F>>,
+        held_out: Option<ValidationSet<'a, F>>,
         progress: Progress,
     ) -> Self {
         Self {
@@ -74,8 +74,8 @@ impl<'a, F: Real> Run<'a, F> {
         }
     }
 
-    /// The reader of batches that are not in memory, on a thread of the scope, from the present
-    /// iteration on.
+    /// Returns the reader of batches that are not in memory, on a thread of the scope, from the
+    /// present iteration on.
     pub(crate) fn feed<'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,
@@ -158,8 +158,7 @@ impl<'a, F: Real> Run<'a, F> {
         }
         // The sum as well: a checkpoint keeps it, and JSON has no infinity.
         if !cost.is_finite() || !(progress.since_log.0 + cost).is_finite() {
-            let layer = engine.first_not_finite().unwrap_or(config.hidden.len() + 1);
-            return Err(TrainError::Diverged { iteration, cost, layer, learning_rate });
+            return Err(self.diverged(cost, learning_rate));
         }
         let log = iteration.is_multiple_of(config.log_every);
         let before = (progress.since_log, progress.costs.len());
@@ -175,13 +174,7 @@ impl<'a, F: Real> Run<'a, F> {
                 reported += 0.5 * l2 * engine.squared_weights();
             }
             if !reported.is_finite() {
-                let layer = engine.first_not_finite().unwrap_or(config.hidden.len() + 1);
-                return Err(TrainError::Diverged {
-                    iteration,
-                    cost: reported,
-                    layer,
-                    learning_rate,
-                });
+                return Err(self.diverged(reported, learning_rate));
             }
             progress.costs.push(CostPoint { iteration, cost: reported });
             progress.health = engine.health();
@@ -213,20 +206,33 @@ impl<'a, F: Real> Run<'a, F> {
         Ok(Flow::Continue)
     }
 
-    /// Whether there is a validation set that has not been judged since the last update.
+    /// The first layer, from 1, in which a number is not finite; the last one if only the cost is
+    /// not.
+    fn first_not_finite(&mut self) -> usize {
+        self.engine.first_not_finite().unwrap_or(self.config.hidden.len() + 1)
+    }
+
+    fn diverged(&mut self, cost: f64, learning_rate: f64) -> TrainError {
+        let (iteration, layer) = (self.progress.iteration, self.first_not_finite());
+        TrainError::Diverged { iteration, cost, layer, learning_rate }
+    }
+
+    /// Returns whether there is a validation set that has not been judged since the last update.
     fn is_unjudged(&self) -> bool {
         let iteration = self.progress.iteration;
         self.held_out.is_some() && self.judged_at != Some(iteration) && iteration > 0
     }
 
-    /// Judges by the validation set; whether it is better than ever.
+    /// Judges the network by the validation set. Returns whether it is the best so far.
     fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> Result<bool, TrainError> {
-        let Some(HeldOut { set, labels, cost }) = &self.held_out else { return Ok(false) };
-        let logits = self.engine.held_out_logits(*set);
+        let Some(&ValidationSet { set, labels, cost }) = self.held_out.as_ref() else {
+            return Ok(false);
+        };
+        let logits = self.engine.held_out_logits(set);
         let iteration = self.progress.iteration;
-        let cost = mean_cost(*cost, &logits, labels);
+        let cost = mean_cost(cost, &logits, labels);
         if !cost.is_finite() {
-            let layer = self.engine.first_not_finite().unwrap_or(self.config.hidden.len() + 1);
+            let layer = self.first_not_finite();
             return Err(TrainError::ValidationDiverged { iteration, cost, layer });
         }
         let probabilities = self.drawn.probabilities_of_logits(logits);
@@ -294,8 +300,8 @@ impl<'a, F: Real> Run<'a, F> {
         }
     }
 
-    /// Where training stands; `None` when a parameter is not finite, from which nothing can go on:
-    /// the older checkpoint is better then.
+    /// Returns where training stands; `None` when a parameter is not finite, from which nothing can
+    /// go on: the older checkpoint is better then.
     fn checkpoint(&mut self) -> Option<Checkpoint> {
         let mut checkpoint = Checkpoint::new(self.progress.clone());
         for (name, tensor) in self.engine.state() {
@@ -316,7 +322,7 @@ impl<'a, F: Real> Run<'a, F> {
         Some(checkpoint)
     }
 
-    /// Puts everything as it was.
+    /// Restores the state that a checkpoint holds.
     pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         let then = checkpoint.progress();
         let same = |what, then: &str, now: &str| {
@@ -347,22 +353,20 @@ impl<'a, F: Real> Run<'a, F> {
         Ok(())
     }
 
-    /// The result of the run: its last network, or the best one where that was asked for.
-    pub(crate) fn finish(self, end: End) -> Result<Trained<F>, TrainError> {
-        let Self { engine, best_network, progress, config, .. } = self;
-        let iteration = progress.iteration;
-        let network = engine.network();
+    /// Returns the result of the run: its last network, or the best one where that was asked for.
+    pub(crate) fn finish(mut self, end: End) -> Result<Trained<F>, TrainError> {
+        let network = self.engine.network();
         if !network.is_finite() {
-            let (cost, learning_rate) = (f64::NAN, config.learning_rate);
-            let layer = engine.first_not_finite().unwrap_or(config.hidden.len() + 1);
-            return Err(TrainError::Diverged { iteration, cost, layer, learning_rate });
+            return Err(self.diverged(f64::NAN, self.config.learning_rate));
         }
+        let Self { engine, best_network, progress, .. } = self;
         Ok(Trained {
             network: best_network.unwrap_or(network),
             best: progress.best.map(|best| progress.validations[best]),
             costs: progress.costs,
             validations: progress.validations,
-            iterations: iteration,
+            split: None,
+            iterations: progress.iteration,
             end,
             engine: engine.name(),
             health: progress.health,

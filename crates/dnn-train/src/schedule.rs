@@ -28,6 +28,7 @@ pub enum Schedule {
     },
     /// α = α₀ / (1 + decay·e): the course's decay.
     #[doc(alias = "decay_rate")]
+    #[doc(alias = "update_lr")]
     InverseTime {
         /// The decay rate.
         #[schemars(extend("minimum" = 0, "x-example" = 1.0))]
@@ -71,21 +72,21 @@ pub enum Schedule {
     },
 }
 
-/// Where training is.
+/// The progress of training that the learning rate depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Position {
-    /// Updates made.
+    /// Number of parameter updates made.
     pub iteration: usize,
-    /// Updates there will be.
+    /// Number of parameter updates that the whole run makes.
     pub n_iterations: usize,
-    /// Epochs done.
+    /// Number of completed epochs.
     pub epoch: usize,
-    /// How often a plateau has been met.
+    /// Number of plateaus that have been met.
     pub plateaus: u32,
 }
 
 impl Schedule {
-    /// α for the next update.
+    /// Returns the learning rate α for the next update.
     ///
     /// ```
     /// use dnn_train::schedule::{Position, Schedule};

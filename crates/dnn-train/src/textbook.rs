@@ -58,8 +58,8 @@ pub fn model_forward<F: Real>(network: &Network<F>, x: &DMatrix<F>) -> (DMatrix<
     (al, caches)
 }
 
-/// The cross-entropy cost, J = −(1/m)·Σ [y·ln a + (1 − y)·ln(1 − a)] with a sigmoid and
-/// J = −(1/m)·Σ Σₖ yₖ·ln aₖ with a softmax, which has more than one row.
+/// Returns the cross-entropy cost, J = −(1/m)·Σ [y·ln a + (1 − y)·ln(1 − a)] with a sigmoid and J =
+/// −(1/m)·Σ Σₖ yₖ·ln aₖ with a softmax, which has more than one row.
 ///
 /// # Shapes
 /// `al` (n_L, m), probabilities; `y` (n_L, m) of 0 and 1 → a number, NaN or infinite when an output
@@ -78,7 +78,7 @@ pub fn cost<F: Real>(al: &DMatrix<F>, y: &DMatrix<F>) -> F {
     -sum / F::of(al.ncols() as f64)
 }
 
-/// dAL = −(Y/AL − (1 − Y)/(1 − AL)): where the way back starts with a sigmoid.
+/// dAL = −(Y/AL − (1 − Y)/(1 − AL)): where the backward pass starts with a sigmoid.
 ///
 /// # Shapes
 /// `al`, `y` (1, m) → (1, m).
@@ -150,7 +150,7 @@ pub fn update_parameters<F: Real>(
     }
 }
 
-/// The parameters of the course's two-layer network: W = 0.01·N(0, 1), b = 0.
+/// Returns the parameters of the course's two-layer network: W = 0.01·N(0, 1), b = 0.
 ///
 /// # Errors
 /// When a size is 0, or the seed is not one of NumPy's.
@@ -162,8 +162,8 @@ pub fn initialize_parameters(
     initialize(&[n_x, n_h, 1], Init::SmallNormal, seed)
 }
 
-/// The parameters of the course's deep network as it is applied: W = N(0, 1)/√n_prev, b = 0. The
-/// network applies its sigmoid itself, whatever it is passed to.
+/// Returns the parameters of the course's deep network as it is applied: W = N(0, 1)/√n_prev, b =
+/// 0. The network applies its sigmoid itself, whatever it is passed to.
 ///
 /// # Errors
 /// When a size is 0 or the last one is not 1, or the seed is not one of NumPy's.
@@ -181,8 +181,9 @@ fn initialize(layer_dims: &[usize], init: Init, seed: u64) -> Result<Network<f64
     Ok(Network::initialize(&shape, init, &mut rng)?)
 }
 
-/// The course's deep network: [LINEAR → RELU] × (L−1) → LINEAR → SIGMOID, by gradient descent on the
-/// whole training set. `each` is called with the number of every iteration and its cost.
+/// Returns the course's deep network: [LINEAR → RELU] × (L−1) → LINEAR → SIGMOID, by gradient
+/// descent on the whole training set. `each` is called with the number of every iteration and its
+/// cost.
 ///
 /// # Shapes
 /// `x` (n₀, m), `y` (1, m) of 0 and 1, `layer_dims` n₀, n₁, …, 1.
@@ -204,9 +205,9 @@ pub fn l_layer_model(
     Ok(gradient_descent(network, x, y, learning_rate, n_iterations, each))
 }
 
-/// The course's two-layer network, LINEAR → RELU → LINEAR → SIGMOID, with `n_h` hidden units, by
-/// gradient descent on the whole training set. `each` is called with the number of every iteration
-/// and its cost.
+/// Returns the course's two-layer network, LINEAR → RELU → LINEAR → SIGMOID, with `n_h` hidden
+/// units, by gradient descent on the whole training set. `each` is called with the number of every
+/// iteration and its cost.
 ///
 /// # Shapes
 /// `x` (n₀, m), `y` (1, m) of 0 and 1.
@@ -244,7 +245,7 @@ fn gradient_descent(
     network
 }
 
-/// The class of each example, 1 where AL > 0.5.
+/// Returns the class of each example, 1 where AL > 0.5.
 ///
 /// # Shapes
 /// `x` (n₀, m) → (1, m) of 0 and 1, for a network with a sigmoid.

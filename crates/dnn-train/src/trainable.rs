@@ -1,16 +1,15 @@
-//! What is compiled in this crate for f32 and f64: the doors behind which the loops are.
+//! The functions that train and judge, for `f32` and `f64`.
 //!
-//! Generic code is compiled in the crate that calls it, with that crate's optimisation. The training
-//! loop, the engines and the evaluation are compiled here, for the two number types there are: fast
-//! in a dev build of any program, and not compiled again in each of them.
+//! A generic function is compiled in the crate that calls it, with that crate's optimisation. The
+//! methods of [`Trainable`] are implemented for the two number types instead, so that the training
+//! loop, the engines and the evaluation are compiled in this crate: as fast in a development build
+//! of any program as this crate is, and once for all programs.
 
 use crate::config::TrainConfig;
 use crate::cost::Cost;
-use crate::diagnosis;
-use crate::engine::{self, Engine, EngineOptions};
+use crate::engine::{self, Engine, EngineOptions, Features};
 use crate::error::TrainError;
 use crate::evaluation::{self, Evaluation};
-use crate::health::LayerHealth;
 use crate::history::Trained;
 use crate::observer::Observer;
 use crate::optimizer::Optimizer;
@@ -18,11 +17,12 @@ use crate::trainer::Training;
 use dnn_core::{DatasetError, Examples, Network, Real};
 use nalgebra::DMatrix;
 
-/// A type of number that networks are trained in: `f32` or `f64`.
+/// A number type that networks are trained in: `f32` or `f64`, and no other.
 ///
-/// There is nothing to call and nothing to implement: code that is generic over the number type
-/// names it as a bound, `F: Trainable`, and calls [`train`](crate::train),
-/// [`Training::run`], [`evaluate`](crate::evaluate()) and so on.
+/// It is only a bound. Write `F: Trainable` in code that is generic over the number type and calls
+/// [`train`](crate::train), [`Training::run`] or [`evaluate`](crate::evaluate()). There is nothing to
+/// call, and nothing to implement: its hidden methods are how these functions come to be compiled in
+/// this crate for both types, so that they are fast in a development build of your program as well.
 pub trait Trainable: Real {
     #[doc(hidden)]
     fn run(
@@ -37,28 +37,11 @@ pub trait Trainable: Real {
     ) -> Result<Evaluation<Self>, DatasetError>;
 
     #[doc(hidden)]
-    fn diagnose(
-        network: &Network<Self>,
-        examples: &dyn Examples<Self>,
-        trained: &[LayerHealth],
-    ) -> Result<Vec<LayerHealth>, DatasetError>;
-
-    #[doc(hidden)]
-    fn dense<'d>(
+    fn engine<'d>(
         network: &Network<Self>,
         cost: &'d dyn Cost<Self>,
         optimizer: &dyn Optimizer<Self>,
-        x: Option<&'d DMatrix<Self>>,
-        labels: &'d [u32],
-        options: EngineOptions<'_>,
-    ) -> Box<dyn Engine<Self> + 'd>;
-
-    #[doc(hidden)]
-    fn gram<'d>(
-        network: &Network<Self>,
-        cost: &'d dyn Cost<Self>,
-        optimizer: &dyn Optimizer<Self>,
-        x: &'d DMatrix<Self>,
+        features: Features<'d, Self>,
         labels: &'d [u32],
         options: EngineOptions<'_>,
     ) -> Box<dyn Engine<Self> + 'd>;
@@ -79,32 +62,15 @@ macro_rules! trainable {
             ) -> Result<Evaluation<Self>, DatasetError> {
                 evaluation::evaluate(network, examples)
             }
-            fn diagnose(
-                network: &Network<Self>,
-                examples: &dyn Examples<Self>,
-                trained: &[LayerHealth],
-            ) -> Result<Vec<LayerHealth>, DatasetError> {
-                diagnosis::diagnose(network, examples, trained)
-            }
-            fn dense<'d>(
+            fn engine<'d>(
                 network: &Network<Self>,
                 cost: &'d dyn Cost<Self>,
                 optimizer: &dyn Optimizer<Self>,
-                x: Option<&'d DMatrix<Self>>,
+                features: Features<'d, Self>,
                 labels: &'d [u32],
                 options: EngineOptions<'_>,
             ) -> Box<dyn Engine<Self> + 'd> {
-                engine::dense(network, cost, optimizer, x, labels, options)
-            }
-            fn gram<'d>(
-                network: &Network<Self>,
-                cost: &'d dyn Cost<Self>,
-                optimizer: &dyn Optimizer<Self>,
-                x: &'d DMatrix<Self>,
-                labels: &'d [u32],
-                options: EngineOptions<'_>,
-            ) -> Box<dyn Engine<Self> + 'd> {
-                engine::gram(network, cost, optimizer, x, labels, options)
+                engine::build(network, cost, optimizer, features, labels, options)
             }
         }
     )*};
@@ -113,7 +79,7 @@ macro_rules! trainable {
 trainable!(f32, f64);
 
 impl<F: Trainable> Training<'_, F> {
-    /// Trains.
+    /// Trains the network to the end of the run, or until an observer stops it.
     ///
     /// # Errors
     /// [`TrainError`]; `Diverged` when the cost becomes NaN or infinite.
@@ -152,22 +118,7 @@ pub fn evaluate<F: Trainable>(
     F::evaluate(network, examples)
 }
 
-/// How each hidden layer of `network` fares on these examples. The gradients' size is not known
-/// from the network alone: it is taken from `trained`, the last look during training.
-///
-/// # Errors
-/// When the examples cannot be read.
-/// # Panics
-/// When they do not have the network's number of features.
-pub fn diagnose<F: Trainable>(
-    network: &Network<F>,
-    examples: &dyn Examples<F>,
-    trained: &[LayerHealth],
-) -> Result<Vec<LayerHealth>, DatasetError> {
-    F::diagnose(network, examples, trained)
-}
-
-/// An engine that computes every product in full, as the textbook has it.
+/// Makes an engine that computes every product in full, as the course does.
 ///
 /// # Shapes
 /// `x` (n₀, m), `labels` (m).
@@ -181,11 +132,11 @@ pub fn dense_engine<'d, F: Trainable>(
     labels: &'d [u32],
     options: EngineOptions<'_>,
 ) -> Box<dyn Engine<F> + 'd> {
-    F::dense(network, cost, optimizer, Some(x), labels, options)
+    F::engine(network, cost, optimizer, Features::Dense(x), labels, options)
 }
 
-/// The [`dense_engine`] for examples that are read batch by batch: before every
-/// [`cost`](Engine::cost) comes a [`feed`](Engine::feed).
+/// Makes a [`dense_engine`] for examples that are read batch by batch: call [`feed`](Engine::feed)
+/// before every [`cost`](Engine::cost).
 ///
 /// # Shapes
 /// `labels` (m).
@@ -198,12 +149,13 @@ pub fn fed_engine<'d, F: Trainable>(
     labels: &'d [u32],
     options: EngineOptions<'_>,
 ) -> Box<dyn Engine<F> + 'd> {
-    F::dense(network, cost, optimizer, None, labels, options)
+    F::engine(network, cost, optimizer, Features::Fed, labels, options)
 }
 
-/// An engine with the first layer in the coordinates of the training set ([`dnn_core::gram`] has the
-/// algebra): the work of an iteration does not depend on the number of features. For optimizers whose
-/// steps are linear in the gradients. It builds G = XᵀX and P = W₁·X first, on all threads.
+/// Makes an engine with the first layer in the coordinates of the training set ([`dnn_core::gram`]
+/// has the algebra): the work of an iteration does not depend on the number of features. For
+/// optimizers whose steps are linear in the gradients. It builds G = XᵀX and P = W₁·X first, on all
+/// threads.
 ///
 /// # Shapes
 /// `x` (n₀, m), `labels` (m).
@@ -217,5 +169,5 @@ pub fn gram_engine<'d, F: Trainable>(
     labels: &'d [u32],
     options: EngineOptions<'_>,
 ) -> Box<dyn Engine<F> + 'd> {
-    F::gram(network, cost, optimizer, x, labels, options)
+    F::engine(network, cost, optimizer, Features::Gram(x), labels, options)
 }

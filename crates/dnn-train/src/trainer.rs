@@ -4,20 +4,21 @@
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::config::TrainConfig;
 use crate::cost::{Cost, CrossEntropy};
-use crate::engine::{self, EngineKind, EngineOptions, Job};
+use crate::engine::{self, EngineKind, EngineOptions, Features, Workload};
 use crate::error::TrainError;
 use crate::evaluation::selected;
 use crate::feed::Subset;
-use crate::history::Trained;
+use crate::history::{Trained, ValidationSplit};
 use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
-use crate::run::{HeldOut, Run};
+use crate::run::{Run, ValidationSet};
 use dnn_core::rng::Generator;
 use dnn_core::{Architecture, DatasetError, Examples, Network, Real, split};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
 
-/// A training run, before it starts: what to train on, what to judge by, where to go on from.
+/// A training run before it starts: the examples, the validation set, the optimizer, the cost, and
+/// the checkpoint to resume from.
 pub struct Training<'a, F: Real> {
     config: &'a TrainConfig,
     examples: &'a dyn Examples<F>,
@@ -29,7 +30,7 @@ pub struct Training<'a, F: Real> {
 }
 
 impl<'a, F: Real> Training<'a, F> {
-    /// Training as configured on these examples.
+    /// Makes a training run on these examples as configured.
     pub fn new(config: &'a TrainConfig, examples: &'a dyn Examples<F>) -> Self {
         Self {
             config,
@@ -68,15 +69,15 @@ impl<'a, F: Real> Training<'a, F> {
         self
     }
 
-    /// Notes in checkpoints what identifies the data, a hash of it for example; a run goes on only
-    /// with the same.
+    /// Sets the identifier of the data, a hash for example. Checkpoints keep it, and a run resumes
+    /// only with the same.
     #[must_use]
     pub fn identified_by(mut self, data: impl Into<String>) -> Self {
         self.data = data.into();
         self
     }
 
-    /// Goes on where a checkpoint was made. The run ends with the same bits as one that was never
+    /// Resumes the run from a checkpoint. It ends with the same bits as one that was never
     /// interrupted, on the same kind of machine.
     #[must_use]
     pub fn resume_from(mut self, checkpoint: Option<&'a Checkpoint>) -> Self {
@@ -84,7 +85,7 @@ impl<'a, F: Real> Training<'a, F> {
         self
     }
 
-    /// Whether training can start: what [`run`](Self::run) would refuse at once, found before
+    /// Checks that training can start: finds what [`run`](Self::run) would refuse at once, before
     /// anything is made for the run.
     ///
     /// # Errors
@@ -128,21 +129,22 @@ impl<'a, F: Real> Training<'a, F> {
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
         let architecture = config.architecture(n_features, n_classes)?;
         let share = if validation.is_some() { 0.0 } else { config.validation };
-        let kept = if share > 0.0 {
+        let divided = if share > 0.0 {
             let labels = examples.labels();
-            Some(split::stratified(labels, share, config.rng, config.seed)?)
+            let (train, validation) = split::stratified(labels, share, config.rng, config.seed)?;
+            Some(ValidationSplit { train, validation })
         } else {
             None
         };
-        let judged = match (validation, &kept) {
+        let judged = match (validation, &divided) {
             (Some(set), _) => Some((matrix(set)?, Cow::Borrowed(set.labels()))),
-            (None, Some((_, kept))) => {
-                let (x, labels) = selected(examples, kept)?;
+            (None, Some(divided)) => {
+                let (x, labels) = selected(examples, &divided.validation)?;
                 Some((Cow::Owned(x), Cow::Owned(labels)))
             }
             (None, None) => None,
         };
-        let rest = kept.map(|(train, _)| Subset::new(examples, train));
+        let rest = divided.as_ref().map(|divided| Subset::new(examples, divided.train.clone()));
         let examples = rest.as_ref().map_or(examples, |rest| rest as &dyn Examples<F>);
         let is_streamed = examples.is_streamed();
         let x = if is_streamed { None } else { Some(matrix(examples)?) };
@@ -175,7 +177,7 @@ impl<'a, F: Real> Training<'a, F> {
             dropout: config.dropout,
             seed: config.seed,
         };
-        let job = Job {
+        let workload = Workload {
             n_features,
             n_units: network.layers()[0].n(),
             m: labels.len(),
@@ -194,21 +196,21 @@ impl<'a, F: Real> Training<'a, F> {
             (EngineKind::Auto, Some(checkpoint)) => {
                 optimizer.is_linear() && checkpoint.progress().engine == "gram"
             }
-            (EngineKind::Auto, None) => optimizer.is_linear() && job.gram_is_cheaper(),
+            (EngineKind::Auto, None) => optimizer.is_linear() && workload.gram_is_cheaper(),
             (kind, _) => kind == EngineKind::Gram,
         };
         if in_coordinates && !optimizer.is_linear() {
             return Err(TrainError::GramNotLinear);
         }
-        let mut engine = match &x {
-            Some(x) if in_coordinates => {
-                engine::gram(&network, cost, optimizer, x, labels, options)
-            }
-            x => engine::dense(&network, cost, optimizer, x.as_deref(), labels, options),
+        let features = match &x {
+            Some(x) if in_coordinates => Features::Gram(x),
+            Some(x) => Features::Dense(x),
+            None => Features::Fed,
         };
+        let mut engine = engine::build(&network, cost, optimizer, features, labels, options);
         // The validation set is judged by its true labels, and all classes alike.
         let plain = CrossEntropy::new(network.output());
-        let held_out = judged.as_ref().map(|(x, labels)| HeldOut {
+        let held_out = judged.as_ref().map(|(x, labels)| ValidationSet {
             set: engine.hold_out(x),
             labels: &labels[..],
             cost: own_cost.unwrap_or(&plain),
@@ -227,7 +229,7 @@ impl<'a, F: Real> Training<'a, F> {
         } else {
             run.train(None, observers)?
         };
-        run.finish(end)
+        Ok(Trained { split: divided, ..run.finish(end)? })
     }
 }
 
@@ -262,7 +264,7 @@ fn check_memory(architecture: &Architecture, needed: u64) -> Result<(), TrainErr
     Err(TrainError::Memory { layers: architecture.to_string(), needed, available, is_granted })
 }
 
-/// That one network takes both.
+/// Checks that one network takes both sets.
 fn check_alike<F: Real>(
     train: &dyn Examples<F>,
     validation: &dyn Examples<F>,

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct CompareReport<'a> {
     data: &'a Path,
     split: SplitName,
     classes: &'a [String],
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         &verdict,
         [&a_path, &b_path],
     ))?;
-    console.json(&Result {
+    console.json(&CompareReport {
         data: &data,
         split: args.labelled.split,
         classes: a.classes(),

@@ -1,9 +1,10 @@
 //! `dnn config`.
 
-use crate::choice::choice;
+use crate::args::choice;
 use crate::console::{Console, argument, program};
 use crate::file::{write_new, write_whole};
 use crate::run::{RunConfig, commented};
+use crate::source;
 use dnn_data::Shown;
 use dnn_train::{Preset, TrainConfig};
 use serde::Serialize;
@@ -80,7 +81,7 @@ fn summary(RunConfig { source, training, .. }: &RunConfig) -> String {
         units => format!("hidden layers {units}, {}", training.activation),
     };
     let data = match source {
-        Some(source) => source.arguments(),
+        Some(source) => source::arguments(source),
         None => "the command line's".into(),
     };
     let length = match training.epochs {

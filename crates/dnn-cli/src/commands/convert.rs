@@ -1,11 +1,11 @@
 //! `dnn data convert`.
 
-use crate::args::{Drawing, NameArgs};
+use crate::args::DataArgs;
 use crate::console::{Console, argument, program, warn};
 use crate::input::{Files, Shape};
 use crate::interrupt;
 use crate::settings::Flags;
-use crate::source::{Source, loading};
+use crate::source::{self, loading};
 use dnn_data::Shown;
 use dnn_data::convert::Converted;
 use serde::Serialize;
@@ -22,9 +22,7 @@ pub(crate) struct Args {
     #[arg(value_name = "OUT.h5")]
     out: PathBuf,
     #[command(flatten)]
-    names: NameArgs,
-    #[command(flatten)]
-    draw: Flags<Drawing>,
+    of_data: DataArgs,
     #[command(flatten)]
     shape: Flags<Shape>,
     #[command(flatten)]
@@ -35,7 +33,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct ConvertReport<'a> {
     out: &'a Path,
     classes: &'a [String],
     splits: Vec<SplitCounts<'a>>,
@@ -57,7 +55,7 @@ struct SplitCounts<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
-    let mut source = Source::new(&args.data, &args.names, &args.draw)?;
+    let mut source = source::named(&args.data, &args.of_data)?;
     // Drawing is not asked whether to stop, and leaves nothing behind: a signal ends it at once.
     if !source.is_drawn() {
         interrupt::listen()?;
@@ -70,7 +68,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         warn(format!("left out: {}: {}", rejected.path.shown(), rejected.reason));
     }
     let bytes = std::fs::metadata(&args.out).map_or(0, |metadata| metadata.len());
-    console.json(&Result {
+    console.json(&ConvertReport {
         out: &args.out,
         classes,
         splits: counts

@@ -36,7 +36,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct DrawReport<'a> {
     out: Option<&'a PathBuf>,
     contact_sheet: Option<&'a PathBuf>,
     classes: &'a [String],
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (Some(train), Some(test)) = (splits.train(), splits.test()) else {
         unreachable!("both were just given")
     };
-    console.json(&Result {
+    console.json(&DrawReport {
         out: args.out.as_ref(),
         contact_sheet: args.contact_sheet.as_ref(),
         classes: train.classes(),

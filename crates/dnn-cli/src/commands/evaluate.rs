@@ -37,7 +37,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct EvaluateReport<'a> {
     model: &'a Path,
     data: &'a Path,
     split: SplitName,
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         console.text(describe(&data, split, &answers, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
     }
-    console.json(&Result {
+    console.json(&EvaluateReport {
         model: &model_path,
         data: &data,
         split,
@@ -158,7 +158,7 @@ fn describe(
     quality: &Quality<'_>,
     confusion: &Confusion,
     rows: &[ClassRow<'_>],
-) -> std::result::Result<String, std::fmt::Error> {
+) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let (data, score) = (data.shown(), answers.score);
     writeln!(out, "Data:      {data} ({split})")?;

@@ -1,9 +1,9 @@
 //! `dnn train --folds K`: cross-validation.
 
-use super::train::Place;
 use crate::console::{Console, causes, interval, of_how_many};
 use crate::interrupt::{self, Interrupted};
-use crate::run::{self, RunConfig, RunFolder};
+use crate::run::{self, Destination, RunConfig, RunFolder};
+use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::Shown;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 /// `folds.json`, which is also what `--json` prints. It is written anew after each fold.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Report {
+pub(super) struct FoldsReport {
     run: PathBuf,
     data: PathBuf,
     /// SHA-256 of the training images with their labels.
@@ -45,7 +45,7 @@ pub(super) struct FailedFold {
     pub(super) error: String,
 }
 
-impl Report {
+impl FoldsReport {
     /// Reads that of the folder `run`.
     pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
         let file = run.join(run::FOLDS);
@@ -80,7 +80,7 @@ impl Report {
 /// Trains `k` folds as configured, in a new folder.
 pub(super) fn run(
     config: &RunConfig,
-    place: Place<'_>,
+    destination: Destination<'_>,
     k: usize,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
@@ -88,9 +88,9 @@ pub(super) fn run(
     dnn_train::check_folds(k, train.len())?;
     config.training.architecture(train.contract()?.n_features(), train.classes().len())?;
     // Before hours of training: the folder may be taken.
-    let (folder, _) = place.open()?;
+    let (folder, _) = destination.open()?;
     let source = config.source.as_ref().context("no data given")?;
-    let report = Report {
+    let report = FoldsReport {
         run: folder.path().into(),
         data: source.data.clone(),
         data_hash: identity(&train.contract()?, [&train as _])?,
@@ -111,7 +111,7 @@ pub(super) fn resume(
     folder: &RunFolder,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
-    let report = Report::read(folder.path())?;
+    let report = FoldsReport::read(folder.path())?;
     let begun = RunConfig { training: report.config.clone(), ..recorded };
     run::refuse_changes_of_series(&begun, config, folder.path())?;
     let train = load(config, console)?;
@@ -126,7 +126,7 @@ pub(super) fn resume(
 
 fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let source = config.source.as_ref().context("no data given")?;
-    let Some(train) = source.load(console)?.take(SplitName::Train) else {
+    let Some(train) = source::load(source, console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.shown());
     };
     Ok(train)
@@ -136,7 +136,7 @@ fn train_missing(
     config: &RunConfig,
     folder: &RunFolder,
     train: &ImageSet,
-    mut report: Report,
+    mut report: FoldsReport,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
@@ -180,7 +180,7 @@ fn train_folds<F: Trainable>(
     config: &RunConfig,
     folder: &RunFolder,
     train: &ImageSet,
-    report: &mut Report,
+    report: &mut FoldsReport,
     console: Console,
 ) -> anyhow::Result<()> {
     let contract = train.contract()?;

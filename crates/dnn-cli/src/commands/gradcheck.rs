@@ -1,11 +1,9 @@
 //! `dnn gradcheck`.
 
-use crate::args::{Drawing, Layers, NameArgs, hidden_activations, layers};
-use crate::choice::choice;
+use crate::args::{DataArgs, Layers, choice, hidden_activations, layers};
 use crate::console::{Console, warn};
 use crate::run;
-use crate::settings::Flags;
-use crate::source::{Source, split_of};
+use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
@@ -32,8 +30,9 @@ const N_IMAGES: usize = 32;
 
 /// Compare the gradients that training goes by with central differences, layer by layer
 ///
-/// Those of both engines, dense and gram: of each W and b the worse is shown. Without MODEL: on a network and examples drawn from normal distributions. Always in double
-/// precision. Exits with 1 when they do not agree.
+/// Those of both engines, dense and gram: of each W and b the worse is shown. Without MODEL: on a
+/// network and examples drawn from normal distributions. Always in double precision. Exits with 1
+/// when they do not agree.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The relative gap is ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), ĝ = (J(θ + ε) − J(θ − ε)) / 2ε."
@@ -48,9 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), requires = "data")]
     split: Option<SplitName>,
     #[command(flatten)]
-    names: NameArgs,
-    #[command(flatten)]
-    draw: Flags<Drawing>,
+    of_data: DataArgs,
     /// Units of the hidden layers, or "none" [default: 20,7,5]
     #[arg(long, value_name = "N,N,…", value_parser = layers, conflicts_with = "model")]
     layers: Option<Layers>,
@@ -94,7 +91,7 @@ struct Case {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct GradcheckReport<'a> {
     model: Option<&'a Path>,
     data: Option<&'a Path>,
     architecture: Architecture,
@@ -103,12 +100,12 @@ struct Result<'a> {
     epsilon: f64,
     tolerance: f64,
     seed: u64,
-    parameters: Vec<Row<'a>>,
+    parameters: Vec<ParameterRow<'a>>,
     verdict: Verdict,
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct ParameterRow<'a> {
     name: &'a str,
     /// Whose gradient it is: the one farther from the differences.
     engine: EngineKind,
@@ -158,9 +155,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let rows: Vec<_> = checks
         .chunks(gradients.len())
         .filter_map(|engines| engines.iter().max_by(|a, b| farther(a, b, args.tolerance)))
-        .map(|check| Row::new(check, args.tolerance))
+        .map(|check| ParameterRow::new(check, args.tolerance))
         .collect();
-    let is = |outcome| move |row: &&Row<'_>| row.outcome == outcome;
+    let is = |outcome| move |row: &&ParameterRow<'_>| row.outcome == outcome;
     let verdict = if rows.iter().any(|row| row.outcome == Outcome::Differs) {
         Verdict::Failed
     } else if rows.iter().any(|row| row.outcome == Outcome::Agrees) {
@@ -181,7 +178,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     for row in rows.iter().filter(is(Outcome::Differs)) {
         warn(fault(row, args.tolerance));
     }
-    console.json(&Result {
+    console.json(&GradcheckReport {
         model: args.model.as_deref(),
         data: args.data.as_deref(),
         architecture: network.architecture(),
@@ -209,7 +206,7 @@ fn check_numbers(args: &Args) -> anyhow::Result<()> {
     );
     ensure!(args.sample > 0, "--sample 0: expected at least 1 entry");
     ensure!(args.examples != Some(0), "--examples 0: expected at least 1");
-    let of_data = args.names.x.is_some() || args.draw.any();
+    let of_data = args.of_data.x.is_some() || args.of_data.draw.any();
     ensure!(args.data.is_some() || !of_data, "--x, --y and the --draw flags need MODEL and DATA");
     Ok(())
 }
@@ -260,9 +257,9 @@ impl Case {
             AnyNetwork::F64(network) => network.clone(),
         };
         let splits =
-            Source::new(data, &args.names, &args.draw)?.load_for(model.input(), console)?;
+            source::load_for(&source::named(data, &args.of_data)?, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let split = if args.names.x.is_some() {
+        let split = if args.of_data.x.is_some() {
             SplitName::Train
         } else {
             args.split.unwrap_or(SplitName::Train)
@@ -298,7 +295,7 @@ impl Case {
         Ok(Self { network, x, labels, origin })
     }
 
-    fn describe(&self, cost: f64, args: &Args) -> std::result::Result<String, std::fmt::Error> {
+    fn describe(&self, cost: f64, args: &Args) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         let architecture = self.network.architecture();
         let mut names: Vec<_> = architecture.activations.iter().map(ToString::to_string).collect();
@@ -335,7 +332,7 @@ fn spoil(name: &str, gradients: &mut EngineGradients) -> anyhow::Result<()> {
     bail!("--break {name}: expected W1, b1 and so on, to b{}", gradients.len());
 }
 
-impl<'a> Row<'a> {
+impl<'a> ParameterRow<'a> {
     fn new(check: &'a ParameterCheck, tolerance: f64) -> Self {
         let worst = check.worst().map(|i| Worst {
             row: check.entries[i] % check.shape.0,
@@ -357,11 +354,20 @@ impl<'a> Row<'a> {
     }
 }
 
-fn table(rows: &[Row<'_>]) -> std::result::Result<String, std::fmt::Error> {
+fn table(rows: &[ParameterRow<'_>]) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     writeln!(out, "{:<5} {:>12}  {:>10}  checked", "", "relative gap", "‖g‖")?;
     for row in rows {
-        let Row { name, entries, checked, kinks, gradient_norm, relative_gap, outcome, .. } = row;
+        let ParameterRow {
+            name,
+            entries,
+            checked,
+            kinks,
+            gradient_norm,
+            relative_gap,
+            outcome,
+            ..
+        } = row;
         write!(
             out,
             "{name:<5} {relative_gap:>12.1e}  {gradient_norm:>10.3e}  {checked} of {entries}"
@@ -379,8 +385,8 @@ fn table(rows: &[Row<'_>]) -> std::result::Result<String, std::fmt::Error> {
     Ok(out)
 }
 
-fn why_undecided(row: &Row<'_>) -> String {
-    let Row { name, relative_gap, .. } = row;
+fn why_undecided(row: &ParameterRow<'_>) -> String {
+    let ParameterRow { name, relative_gap, .. } = row;
     if row.checked == 0 {
         format!("{name}: undecided, every entry is at a kink; another --seed or --epsilon may help")
     } else {
@@ -391,8 +397,8 @@ fn why_undecided(row: &Row<'_>) -> String {
     }
 }
 
-fn fault(row: &Row<'_>, tolerance: f64) -> String {
-    let Row { name, engine, relative_gap, worst, .. } = row;
+fn fault(row: &ParameterRow<'_>, tolerance: f64) -> String {
+    let ParameterRow { name, engine, relative_gap, worst, .. } = row;
     let at = worst.as_ref().map_or(String::new(), |worst| {
         let Worst { row, column, backward, differences } = worst;
         let place = if name.starts_with('b') { row.to_string() } else { format!("{row}, {column}") };
@@ -403,7 +409,7 @@ fn fault(row: &Row<'_>, tolerance: f64) -> String {
     format!("{name}: relative gap {relative_gap:.1e}, above {tolerance:e}{at}")
 }
 
-fn verdict_line(verdict: Verdict, rows: &[Row<'_>], tolerance: f64) -> String {
+fn verdict_line(verdict: Verdict, rows: &[ParameterRow<'_>], tolerance: f64) -> String {
     let of = |outcome| rows.iter().filter(move |row| row.outcome == outcome);
     match verdict {
         Verdict::Failed => {

@@ -9,7 +9,7 @@ use dnn_data::Shown;
 use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
 use dnn_data::image::{DecodeLimits, Rendering, decode_file};
 use dnn_data::{DataError, ImageSet, InputContract, Model, SplitName, format};
-use dnn_train::{End, FoldSummary, TrainConfig};
+use dnn_train::{End, FoldSummary};
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs::File;
@@ -43,7 +43,7 @@ enum Found {
     },
     Run {
         path: PathBuf,
-        state: State,
+        state: RunState,
         /// Updates made, as of the last checkpoint.
         iteration: Option<usize>,
         /// What came of it, or of the part of it that came to an end before it went on.
@@ -52,13 +52,13 @@ enum Found {
     },
     Folds {
         path: PathBuf,
-        state: State,
-        report: Box<folds::Report>,
+        state: RunState,
+        report: Box<folds::FoldsReport>,
         config: Box<RunConfig>,
     },
     Sweep {
         path: PathBuf,
-        state: State,
+        state: RunState,
         rows: sweep::RowCounts,
         config: Box<RunConfig>,
     },
@@ -67,7 +67,7 @@ enum Found {
 /// How far training in a folder has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+enum RunState {
     /// A process is training in it.
     Running,
     /// It can go on.
@@ -75,7 +75,7 @@ enum State {
     Finished,
 }
 
-impl State {
+impl RunState {
     /// Of a folder whose contents say that it is finished or not.
     fn new(folder: &Path, is_finished: bool) -> anyhow::Result<Self> {
         Ok(match (RunFolder::is_locked(folder)?, is_finished) {
@@ -193,12 +193,12 @@ fn look_at_run(path: &Path) -> anyhow::Result<Found> {
     let to = path.to_owned();
     if path.join(run::SWEEP).exists() {
         let rows = sweep::RowCounts::read(path)?;
-        let state = State::new(path, rows.trained + rows.failed >= rows.asked)?;
+        let state = RunState::new(path, rows.trained + rows.failed >= rows.asked)?;
         return Ok(Found::Sweep { path: to, state, rows, config });
     }
     if path.join(run::FOLDS).exists() {
-        let report = Box::new(folds::Report::read(path)?);
-        let state = State::new(path, report.is_complete())?;
+        let report = Box::new(folds::FoldsReport::read(path)?);
+        let state = RunState::new(path, report.is_complete())?;
         return Ok(Found::Folds { path: to, state, report, config });
     }
     let summary = Summary::read(path)?.map(Box::new);
@@ -206,12 +206,10 @@ fn look_at_run(path: &Path) -> anyhow::Result<Found> {
         warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
         None
     });
-    let is_final = summary.as_ref().is_some_and(|summary| {
-        let length = |config: &TrainConfig| (config.iterations, config.epochs);
-        let is_whole = length(&summary.config) == length(&config.training);
-        summary.is_final(checkpoint.as_ref()) && (is_whole || summary.end == End::Early)
-    });
-    let state = State::new(path, is_final)?;
+    let is_final = summary
+        .as_ref()
+        .is_some_and(|summary| summary.is_final(&config.training, checkpoint.as_ref()));
+    let state = RunState::new(path, is_final)?;
     let iteration = checkpoint.map(|checkpoint| checkpoint.progress().iteration);
     Ok(Found::Run { path: to, state, iteration, summary, config })
 }
@@ -280,7 +278,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
         }
         Found::Run { path, state, iteration, summary, config } => {
             writeln!(out, "Run:        {}", path.shown())?;
-            if *state != State::Finished {
+            if *state != RunState::Finished {
                 let made = iteration.map_or_else(
                     || "no checkpoint yet".into(),
                     |iteration| format!("last checkpoint after {iteration} iterations"),
@@ -288,7 +286,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                 write_state(&mut out, *state, &made, "train", path)?;
             }
             if let Some(summary) = summary {
-                if *state != State::Finished {
+                if *state != RunState::Finished {
                     writeln!(out, "Until then, the model in it is of this training:")?;
                 }
                 write_summary(&mut out, summary)?;
@@ -328,15 +326,15 @@ fn describe(found: &Found) -> anyhow::Result<String> {
 /// How far training has come, and how it goes on.
 fn write_state(
     out: &mut String,
-    state: State,
+    state: RunState,
     made: &str,
     command: &str,
     path: &Path,
 ) -> std::fmt::Result {
     let state = match state {
-        State::Running => format!("in progress, {made}"),
-        State::Finished => format!("finished, {made}"),
-        State::Interrupted => {
+        RunState::Running => format!("in progress, {made}"),
+        RunState::Finished => format!("finished, {made}"),
+        RunState::Interrupted => {
             let (dnn, path) = (program(), argument(path));
             format!("interrupted, {made}; to go on: {dnn} {command} --resume {path}")
         }
@@ -359,6 +357,9 @@ fn write_summary(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "Iterations: {}{stopped}, {} engine", summary.iterations, summary.engine)?;
     writeln!(out, "Cost:       {:.6}", summary.final_cost)?;
     writeln!(out, "Training:   {}", of_how_many(summary.train))?;
+    if let Some(validation) = summary.validation {
+        writeln!(out, "Validation: {}", of_how_many(validation))?;
+    }
     if let Some(test) = summary.test {
         writeln!(out, "Test:       {}", of_how_many(test))?;
     }

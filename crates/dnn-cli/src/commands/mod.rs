@@ -2,7 +2,6 @@
 
 pub(crate) mod audit;
 pub(crate) mod compare;
-pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod draw;

@@ -38,7 +38,7 @@ enum Outcome<'a> {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct PredictReport<'a> {
     model: &'a Path,
     classes: &'a [String],
     predictions: Vec<Answer<'a>>,
@@ -85,7 +85,11 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         };
         answers.push(Answer { image, result });
     }
-    console.json(&Result { model: &file, classes: model.classes(), predictions: answers })?;
+    console.json(&PredictReport {
+        model: &file,
+        classes: model.classes(),
+        predictions: answers,
+    })?;
     if bad > 0 && args.images.len() > 1 {
         warn(format!("{bad} of {} images could not be read", args.images.len()));
     }
@@ -97,7 +101,7 @@ fn probabilities<F: Real>(
     network: &Network<F>,
     image: &Path,
     contract: &InputContract,
-) -> std::result::Result<DMatrix<f64>, ImageError> {
+) -> Result<DMatrix<f64>, ImageError> {
     let x = load_features::<F>(image, contract, &DecodeLimits::default())?;
     let x = DMatrix::from_column_slice(x.len(), 1, x.as_slice());
     Ok(network.probabilities(&x).map(Real::as_f64))

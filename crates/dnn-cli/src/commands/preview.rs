@@ -1,12 +1,10 @@
 //! `dnn data preview`.
 
-use crate::args::{Drawing, NameArgs};
+use crate::args::{DataArgs, choice};
 use crate::augmentation::augmentation;
-use crate::choice::choice;
 use crate::console::Console;
 use crate::file::{picture_name, write_chart};
-use crate::settings::Flags;
-use crate::source::{Source, split_of};
+use crate::source::{self, split_of};
 use anyhow::ensure;
 use dnn_data::Shown;
 use dnn_data::augment::{AugmentConfig, Augmenter, Strength};
@@ -45,13 +43,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPLIT", value_parser = choice(&SplitName::ALL), default_value = "train")]
     split: SplitName,
     #[command(flatten)]
-    names: NameArgs,
-    #[command(flatten)]
-    draw: Flags<Drawing>,
+    of_data: DataArgs,
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct PreviewReport<'a> {
     out: &'a PathBuf,
     split: SplitName,
     examples: &'a [usize],
@@ -61,12 +57,9 @@ struct Result<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
-    let source = match &args.data {
-        Some(data) => Source::new(data, &args.names, &args.draw)?,
-        None => Source::usual(console)?.with(&args.names, &args.draw)?,
-    };
-    let split = if args.names.x.is_some() { SplitName::Train } else { args.split };
-    let set = split_of(split, source.load(console)?, &source.data)?;
+    let source = source::asked(args.data.as_deref(), &args.of_data, console)?;
+    let split = if args.of_data.x.is_some() { SplitName::Train } else { args.split };
+    let set = split_of(split, source::load(&source, console)?, &source.data)?;
     ensure!(
         args.augment.is_none() || set.is_bytes(),
         "{}: its examples are numbers that are no bytes, and only images are augmented",
@@ -93,7 +86,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     write_chart(&args.out, &image_sheet(&title, &tiles, arrangement)?, 1)?;
 
-    console.json(&Result {
+    console.json(&PreviewReport {
         out: &args.out,
         split,
         examples: &examples,

@@ -7,13 +7,13 @@ use crate::progress;
 use crate::run::lines::{self, JsonLines};
 use crate::run::{self, RunConfig, RunFolder};
 use crate::settings::{change, check_text, in_words};
-use crate::source::Source;
+use crate::source;
 use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::settings;
-use dnn_core::{Dataset, Precision};
+use dnn_core::{Dataset, Examples, Precision};
 use dnn_data::Shown;
-use dnn_data::{Splits, identity};
+use dnn_data::{ImageSet, Splits, identity};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{
     End, Observer, Preset, TrainConfig, Trainable, Training, ValidationPoint, evaluate,
@@ -131,7 +131,7 @@ impl Row {
 /// A line of `rows.jsonl`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Line {
+enum LogLine {
     Row(Row),
     /// The images that the rows after it were trained and judged on, as SHA-256, and what the
     /// grid's values change; the first line.
@@ -159,9 +159,9 @@ impl RowCounts {
         let mut counts = Self { asked: combinations(&grid).len(), trained: 0, failed: 0 };
         for (_, line) in lines::read(&folder.join(run::ROWS))? {
             match line {
-                Line::Row(row) if row.is_failed() => counts.failed += 1,
-                Line::Row(_) => counts.trained += 1,
-                Line::Start { .. } => {}
+                LogLine::Row(row) if row.is_failed() => counts.failed += 1,
+                LogLine::Row(_) => counts.trained += 1,
+                LogLine::Start { .. } => {}
             }
         }
         Ok(counts)
@@ -170,7 +170,7 @@ impl RowCounts {
 
 /// Rows that differ in the seed alone.
 #[derive(Debug, Serialize)]
-struct Group {
+struct SeedGroup {
     setting: Setting,
     runs: usize,
     /// Of the test accuracies.
@@ -180,11 +180,11 @@ struct Group {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct SweepReport {
     run: PathBuf,
     data: PathBuf,
     rows: Vec<Row>,
-    groups: Vec<Group>,
+    groups: Vec<SeedGroup>,
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
@@ -216,11 +216,11 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let source = match (&args.data, base.source) {
-        (Some(data), _) => Source::of(data)?.absolute(Path::new(""))?,
+        (Some(data), _) => source::of(data)?,
         (None, Some(source)) => source,
-        (None, None) => Source::usual(console)?,
+        (None, None) => source::usual(console)?,
     };
-    let splits = source.load(console)?;
+    let splits = source::load(&source, console)?;
     let train =
         splits.train().with_context(|| format!("{}: no training images", source.data.shown()))?;
     let sets = Sets::new(&splits, &configs)?;
@@ -254,14 +254,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     folder.remove_stale()?;
     let mut log = JsonLines::open(&folder.file(run::ROWS))?;
     if rows.iter().all(Option::is_none) {
-        log.append(&Line::Start { data_hash, training: Box::new(base.training) });
+        log.append(&LogLine::Start { data_hash, training: Box::new(base.training) });
     }
     train_missing(&sets, &settings, &configs, args.jobs, &folder, &mut rows, log, console)?;
     let rows: Vec<_> = rows.into_iter().flatten().collect();
     if rows.is_empty() {
         bail!(Interrupted("before the first training was done"));
     }
-    let report = Report {
+    let report = SweepReport {
         run: folder.path().into(),
         data: source.data.clone(),
         groups: groups(&rows),
@@ -293,7 +293,7 @@ fn rows_of(
     let mut kept = String::new();
     for (text, line) in lines::read(&folder.file(run::ROWS))? {
         match line {
-            Line::Start { data_hash: then, training } => {
+            LogLine::Start { data_hash: then, training } => {
                 ensure!(
                     then == data_hash,
                     "{}: the sweep is of other data: their hash was {then}, and is {data_hash}",
@@ -303,7 +303,7 @@ fn rows_of(
                 run::refuse_changes_of_series(&of(&training), &of(base), folder.path())?;
             }
             // Compared as text: a number from JSON and one from TOML are the same then.
-            Line::Row(row) => {
+            LogLine::Row(row) => {
                 let wanted = described(&row.setting);
                 if let Some(i) = settings.iter().position(|setting| described(setting) == wanted) {
                     rows[i] = Some(row);
@@ -379,22 +379,25 @@ fn described(setting: &Setting) -> String {
 
 /// The images in the precisions that are needed.
 struct Sets {
-    single: Option<Pair<f32>>,
-    double: Option<Pair<f64>>,
+    single: Option<TypedSets<f32>>,
+    double: Option<TypedSets<f64>>,
 }
 
-struct Pair<F: Trainable> {
+struct TypedSets<F: Trainable> {
     train: Dataset<F>,
+    validation: Option<Dataset<F>>,
     test: Option<Dataset<F>>,
 }
 
 impl Sets {
     fn new(splits: &Splits, configs: &[TrainConfig]) -> anyhow::Result<Self> {
-        fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<Pair<F>> {
+        fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<TypedSets<F>> {
             let train = splits.train().context("no training images")?;
             let contract = train.contract()?;
-            let test = splits.test().map(|test| test.to_dataset(&contract)).transpose()?;
-            Ok(Pair { train: train.to_dataset(&contract)?, test })
+            let prepared =
+                |set: Option<&ImageSet>| set.map(|set| set.to_dataset(&contract)).transpose();
+            let (validation, test) = (prepared(splits.validation())?, prepared(splits.test())?);
+            Ok(TypedSets { train: train.to_dataset(&contract)?, validation, test })
         }
         let needs = |precision| configs.iter().any(|c| c.precision == precision);
         Ok(Self {
@@ -406,10 +409,10 @@ impl Sets {
     fn check(&self, config: &TrainConfig) -> anyhow::Result<()> {
         let what = "these images and settings make no training";
         if let (Precision::F32, Some(pair)) = (config.precision, &self.single) {
-            Training::new(config, &pair.train).check().context(what)?;
+            pair.training(config).check().context(what)?;
         }
         if let (Precision::F64, Some(pair)) = (config.precision, &self.double) {
-            Training::new(config, &pair.train).check().context(what)?;
+            pair.training(config).check().context(what)?;
         }
         Ok(())
     }
@@ -429,16 +432,26 @@ impl Sets {
     }
 }
 
-impl<F: Trainable> Pair<F> {
+impl<F: Trainable> TypedSets<F> {
+    /// Training as configured, judged by the data's own validation set when there is one.
+    fn training<'a>(&'a self, config: &'a TrainConfig) -> Training<'a, F> {
+        Training::new(config, &self.train)
+            .validate_on(self.validation.as_ref().map(|set| set as &dyn Examples<F>))
+    }
+
     /// `None` when the user asked to end.
     fn train(&self, config: &TrainConfig) -> anyhow::Result<Option<Outcome>> {
         let start = Instant::now();
         let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
-        let trained = Training::new(config, &self.train).run(observers)?;
+        let trained = self.training(config).run(observers)?;
         if trained.end == End::Asked {
             return Ok(None);
         }
-        let judged = evaluate(&trained.network, &self.train)?;
+        let trained_on = trained.split.as_ref().map(|split| split.of(&self.train).0);
+        let judged = match &trained_on {
+            Some(part) => evaluate(&trained.network, part)?,
+            None => evaluate(&trained.network, &self.train)?,
+        };
         let test = self.test.as_ref().map(|test| evaluate(&trained.network, test)).transpose()?;
         let test = test.map(|test| test.score);
         Ok(Some(Outcome::Trained {
@@ -502,7 +515,7 @@ fn train_missing(
 }
 
 /// Rows that differ in the seed alone, when there are such.
-fn groups(rows: &[Row]) -> Vec<Group> {
+fn groups(rows: &[Row]) -> Vec<SeedGroup> {
     let mut groups: Vec<(Setting, Vec<f64>)> = Vec::new();
     for row in rows {
         let mut setting = row.setting.clone();
@@ -516,7 +529,7 @@ fn groups(rows: &[Row]) -> Vec<Group> {
         let n = accuracies.len() as f64;
         let mean = accuracies.iter().sum::<f64>() / n;
         let squares: f64 = accuracies.iter().map(|a| (a - mean).powi(2)).sum();
-        Group { setting, runs: accuracies.len(), mean, deviation: (squares / (n - 1.0)).sqrt() }
+        SeedGroup { setting, runs: accuracies.len(), mean, deviation: (squares / (n - 1.0)).sqrt() }
     };
     groups.into_iter().filter(|(_, accuracies)| accuracies.len() > 1).map(group).collect()
 }
@@ -580,7 +593,7 @@ fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
     table.into_inner().context("cannot write CSV")
 }
 
-fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
+fn tell(report: &SweepReport, asked: usize, console: Console) -> anyhow::Result<()> {
     console.json(report)?;
     for Row { setting, outcome } in &report.rows {
         let what = described(setting);
@@ -605,7 +618,7 @@ fn tell(report: &Report, asked: usize, console: Console) -> anyhow::Result<()> {
             argument(&report.run)
         ))?;
     }
-    for Group { setting, runs, mean, deviation } in &report.groups {
+    for SeedGroup { setting, runs, mean, deviation } in &report.groups {
         let what = if setting.is_empty() { "all".into() } else { described(setting) };
         console.text(format!(
             "{what}, {runs} seeds: test accuracy {:.2} % on average, standard deviation {:.2} points",

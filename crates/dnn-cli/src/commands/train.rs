@@ -1,28 +1,30 @@
 //! `dnn train`, and `dnn` alone.
 
 use super::folds;
-use crate::args::{Drawing, NameArgs};
+use crate::args::{DataArgs, choice};
 use crate::augmentation::augmentation;
-use crate::choice::choice;
 use crate::console::{self, Console, argument, causes, interval, of_how_many, program, warn};
 use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
-use crate::run::{self, Every, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
+use crate::run::{
+    self, CheckpointInterval, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds,
+    Summary,
+};
 use crate::settings::{FlagGroup, Flags};
-use crate::source::{self, DRAWN, Source, loading};
+use crate::source::{self, loading};
 use anyhow::{Context, bail, ensure};
 use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::Shown;
 use dnn_data::augment::AugmentConfig;
-use dnn_data::loader::Prepared;
+use dnn_data::loader::{DataConfig, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model, Normalization};
 use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
-use dnn_train::{Checkpoint, End, Observer, Preset, TrainConfig, Trainable, Training};
+use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,15 +42,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
     #[command(flatten)]
-    names: NameArgs,
+    of_data: DataArgs,
     /// Dataset of the test images in --test, or in DATA
     #[arg(long, value_name = "NAME", requires = "test_y")]
     test_x: Option<String>,
     /// Dataset of the test labels
     #[arg(long, value_name = "NAME", requires = "test_x")]
     test_y: Option<String>,
-    #[command(flatten)]
-    draw: Flags<Drawing>,
     #[command(flatten)]
     input: InputArgs,
     /// Change the training images at random in every epoch: light, medium, strong, or settings such
@@ -80,7 +80,7 @@ pub(crate) struct Args {
     /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds), and at the end; the last two,
     /// and the best; or `never` [default: 60s]
     #[arg(long, value_name = "N|Nepochs|Ns|never", help_heading = "Run")]
-    checkpoint_every: Option<Every>,
+    checkpoint_every: Option<CheckpointInterval>,
     /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted. With
     /// more --iterations or --epochs, go on with a finished one; with a folder of --folds, train
     /// those that are missing
@@ -109,10 +109,10 @@ impl FlagGroup for TrainingFlags {
 /// `dnn` without a subcommand: the course's deep network, on what images there are.
 pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig {
-        source: Some(Source::usual(console)?),
+        source: Some(source::usual(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
-    train(&config, Place::Numbered(Preset::CourseDeep.name()), console)
+    train(&config, Destination::Numbered(Preset::CourseDeep.name()), console)
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
@@ -125,21 +125,21 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         None => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
     };
     let config = configured(args, base, console)?;
-    let place = match &args.out {
-        Some(path) => Place::Folder { path, force: args.force },
-        None => Place::Numbered(name),
+    let destination = match &args.out {
+        Some(path) => Destination::Folder { path, force: args.force },
+        None => Destination::Numbered(name),
     };
     if let Some(k) = args.folds {
-        return folds::run(&config, place, k, console);
+        return folds::run(&config, destination, k, console);
     }
-    train(&config, place, console)
+    train(&config, destination, console)
 }
 
 /// The configuration with what the flags ask for.
 fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<RunConfig> {
     let mut source = source_of(args, base.source, console)?;
     if let Some(path) = &args.validation_data {
-        source = source.with_validation(path)?;
+        source.validation = Some(std::path::absolute(path).context("no current folder")?);
     }
     let training = args.training.on(&base.training)?;
     let training = RawTrainConfig::deserialize(training)?;
@@ -175,11 +175,9 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
             warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
             None
         });
-        let length = |config: &TrainConfig| (config.iterations, config.epochs);
         if let Some(summary) = summary
             && !args.previous
-            && summary.is_final(checkpoint.as_deref())
-            && (summary.end == End::Early || length(&config.training) == length(&summary.config))
+            && summary.is_final(&config.training, checkpoint.as_deref())
         {
             let (model, run) = (folder.file(run::MODEL), path.to_owned());
             return say_finished(&Summary { model, run, ..summary }, &config, console);
@@ -192,7 +190,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
             argument(&folder.file(run::CONFIG)),
         );
     }
-    train(&config, Place::Resume { folder, checkpoint }, console)
+    train(&config, Destination::Resume { folder, checkpoint }, console)
 }
 
 /// Tells of a run that has nothing left to do; it stays as it is.
@@ -220,22 +218,20 @@ fn say_finished(
 }
 
 /// The source of the configuration, changed by the flags.
-fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Result<Source> {
+fn source_of(
+    args: &Args,
+    base: Option<DataConfig>,
+    console: Console,
+) -> anyhow::Result<DataConfig> {
     let mut source = match (&args.data, base) {
-        (Some(data), _) => Source::new(data, &args.names, &args.draw)?,
-        (None, Some(base)) => base.with(&args.names, &args.draw)?,
-        (None, None) if args.names.x.is_some() => {
-            bail!("--x and --y need DATA, an HDF5 or .npz file")
-        }
-        (None, None) if args.names.label.is_some() => bail!("--label needs DATA, a table (CSV)"),
-        (None, None) if args.draw.any() => Source::new(DRAWN.as_ref(), &args.names, &args.draw)?,
-        (None, None) => Source::usual(console)?,
+        (None, Some(base)) => source::changed(base, &args.of_data)?,
+        (data, _) => source::asked(data.as_deref(), &args.of_data, console)?,
     };
     if let Some(test) = &args.test {
         source.test = Some(test.clone());
         source.test_names = None;
     }
-    let class_names = args.names.class_names.as_ref();
+    let class_names = args.of_data.class_names.as_ref();
     if let Some(names) = source::names(args.test_x.as_ref(), args.test_y.as_ref(), class_names) {
         source.test_names = Some(names);
     }
@@ -244,39 +240,18 @@ fn source_of(args: &Args, base: Option<Source>, console: Console) -> anyhow::Res
     source.cache = args.input.cache.caching();
     source.memory_limit = args.memory_limit.or(source.memory_limit);
     source.check()?;
-    source.absolute(Path::new(""))
-}
-
-/// Where a run goes.
-pub(super) enum Place<'a> {
-    Folder {
-        path: &'a Path,
-        force: bool,
-    },
-    Numbered(&'a str),
-    /// That of a run which goes on, from its checkpoint or, when it made none, from the start.
-    Resume {
-        folder: RunFolder,
-        checkpoint: Option<Box<Checkpoint>>,
-    },
-}
-
-impl Place<'_> {
-    /// The folder, made and locked, and the checkpoint to go on from.
-    pub(super) fn open(self) -> anyhow::Result<(RunFolder, Option<Box<Checkpoint>>)> {
-        Ok(match self {
-            Self::Folder { path, force } => (RunFolder::create(path, force)?, None),
-            Self::Numbered(name) => (RunFolder::create_numbered(name)?, None),
-            Self::Resume { folder, checkpoint } => (folder, checkpoint),
-        })
-    }
+    source::absolute(source, Path::new(""))
 }
 
 /// Trains as configured.
-fn train(config: &RunConfig, place: Place<'_>, console: Console) -> anyhow::Result<ExitCode> {
+fn train(
+    config: &RunConfig,
+    destination: Destination<'_>,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
     match config.training.precision {
-        Precision::F32 => train_in::<f32>(config, place, console),
-        Precision::F64 => train_in::<f64>(config, place, console),
+        Precision::F32 => train_in::<f32>(config, destination, console),
+        Precision::F64 => train_in::<f64>(config, destination, console),
     }
 }
 
@@ -298,7 +273,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 /// mistake leaves nothing behind.
 fn train_in<F: Trainable>(
     config: &RunConfig,
-    place: Place<'_>,
+    destination: Destination<'_>,
     console: Console,
 ) -> anyhow::Result<ExitCode>
 where
@@ -317,9 +292,10 @@ where
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();
 
-    let n_iterations = config.training.n_iterations(train.n_examples());
-    let going_on = matches!(place, Place::Resume { .. });
-    let (folder, checkpoint) = place.open()?;
+    let (m, n_classes) = (train.n_examples(), train.classes().len());
+    let n_iterations = config.training.n_iterations(m);
+    let going_on = matches!(destination, Destination::Resume { .. });
+    let (folder, checkpoint) = destination.open()?;
     if going_on {
         let made = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
         ensure!(
@@ -331,14 +307,14 @@ where
     }
 
     let start = Instant::now();
-    let mut progress = Progress::new(console, n_iterations);
+    let mut progress =
+        Progress::new(console, n_iterations, format!("{m} training images of {n_classes} classes"));
     let mut recorder = Recorder::new(&folder, config, checkpoint.as_deref())?;
     let observers: &mut [&mut dyn Observer] =
         &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
-    // The same images prepared in another way are other data.
-    let data = format!("{data_hash}, as {contract}");
     interrupt::listen()?;
-    let trained = training.identified_by(data).resume_from(checkpoint.as_deref()).run(observers);
+    let training = training.identified_by(&*data_hash).resume_from(checkpoint.as_deref());
+    let trained = training.run(observers);
     progress.finish();
     recorder.finish()?;
     let trained =
@@ -349,12 +325,26 @@ where
     let trained_s = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let layers = dnn_train::diagnose(&trained.network, &*train, &trained.health)?;
+    let divided = trained.split.as_ref().map(|split| split.of(&*train));
+    let (trained_on, held_out): (&dyn Examples<F>, Option<&dyn Examples<F>>) = match &divided {
+        Some((trained_on, held_out)) => (trained_on, Some(held_out)),
+        None => (&*train, validation.as_deref()),
+    };
+    let layers = dnn_train::diagnose(&trained.network, trained_on, &trained.health)?;
     let architecture = trained.network.architecture();
-    let findings = dnn_train::findings(&layers, &architecture.activations);
     let judge = |data: &dyn Examples<F>| dnn_train::evaluate(&trained.network, data);
     let classes = train.classes().to_vec();
-    let (train, test) = (judge(&*train)?, test.as_deref().map(judge).transpose()?);
+    let on_training = judge(trained_on)?;
+    let validation = held_out.map(judge).transpose()?;
+    let test = test.as_deref().map(judge).transpose()?;
+    let mut findings = dnn_train::findings(&layers, &architecture.activations);
+    findings.extend(dnn_train::findings_of_answers(
+        &on_training.predictions,
+        trained_on.labels(),
+        &classes,
+        trained.costs.first().map(|point| point.cost),
+        on_training.cost,
+    ));
     let evaluate = start.elapsed().as_secs_f64();
 
     let summary = Summary {
@@ -373,8 +363,9 @@ where
         best: trained.best,
         layers,
         findings,
-        final_cost: train.cost,
-        train: train.score,
+        final_cost: on_training.cost,
+        train: on_training.score,
+        validation: validation.map(|validation| validation.score),
         test: test.map(|test| test.score),
         seconds: Seconds { load, train: trained_s, evaluate },
         data_hash,
@@ -444,7 +435,7 @@ fn learning_rate(config: &TrainConfig) -> String {
 
 fn report(
     summary: &Summary,
-    source: &Source,
+    source: &DataConfig,
     takes_images: bool,
     console: Console,
 ) -> anyhow::Result<()> {
@@ -464,6 +455,9 @@ fn report(
         ))?;
     }
     console.text(format!("Training accuracy: {}", of_how_many(summary.train)))?;
+    if let Some(validation) = summary.validation {
+        console.text(format!("Validation accuracy: {}", of_how_many(validation)))?;
+    }
     let test = summary.test.map_or("no test images".into(), |test| {
         format!("{}, {}", of_how_many(test), interval(test))
     });
@@ -489,7 +483,7 @@ fn report(
     if summary.end == End::Asked {
         console.text(format!("To go on: {dnn} train --resume {run}"))?;
     }
-    let data = source.arguments();
+    let data = source::arguments(source);
     let split = if summary.test.is_some() { "" } else { " --split train" };
     let predict =
         if takes_images { format!("{dnn} predict {run} PHOTO.jpg\n  ") } else { String::new() };

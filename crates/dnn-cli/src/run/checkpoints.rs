@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
-pub(crate) enum Every {
+pub(crate) enum CheckpointInterval {
     Iterations(usize),
     Epochs(usize),
     Seconds(u64),
@@ -31,14 +31,14 @@ pub(crate) enum Every {
     Never,
 }
 
-impl Default for Every {
+impl Default for CheckpointInterval {
     /// At most a minute of work is lost, and writing is far too rare to be felt.
     fn default() -> Self {
         Self::Seconds(60)
     }
 }
 
-impl FromStr for Every {
+impl FromStr for CheckpointInterval {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -59,7 +59,7 @@ impl FromStr for Every {
     }
 }
 
-impl TryFrom<String> for Every {
+impl TryFrom<String> for CheckpointInterval {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -67,13 +67,13 @@ impl TryFrom<String> for Every {
     }
 }
 
-impl From<Every> for String {
-    fn from(every: Every) -> Self {
+impl From<CheckpointInterval> for String {
+    fn from(every: CheckpointInterval) -> Self {
         match every {
-            Every::Iterations(n) => n.to_string(),
-            Every::Epochs(n) => format!("{n}epochs"),
-            Every::Seconds(n) => format!("{n}s"),
-            Every::Never => "never".into(),
+            CheckpointInterval::Iterations(n) => n.to_string(),
+            CheckpointInterval::Epochs(n) => format!("{n}epochs"),
+            CheckpointInterval::Seconds(n) => format!("{n}s"),
+            CheckpointInterval::Never => "never".into(),
         }
     }
 }
@@ -81,7 +81,7 @@ impl From<Every> for String {
 /// Writes checkpoints as training goes on.
 #[derive(Debug)]
 pub(crate) struct CheckpointStore {
-    every: Every,
+    every: CheckpointInterval,
     written: Instant,
     /// Whether the best one may wait in memory.
     holds_best: bool,
@@ -93,7 +93,7 @@ pub(crate) struct CheckpointStore {
 impl CheckpointStore {
     /// Makes checkpoints so often. Where memory is limited, the best one does not wait in it until
     /// the next is due.
-    pub(super) fn new(every: Every, holds_best: bool) -> Self {
+    pub(super) fn new(every: CheckpointInterval, holds_best: bool) -> Self {
         Self { every, written: Instant::now(), holds_best, best: None, warned: false }
     }
 
@@ -101,17 +101,17 @@ impl CheckpointStore {
     fn is_due(&self, moment: &Moment) -> bool {
         match self.every {
             _ if moment.last && interrupt::asked() => true,
-            Every::Never => false,
+            CheckpointInterval::Never => false,
             _ if moment.last || (moment.improved && !self.holds_best) => true,
-            Every::Iterations(n) => moment.iteration.is_multiple_of(n),
-            Every::Epochs(n) => moment.ends_epoch && moment.epoch.is_multiple_of(n),
-            Every::Seconds(n) => self.written.elapsed() >= Duration::from_secs(n),
+            CheckpointInterval::Iterations(n) => moment.iteration.is_multiple_of(n),
+            CheckpointInterval::Epochs(n) => moment.ends_epoch && moment.epoch.is_multiple_of(n),
+            CheckpointInterval::Seconds(n) => self.written.elapsed() >= Duration::from_secs(n),
         }
     }
 
     /// Whether the checkpoint of this moment is to be given to [`take`](Self::take).
     pub(super) fn wants(&self, moment: &Moment) -> bool {
-        self.is_due(moment) || (moment.improved && self.every != Every::Never)
+        self.is_due(moment) || (moment.improved && self.every != CheckpointInterval::Never)
     }
 
     /// Keeps the checkpoint, on the disk when that is due.
@@ -233,16 +233,19 @@ mod tests {
     #[test]
     fn intervals_survive_their_spelling() {
         for (text, every) in [
-            ("100", Every::Iterations(100)),
-            ("2epochs", Every::Epochs(2)),
-            ("30s", Every::Seconds(30)),
-            ("never", Every::Never),
+            ("100", CheckpointInterval::Iterations(100)),
+            ("2epochs", CheckpointInterval::Epochs(2)),
+            ("30s", CheckpointInterval::Seconds(30)),
+            ("never", CheckpointInterval::Never),
         ] {
             assert_eq!(text.parse(), Ok(every));
             assert_eq!(String::from(every), text);
         }
         for text in ["0", "", "epochs", "5min", "-3"] {
-            assert!(text.parse::<Every>().unwrap_err().contains("expected for example"), "{text}");
+            assert!(
+                text.parse::<CheckpointInterval>().unwrap_err().contains("expected for example"),
+                "{text}"
+            );
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `config.toml`: all that is needed to repeat a run.
 
-use super::Every;
+use super::CheckpointInterval;
 use crate::settings::{at_line, check_text};
-use crate::source::Source;
-use crate::{console, file};
+use crate::{console, file, source};
 use anyhow::{Context, anyhow, bail};
 use dnn_data::Shown;
 use dnn_data::augment::AugmentConfig;
+use dnn_data::loader::DataConfig;
 use dnn_train::TrainConfig;
 use dnn_train::config::RawTrainConfig;
 use schemars::JsonSchema;
@@ -22,11 +22,11 @@ pub(crate) struct RunConfig {
     /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-example" = "100", "x-resume" = true))]
-    pub(crate) checkpoint_every: Option<Every>,
+    pub(crate) checkpoint_every: Option<CheckpointInterval>,
     /// Where the images come from. Without this table the command line says it, or data/ is taken
     /// when the cat images are there, and drawn ones when not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) source: Option<Source>,
+    pub(crate) source: Option<DataConfig>,
     /// How the training images are changed at random in every epoch; `dnn data preview` shows it.
     /// Without this table they stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +56,7 @@ impl RunConfig {
         let mut config = Self::parse(text)?;
         if let Some(source) = config.source.take() {
             source.check()?;
-            config.source = Some(source.absolute(folder)?);
+            config.source = Some(source::absolute(source, folder)?);
         }
         Ok(config)
     }
@@ -96,7 +96,7 @@ mod tests {
     use dnn_core::settings;
     use proptest::prelude::*;
 
-    /// Every key of a source.
+    /// CheckpointInterval key of a source.
     const SOURCE: &str = "checkpoint_every = \"2epochs\"
 [source]
 data = \"a.npz\"
@@ -120,7 +120,7 @@ split_seed = 2
     fn texts() -> Vec<String> {
         let training = TrainConfig::course_deep();
         let drawn = RunConfig {
-            source: Some(Source::drawn()),
+            source: Some(source::drawn()),
             augment: Some(AugmentConfig::default()),
             ..RunConfig::new(training.clone())
         };
@@ -175,7 +175,7 @@ split_seed = 2
 
     #[test]
     fn survives_toml() {
-        for source in [None, Some(Source::drawn())] {
+        for source in [None, Some(source::drawn())] {
             let config = RunConfig { source, ..RunConfig::new(TrainConfig::course_deep()) };
             let text = config.to_toml().unwrap();
             assert_eq!(RunConfig::parse(&text).unwrap(), config, "{text}");

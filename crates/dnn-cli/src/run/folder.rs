@@ -4,6 +4,7 @@ use crate::file::write_whole;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
 use dnn_data::atomic::{create_folder, sync_folder};
+use dnn_train::Checkpoint;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -299,6 +300,30 @@ fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
     let mut names = read().with_context(|| format!("cannot read {}", folder.shown()))?;
     names.sort();
     Ok(names)
+}
+
+/// The folder that a run is written to.
+pub(crate) enum Destination<'a> {
+    /// This folder; with `force` the run in it is replaced.
+    Folder { path: &'a Path, force: bool },
+    /// A new folder in `runs/` of this name, with a number where the name is taken.
+    Numbered(&'a str),
+    /// The folder of a run that is resumed: from its checkpoint or, when it made none, from the start.
+    Resume { folder: RunFolder, checkpoint: Option<Box<Checkpoint>> },
+}
+
+impl Destination<'_> {
+    /// Makes and locks the folder; returns it with the checkpoint to resume from.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or holds something that must not be replaced.
+    pub(crate) fn open(self) -> anyhow::Result<(RunFolder, Option<Box<Checkpoint>>)> {
+        Ok(match self {
+            Self::Folder { path, force } => (RunFolder::create(path, force)?, None),
+            Self::Numbered(name) => (RunFolder::create_numbered(name)?, None),
+            Self::Resume { folder, checkpoint } => (folder, checkpoint),
+        })
+    }
 }
 
 #[cfg(test)]

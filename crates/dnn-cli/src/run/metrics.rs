@@ -14,7 +14,7 @@ use std::path::Path;
 pub(super) struct MetricsLog(JsonLines);
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct IterationLine<'a> {
     iteration: usize,
     epoch: usize,
     cost: f64,
@@ -30,9 +30,9 @@ struct ValidationLine {
     improved: bool,
 }
 
-/// What a line is of.
+/// What decides whether a line of the file is kept by a run that is resumed.
 #[derive(Deserialize)]
-struct Place {
+struct LoggedLine {
     iteration: usize,
     validation: Option<IgnoredAny>,
 }
@@ -47,12 +47,12 @@ impl MetricsLog {
         let kept = match progress {
             Some(progress) => {
                 let judged = progress.validations.last().map(|last| last.iteration);
-                let kept = |place: &Place| match place.validation {
-                    Some(_) => judged.is_some_and(|judged| place.iteration <= judged),
-                    None => place.iteration < progress.iteration,
+                let kept = |line: &LoggedLine| match line.validation {
+                    Some(_) => judged.is_some_and(|judged| line.iteration <= judged),
+                    None => line.iteration < progress.iteration,
                 };
-                let lines = lines::read::<Place>(path)?.into_iter();
-                lines.filter(|(_, place)| kept(place)).map(|(line, _)| line).collect()
+                let lines = lines::read::<LoggedLine>(path)?.into_iter();
+                lines.filter(|(_, line)| kept(line)).map(|(text, _)| text).collect()
             }
             None => String::new(),
         };
@@ -63,7 +63,7 @@ impl MetricsLog {
     /// Adds the line of an iteration.
     pub(super) fn iteration(&mut self, event: &IterationEvent<'_>) {
         let IterationEvent { iteration, epoch, cost, learning_rate, health: layers, .. } = *event;
-        self.0.append(&Line { iteration, epoch, cost, learning_rate, layers });
+        self.0.append(&IterationLine { iteration, epoch, cost, learning_rate, layers });
     }
 
     /// Adds the line of a validation.

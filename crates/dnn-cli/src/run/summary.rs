@@ -49,10 +49,13 @@ pub(crate) struct Summary {
     /// What there is to say of them, in words.
     #[serde(default)]
     pub(crate) findings: Vec<String>,
-    /// The cost on the training images at the end.
+    /// The cost on the images that were trained on, at the end.
     pub(crate) final_cost: f64,
-    /// Right ones of the training images.
+    /// Right ones of the images that were trained on.
     pub(crate) train: Score,
+    /// Right ones of the validation images, when there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) validation: Option<Score>,
     /// Right ones of the test images, when there are any.
     pub(crate) test: Option<Score>,
     /// How long it took.
@@ -93,10 +96,13 @@ impl Summary {
         Ok(Some(summary.with_context(|| format!("cannot understand {}", file.shown()))?))
     }
 
-    /// Whether this is the end of the run whose last checkpoint is `last`: the run was neither
-    /// interrupted, nor has it been given more iterations since and made some of them.
-    pub(crate) fn is_final(&self, last: Option<&Checkpoint>) -> bool {
-        self.end != End::Asked && last.is_none_or(|c| c.progress().iteration <= self.iterations)
+    /// Returns whether the run with this configuration, whose last checkpoint is `last`, has come to
+    /// its end with this summary: it was not interrupted, and has not been given more iterations since.
+    pub(crate) fn is_final(&self, config: &TrainConfig, last: Option<&Checkpoint>) -> bool {
+        let length = |config: &TrainConfig| (config.iterations, config.epochs);
+        self.end != End::Asked
+            && last.is_none_or(|c| c.progress().iteration <= self.iterations)
+            && (self.end == End::Early || length(config) == length(&self.config))
     }
 }
 

@@ -127,29 +127,30 @@ pub(super) fn is_named(variant: &Json) -> bool {
 
 /// Returns what a setting means, what it may be, and what it is when it is left out.
 pub(super) fn explanation(schema: &Json, needed: bool) -> String {
-    let mut text = description(schema).replace('\n', " ");
+    let meaning = description(schema).replace('\n', " ");
     let choices = settings::choices(schema);
     let named = variants(schema).into_iter().flatten().filter(|v| is_named(v));
     let mut names: Vec<_> = named.map(signature).collect();
     if names.is_empty() {
         names = choices.iter().map(|(name, _)| (*name).to_owned()).collect();
     }
-    if !names.is_empty() {
-        text += &format!(" One of {}.", names.join(", "));
+    let range = if !names.is_empty() {
+        format!(" One of {}.", names.join(", "))
     } else if matches!(type_of(schema), "integer" | "number") {
         let expected = settings::expected(schema);
-        text += &format!(" {}{}.", expected[..1].to_uppercase(), &expected[1..]);
-    }
-    let default = schema.get("default").filter(|value| !value.is_null());
-    match default {
-        _ if needed => text += " Needed.",
+        format!(" {}{}.", expected[..1].to_uppercase(), &expected[1..])
+    } else {
+        String::new()
+    };
+    let default = match schema.get("default").filter(|value| !value.is_null()) {
+        _ if needed => " Needed.".into(),
         // Nothing stands for a text, only for the lack of one.
-        Some(Json::String(none)) if none.is_empty() => text += " Needed.",
-        Some(Json::Array(none)) if none.is_empty() => {}
-        Some(value) => text += &format!(" Default: {}.", shown_json(value)),
-        None => {}
-    }
-    text
+        Some(Json::String(none)) if none.is_empty() => " Needed.".into(),
+        Some(Json::Array(none)) if none.is_empty() => String::new(),
+        Some(value) => format!(" Default: {}.", shown_json(value)),
+        None => String::new(),
+    };
+    meaning + &range + &default
 }
 
 pub(super) fn description(schema: &Json) -> &str {
@@ -198,7 +199,7 @@ fn comment(out: &mut String, indent: &str, text: &str) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Source;
+    use crate::source;
     use dnn_train::{Preset, TrainConfig};
 
     fn preset(preset: Preset) -> RunConfig {
@@ -230,14 +231,14 @@ mod tests {
             let text = commented(&config).unwrap();
             assert_eq!(toml::from_str::<RunConfig>(&text).unwrap(), config, "{text}");
         }
-        let config = RunConfig { source: Some(Source::drawn()), ..preset(Preset::CourseDeep) };
+        let config = RunConfig { source: Some(source::drawn()), ..preset(Preset::CourseDeep) };
         let text = commented(&config).unwrap();
         assert_eq!(toml::from_str::<RunConfig>(&text).unwrap(), config, "{text}");
     }
 
     #[test]
     fn every_key_is_explained() {
-        let config = RunConfig { source: Some(Source::drawn()), ..preset(Preset::CourseDeep) };
+        let config = RunConfig { source: Some(source::drawn()), ..preset(Preset::CourseDeep) };
         let (schema, mut found) = (settings::schema::<RunConfig>(), Vec::new());
         places(&schema, "", &mut found);
         let text = commented(&config).unwrap();

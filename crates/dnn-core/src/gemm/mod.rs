@@ -7,6 +7,10 @@
 
 pub(crate) mod narrow;
 mod one_row;
+mod operands;
+
+pub use narrow::terms_at_once;
+pub use operands::Operands;
 
 use crate::Real;
 use nalgebra::{Dim, Matrix, RawStorage, RawStorageMut};
@@ -24,13 +28,13 @@ pub struct Factor<'a, F> {
 }
 
 impl<F> Factor<'_, F> {
-    /// Rows and columns as the product sees them.
+    /// Returns the rows and columns as the product sees them.
     pub fn shape(&self) -> (usize, usize) {
         (self.rows, self.cols)
     }
 }
 
-/// The matrix or view as it is: op(A) = A.
+/// Returns the matrix or view as it is: op(A) = A.
 pub fn plain<F: Real, R: Dim, C: Dim, S: RawStorage<F, R, C>>(
     matrix: &Matrix<F, R, C, S>,
 ) -> Factor<'_, F> {
@@ -46,7 +50,7 @@ pub fn plain<F: Real, R: Dim, C: Dim, S: RawStorage<F, R, C>>(
     }
 }
 
-/// The matrix or view transposed: op(A) = Aᵀ. Nothing is copied.
+/// Returns the matrix or view transposed: op(A) = Aᵀ. Nothing is copied.
 pub fn transposed<F: Real, R: Dim, C: Dim, S: RawStorage<F, R, C>>(
     matrix: &Matrix<F, R, C, S>,
 ) -> Factor<'_, F> {
@@ -122,78 +126,12 @@ pub fn gemm<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
     unsafe { operands.multiply() }
 }
 
-/// C ← α·A·B + β·C in pointers and strides: A (m, k), B (k, n), C (m, n).
-///
-/// Whoever makes one promises that A and B are valid for reads and C for reads and writes at all
-/// its indices, and that nobody else uses C meanwhile.
-pub struct Operands<F> {
-    pub(crate) m: usize,
-    pub(crate) n: usize,
-    pub(crate) k: usize,
-    pub(crate) alpha: F,
-    pub(crate) a: *const F,
-    pub(crate) a_rs: isize,
-    pub(crate) a_cs: isize,
-    pub(crate) b: *const F,
-    pub(crate) b_rs: isize,
-    pub(crate) b_cs: isize,
-    pub(crate) beta: F,
-    pub(crate) c: *mut F,
-    pub(crate) c_rs: isize,
-    pub(crate) c_cs: isize,
-}
-
-/// Rows of C up to which our own kernels are faster than the `gemm` crate's; see
-/// docs/performance.md. They take the sum of each element in the same order, whatever the number of
-/// rows.
+/// The largest number of rows of C for which our own kernels are faster than the `gemm` crate's;
+/// see docs/performance.md. They take the sum of each element in the same order, whatever the
+/// number of rows.
 pub const NARROW: usize = 32;
 
-/// Terms that a product Aᵀ·B of at most [`NARROW`] rows or columns adds up before they go into C,
-/// where the columns of A and B are contiguous. So the products of so many rows of A and B each, added
-/// in their order, are the whole product to the last bit.
-pub const fn terms_at_once<F>() -> usize {
-    narrow::DOTS_BYTES / size_of::<F>()
-}
-
 impl<F: Real> Operands<F> {
-    /// Address of A's element (i, j).
-    #[inline(always)]
-    unsafe fn a_at(&self, i: usize, j: usize) -> *const F {
-        // SAFETY: an index within the operand, as the maker promised.
-        unsafe { self.a.offset(i as isize * self.a_rs + j as isize * self.a_cs) }
-    }
-
-    /// Address of B's element (i, j).
-    #[inline(always)]
-    unsafe fn b_at(&self, i: usize, j: usize) -> *const F {
-        // SAFETY: as above.
-        unsafe { self.b.offset(i as isize * self.b_rs + j as isize * self.b_cs) }
-    }
-
-    /// Address of C's element (i, j).
-    #[inline(always)]
-    unsafe fn c_at(&self, i: usize, j: usize) -> *mut F {
-        // SAFETY: as above.
-        unsafe { self.c.offset(i as isize * self.c_rs + j as isize * self.c_cs) }
-    }
-
-    /// The same product of the transposed matrices, Cᵀ ← α·Bᵀ·Aᵀ + β·Cᵀ.
-    fn transposed(&self) -> Self {
-        Self {
-            m: self.n,
-            n: self.m,
-            a: self.b,
-            a_rs: self.b_cs,
-            a_cs: self.b_rs,
-            b: self.a,
-            b_rs: self.a_cs,
-            b_cs: self.a_rs,
-            c_rs: self.c_cs,
-            c_cs: self.c_rs,
-            ..*self
-        }
-    }
-
     /// # Safety
     /// The promise of [`Operands`].
     unsafe fn multiply(&self) {

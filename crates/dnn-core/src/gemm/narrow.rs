@@ -11,14 +11,13 @@
 //! Tiles leave a few registers free: with all 16 taken, the compiler moves sums between registers
 //! and memory in the innermost loop, at half the speed.
 
-use super::{Operands, one_row};
+use super::one_row::{self, DEPTH};
+use super::operands::Operands;
 use crate::Real;
 use crate::simd::arch;
 use pulp::{Simd, WithSimd};
 use std::mem::MaybeUninit;
 
-/// Rows of B that [`combine`] takes at once: with two vectors of each they fit the first-level cache.
-pub(super) const DEPTH: usize = 256;
 /// Rows of B lie far apart from here, in bytes. Then they are on different pages, and often in the
 /// same sets of the cache, so that they are copied together first.
 const FAR_BYTES: usize = 1024;
@@ -31,7 +30,15 @@ const PACKED_STRIDE_BYTES: usize = PANEL_BYTES + 64;
 const MOST_ROWS: usize = 8;
 /// Length of the piece of each dot product that [`dots`] takes at once, in bytes: what six of them
 /// need stays in the first-level cache.
-pub(super) const DOTS_BYTES: usize = 4096;
+const DOTS_BYTES: usize = 4096;
+
+/// Returns the number of terms that a product Aᵀ·B of at most [`NARROW`](super::NARROW) rows or
+/// columns adds up before they go into C, where the columns of A and B are contiguous. So the
+/// products of so many rows of A and B each, added in their order, are the whole product to the
+/// last bit.
+pub const fn terms_at_once<F>() -> usize {
+    DOTS_BYTES / size_of::<F>()
+}
 
 /// C ← α·A·B + β·C where B's and C's rows are contiguous.
 ///
@@ -144,8 +151,8 @@ impl Block {
     }
 }
 
-/// Whether tiles may be larger. Tiles that never are used cost compilation all the same, unless
-/// they are excluded by a constant.
+/// Returns whether tiles may be larger. Tiles that never are used cost compilation all the same,
+/// unless they are excluded by a constant.
 #[inline(always)]
 const fn has_32_registers<S: Simd>() -> bool {
     S::REGISTER_COUNT >= 32
@@ -289,7 +296,7 @@ impl<F: Real> WithSimd for Dots<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let o = self.0;
-        let depth = super::terms_at_once::<F>();
+        let depth = terms_at_once::<F>();
         for from in (0..o.k).step_by(depth) {
             let to = o.k.min(from + depth);
             let mut col = 0;

@@ -2,13 +2,14 @@
 //!
 //! The wider a tile, the fewer passes over B. And since few sums would each wait for the one before,
 //! several blocks of [`DEPTH`] terms are summed side by side, then added to C one after the other: the
-//! order of sums is that of [`narrow`](super::narrow)'s products of more rows.
+//! order of sums is that of the products of more rows in `narrow.rs`.
 
-use super::Operands;
-use super::narrow::DEPTH;
+use super::operands::Operands;
 use crate::Real;
 use pulp::Simd;
 
+/// Rows of B that a product with few rows takes at once: with two vectors of each they fit the first-level cache.
+pub(super) const DEPTH: usize = 256;
 /// Vectors of a tile of one row, at most.
 const WIDEST: usize = 5;
 

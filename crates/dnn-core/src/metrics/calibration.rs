@@ -1,24 +1,24 @@
 //! Whether a confidence of 80 % is right 80 times of 100.
 
-use super::Prediction;
+use super::score::Prediction;
 use serde::Serialize;
 
 /// The examples whose confidence is in one bin.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ReliabilityBin {
-    /// Confidences above this are in the bin; the first bin has 0 as well.
+    /// Lower limit of the bin, exclusive; the first bin includes 0.
     pub low: f64,
-    /// Confidences up to and including this are in the bin.
+    /// Upper limit of the bin, inclusive.
     pub high: f64,
-    /// How many examples.
+    /// Number of examples in the bin.
     pub count: usize,
-    /// Their mean confidence; `None` of none.
+    /// Mean confidence of the bin's examples; `None` if it has none.
     pub confidence: Option<f64>,
-    /// The share of them that is right; `None` of none.
+    /// Share of the bin's examples that is predicted right; `None` if it has none.
     pub accuracy: Option<f64>,
 }
 
-/// Confidence beside accuracy, in bins of equal width (the reliability diagram).
+/// How confidence compares with accuracy, in bins of equal width (the reliability diagram).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
     bins: Vec<ReliabilityBin>,
@@ -26,8 +26,8 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Sorts confidences from 0 to 1 into `n_bins` bins, ((i − 1)/n, i/n]. `None` of nothing or
-    /// when a confidence is no number from 0 to 1.
+    /// Sorts confidences from 0 to 1 into `n_bins` bins, ((i − 1)/n, i/n]. Returns `None` if there
+    /// are no confidences or if a confidence is no number from 0 to 1.
     ///
     /// With the probabilities of one class and whether the examples are of it, the bins are those of
     /// scikit-learn's `calibration_curve`.
@@ -72,8 +72,8 @@ impl Calibration {
         Some(Self { bins: bins.collect(), expected_error })
     }
 
-    /// Of the most probable class of each example, whichever it is: its probability beside how
-    /// often it is the label. With K classes no confidence is below 1/K.
+    /// Compares the probability of each example's most probable class with how often that class is
+    /// the label. With K classes no confidence is below 1/K.
     ///
     /// # Panics
     /// When the two differ in number or `n_bins` is 0.
@@ -88,14 +88,14 @@ impl Calibration {
         Self::of(&confidences, &right, n_bins)
     }
 
-    /// The bins, from 0 to 1, empty ones too.
+    /// Returns the bins, from 0 to 1, empty ones too.
     pub fn bins(&self) -> &[ReliabilityBin] {
         &self.bins
     }
 
-    /// The expected calibration error, Σ (n_b/m)·|accuracy_b − confidence_b| over the bins (Naeini
-    /// and others 2015; Guo and others 2017). It depends on the number of bins, and few examples
-    /// make it large by chance alone.
+    /// Returns the expected calibration error, Σ (n_b/m)·|accuracy_b − confidence_b| over the bins
+    /// (Naeini and others 2015; Guo and others 2017). It depends on the number of bins, and few
+    /// examples make it large by chance alone.
     #[doc(alias = "ece")]
     pub fn expected_error(&self) -> f64 {
         self.expected_error

@@ -1,25 +1,25 @@
 //! Which class was taken for which, and what follows from it.
 
-use super::{Prediction, Score};
+use super::score::{Prediction, Score};
 use serde::Serialize;
 
 /// How often each class was taken for each class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Confusion {
-    /// `counts[truth][prediction]`.
+    /// Returns the counts, as `counts[truth][prediction]`.
     counts: Vec<Vec<usize>>,
 }
 
 /// Precision, recall and F1 of one class; `None` where the definition divides by zero.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ClassReport {
-    /// Of what was taken for the class, the share that is: TP / (TP + FP).
+    /// Share of the examples predicted to be of the class that are of it: TP / (TP + FP).
     pub precision: Option<f64>,
-    /// Of the class, the share that was found: TP / (TP + FN).
+    /// Share of the examples of the class that are predicted to be of it: TP / (TP + FN).
     pub recall: Option<f64>,
-    /// Their harmonic mean, 2·TP / (2·TP + FP + FN).
+    /// The harmonic mean of precision and recall, 2·TP / (2·TP + FP + FN).
     pub f1: Option<f64>,
-    /// Examples of the class: TP + FN.
+    /// Number of examples of the class: TP + FN.
     pub support: usize,
 }
 
@@ -48,18 +48,18 @@ impl Confusion {
         Self { counts }
     }
 
-    /// `counts[truth][prediction]`.
+    /// Returns the counts, as `counts[truth][prediction]`.
     pub fn counts(&self) -> &[Vec<usize>] {
         &self.counts
     }
 
-    /// Right ones of all.
+    /// Returns how many predictions are right.
     pub fn score(&self) -> Score {
         let correct = (0..self.counts.len()).map(|i| self.counts[i][i]).sum();
         Score { correct, total: self.counts.iter().flatten().sum() }
     }
 
-    /// Precision, recall and F1 of `class`, taken as the positive one.
+    /// Returns precision, recall and F1 of `class`, taken as the positive one.
     ///
     /// # Panics
     /// When there is no such class.
@@ -76,8 +76,9 @@ impl Confusion {
         }
     }
 
-    /// Mean recall of the classes that have examples: what a classifier that knows nothing cannot
-    /// raise above 1/K by always answering with the commonest of K classes. `None` of nothing.
+    /// Returns the mean recall of the classes that have examples: what a classifier that knows
+    /// nothing cannot raise above 1/K by always answering with the commonest of K classes. `None`
+    /// of nothing.
     ///
     /// ```
     /// use dnn_core::metrics::{Confusion, Prediction};
@@ -92,9 +93,10 @@ impl Confusion {
         mean(self.reports().filter_map(|report| report.recall))
     }
 
-    /// Precision, recall and F1, averaged over the classes that occur among the labels or the
-    /// predictions. As in scikit-learn, what a class leaves undefined counts as 0: the precision of
-    /// one that was never predicted, the recall of one without examples. `None` of nothing.
+    /// Returns precision, recall and F1, averaged over the classes that occur among the labels or
+    /// the predictions. As in scikit-learn, what a class leaves undefined counts as 0: the
+    /// precision of one that was never predicted, the recall of one without examples. `None` of
+    /// nothing.
     #[doc(alias = "precision_recall_fscore_support")]
     pub fn macro_average(&self) -> Option<MacroAverage> {
         // F1 is undefined where labels and predictions both lack the class, and only there.

@@ -4,8 +4,8 @@ use crate::Real;
 use nalgebra::DMatrix;
 use serde::Serialize;
 
-/// The probability of `class` for every example, and which examples are of that class: what the
-/// curves of one class against the rest are made from.
+/// Returns the probability of `class` for every example, and which examples are of that class: what
+/// the curves of one class against the rest are made from.
 ///
 /// # Shapes
 /// `probabilities` (n_classes, m), `labels` (m) → m and m.
@@ -24,11 +24,12 @@ pub fn one_vs_rest<F: Real>(
 /// A point of a [`RocCurve`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RocPoint {
-    /// Positive is what scores at least this; `None` where nothing is.
+    /// The threshold: examples that score at least this are predicted positive; `None` where no
+    /// example is.
     pub threshold: Option<f64>,
-    /// Of the negatives, the share taken for positive: FP / (FP + TN).
+    /// Share of the negatives that are predicted positive: FP / (FP + TN).
     pub false_positive_rate: f64,
-    /// Of the positives, the share found: TP / (TP + FN), the recall.
+    /// Share of the positives that are predicted positive: TP / (TP + FN), the recall.
     pub true_positive_rate: f64,
 }
 
@@ -42,8 +43,8 @@ pub struct RocCurve {
 }
 
 impl RocCurve {
-    /// The curve of these scores, higher for positives; `None` when there is no positive or no
-    /// negative example, or a score is NaN.
+    /// Returns the curve of these scores, higher for positives; `None` when there is no positive or
+    /// no negative example, or a score is NaN.
     ///
     /// ```
     /// use dnn_core::metrics::RocCurve;
@@ -83,14 +84,15 @@ impl RocCurve {
         Some(Self { points, area: doubled / (2.0 * n_positive as f64 * n_negative as f64) })
     }
 
-    /// From (0, 0) to (1, 1); points in the middle of a straight run of equal steps are left out.
+    /// Returns the points from (0, 0) to (1, 1); points in the middle of a straight run of equal
+    /// steps are left out.
     pub fn points(&self) -> &[RocPoint] {
         &self.points
     }
 
-    /// The area under the curve, by trapezoids. Equally the share of pairs of a positive and a
-    /// negative in which the positive scores higher, a tie counting half (Hanley and McNeil 1982):
-    /// ½ for scores that know nothing, 1 for a perfect order.
+    /// Returns the area under the curve, by trapezoids. Equally the share of pairs of a positive
+    /// and a negative in which the positive scores higher, a tie counting half (Hanley and McNeil
+    /// 1982): ½ for scores that know nothing, 1 for a perfect order.
     #[doc(alias = "roc_auc_score")]
     #[doc(alias = "auc")]
     pub fn area(&self) -> f64 {
@@ -101,11 +103,13 @@ impl RocCurve {
 /// A point of a [`PrecisionRecallCurve`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PrecisionRecallPoint {
-    /// Positive is what scores at least this; `None` where nothing is.
+    /// The threshold: examples that score at least this are predicted positive; `None` where no
+    /// example is.
     pub threshold: Option<f64>,
-    /// Of what is taken for positive, the share that is: TP / (TP + FP); 1 where nothing is.
+    /// Share of the examples predicted positive that are: TP / (TP + FP); 1 where none is predicted
+    /// so.
     pub precision: f64,
-    /// Of the positives, the share found: TP / (TP + FN).
+    /// Share of the positives that are predicted positive: TP / (TP + FN).
     pub recall: f64,
 }
 
@@ -118,8 +122,8 @@ pub struct PrecisionRecallCurve {
 }
 
 impl PrecisionRecallCurve {
-    /// The curve of these scores, higher for positives; `None` when there is no positive example or
-    /// a score is NaN.
+    /// Returns the curve of these scores, higher for positives; `None` when there is no positive
+    /// example or a score is NaN.
     ///
     /// # Panics
     /// When the two differ in number.
@@ -152,14 +156,15 @@ impl PrecisionRecallCurve {
         Some(Self { points, average_precision })
     }
 
-    /// From recall 0 to recall 1; of the points of one recall the first and the last.
+    /// Returns the points from recall 0 to recall 1; of those with the same recall only the first
+    /// and the last.
     pub fn points(&self) -> &[PrecisionRecallPoint] {
         &self.points
     }
 
-    /// Σ (Rᵢ − Rᵢ₋₁)·Pᵢ over the thresholds, falling, with R₀ = 0: the area by rectangles, since
-    /// straight lines between the points would promise more than can be had (Davis and Goadrich
-    /// 2006). The share of positives for scores that know nothing, 1 for a perfect order.
+    /// Returns Σ (Rᵢ − Rᵢ₋₁)·Pᵢ over the thresholds, falling, with R₀ = 0: the area by rectangles,
+    /// since straight lines between the points would promise more than can be had (Davis and
+    /// Goadrich 2006). The share of positives for scores that know nothing, 1 for a perfect order.
     #[doc(alias = "average_precision_score")]
     pub fn average_precision(&self) -> f64 {
         self.average_precision
@@ -174,7 +179,7 @@ struct Counts {
     fp: usize,
 }
 
-/// The counts at every score that occurs, highest first; `None` when a score is NaN.
+/// Returns the counts at every score that occurs, highest first; `None` when a score is NaN.
 fn counts_by_threshold(scores: &[f64], positive: &[bool]) -> Option<Vec<Counts>> {
     assert_eq!(scores.len(), positive.len(), "scores and labels");
     if scores.iter().any(|score| score.is_nan()) {
@@ -194,7 +199,7 @@ fn counts_by_threshold(scores: &[f64], positive: &[bool]) -> Option<Vec<Counts>>
     Some(by_score.collect())
 }
 
-/// Number of positive and of negative examples.
+/// Returns the number of positive and of negative examples.
 fn totals(counts: &[Counts]) -> (usize, usize) {
     counts.last().map_or((0, 0), |all| (all.tp, all.fp))
 }

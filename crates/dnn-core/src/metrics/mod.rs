@@ -25,33 +25,4 @@ pub use confusion::{ClassReport, Confusion, MacroAverage};
 pub use curve::{PrecisionRecallCurve, PrecisionRecallPoint, RocCurve, RocPoint, one_vs_rest};
 pub use paired::{McNemar, McNemarMethod, PairedScore};
 pub use probability::{brier_score, log_loss};
-pub use score::Score;
-
-use crate::Real;
-use nalgebra::DMatrix;
-use serde::Serialize;
-
-/// The class a network finds most probable.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Prediction {
-    /// Index of the class.
-    pub class: u32,
-    /// Its probability.
-    pub probability: f64,
-}
-
-/// The most probable class of every example; of equally probable ones the first, so that a
-/// probability of exactly ½ is class 0, as in the course (p > 0.5).
-///
-/// # Shapes
-/// `probabilities` (n_classes, m) → m predictions.
-#[doc(alias = "predict")]
-pub fn predictions<F: Real>(probabilities: &DMatrix<F>) -> Vec<Prediction> {
-    let columns = probabilities.as_slice().chunks_exact(probabilities.nrows());
-    columns
-        .map(|p| {
-            let best = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
-            Prediction { class: best as u32, probability: p[best].as_f64() }
-        })
-        .collect()
-}
+pub use score::{Prediction, Score, predictions};

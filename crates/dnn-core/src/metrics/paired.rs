@@ -1,6 +1,6 @@
 //! Two models on the same examples: is one better, or was it luck?
 
-use super::{Prediction, Score};
+use super::score::{Prediction, Score};
 use serde::Serialize;
 
 /// How often two models are right and wrong on the same examples.
@@ -16,7 +16,7 @@ pub struct PairedScore {
     pub both_wrong: usize,
 }
 
-/// Where a p-value comes from.
+/// How a p-value was computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum McNemarMethod {
@@ -29,16 +29,16 @@ pub enum McNemarMethod {
 /// The outcome of McNemar's test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct McNemar {
-    /// How likely two equally good models are to differ at least so much.
+    /// Probability that two equally good models differ at least as much as these.
     pub p_value: f64,
-    /// How it was computed.
+    /// How the p-value was computed.
     pub method: McNemarMethod,
-    /// χ², where it was used.
+    /// The statistic χ², if the p-value comes from it.
     pub statistic: Option<f64>,
 }
 
 impl PairedScore {
-    /// Most examples of which only one model is right for which the test is exact.
+    /// The largest number of examples that only one model gets right for which the test is exact.
     ///
     /// Books switch to χ² at 25, for the sake of tables. Computed, the binomial costs nothing; up to
     /// here its smallest term, 2⁻¹⁰⁰⁰, is a normal f64.
@@ -63,22 +63,23 @@ impl PairedScore {
         found
     }
 
-    /// The score of the first model.
+    /// Returns the score of the first model.
     pub fn first(&self) -> Score {
         Score { correct: self.both_right + self.only_first, total: self.total() }
     }
 
-    /// The score of the second model.
+    /// Returns the score of the second model.
     pub fn second(&self) -> Score {
         Score { correct: self.both_right + self.only_second, total: self.total() }
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub fn total(&self) -> usize {
         self.both_right + self.only_first + self.only_second + self.both_wrong
     }
 
-    /// Number of examples of which one model alone is right: all that speaks of a difference.
+    /// Returns the number of examples of which one model alone is right: all that speaks of a
+    /// difference.
     pub fn n_discordant(&self) -> usize {
         self.only_first + self.only_second
     }
@@ -113,7 +114,7 @@ impl PairedScore {
     }
 }
 
-/// The chance of at most k heads of n fair coins, Σ_{i ≤ k} C(n, i)/2ⁿ.
+/// Returns the chance of at most k heads of n fair coins, Σ_{i ≤ k} C(n, i)/2ⁿ.
 fn binomial_tail(n: usize, k: usize) -> f64 {
     let mut term = 0.5_f64.powi(n as i32);
     let mut sum = term;

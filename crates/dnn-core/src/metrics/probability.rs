@@ -3,7 +3,7 @@
 use crate::{Precision, Real};
 use nalgebra::DMatrix;
 
-/// The mean of −ln p over the examples, p being the probability of the true class (the
+/// Returns the mean of −ln p over the examples, p being the probability of the true class (the
 /// cross-entropy). `None` of nothing or when a probability is NaN.
 ///
 /// As in scikit-learn, p is moved into [ε, 1 − ε] with the ε of its type (2.2e-16 for f64), so that
@@ -22,8 +22,8 @@ pub fn log_loss<F: Real>(probabilities: &DMatrix<F>, labels: &[u32]) -> Option<f
     mean(probabilities, labels, |p, label| -p[label].as_f64().clamp(epsilon, 1.0 - epsilon).ln())
 }
 
-/// The mean squared distance of the probabilities from the truth (Brier 1950). `None` of nothing or
-/// when a probability is NaN.
+/// Returns the mean squared distance of the probabilities from the truth (Brier 1950). `None` of
+/// nothing or when a probability is NaN.
 ///
 /// With two classes (p − y)², p being the probability of class 1: from 0 to 1, ¼ for always saying
 /// ½. With more Σ_k (p_k − y_k)² over the classes, y_k being 1 for the true class and 0 for others:
@@ -52,7 +52,7 @@ pub fn brier_score<F: Real>(probabilities: &DMatrix<F>, labels: &[u32]) -> Optio
     })
 }
 
-/// The mean of what each column and its label cost.
+/// Returns the mean of what each column and its label cost.
 fn mean<F: Real>(
     probabilities: &DMatrix<F>,
     labels: &[u32],

@@ -1,19 +1,45 @@
-//! Accuracy and its interval.
+//! The class that a network predicts, and how many of its predictions are right.
 
-use super::Prediction;
+use crate::Real;
+use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-/// A count of successes among trials.
+/// The class that a network finds most probable for an example.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Index of the class.
+    pub class: u32,
+    /// Probability of that class.
+    pub probability: f64,
+}
+
+/// Returns the most probable class of every example; of equally probable ones the first, so that a
+/// probability of exactly ½ is class 0, as in the course (p > 0.5).
+///
+/// # Shapes
+/// `probabilities` (n_classes, m) → m predictions.
+#[doc(alias = "predict")]
+pub fn predictions<F: Real>(probabilities: &DMatrix<F>) -> Vec<Prediction> {
+    let columns = probabilities.as_slice().chunks_exact(probabilities.nrows());
+    columns
+        .map(|p| {
+            let best = (1..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
+            Prediction { class: best as u32, probability: p[best].as_f64() }
+        })
+        .collect()
+}
+
+/// How many of some predictions are right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
     /// How many are right.
     pub correct: usize,
-    /// Of how many.
+    /// Number of predictions.
     pub total: usize,
 }
 
 impl Score {
-    /// How many predictions are the labels.
+    /// Counts the predictions that equal their label.
     ///
     /// # Panics
     /// When the two differ in number.
@@ -24,12 +50,12 @@ impl Score {
         Self { correct, total: labels.len() }
     }
 
-    /// correct / total; NaN of nothing.
+    /// Returns correct / total; NaN if there are no predictions.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.total as f64
     }
 
-    /// The 95 % Wilson score interval of the accuracy (Wilson 1927): the shares p that are
+    /// Returns the 95 % Wilson score interval of the accuracy (Wilson 1927): the shares p that are
     /// compatible with what was counted, (p̂ + z²/2n ± z·√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n) with
     /// z = 1.96. (0, 1) of nothing.
     ///

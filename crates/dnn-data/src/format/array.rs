@@ -30,7 +30,6 @@ impl Array {
     }
 
     /// Bytes of all elements as they lie in the file, when they fit into memory as images.
-    #[cfg(feature = "npz")]
     pub(crate) fn n_bytes(&self, limits: &Limits) -> Result<usize, DataError> {
         // Whatever is no byte becomes a number beside what was read.
         let number = self.number();
@@ -107,7 +106,6 @@ impl Array {
     }
 
     /// Passes images on whose bytes are in memory.
-    #[cfg(feature = "npz")]
     pub(crate) fn visit_bytes(
         &self,
         bytes: &[u8],

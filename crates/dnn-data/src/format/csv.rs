@@ -46,9 +46,6 @@ impl Format for Csv {
         let is_text = |head: &[u8]| matches!(Text::of(head), Some(Text::Other(_)));
         Ok(file.look().is_some_and(|look| is_text(&look.head)))
     }
-    fn files(&self, path: &Path, _: &Options) -> Result<Vec<PathBuf>, DataError> {
-        Ok(vec![path.into()])
-    }
     /// The table is read twice: which number a class has is known when all have been seen.
     fn visit(
         &self,

@@ -1,10 +1,9 @@
 //! One door for every kind of data: what lies behind a path is told by its content, and each kind is
-//! read by the one [`Format`] that knows it.
+//! read by the one format that knows it.
 //!
 //! [`visit`] passes examples on as they are read; [`open`] collects what it passes on.
 
-#[cfg(any(feature = "idx", feature = "npz"))]
-pub(crate) mod array;
+mod array;
 #[cfg(feature = "cifar")]
 mod cifar;
 mod collect;
@@ -17,13 +16,12 @@ mod found;
 pub mod hdf5;
 #[cfg(feature = "idx")]
 mod idx;
-#[cfg(any(feature = "hdf5", feature = "npz"))]
 mod names;
 #[cfg(feature = "npz")]
 mod npz;
 mod options;
 
-pub use options::{Options, Visited};
+pub use options::{Limits, Names, Options, Visited};
 
 use crate::{Batch, DataError, Part, Splits, Visitor};
 use found::Found;

@@ -1,12 +1,11 @@
-//! What every format is asked for and says.
+//! The trait of all formats, and what a reader is asked for: limits, names of arrays, options.
 
 use super::found::Found;
 #[cfg(feature = "folder")]
 use crate::InputContract;
 #[cfg(feature = "folder")]
 use crate::image::DecodeLimits;
-use crate::{DataError, Limits, Names, Rejected, Scale, Visitor};
-#[cfg(feature = "folder")]
+use crate::{DataError, Rejected, Scale, Visitor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -36,8 +35,10 @@ pub(crate) trait Format: Sync {
     }
     /// Whether what was found is of this kind.
     fn detect(&self, found: &Found) -> Result<bool, DataError>;
-    /// The files that [`visit`](Self::visit) reads.
-    fn files(&self, path: &Path, options: &Options) -> Result<Vec<PathBuf>, DataError>;
+    /// The files that [`visit`](Self::visit) reads: the path itself, unless a format says others.
+    fn files(&self, path: &Path, _: &Options) -> Result<Vec<PathBuf>, DataError> {
+        Ok(vec![path.into()])
+    }
     /// Passes all examples on, and says what is known when that is done.
     fn visit(
         &self,
@@ -45,6 +46,41 @@ pub(crate) trait Format: Sync {
         options: &Options,
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError>;
+}
+
+/// What a file may ask for. A damaged extent can ask for any amount of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one array in memory; 4 GiB by default. The images of a split are one array.
+    pub max_bytes: u64,
+    /// Number of classes; 4096 by default.
+    pub max_classes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_bytes: 4 << 30, max_classes: 4096 }
+    }
+}
+
+/// Which arrays of a file hold the images, the labels and the names of the classes.
+///
+/// In HDF5, names are paths: `group/x` is the dataset `x` of the group `group`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Names {
+    /// (m, height, width, 3), (m, height, width, 1) or (m, height, width); or a table, (m, n).
+    #[serde(rename = "x")]
+    #[schemars(extend("x-example" = "images"))]
+    pub images: String,
+    /// Class indices, (m), (m, 1) or (1, m).
+    #[serde(rename = "y")]
+    #[schemars(extend("x-example" = "labels"))]
+    pub labels: String,
+    /// Strings or integers, one a class. When `None`, `list_classes` is used if the file has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-example" = "class_names"))]
+    pub classes: Option<String>,
 }
 
 /// What is asked of a source; each format looks at what concerns it.

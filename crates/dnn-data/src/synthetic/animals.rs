@@ -3,9 +3,9 @@
 use super::body::{Face, button_eyes, fur, mouth};
 use super::canvas::Painter;
 use super::coat::{Coat, Part};
-use super::color::{BLACK, WHITE, hex};
 use super::dice::Dice;
 use super::geometry::pt;
+use super::palette::{BLACK, WHITE, hex};
 use super::shape::Shape;
 
 /// A dog's head: hanging ears, long muzzle, often the tongue.

@@ -2,9 +2,9 @@
 
 use super::canvas::Painter;
 use super::coat::{Coat, Part};
-use super::color::{BLACK, Rgb, WHITE};
 use super::factors::Posture;
 use super::geometry::{Point, Transform, pt, sin_cos};
+use super::palette::{BLACK, Rgb, WHITE};
 use super::shape::Shape;
 
 /// What the end of an animal looks like.

@@ -1,7 +1,7 @@
 //! Pixels, and a painter that covers them with shapes through a view.
 
-use super::color::{BLACK, Rgb};
 use super::geometry::{Point, Transform, pt, smoothstep};
+use super::palette::{BLACK, Rgb};
 use super::shape::Shape;
 use std::ops::Range;
 
@@ -189,7 +189,7 @@ fn cover(distance: f64, side: f64, blur: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::color::WHITE;
+    use super::super::palette::WHITE;
     use super::*;
 
     fn mean(canvas: &Canvas) -> f64 {

@@ -3,9 +3,9 @@
 use super::body::{Face, fur, mouth};
 use super::canvas::Painter;
 use super::coat::{Coat, Part, Pattern};
-use super::color::{BLACK, WHITE, hex};
 use super::dice::Dice;
 use super::geometry::pt;
+use super::palette::{BLACK, WHITE, hex};
 use super::shape::Shape;
 
 /// Draws the head at the origin with radius 1.

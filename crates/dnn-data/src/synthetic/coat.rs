@@ -1,9 +1,9 @@
 //! Fur: colours and patterns of the animals with a coat.
 
-use super::color::{Rgb, WHITE, hex};
 use super::dice::{Dice, noise};
 use super::geometry::{Point, pt, smoothstep};
 use super::kind::Kind;
+use super::palette::{Rgb, WHITE, hex};
 
 /// How the second colour is laid over the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

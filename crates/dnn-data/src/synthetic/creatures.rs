@@ -1,10 +1,10 @@
 //! Animals without fur: bird, fish, butterfly. Each fills [−1, 1]².
 
 use super::canvas::Painter;
-use super::color::{BLACK, WHITE, hex};
 use super::dice::Dice;
 use super::geometry::pt;
 use super::palette::Palette;
+use super::palette::{BLACK, WHITE, hex};
 use super::shape::Shape;
 
 /// A songbird on a branch, from the side.

@@ -18,7 +18,6 @@ mod body;
 mod canvas;
 mod cat;
 mod coat;
-mod color;
 mod creatures;
 mod dice;
 mod factors;

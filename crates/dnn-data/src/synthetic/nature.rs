@@ -1,10 +1,10 @@
 //! Flower, tree, landscape and fruit. Each fills [−1, 1]², the landscape more than the picture.
 
 use super::canvas::Painter;
-use super::color::{BLACK, Rgb, WHITE, hex};
 use super::dice::{Dice, noise};
 use super::geometry::{Point, pt, smoothstep};
 use super::palette::Palette;
+use super::palette::{BLACK, Rgb, WHITE, hex};
 use super::shape::Shape;
 
 /// One blossom on its stem, with two leaves.

@@ -4,12 +4,12 @@ use super::SyntheticError;
 use super::body::{self, Face, Tail};
 use super::canvas::{Canvas, Painter};
 use super::coat::Coat;
-use super::color::Rgb;
 use super::dice::{Dice, hash};
 use super::factors::Factors;
 use super::geometry::Transform;
 use super::kind::Kind;
 use super::palette::Palette;
+use super::palette::Rgb;
 use super::{animals, cat, creatures, nature, scene, things};
 
 /// Which of the two sets an image belongs to.

@@ -1,10 +1,10 @@
 //! Where a subject stands, and the light the finished picture is seen in.
 
 use super::canvas::{Canvas, Painter};
-use super::color::{Rgb, WHITE, hex};
 use super::dice::{Dice, grain, noise};
 use super::geometry::{pt, smoothstep};
 use super::nature::{clouds, grass};
+use super::palette::{Rgb, WHITE, hex};
 use super::shape::Shape;
 
 /// Paints one of four places behind the subject: a room, a garden, the sky or a plain wall.

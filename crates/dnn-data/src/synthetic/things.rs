@@ -1,10 +1,10 @@
 //! Things people made. Each fills [−1, 1]².
 
 use super::canvas::Painter;
-use super::color::{BLACK, WHITE, hex};
 use super::dice::Dice;
 use super::geometry::pt;
 use super::palette::Palette;
+use super::palette::{BLACK, WHITE, hex};
 use super::shape::Shape;
 
 fn ground_shadow(painter: &mut Painter<'_>, y: f64, half_width: f64) {

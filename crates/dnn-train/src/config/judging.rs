@@ -31,8 +31,8 @@ impl Default for ClassWeights {
 }
 
 impl ClassWeights {
-    /// The weight of each class for these labels, or `None` when all count 1. A class without
-    /// examples weighs 1.
+    /// Returns the weight of each class for these labels, or `None` when all count 1. A class
+    /// without examples weighs 1.
     pub fn of(&self, labels: &[u32], n_classes: usize) -> Option<Vec<f64>> {
         match self {
             Self::Named(NamedWeights::None) => None,

@@ -28,7 +28,7 @@ impl Preset {
     /// All of them, for lists and tests.
     pub const ALL: [Self; 2] = [Self::CourseDeep, Self::CourseTwoLayer];
 
-    /// Its name, as the command line has it.
+    /// Returns its name, as the command line has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::CourseDeep => "course-deep",
@@ -88,11 +88,15 @@ pub struct RawTrainConfig {
     pub batch_size: usize,
     /// λ of the penalty λ/2m·Σ‖W‖² in the cost, m the examples of the batch, as in the course.
     #[doc(alias = "lambd")]
+    #[doc(alias = "compute_cost_with_regularization")]
+    #[doc(alias = "backward_propagation_with_regularization")]
     #[schemars(extend("minimum" = 0, "x-alias" = "lambda"))]
     pub l2: f64,
     /// Share of the hidden layers' values that is dropped in training; the course's keep_prob is 1
     /// less this.
     #[doc(alias = "keep_prob")]
+    #[doc(alias = "forward_propagation_with_dropout")]
+    #[doc(alias = "backward_propagation_with_dropout")]
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub dropout: f64,
     /// Norm of all gradients together at most; 0 for no limit.
@@ -303,7 +307,7 @@ impl TrainConfig {
         Self(RawTrainConfig { hidden: vec![7], init: Init::SmallNormal, ..deep })
     }
 
-    /// The configuration of this name.
+    /// Returns the configuration of this name.
     pub fn preset(preset: Preset) -> Self {
         match preset {
             Preset::CourseDeep => Self::course_deep(),
@@ -311,7 +315,7 @@ impl TrainConfig {
         }
     }
 
-    /// This configuration with some values changed, checked again.
+    /// Returns this configuration with some values changed, checked again.
     ///
     /// # Errors
     /// [`ConfigError`], naming the first value at fault.
@@ -329,7 +333,7 @@ impl TrainConfig {
         raw.try_into()
     }
 
-    /// The shape of the network for data of this many features and classes.
+    /// Returns the shape of the network for data of this many features and classes.
     ///
     /// # Errors
     /// When the data's size makes no network, or loss or class weights do not fit the classes.
@@ -364,7 +368,7 @@ impl TrainConfig {
         Ok(architecture)
     }
 
-    /// Updates there will be for `m` training examples.
+    /// Returns the number of updates that training on `m` examples makes.
     pub fn n_iterations(&self, m: usize) -> usize {
         match self.epochs {
             0 => self.iterations,
@@ -372,12 +376,13 @@ impl TrainConfig {
         }
     }
 
-    /// Updates of a pass over `m` training examples, the last short batch's included.
+    /// Returns the number of updates of a pass over `m` training examples, including that of a
+    /// shorter last batch.
     pub fn iterations_per_epoch(&self, m: usize) -> usize {
         if self.batch_size == 0 { 1 } else { m.div_ceil(self.batch_size).max(1) }
     }
 
-    /// Updates between two validations.
+    /// Returns the number of updates between two validations.
     pub fn validation_interval(&self, m: usize) -> usize {
         match (self.validate_every, self.iterations_per_epoch(m)) {
             (0, 1) => self.log_every,
@@ -386,7 +391,7 @@ impl TrainConfig {
         }
     }
 
-    /// Threads to use: the configured number, or as many as the machine has.
+    /// Returns the number of threads to use: the configured number, or as many as the machine has.
     pub fn n_threads(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -425,7 +430,8 @@ mod tests {
             (
                 "\"relu\"",
                 "\"identity\"",
-                "activation is \"identity\": expected one of relu, sigmoid, tanh or leaky-relu",
+                "activation is \"identity\": expected one of relu, sigmoid, tanh, \
+                 leaky-relu, elu, silu or gelu",
             ),
             ("threads = 0", "threads = 99999", "threads is 99999"),
         ] {

@@ -4,8 +4,8 @@
 //! training set at a time, both products wait for X to come from memory: then the next iteration's Z₁
 //! is summed up part by part, each when its weights have just been stepped and its X is at hand.
 
-use super::EngineOptions;
 use super::first_layer::FirstLayer;
+use super::interface::EngineOptions;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
 use super::tasks::{narrow_parts, weight_parts};
@@ -27,7 +27,7 @@ pub(super) struct DenseLayer<'d, F: Real> {
     /// W₁ᵀ (n₀, n₁).
     w: Parameters<F>,
     tasks: Vec<Part>,
-    /// Of a narrow layer, whose products are quick and wait for X: Z₁ᵀ of each task's features alone,
+    /// For a narrow layer, whose products are quick and wait for X: Z₁ᵀ of each task's features alone,
     /// (m, n₁). They are made when the step has been made on these, so that X comes from memory once
     /// an iteration, not twice.
     ahead: Vec<SharedMatrix<F>>,
@@ -36,7 +36,8 @@ pub(super) struct DenseLayer<'d, F: Real> {
 }
 
 impl<'d, F: Real> DenseLayer<'d, F> {
-    /// The first layer of `network`, to train on `x` or on examples that are fed batch by batch.
+    /// Returns the first layer of `network`, to train on `x` or on examples that are fed batch by
+    /// batch.
     ///
     /// # Panics
     /// When `x` does not have n₀ rows.
@@ -94,7 +95,7 @@ impl<F: Real> DenseLayer<'_, F> {
 }
 
 impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
-    type Source = DMatrix<F>;
+    type Input = DMatrix<F>;
 
     fn name(&self) -> &'static str {
         "dense"
@@ -125,12 +126,12 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
 
     fn forward(
         &self,
-        source: Option<&DMatrix<F>>,
+        input: Option<&DMatrix<F>>,
         all: bool,
         part: &Part,
         z: &mut DMatrixViewMut<'_, F>,
     ) {
-        if source.is_none() && all && self.is_ahead {
+        if input.is_none() && all && self.is_ahead {
             z.fill(F::zero());
             for ahead in &self.ahead {
                 // SAFETY: the promise: only `look_ahead` writes it, in other runs.
@@ -142,8 +143,8 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         let examples = Part { rows: features.clone(), cols: part.rows.clone() };
         // SAFETY: the promise: only `step` writes W, in other runs, and only `gather` the batch.
         let (w, x) = unsafe {
-            let x = match source {
-                Some(source) => source.columns(part.rows.start, part.rows.len()),
+            let x = match input {
+                Some(input) => input.columns(part.rows.start, part.rows.len()),
                 None => self.features(all, &examples),
             };
             (self.w.values.part(&Part { rows: features, cols: part.cols.clone() }), x)

@@ -11,16 +11,16 @@ use std::ops::Range;
 /// How the first layer is computed and changed. Its parameters live here, in whatever coordinates.
 pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// Examples in the form in which the first layer takes them.
-    type Source: Send + Sync;
+    type Input: Send + Sync;
 
-    /// Name of the engine.
+    /// Returns the name of the engine.
     fn name(&self) -> &'static str;
 
     /// Examples that are not trained on.
     ///
     /// # Shapes
     /// `x` (n₀, m).
-    fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> Self::Source;
+    fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> Self::Input;
 
     /// Takes the features of the batch that is gathered next.
     ///
@@ -29,27 +29,27 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     fn feed(&mut self, x: &mut DMatrix<F>);
 
     /// Puts the examples `examples` of the batch, which has those numbered `batch`, in the place
-    /// that [`forward`](Self::forward) reads without a source.
+    /// that [`forward`](Self::forward) reads without a input.
     ///
     /// # Safety
     /// The promise, for these examples of the batch.
     unsafe fn gather(&self, batch: &[usize], examples: Range<usize>);
 
-    /// Part of Z₁ᵀ without bias: of examples of `source`, or of the batch: the gathered one, or with
+    /// Part of Z₁ᵀ without bias: of examples of `input`, or of the batch: the gathered one, or with
     /// `all` the whole training set.
     ///
     /// # Shapes
     /// `z` as the part.
     fn forward(
         &self,
-        source: Option<&Self::Source>,
+        input: Option<&Self::Input>,
         all: bool,
         part: &Part,
         z: &mut DMatrixViewMut<'_, F>,
     );
 
-    /// The parts in which [`gradient`](Self::gradient) and [`step`](Self::step) are done, one a
-    /// task.
+    /// Returns the parts in which [`gradient`](Self::gradient) and [`step`](Self::step) are done,
+    /// one a task.
     fn parts(&self) -> &[Part];
 
     /// The gradient's part `task`, into the gradient if it is kept, otherwise into `scratch`.
@@ -96,13 +96,13 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// Has all parts of the gradient be kept from now on.
     fn keep_gradient(&mut self);
 
-    /// dW₁ (n₁, n₀), from the gradient as it stands.
+    /// Returns dW₁ (n₁, n₀), from the gradient that was computed last.
     ///
     /// # Panics
     /// When the gradient is not kept.
     fn weight_gradient(&mut self) -> DMatrix<F>;
 
-    /// ‖dW₁ + λ·W₁‖², from the gradient as it stands.
+    /// Returns ‖dW₁ + λ·W₁‖², from the gradient that was computed last.
     ///
     /// # Panics
     /// When the gradient is not kept.

@@ -1,7 +1,7 @@
 //! The first layer in the coordinates of the training set; [`dnn_core::gram`] has the algebra.
 
-use super::EngineOptions;
 use super::first_layer::FirstLayer;
+use super::interface::EngineOptions;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix, line};
 use super::tasks::cut;
@@ -30,9 +30,9 @@ pub(super) struct GramLayer<'d, F: Real> {
     s: Parameters<F>,
     /// Cᵀ (m, n₁).
     c: Parameters<F>,
-    train: GramSource<F>,
+    train: GramInput<F>,
     /// The gathered batch: its columns of G, (m, batch), and its rows of Pᵀ.
-    batch: GramSource<F>,
+    batch: GramInput<F>,
     /// Made when the first norm is asked for.
     norm: Option<Norm<F>>,
     /// The part of Cᵀ of each task of an update: some of the units.
@@ -49,7 +49,7 @@ struct Norm<F> {
 }
 
 /// Examples in these coordinates: their inner products with the training set, and W₁⁰·X.
-pub(super) struct GramSource<F> {
+pub(super) struct GramInput<F> {
     /// Xᵀ·X_source (m, m_source).
     g: SharedMatrix<F>,
     /// (W₁⁰·X_source)ᵀ (m_source, n₁).
@@ -57,7 +57,8 @@ pub(super) struct GramSource<F> {
 }
 
 impl<'d, F: Real> GramLayer<'d, F> {
-    /// The first layer of `network`, to train on `x`; builds G = XᵀX and P = W₁·X on all threads.
+    /// Returns the first layer of `network`, to train on `x`; builds G = XᵀX and P = W₁·X on all
+    /// threads.
     ///
     /// # Panics
     /// When `x` does not have n₀ rows, or the optimizer is not linear.
@@ -71,7 +72,7 @@ impl<'d, F: Real> GramLayer<'d, F> {
         assert!(optimizer.is_linear(), "an optimizer whose steps are linear in the gradients");
         let (m, w0) = (x.ncols(), network.layers()[0].weights().clone());
         let mut pool = Pool::new(options.n_threads.min(m.div_ceil(COLUMNS_PER_TASK)));
-        let train = GramSource { g: inner_products(x, &mut pool), p: projected(&w0, x, &mut pool) };
+        let train = GramInput { g: inner_products(x, &mut pool), p: projected(&w0, x, &mut pool) };
         let n_batch = options.max_batch.min(m);
         let n1 = w0.nrows();
         let n_moments = optimizer.n_moments();
@@ -80,7 +81,7 @@ impl<'d, F: Real> GramLayer<'d, F> {
             s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments),
             c: Parameters::new(&DMatrix::zeros(m, n1), n_moments),
             train,
-            batch: GramSource {
+            batch: GramInput {
                 g: SharedMatrix::zeros(m, n_batch),
                 p: SharedMatrix::zeros(n_batch, n1),
             },
@@ -162,13 +163,13 @@ impl<F: Real> GramLayer<'_, F> {
 }
 
 impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
-    type Source = GramSource<F>;
+    type Input = GramInput<F>;
 
     fn name(&self) -> &'static str {
         "gram"
     }
 
-    fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> GramSource<F> {
+    fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> GramInput<F> {
         assert_eq!(x.nrows(), self.x.nrows(), "features of the held-out examples");
         let g = SharedMatrix::zeros(self.x.ncols(), x.ncols());
         let blocks: Vec<_> = cut(x.ncols(), x.ncols().div_ceil(COLUMNS_PER_TASK), 1).collect();
@@ -181,7 +182,7 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
                 gemm(F::one(), transposed(self.x), plain(&columns), F::zero(), &mut g);
             }
         });
-        GramSource { g, p: projected(&self.w0, x, pool) }
+        GramInput { g, p: projected(&self.w0, x, pool) }
     }
 
     fn feed(&mut self, _: &mut DMatrix<F>) {
@@ -203,18 +204,18 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
 
     fn forward(
         &self,
-        source: Option<&GramSource<F>>,
+        input: Option<&GramInput<F>>,
         all: bool,
         part: &Part,
         z: &mut DMatrixViewMut<'_, F>,
     ) {
         let examples = part.rows.clone();
-        let source = source.unwrap_or(if all { &self.train } else { &self.batch });
+        let input = input.unwrap_or(if all { &self.train } else { &self.batch });
         let s = self.scale();
-        // SAFETY: the promise: only `step` writes C, in other runs, and nobody a source.
+        // SAFETY: the promise: only `step` writes C, in other runs, and nobody a input.
         unsafe {
             for (unit, mut z) in part.cols.clone().zip(z.column_iter_mut()) {
-                let p = source.p.slice(examples.clone(), unit);
+                let p = input.p.slice(examples.clone(), unit);
                 for (z, &p) in z.as_mut_slice().iter_mut().zip(p) {
                     *z = s * p;
                 }
@@ -223,11 +224,11 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
             let c = self.c.values.part(&c);
             if all {
                 // G is symmetric: its rows stand for its columns, and are contiguous the right way.
-                let rows = Part { rows: examples, cols: 0..source.g.cols() };
-                gemm(F::one(), plain(&source.g.part(&rows)), plain(&c), F::one(), z);
+                let rows = Part { rows: examples, cols: 0..input.g.cols() };
+                gemm(F::one(), plain(&input.g.part(&rows)), plain(&c), F::one(), z);
             } else {
-                let columns = Part { rows: 0..source.g.rows(), cols: examples };
-                gemm(F::one(), transposed(&source.g.part(&columns)), plain(&c), F::one(), z);
+                let columns = Part { rows: 0..input.g.rows(), cols: examples };
+                gemm(F::one(), transposed(&input.g.part(&columns)), plain(&c), F::one(), z);
             }
         }
     }

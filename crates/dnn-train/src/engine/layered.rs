@@ -20,12 +20,12 @@
 
 use super::dropout::Dropout;
 use super::first_layer::FirstLayer;
+use super::interface::{Engine, EngineOptions, Pass};
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
 use super::tasks::{Blocks, Trial, example_tasks, layer_by_layer, weight_parts};
-use super::{Engine, EngineOptions, Pass};
 use crate::cost::Cost;
-use crate::health::LayerHealth;
+use crate::diagnosis::LayerHealth;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use dnn_core::gemm::{gemm, plain, transposed};
@@ -57,8 +57,8 @@ pub(super) struct LayeredEngine<'d, F: Real, L: FirstLayer<F>> {
     costs: SharedMatrix<f64>,
     /// For sums over the examples, (m, 1).
     ones: DMatrix<F>,
-    held_out: Vec<HeldOut<F, L::Source>>,
-    /// Of each thread.
+    held_out: Vec<HeldOutSet<F, L::Input>>,
+    /// One for each thread.
     scratch: Vec<Scratch<F>>,
     pool: Pool,
     trial: Option<Trial>,
@@ -80,7 +80,7 @@ struct Layer<F> {
     dropout: Option<Dropout<F>>,
 }
 
-/// The examples at hand.
+/// The examples of the present iteration.
 struct Batch<F> {
     /// None: the whole training set.
     indices: Option<Vec<usize>>,
@@ -94,12 +94,12 @@ struct Batch<F> {
 /// The parameters that one task of the update changes.
 struct Piece {
     layer: usize,
-    part: PieceOf,
+    part: PieceWeights,
     /// Whether the layer's bias goes with it.
     has_bias: bool,
 }
 
-enum PieceOf {
+enum PieceWeights {
     /// The first layer's part of this number.
     FirstLayer(usize),
     /// A part of Wᵀ.
@@ -107,8 +107,8 @@ enum PieceOf {
 }
 
 /// Examples that are not trained on, and the activations of the network on them.
-struct HeldOut<F, S> {
-    source: S,
+struct HeldOutSet<F, S> {
+    input: S,
     /// Aᵀ of each layer (m, n).
     a: Vec<SharedMatrix<F>>,
     tasks: Vec<Range<usize>>,
@@ -169,14 +169,14 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             sizes.map(|(l, layer)| (if l == 0 { n_inputs } else { layer.n_prev() }, layer.n()));
         let of_first = (0..first.parts().len()).map(|task| Piece {
             layer: 0,
-            part: PieceOf::FirstLayer(task),
+            part: PieceWeights::FirstLayer(task),
             has_bias: task == 0,
         });
         let of_others = weights.enumerate().flat_map(|(l, w)| {
             weight_parts::<F>(w.rows(), w.cols()).map(move |part| Piece {
                 layer: l + 1,
                 has_bias: part.rows.start == 0 && part.cols.start == 0,
-                part: PieceOf::Weights(part),
+                part: PieceWeights::Weights(part),
             })
         });
         let pieces: Vec<_> = of_first.chain(of_others).collect();
@@ -184,8 +184,8 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         let pool = Pool::new(n_threads.min(tasks.len().max(pieces.len())));
         let parts = || {
             pieces.iter().map(|piece| match &piece.part {
-                PieceOf::FirstLayer(task) => &first.parts()[*task],
-                PieceOf::Weights(part) => part,
+                PieceWeights::FirstLayer(task) => &first.parts()[*task],
+                PieceWeights::Weights(part) => part,
             })
         };
         Self {
@@ -212,7 +212,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         }
     }
 
-    /// Makes `batch` the examples at hand.
+    /// Makes `batch` the examples of the present iteration.
     fn select(&mut self, batch: Option<&[usize]>) {
         let all = self.batch.indices.is_none() && !self.batch.labels.is_empty();
         if all && batch.is_none() {
@@ -283,7 +283,7 @@ struct Work<'e, F: Real, L> {
     scratch: &'e [Scratch<F>],
 }
 
-/// The examples `examples` of all units of a layer.
+/// Returns the examples `examples` of all units of a layer.
 fn all_units<F: Real>(matrix: &SharedMatrix<F>, examples: &Range<usize>) -> Part {
     Part { rows: examples.clone(), cols: 0..matrix.cols() }
 }
@@ -445,17 +445,19 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         unsafe {
             let dz = layer.dz.part(&all_units(&layer.dz, &(0..m)));
             match (&piece.part, &layer.w) {
-                (PieceOf::Weights(part), Some(w)) => {
+                (PieceWeights::Weights(part), Some(w)) => {
                     let a_prev = &self.layers[piece.layer - 1].a;
                     let a_prev = a_prev.part(&Part { rows: 0..m, cols: part.rows.clone() });
                     let dz = dz.columns(part.cols.start, part.cols.len());
                     let mut dw = w.gradient_mut(part, scratch);
                     gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), &mut dw);
                 }
-                (PieceOf::FirstLayer(task), _) => {
+                (PieceWeights::FirstLayer(task), _) => {
                     self.first.gradient(*task, self.batch.indices.as_deref(), &dz, scratch);
                 }
-                (PieceOf::Weights(_), None) => unreachable!("the first layer has its own pieces"),
+                (PieceWeights::Weights(_), None) => {
+                    unreachable!("the first layer has its own pieces")
+                }
             }
             if piece.has_bias {
                 let mut db = layer.b.gradient_mut(&layer.b.values.whole(), scratch);
@@ -481,12 +483,14 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         // SAFETY: the promise.
         unsafe {
             match (&piece.part, &layer.w) {
-                (PieceOf::Weights(part), Some(w)) => w.step(optimizer, step, part, scratch),
-                (PieceOf::FirstLayer(task), _) => {
+                (PieceWeights::Weights(part), Some(w)) => w.step(optimizer, step, part, scratch),
+                (PieceWeights::FirstLayer(task), _) => {
                     self.first.step(*task, optimizer, step, scratch);
                     self.first.look_ahead(*task);
                 }
-                (PieceOf::Weights(_), None) => unreachable!("the first layer has its own pieces"),
+                (PieceWeights::Weights(_), None) => {
+                    unreachable!("the first layer has its own pieces")
+                }
             }
             if piece.has_bias {
                 let step = Step { l2: 0.0, ..*step };
@@ -647,20 +651,20 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     }
 
     fn hold_out(&mut self, x: &DMatrix<F>) -> usize {
-        let source = self.first.held_out(x, &mut self.pool);
+        let input = self.first.held_out(x, &mut self.pool);
         let m = x.ncols();
         let a = self.layers.iter().map(|layer| SharedMatrix::zeros(m, layer.a.cols())).collect();
-        self.held_out.push(HeldOut { source, a, tasks: example_tasks::<F>(m).collect() });
+        self.held_out.push(HeldOutSet { input, a, tasks: example_tasks::<F>(m).collect() });
         self.held_out.len() - 1
     }
 
     fn held_out_logits(&mut self, set: usize) -> DMatrix<F> {
         let Self { layers, pool, first, held_out, .. } = self;
-        let HeldOut { source, a, tasks } = &mut held_out[set];
+        let HeldOutSet { input, a, tasks } = &mut held_out[set];
         let values = &*a;
         pool.run(tasks.len(), &|task, _| {
             let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
-                first.forward(Some(source), false, part, z);
+                first.forward(Some(input), false, part, z);
             };
             for (l, layer) in layers.iter().enumerate() {
                 let part = all_units(&values[l], &tasks[task]);

@@ -9,191 +9,64 @@ mod dense;
 mod dropout;
 mod first_layer;
 mod gram;
+mod interface;
 mod layered;
 mod parameters;
 mod shared;
 mod tasks;
 
-pub use crate::health::LayerHealth;
+pub use crate::diagnosis::LayerHealth;
+pub use interface::{Engine, EngineKind, EngineOptions, Pass};
 
 use crate::cost::Cost;
-use crate::optimizer::{Optimizer, Step};
+use crate::optimizer::Optimizer;
 use dense::DenseLayer;
-use dnn_core::linear::Gradients;
 use dnn_core::{Network, Real};
 use gram::GramLayer;
 use layered::LayeredEngine;
-use nalgebra::{DMatrix, DMatrixViewMut};
-use serde::{Deserialize, Serialize};
+use nalgebra::DMatrix;
 
-/// What is computed in one go: some examples, and which dropout masks.
-#[doc(alias = "random_mini_batches")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pass<'a> {
-    /// The examples, or all of them.
-    pub batch: Option<&'a [usize]>,
-    /// Updates made before: dropout's masks depend on it and on the seed, on nothing else.
-    pub iteration: usize,
+/// Where the features of an engine's examples are, and how its first layer is computed with them.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub enum Features<'d, F: Real> {
+    /// X (n₀, m) in memory, and every product in full.
+    Dense(&'d DMatrix<F>),
+    /// Every batch comes before its cost; every product in full.
+    Fed,
+    /// X (n₀, m) in memory, and the first layer in the coordinates of the training set.
+    Gram(&'d DMatrix<F>),
 }
 
-impl Pass<'_> {
-    /// All examples.
-    pub fn all(iteration: usize) -> Self {
-        Self { batch: None, iteration }
-    }
-}
-
-/// A network in training, in whatever form makes its iterations cheap.
-///
-/// An iteration is `cost`, then `update`; between the two, training may decide to stop.
-pub trait Engine<F: Real> {
-    /// Name, as the command line and the summary have it.
-    fn name(&self) -> &'static str;
-
-    /// Forward, cost, and dZ of every layer, at the present parameters. The cost is the mean of the
-    /// examples' weighted losses, without an L2 penalty.
-    ///
-    /// # Panics
-    /// When the batch is empty, larger than announced, or names an example that does not exist.
-    fn cost(&mut self, pass: Pass<'_>) -> f64;
-
-    /// Takes the features of the batch that the next [`cost`](Engine::cost) is of, in exchange for
-    /// those of the last one: for examples that are read batch by batch. Only an engine that was
-    /// made for such asks for it.
-    ///
-    /// # Shapes
-    /// `x` (n₀, as many as the batch).
-    /// # Panics
-    /// When the engine was made for examples in memory.
-    fn feed(&mut self, x: &mut DMatrix<F>);
-
-    /// Gradients from the last [`cost`](Engine::cost), and the optimizer's step with them. When the
-    /// norm of all gradients together, the L2 penalty's included, exceeds `clip_norm`, they are
-    /// scaled down to it.
-    fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step, clip_norm: Option<f64>);
-
-    /// The gradients of the last [`cost`](Engine::cost) in every layer's weights and biases, whatever
-    /// coordinates the engine works in: what [`update`](Engine::update) goes by, without the L2
-    /// penalty. To look at them and to check them; training does not need them put together.
-    fn gradients(&mut self) -> Vec<Gradients<F>>;
-
-    /// Σ‖W‖² over all layers, for the L2 penalty.
-    fn squared_weights(&mut self) -> f64;
-
-    /// The network at the present parameters.
-    fn network(&mut self) -> Network<F>;
-
-    /// Takes examples to apply the network to during training, besides those it trains on.
-    ///
-    /// # Shapes
-    /// `x` (n₀, m) → the number to ask for them by.
-    /// # Panics
-    /// When `x` does not have n₀ rows.
-    fn hold_out(&mut self, x: &DMatrix<F>) -> usize;
-
-    /// The logits of the held-out examples `set` at the present parameters, without dropout.
-    ///
-    /// # Shapes
-    /// → (n_L, m)
-    /// # Panics
-    /// When there is no such set.
-    fn held_out_logits(&mut self, set: usize) -> DMatrix<F>;
-
-    /// Every tensor that the next iteration depends on, by name: parameters and moments, in the
-    /// engine's own coordinates. To read for a checkpoint, to write when going on from one.
-    fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
-
-    /// How each hidden layer fares.
-    fn health(&mut self) -> Vec<LayerHealth>;
-
-    /// The first layer, from 1, in which a number is not finite.
-    fn first_not_finite(&mut self) -> Option<usize>;
-}
-
-/// See [`dense_engine`](crate::dense_engine()) and [`fed_engine`](crate::fed_engine()).
-pub(crate) fn dense<'d, F: Real>(
+/// Makes an engine; see [`dense_engine`](crate::dense_engine()), [`fed_engine`](crate::fed_engine())
+/// and [`gram_engine`](crate::gram_engine()).
+pub(crate) fn build<'d, F: Real>(
     network: &Network<F>,
     cost: &'d dyn Cost<F>,
     optimizer: &dyn Optimizer<F>,
-    x: Option<&'d DMatrix<F>>,
+    features: Features<'d, F>,
     labels: &'d [u32],
     options: EngineOptions<'_>,
 ) -> Box<dyn Engine<F> + 'd> {
-    assert!(x.is_none_or(|x| x.ncols() == labels.len()), "a label for each example");
-    let first = DenseLayer::new(network, optimizer, x, options);
-    Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
-}
-
-/// See [`gram_engine`](crate::gram_engine()).
-pub(crate) fn gram<'d, F: Real>(
-    network: &Network<F>,
-    cost: &'d dyn Cost<F>,
-    optimizer: &dyn Optimizer<F>,
-    x: &'d DMatrix<F>,
-    labels: &'d [u32],
-    options: EngineOptions<'_>,
-) -> Box<dyn Engine<F> + 'd> {
-    assert_eq!(x.ncols(), labels.len(), "a label for each example");
-    let first = GramLayer::new(network, optimizer, x, options);
-    Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
-}
-
-/// What an engine is built with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EngineOptions<'a> {
-    /// Threads at most; fewer are used where more do not help. Results do not depend on it.
-    pub n_threads: usize,
-    /// The largest batch that will be asked for; 0: only whole training sets.
-    pub max_batch: usize,
-    /// Weight of each class in the cost, or 1 for all.
-    pub class_weights: Option<&'a [f64]>,
-    /// Share of the hidden layers' values that is dropped in training, 0 to 1.
-    pub dropout: f64,
-    /// Seed of the dropout masks.
-    pub seed: u64,
-}
-
-impl Default for EngineOptions<'_> {
-    /// One thread, whole training sets, all classes alike, no dropout.
-    fn default() -> Self {
-        Self { n_threads: 1, max_batch: 0, class_weights: None, dropout: 0.0, seed: 0 }
+    let x = match features {
+        Features::Dense(x) | Features::Gram(x) => {
+            assert_eq!(x.ncols(), labels.len(), "a label for each example");
+            Some(x)
+        }
+        Features::Fed => None,
+    };
+    if let Features::Gram(x) = features {
+        let first = GramLayer::new(network, optimizer, x, options);
+        Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
+    } else {
+        let first = DenseLayer::new(network, optimizer, x, options);
+        Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
     }
 }
 
-/// Which engine trains.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum EngineKind {
-    /// The one that needs fewer operations, by count.
-    #[default]
-    Auto,
-    /// The first layer in the coordinates of the training set.
-    Gram,
-    /// Every product in full.
-    Dense,
-}
-
-/// "auto", "gram", "dense".
-impl std::fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Gram => "gram",
-            Self::Dense => "dense",
-        })
-    }
-}
-
-impl EngineKind {
-    /// All of them, for lists and tests.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Gram, Self::Dense];
-}
-
-/// What the counts depend on.
+/// The size of a training run: what the operations of its first layer are counted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Job {
+pub(crate) struct Workload {
     /// n₀.
     pub(crate) n_features: usize,
     /// n₁.
@@ -207,7 +80,7 @@ pub(crate) struct Job {
     pub(crate) held_out: usize,
 }
 
-impl Job {
+impl Workload {
     /// Operations of the first layer in full: forward, dW, and a step on every weight.
     pub(crate) fn dense_flops(&self) -> f64 {
         let weights = self.n_features as f64 * self.n_units as f64;
@@ -233,7 +106,7 @@ mod tests {
 
     #[test]
     fn few_examples_of_many_features_are_cheaper_in_coordinates() {
-        let course = Job {
+        let course = Workload {
             n_features: 12_288,
             n_units: 20,
             m: 209,
@@ -242,7 +115,7 @@ mod tests {
             held_out: 0,
         };
         assert!(course.gram_is_cheaper());
-        assert!(!Job { iterations: 1, ..course }.gram_is_cheaper(), "G would not pay");
-        assert!(!Job { n_features: 784, m: 60_000, batch: 128, ..course }.gram_is_cheaper());
+        assert!(!Workload { iterations: 1, ..course }.gram_is_cheaper(), "G would not pay");
+        assert!(!Workload { n_features: 784, m: 60_000, batch: 128, ..course }.gram_is_cheaper());
     }
 }

@@ -54,7 +54,7 @@ impl<F: Real> Parameters<F> {
         }
     }
 
-    /// The gradient, all of it.
+    /// Returns the gradient, all of it.
     ///
     /// # Panics
     /// When it is not kept.
@@ -63,7 +63,7 @@ impl<F: Real> Parameters<F> {
         self.gradient.all_mut()
     }
 
-    /// The place of the part's gradient: its own if it is kept, otherwise in `scratch`.
+    /// Returns the place of the part's gradient: its own if it is kept, otherwise in `scratch`.
     ///
     /// # Safety
     /// The promise, for this part of the gradient and `scratch`.

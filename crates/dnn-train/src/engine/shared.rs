@@ -143,7 +143,7 @@ impl<F: Real> SharedMatrix<F> {
         DMatrixView::from_data(storage)
     }
 
-    /// The rows `rows` of one column, to write.
+    /// Returns the rows `rows` of one column, to write.
     ///
     /// # Safety
     /// As [`part_mut`](Self::part_mut).
@@ -156,7 +156,7 @@ impl<F: Real> SharedMatrix<F> {
         }
     }
 
-    /// The rows `rows` of one column, to read.
+    /// Returns the rows `rows` of one column, to read.
     ///
     /// # Safety
     /// As [`part`](Self::part).

@@ -31,15 +31,15 @@ pub(super) fn cut(n: usize, pieces: usize, unit: usize) -> impl Iterator<Item = 
     (0..pieces).map(move |i| piece(n, pieces, unit, i))
 }
 
-/// The part `i` of `pieces`.
+/// Returns the part `i` of `pieces`.
 fn piece(n: usize, pieces: usize, unit: usize, i: usize) -> Range<usize> {
     let units = n.div_ceil(unit);
     let at = |i: usize| (i * units / pieces * unit).min(n);
     at(i)..at(i + 1)
 }
 
-/// Whether a network with these layers (n_prev, n) goes through them one after the other, all tasks
-/// on the same layer; otherwise each task takes some examples through all of them.
+/// Returns whether a network with these layers (n_prev, n) goes through them one after the other,
+/// all tasks on the same layer; otherwise each task takes some examples through all of them.
 pub(super) fn layer_by_layer(layers: impl IntoIterator<Item = (usize, usize)>) -> bool {
     layers.into_iter().any(|(n_prev, n)| n >= 2 * BLOCK.1 && n_prev * n >= MANY_WEIGHTS)
 }
@@ -60,13 +60,14 @@ impl Blocks {
         Self { size: (m, n), pieces, line: line::<F>() }
     }
 
-    /// Number of blocks.
+    /// Returns the number of blocks.
     pub(super) fn len(&self) -> usize {
         self.pieces.0 * self.pieces.1
     }
 
-    /// The block `i`: those that follow each other have the same examples when there are more of these
-    /// than units, whose values before are at hand then, and otherwise the same units, whose weights are.
+    /// Returns the block `i`: those that follow each other have the same examples when there are
+    /// more of these than units, whose values before are at hand then, and otherwise the same
+    /// units, whose weights are.
     pub(super) fn get(&self, i: usize) -> Part {
         let ((m, n), (by_examples, by_units)) = (self.size, self.pieces);
         let (row, col) =
@@ -82,7 +83,7 @@ pub(super) fn example_tasks<F>(m: usize) -> impl Iterator<Item = Range<usize>> {
     cut(m, pieces, line::<F>())
 }
 
-/// The parts of Wᵀ (n_prev, n) that are tasks of their own.
+/// Returns the parts of Wᵀ (n_prev, n) that are tasks of their own.
 pub(super) fn weight_parts<F>(n_prev: usize, n: usize) -> impl Iterator<Item = Part> {
     let (by_inputs, by_units) = if n < WIDE {
         ((n_prev * n).div_ceil(WEIGHTS_PER_TASK), 1)
@@ -95,7 +96,7 @@ pub(super) fn weight_parts<F>(n_prev: usize, n: usize) -> impl Iterator<Item = P
     })
 }
 
-/// The parts of Wᵀ (n_prev, n) with `inputs` inputs each.
+/// Returns the parts of Wᵀ (n_prev, n) with `inputs` inputs each.
 pub(super) fn narrow_parts(n_prev: usize, n: usize, inputs: usize) -> impl Iterator<Item = Part> {
     (0..n_prev)
         .step_by(inputs)

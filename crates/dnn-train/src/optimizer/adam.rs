@@ -1,6 +1,6 @@
 //! The optimizer [`Adam`]: its settings and its step.
 
-use super::{Optimizer, Step};
+use super::step::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 /// θ ← θ − α·m̂/(√ŝ + ε), with m̂ = m/(1 − β₁ᵗ) and ŝ = s/(1 − β₂ᵗ) in step t.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[doc(alias = "update_parameters_with_adam")]
+#[doc(alias = "initialize_adam")]
 pub struct Adam {
     /// Share β₁ of the running mean m that is kept in a step.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
@@ -74,10 +76,6 @@ impl Adam {
 impl<F: Real> Optimizer<F> for Adam {
     fn n_moments(&self) -> usize {
         2
-    }
-
-    fn is_linear(&self) -> bool {
-        false
     }
 
     fn prepare(&self, step: &Step) -> Step {

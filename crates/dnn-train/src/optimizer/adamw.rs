@@ -1,6 +1,7 @@
 //! The optimizer [`AdamW`]: its settings and its step.
 
-use super::{Adam, Optimizer, Step};
+use super::adam::Adam;
+use super::step::{Optimizer, Step};
 use dnn_core::Real;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,10 +41,6 @@ impl AdamW {
 impl<F: Real> Optimizer<F> for AdamW {
     fn n_moments(&self) -> usize {
         2
-    }
-
-    fn is_linear(&self) -> bool {
-        false
     }
 
     fn prepare(&self, step: &Step) -> Step {

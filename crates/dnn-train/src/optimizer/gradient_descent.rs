@@ -1,6 +1,6 @@
 //! The optimizer [`GradientDescent`]: its settings and its step.
 
-use super::{Optimizer, Step};
+use super::step::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[doc(alias = "update_parameters")]
 #[doc(alias = "SGD")]
+#[doc(alias = "update_parameters_with_gd")]
 pub struct GradientDescent;
 
 impl<F: Real> Optimizer<F> for GradientDescent {

@@ -1,6 +1,6 @@
 //! The optimizer [`Momentum`]: its settings and its step.
 
-use super::{Optimizer, Step};
+use super::step::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Gradient descent with momentum (Polyak 1964): v ← μ·v + g, θ ← θ − α·v.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[doc(alias = "update_parameters_with_momentum")]
+#[doc(alias = "initialize_velocity")]
 pub struct Momentum {
     /// Share μ of the running sum v that is kept in a step.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]

@@ -1,6 +1,6 @@
 //! The optimizer [`Nesterov`]: its settings and its step.
 
-use super::{Optimizer, Step};
+use super::step::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! The optimizer [`RmsProp`]: its settings and its step.
 
-use super::{Optimizer, Step};
+use super::step::{Optimizer, Step};
 use dnn_core::{Real, vectorized};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,10 +26,6 @@ impl Default for RmsProp {
 impl<F: Real> Optimizer<F> for RmsProp {
     fn n_moments(&self) -> usize {
         1
-    }
-
-    fn is_linear(&self) -> bool {
-        false
     }
 
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {

@@ -3,16 +3,15 @@
 mod sheet;
 mod text;
 
-use crate::args::{Drawing, NameArgs};
+use crate::args::DataArgs;
 use crate::console::{Console, warn};
 use crate::input::{CacheArgs, Files};
 use crate::settings::Flags;
-use crate::source::{DRAWN, Source};
-use anyhow::bail;
+use crate::source;
 use dnn_data::Shown;
 use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
 use dnn_data::folder::OnBadImage;
-use dnn_data::loader::InputConfig;
+use dnn_data::loader::{DataConfig, InputConfig};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,9 +26,7 @@ pub(crate) struct Args {
     /// when nothing was fetched]
     data: Option<PathBuf>,
     #[command(flatten)]
-    names: NameArgs,
-    #[command(flatten)]
-    draw: Flags<Drawing>,
+    of_data: DataArgs,
     #[command(flatten)]
     files: Flags<Files>,
     #[command(flatten)]
@@ -50,7 +47,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Result<'a> {
+struct AuditReport<'a> {
     data: &'a Path,
     #[serde(flatten)]
     audit: &'a Audit,
@@ -59,7 +56,7 @@ struct Result<'a> {
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let source = source_of(args, console)?;
-    let splits = source.load(console)?;
+    let splits = source::load(&source, console)?;
     let options =
         AuditOptions { near_distance: args.near, max_listed: args.list, ..AuditOptions::default() };
     let unreadable: Vec<_> =
@@ -73,7 +70,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         sheet::write(path, &splits, &found)?;
         console.text(format!("\nWritten: {}", path.shown()))?;
     }
-    console.json(&Result { data, audit: &found, sheet: args.sheet.as_ref() })?;
+    console.json(&AuditReport { data, audit: &found, sheet: args.sheet.as_ref() })?;
     if args.strict && found.has_conflicts() {
         warn(format!(
             "{} in the training set, {} more than one label",
@@ -86,22 +83,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 }
 
 /// As `dnn train` takes it; files that are no images are part of what is found.
-fn source_of(args: &Args, console: Console) -> anyhow::Result<Source> {
-    let mut source = named_source(args, console)?;
+fn source_of(args: &Args, console: Console) -> anyhow::Result<DataConfig> {
+    let mut source = source::asked(args.data.as_deref(), &args.of_data, console)?;
     args.files.check(&source)?;
     let input = args.files.change(source.input.take())?.unwrap_or_default();
     source.input = Some(InputConfig { on_bad_image: OnBadImage::Skip, ..input });
     source.cache = args.cache.caching();
     Ok(source)
-}
-
-fn named_source(args: &Args, console: Console) -> anyhow::Result<Source> {
-    match &args.data {
-        Some(data) => Source::new(data, &args.names, &args.draw),
-        None if args.names.x.is_some() => bail!("--x and --y need DATA, an HDF5 file"),
-        None if args.draw.any() => Source::new(DRAWN.as_ref(), &args.names, &args.draw),
-        None => Source::usual(console),
-    }
 }
 
 /// A number with its noun.

@@ -8,7 +8,7 @@ use dnn_data::audit::{
     Audit, AuditOptions, Channel, Duplicates, Group, ImageRef, Leak, Likeness, Listed, Near,
     SplitAudit,
 };
-use std::fmt::{Result, Write};
+use std::fmt::{self, Write};
 use std::path::Path;
 
 /// Classes in the table of counts; the JSON has all.
@@ -19,7 +19,7 @@ pub(super) fn describe(
     data: &Path,
     audit: &Audit,
     options: &AuditOptions,
-) -> std::result::Result<String, std::fmt::Error> {
+) -> Result<String, fmt::Error> {
     let mut out = String::new();
     writeln!(out, "Data: {}, images of {}", data.shown(), audit.shape)?;
     counts(&mut out, audit)?;
@@ -48,7 +48,7 @@ pub(super) fn describe(
 }
 
 /// Images and brightness of each class in each set.
-fn counts(out: &mut String, audit: &Audit) -> Result {
+fn counts(out: &mut String, audit: &Audit) -> fmt::Result {
     let names: Vec<_> = audit.classes.iter().map(|name| name.shown()).collect();
     let shown = names.len().min(MAX_CLASSES);
     let width = names[..shown].iter().map(|name| name.chars().count()).max().unwrap_or(0).max(9);
@@ -77,7 +77,7 @@ fn counts(out: &mut String, audit: &Audit) -> Result {
 }
 
 /// Mean and deviation of the channels.
-fn colours(out: &mut String, audit: &Audit) -> Result {
+fn colours(out: &mut String, audit: &Audit) -> fmt::Result {
     let channels: &[&str] = match audit.shape.channels {
         1 => &["values"],
         3 => &["red", "green", "blue"],
@@ -105,7 +105,7 @@ fn list<T>(
     (what, of): (&str, &str),
     found: &Listed<T>,
     entry: impl Fn(&T) -> String,
-) -> Result {
+) -> fmt::Result {
     if found.total == 0 {
         return writeln!(out, "\n{what}: none");
     }
@@ -113,7 +113,7 @@ fn list<T>(
     entries(out, found, entry)
 }
 
-fn entries<T>(out: &mut String, found: &Listed<T>, entry: impl Fn(&T) -> String) -> Result {
+fn entries<T>(out: &mut String, found: &Listed<T>, entry: impl Fn(&T) -> String) -> fmt::Result {
     for found in &found.listed {
         writeln!(out, "  {}", entry(found))?;
     }
@@ -123,7 +123,7 @@ fn entries<T>(out: &mut String, found: &Listed<T>, entry: impl Fn(&T) -> String)
     }
 }
 
-fn duplicates(out: &mut String, what: &str, found: &Duplicates, audit: &Audit) -> Result {
+fn duplicates(out: &mut String, what: &str, found: &Duplicates, audit: &Audit) -> fmt::Result {
     if found.groups.total == 0 {
         return writeln!(out, "\n{what}: none");
     }
@@ -132,7 +132,7 @@ fn duplicates(out: &mut String, what: &str, found: &Duplicates, audit: &Audit) -
     entries(out, &found.groups, |group| describe_group(group, audit))
 }
 
-fn near(out: &mut String, audit: &Audit) -> Result {
+fn near(out: &mut String, audit: &Audit) -> fmt::Result {
     const WHAT: &str = "Near duplicates";
     match &audit.near {
         Near::Off => writeln!(out, "\n{WHAT}: not looked for"),
@@ -158,7 +158,7 @@ fn near(out: &mut String, audit: &Audit) -> Result {
 }
 
 /// What is wrong with the numbers of images.
-fn classes(out: &mut String, audit: &Audit, options: &AuditOptions) -> Result {
+fn classes(out: &mut String, audit: &Audit, options: &AuditOptions) -> fmt::Result {
     let class = |label: u32| audit.classes[label as usize].shown();
     for split in &audit.splits {
         let imbalance = split.imbalance;

@@ -50,7 +50,6 @@ pub(super) fn decode(mut listing: Listing, options: &FolderOptions) -> Decoded {
 }
 
 /// What is wrong with a file.
-#[cfg(feature = "cache")]
 pub(super) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
     let error = prepared(path, options).err()?;
     Some(Rejected { path: path.into(), reason: reason(&error) })

@@ -11,7 +11,7 @@
 //!   `desktop.ini` are passed over.
 //! - A file is taken for an image when its name ends as an image's does, in a format that can be
 //!   read or not, or when it has no ending. Whether it is one, its content tells.
-//! - Every image is decoded and prepared by the [contract](InputContract), on all cores; the result
+//! - Every image is decoded and prepared by the [contract](crate::InputContract), on all cores; the result
 //!   does not depend on their number. Bad files are all found before the first is reported.
 
 mod decode;
@@ -147,7 +147,6 @@ impl ImageFiles {
 }
 
 /// The files of each split of a source of image files, in the order in which they are read.
-#[cfg(feature = "cache")]
 pub(crate) fn files_of_splits(
     root: &Path,
     options: &Options,
@@ -167,7 +166,6 @@ pub(crate) fn files_of_splits(
 }
 
 /// What is wrong with a file; nothing is, if it is sound.
-#[cfg(feature = "cache")]
 pub(crate) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
     decode::rejection(path, options)
 }

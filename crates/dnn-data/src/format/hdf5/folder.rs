@@ -18,18 +18,18 @@ pub(super) fn files(folder: &Path, options: &Options) -> Result<Vec<PathBuf>, Hd
     let mut test = preferred("test_catvnoncat.h5");
     let mut validation = None;
     if train.is_none() || test.is_none() {
-        let mut contents: Vec<Content> =
-            files.iter().map(|path| Content::of(path, options)).collect();
+        let mut contents: Vec<FileSplits> =
+            files.iter().map(|path| FileSplits::of(path, options)).collect();
         let (no_train, no_test) = (train.is_none(), test.is_none());
         if no_train {
-            train = the_one(folder, &mut contents, SplitName::Train, !no_test)?;
+            train = single_file_with(folder, &mut contents, SplitName::Train, !no_test)?;
         }
         if no_test {
-            test = the_one(folder, &mut contents, SplitName::Test, !no_train)?;
+            test = single_file_with(folder, &mut contents, SplitName::Test, !no_train)?;
         }
         let found = |path: &PathBuf| [&train, &test].into_iter().flatten().any(|own| own == path);
         if !contents.iter().any(|c| c.holds(SplitName::Validation) && found(&c.path)) {
-            validation = the_one(folder, &mut contents, SplitName::Validation, true)?;
+            validation = single_file_with(folder, &mut contents, SplitName::Validation, true)?;
         }
     }
     let mut found: Vec<PathBuf> = train.into_iter().chain(test).chain(validation).collect();
@@ -58,12 +58,12 @@ fn candidates(folder: &Path) -> Result<Vec<PathBuf>, Hdf5Error> {
 }
 
 /// Which splits a file holds, or why it cannot be read.
-struct Content {
+struct FileSplits {
     path: PathBuf,
     has: Result<Vec<SplitName>, Hdf5Error>,
 }
 
-impl Content {
+impl FileSplits {
     fn of(path: &Path, options: &Options) -> Self {
         let look = || {
             let names = usual_names(&OpenFile::open(path, options)?)?;
@@ -79,9 +79,9 @@ impl Content {
 
 /// The one file that holds a split. A file with both splits is complete in itself: it is no
 /// `partner` of a file that holds only the other.
-fn the_one(
+fn single_file_with(
     folder: &Path,
-    contents: &mut Vec<Content>,
+    contents: &mut Vec<FileSplits>,
     split: SplitName,
     partner: bool,
 ) -> Result<Option<PathBuf>, Hdf5Error> {
@@ -91,8 +91,8 @@ fn the_one(
         SplitName::Test => "test_set_x",
     };
     let holds_another =
-        |c: &Content| SplitName::ALL.into_iter().any(|other| other != split && c.holds(other));
-    let found: Vec<&Content> =
+        |c: &FileSplits| SplitName::ALL.into_iter().any(|other| other != split && c.holds(other));
+    let found: Vec<&FileSplits> =
         contents.iter().filter(|c| c.holds(split) && !(partner && holds_another(c))).collect();
     match found[..] {
         [one] => Ok(Some(one.path.clone())),

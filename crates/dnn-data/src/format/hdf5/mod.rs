@@ -5,7 +5,7 @@
 //! two. [`write_splits`] writes the schema and [`describe`] says what is in a file. What else is
 //! accepted, and what is refused, is in `docs/data-formats.md`.
 //!
-//! Nothing is read before its type and extent are known to be right and within [`Limits`].
+//! Nothing is read before its type and extent are known to be right and within [`Limits`](crate::Limits).
 
 mod backend;
 mod checks;

@@ -35,14 +35,14 @@ impl Reader for PureReader {
                 }
                 names.push(format!("{prefix}{name}"));
             }
-            // Opened as they are listed: each by its name is looked for among all others.
-            for (name, group) in group.iter_groups()? {
+            // Opening each by its name would walk through all members of the group again.
+            for (name, child) in group.iter_groups()? {
                 if n_groups == MAX_LISTED || depth == MAX_DEPTH {
                     more = true;
                     break;
                 }
                 n_groups += 1;
-                groups.push_back((format!("{prefix}{name}/"), group, depth + 1));
+                groups.push_back((format!("{prefix}{name}/"), child, depth + 1));
             }
         }
         names.sort();

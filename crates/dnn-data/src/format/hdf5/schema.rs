@@ -9,7 +9,6 @@ use super::file::OpenFile;
 use super::{Backend, Hdf5Error, Options, sniff};
 use crate::Shown;
 use crate::classes::{self, Labels};
-use crate::file::InputFile;
 use crate::visit::BLOCK_BYTES;
 use crate::{Batch, DataError, ImageShape, InputContract, Names, Part, SplitName, Visitor, extent};
 use std::path::{Path, PathBuf};
@@ -48,12 +47,7 @@ impl Format for Hdf5 {
             Found::Folder { files, .. } => {
                 Ok(files.iter().any(|file| file.ends_in(&["h5", "hdf5"])))
             }
-            // The signature may stand behind a block of the user's.
-            Found::File(file) => {
-                let mut input = InputFile::open(&file.path)?;
-                sniff::is_hdf5(&mut input.file, input.n_bytes)
-                    .map_err(crate::file::io(&file.path, "read"))
-            }
+            Found::File(file) => sniff::is_hdf5(file),
         }
     }
     fn files(&self, path: &Path, asked: &options::Options) -> Result<Vec<PathBuf>, DataError> {

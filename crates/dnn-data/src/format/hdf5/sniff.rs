@@ -1,8 +1,11 @@
 //! What a file is, before a library opens it: the most common faults are not HDF5's own, but a web
 //! page or a pointer saved under the name of the data, or half a download.
 
+use super::super::found::FoundFile;
 use super::Hdf5Error;
+use crate::DataError;
 use crate::content::{HEAD_BYTES, what_it_is};
+use crate::file::InputFile;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -52,14 +55,16 @@ pub(super) fn check(path: &Path) -> Result<u64, Hdf5Error> {
     }
 }
 
-/// Whether a file is HDF5, or the beginning of it, as far as its signature tells.
-pub(super) fn is_hdf5(file: &mut File, n_bytes: u64) -> io::Result<bool> {
-    if n_bytes < SIGNATURE.len() as u64 {
-        let mut start = Vec::new();
-        file.take(n_bytes).read_to_end(&mut start)?;
-        return Ok(SIGNATURE.starts_with(&start));
+/// Whether a file is HDF5, or the beginning of it, as far as its signature tells. The file is opened
+/// again only to look for a signature behind a user block.
+pub(super) fn is_hdf5(file: &FoundFile) -> Result<bool, DataError> {
+    let Some(look) = file.look() else { return Ok(false) };
+    if look.head.starts_with(&SIGNATURE) || SIGNATURE.starts_with(&look.head) {
+        return Ok(true);
     }
-    Ok(signature_offset(file, n_bytes)?.is_some())
+    let InputFile { path, n_bytes, mut file } = InputFile::open(&file.path)?;
+    let offset = signature_offset(&mut file, n_bytes).map_err(crate::file::io(&path, "read"))?;
+    Ok(offset.is_some())
 }
 
 /// Where HDF5 starts: at 0, or behind a user block of 512, 1024, 2048 … bytes.

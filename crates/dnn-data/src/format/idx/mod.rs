@@ -87,7 +87,7 @@ fn pairs(path: &Path) -> Result<(Option<Pair>, Option<Pair>), DataError> {
     if path.is_dir() {
         return folder::pairs(path);
     }
-    let pair = Pair { labels: labels_beside(path)?, images: path.into() };
+    let pair = Pair { labels: label_file_of(path)?, images: path.into() };
     Ok(if says_test(path) { (None, Some(pair)) } else { (Some(pair), None) })
 }
 
@@ -119,13 +119,14 @@ impl Pair {
 }
 
 /// The labels of a file of images, by the names that go together.
-fn labels_beside(images: &Path) -> Result<PathBuf, DataError> {
+fn label_file_of(images: &Path) -> Result<PathBuf, DataError> {
     let name = images.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let swapped = name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1");
     let plain = swapped.strip_suffix(".gz").unwrap_or(&swapped);
     let candidates = [swapped.clone(), plain.into(), format!("{plain}.gz")];
-    let beside = |name: &String| images.with_file_name(name);
-    let found = candidates.iter().filter(|other| **other != name).map(beside).find(|p| p.is_file());
+    let in_same_folder = |name: &String| images.with_file_name(name);
+    let found =
+        candidates.iter().filter(|other| **other != name).map(in_same_folder).find(|p| p.is_file());
     found.ok_or_else(|| DataError::File {
         path: images.into(),
         what: "labels of these images".into(),

@@ -17,7 +17,7 @@ use crate::classes;
 use crate::{DataError, ImageShape, Limits, Part, SplitName, Visitor};
 use archive::{Archive, Entry};
 pub(super) use pair::NpyPair;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads the sets of an .npz by their usual names: `x_train`, `y_train`, `x_test`, `y_test`;
 /// `train_images`, `train_labels` and so on; or `X` and `y`, `images` and `labels`, which are to
@@ -39,9 +39,6 @@ impl Format for Npz {
             |head: &[u8]| head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06");
         let Found::File(file) = found else { return Ok(false) };
         Ok(file.look().is_some_and(|look| is_zip(&look.head)))
-    }
-    fn files(&self, path: &Path, _: &Options) -> Result<Vec<PathBuf>, DataError> {
-        Ok(vec![path.into()])
     }
     /// An array whose first index is the fastest is read as a whole.
     fn visit(
