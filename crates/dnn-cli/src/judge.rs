@@ -1,7 +1,7 @@
 //! A model's answers on labelled images: what the subcommands that judge models share.
 
 use crate::args::{DataArgs, choice};
-use crate::console::Console;
+use crate::console::{Console, warn};
 use crate::input::{CacheArgs, Files};
 use crate::run::{self, RunConfig};
 use crate::settings::Flags;
@@ -68,8 +68,23 @@ impl LabelledArgs {
         let images = split_of(split, splits, &data)?;
         let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
         let images = match_classes(images, model.classes()).with_context(misfit)?;
-        if of_run.is_some_and(|run| run.is_drawn()) && !source.is_drawn() {
-            console.note("The model was trained on drawn images; these are others");
+        if let Some(run) = of_run {
+            if run.is_drawn() && !source.is_drawn() {
+                console.note("The model was trained on drawn images; these are others");
+            }
+            let drawn_apart = |data: &DataConfig| {
+                let input = data.input.clone().unwrap_or_default();
+                (input.test_share, input.split_seed)
+            };
+            if run.data == std::path::absolute(&data).unwrap_or_default()
+                && drawn_apart(&run) != drawn_apart(&source)
+            {
+                warn(format!(
+                    "warning: {} was trained on another division of these images: some that are \
+                     judged here may be among those it has seen",
+                    model_path.shown()
+                ));
+            }
         }
         Ok(Labelled { images, data })
     }

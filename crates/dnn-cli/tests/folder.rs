@@ -159,6 +159,11 @@ fn a_run_is_judged_by_what_it_kept_apart() {
         );
     }
     assert_eq!(place.json(&["evaluate", "r", "--test-share", "0.5"])["total"], 20);
+    // Another division mixes what was trained on with what was not, which is said.
+    let says_so = |args: &[&str]| stderr(&place.run(args)).contains("on another division");
+    assert!(says_so(&["evaluate", "r", "--test-share", "0.5"]));
+    assert!(says_so(&["evaluate", "r", "photos", "--split-seed", "6"]));
+    assert!(!says_so(&["evaluate", "r", "photos"]));
     let train_set = place.json(&["evaluate", "r", "--split", "train"]);
     assert_eq!(train_set["correct"], trained["train"]["correct"]);
     let model = place.path("r/model.safetensors");
