@@ -109,6 +109,7 @@ impl<'a> Loader<'a> {
     ///
     /// # Errors
     /// What is wrong with the configuration or the data.
+    #[doc(alias = "load_data")]
     pub fn splits(&self) -> Result<Splits, DataError> {
         let mut splits = self.splits_for(None)?;
         if let Some(input) = &self.config.input {

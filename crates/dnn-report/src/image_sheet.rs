@@ -60,6 +60,7 @@ pub enum Arrangement {
 ///
 /// # Errors
 /// [`ReportError::Image`] for a tile whose bytes do not match its shape.
+#[doc(alias = "print_mislabeled_images")]
 pub fn image_sheet(
     title: &str,
     tiles: &[Tile<'_>],

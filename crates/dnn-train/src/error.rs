@@ -82,8 +82,8 @@ pub enum TrainError {
     /// The cost became NaN or infinite.
     #[error(
         "the cost is {cost} at iteration {iteration}: training has diverged, first seen in layer \
-         {layer}; a smaller learning rate than {learning_rate}, another initialisation, or \
-         clip_norm may help"
+         {layer}; a smaller learning rate than {}, another initialisation, or clip_norm may help",
+        dnn_core::settings::shown(&toml::Value::Float(*learning_rate))
     )]
     Diverged {
         /// Updates made before.
@@ -116,4 +116,19 @@ pub enum TrainError {
 /// A number of bytes in words.
 fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_huge_learning_rate_takes_few_digits() {
+        let diverged =
+            TrainError::Diverged { iteration: 3, cost: f64::NAN, layer: 2, learning_rate: 1e300 };
+        assert!(
+            diverged.to_string().contains("a smaller learning rate than 1e300, "),
+            "{diverged}"
+        );
+    }
 }

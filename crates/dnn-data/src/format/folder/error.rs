@@ -62,7 +62,7 @@ pub enum FolderError {
         second: String,
     },
     /// A class without images would shift no label, but cannot be learned.
-    #[error("{}: expected images, got none: the class {class} is empty", path.shown())]
+    #[error("{}: expected images, got none: the class {} is empty", path.shown(), class.shown())]
     EmptyClass {
         /// The class's folder.
         path: PathBuf,
@@ -71,8 +71,8 @@ pub enum FolderError {
     },
     /// A class that one split has and another has not.
     #[error(
-        "{}: {} has the class {class}, {} has no folder of that name", root.shown(),
-        with.phrase(), without.phrase()
+        "{}: {} has the class {}, {} has no folder of that name", root.shown(),
+        with.phrase(), class.shown(), without.phrase()
     )]
     MissingClass {
         /// The folder.
@@ -85,7 +85,10 @@ pub enum FolderError {
         without: SplitName,
     },
     /// Two classes whose names differ in case only.
-    #[error("{}: the classes {first} and {second} differ in case only: which is it?", root.shown())]
+    #[error(
+        "{}: the classes {} and {} differ in case only: which is it?", root.shown(),
+        first.shown(), second.shown()
+    )]
     SameButCase {
         /// The folder.
         root: PathBuf,
@@ -95,7 +98,9 @@ pub enum FolderError {
         second: String,
     },
     /// A class of which no file is a sound image.
-    #[error("{}: the class {class} has no sound image in {}", root.shown(), split.phrase())]
+    #[error(
+        "{}: the class {} has no sound image in {}", root.shown(), class.shown(), split.phrase()
+    )]
     NoSoundImage {
         /// The folder.
         root: PathBuf,
@@ -106,8 +111,8 @@ pub enum FolderError {
     },
     /// A class too small to keep some of it apart.
     #[error(
-        "{}: of the {n} images of class {class} a share of {share} for testing is none; add images, \
-         ask for another share, or for 0 to test on nothing", root.shown()
+        "{}: of the {n} images of class {} a share of {share} for testing is none; add images, \
+         ask for another share, or for 0 to test on nothing", root.shown(), class.shown()
     )]
     TooFewToSplit {
         /// The folder.
