@@ -6,7 +6,8 @@
 mod common;
 
 use common::{every_file, fixture, message};
-use dnn_data::hdf5::{Backend, Options};
+use dnn_data::Names;
+use dnn_data::hdf5::{self, Backend, Options};
 
 /// Files that only one of them reads: `hdf5_fixtures.rs` says why. Of a chunk that unpacks to more
 /// than it should (`bomb`), the C library takes the beginning.
@@ -28,7 +29,7 @@ fn both_read_the_same_values_or_refuse_alike() {
         let by_c = common::load_hdf5(&path, &options(Backend::CLibrary));
         match (by_pure, by_c) {
             (Ok(pure), Ok(c)) => {
-                for (pure, c) in [(&pure.train, &c.train), (&pure.test, &c.test)] {
+                for (pure, c) in [(pure.train(), c.train()), (pure.test(), c.test())] {
                     let (Some(pure), Some(c)) = (pure, c) else {
                         assert_eq!(pure.is_some(), c.is_some(), "{stem}");
                         continue;
