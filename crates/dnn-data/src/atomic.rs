@@ -125,22 +125,24 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
+/// Returns whether a file of this name is one that [`write()`] has not finished.
+pub fn is_temporary(name: &str) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|rest| rest.ends_with(SUFFIX))
+}
+
 /// Removes the temporary files in a folder whose writers are gone, once in a process.
 fn remove_stale(folder: &Path) {
     static SEEN: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
     if !SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
         return;
     }
-    let is_temporary = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with(PREFIX)
-            && name.ends_with(SUFFIX)
+    let is_one = |entry: &fs::DirEntry| {
+        is_temporary(&entry.file_name().to_string_lossy())
             && entry.file_type().is_ok_and(|kind| kind.is_file())
     };
     // A folder that cannot be listed may still be written to.
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    for entry in entries.filter(is_temporary) {
+    for entry in entries.filter(is_one) {
         let Ok(file) = File::options().read(true).open(entry.path()) else { continue };
         if file.try_lock().is_ok() {
             // What cannot be removed stays, as it did before.

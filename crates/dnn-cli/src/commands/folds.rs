@@ -140,7 +140,6 @@ fn train_missing(
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
-    folder.remove_stale()?;
     // In this order: killed between the two, the folder is not taken for a training in one go.
     report.write(folder)?;
     folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;

@@ -251,7 +251,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         folder.write(run::CONFIG, base.to_toml()?.as_bytes())?;
     }
     interrupt::listen()?;
-    folder.remove_stale()?;
     let mut log = JsonLines::open(&folder.file(run::ROWS))?;
     if rows.iter().all(Option::is_none) {
         log.append(&LogLine::Start { data_hash, training: Box::new(base.training) });

@@ -3,7 +3,7 @@
 use crate::file::write_whole;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
-use dnn_data::atomic::{create_folder, sync_folder};
+use dnn_data::atomic::{create_folder, is_temporary, sync_folder};
 use dnn_train::Checkpoint;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -73,7 +73,6 @@ impl RunFolder {
             );
             folder.remove_run(&others)?;
         }
-        folder.remove_stale()?;
         Ok(folder)
     }
 
@@ -184,23 +183,6 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Removes what a killed process has left half-written.
-    ///
-    /// # Errors
-    /// What the file system refuses.
-    pub(crate) fn remove_stale(&self) -> anyhow::Result<()> {
-        self.verify()?;
-        for folder in [self.path.clone(), self.file(CHECKPOINTS)] {
-            let is_folder = fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
-            for name in if is_folder { names(&folder)? } else { Vec::new() } {
-                if is_temporary(&name) {
-                    remove_file(&folder.join(&name))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The names in the folder, without those of files that are being written, or locked.
     fn other_names(&self) -> anyhow::Result<Vec<String>> {
         let mut names = names(&self.path)?;
@@ -236,6 +218,9 @@ impl RunFolder {
             );
         }
         self.remove_checkpoints()?;
+        for name in self::names(&self.path)?.iter().filter(|name| is_temporary(name)) {
+            remove_file(&self.file(name))?;
+        }
         FILES.iter().try_for_each(|name| remove_file(&self.file(name)))
     }
 
@@ -283,11 +268,6 @@ fn remove_file(path: &Path) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// As the names of files that are not written to their end yet.
-fn is_temporary(name: &str) -> bool {
-    name.strip_prefix(".dnn-").and_then(|name| name.strip_suffix(".tmp")).is_some()
 }
 
 /// The names in a folder, sorted.

@@ -47,7 +47,6 @@ impl<'a> Recorder<'a> {
     }
 
     fn start(&self) -> anyhow::Result<MetricsLog> {
-        self.folder.remove_stale()?;
         self.folder.write(CONFIG, self.config.as_bytes())?;
         MetricsLog::start(&self.folder.file(METRICS), self.resumed.map(Checkpoint::progress))
     }
