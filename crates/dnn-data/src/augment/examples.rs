@@ -1,124 +1,40 @@
 //! Images that are augmented while a network trains on them.
 
 use super::{AugmentConfig, Augmenter};
-use crate::images::{Images, features};
-use crate::preprocess::Features;
-use crate::{DataError, ImageSet, InputContract};
-use dnn_core::{DatasetError, Examples, Real, ShuffleBlocks};
-use nalgebra::DMatrix;
-use std::sync::{Mutex, PoisonError};
+use crate::{DataError, FeatureExamples, Images};
+use dnn_core::Real;
 
-/// A training set whose images look different in every epoch; read otherwise, they are as they are.
-pub struct AugmentedExamples<F: Real, I = ImageSet> {
-    images: I,
-    augmenter: Augmenter,
-    features: Features<F>,
-    /// Room for the bytes of a batch.
-    room: Mutex<Vec<u8>>,
-}
-
-impl<F: Real, I: Images> AugmentedExamples<F, I> {
-    /// Takes images that have the contract's size.
+impl<F: Real, I: Images> FeatureExamples<F, I> {
+    /// Returns the same examples with images that look different in every epoch of training; read
+    /// otherwise, they are as they were.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] when the examples are numbers that are no bytes, or the contract does
-    /// not go with them.
-    pub fn new(
-        images: I,
-        contract: &InputContract,
-        config: AugmentConfig,
-        seed: u64,
-    ) -> Result<Self, DataError> {
+    /// [`DataError::Mismatch`] when the examples are numbers that are no bytes, or no pictures.
+    pub fn augmented(self, config: AugmentConfig, seed: u64) -> Result<Self, DataError> {
         let mismatch = |what: &str, expected: &str, got: String| DataError::Mismatch {
             what: what.into(),
             expected: expected.into(),
             got,
         };
-        if !images.is_bytes() {
+        if !self.images().is_bytes() {
             let got = "numbers that are no bytes".into();
             return Err(mismatch("examples to augment", "images", got));
         }
-        let shape = images.shape();
-        let features = features(&images, contract)?;
-        let augmenter = Augmenter::new(config, shape, seed)
+        let augmenter = Augmenter::new(config, self.images().shape(), seed)
             .map_err(|e| mismatch("images to augment", "pictures", e.to_string()))?;
-        Ok(Self { images, augmenter, features, room: Mutex::new(Vec::new()) })
-    }
-
-    /// Reads images, lets `change` have its way with each, and makes features of them.
-    fn read_changed(
-        &self,
-        indices: &[usize],
-        x: &mut DMatrix<F>,
-        change: impl Fn(usize, &mut [u8], &mut Vec<u8>),
-    ) -> Result<(), DatasetError> {
-        let n = self.n_features();
-        assert_eq!(x.shape(), (n, indices.len()), "a column for each example");
-        // Taken out, so that nobody waits for it.
-        let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pixels = std::mem::take(&mut *room());
-        pixels.resize(indices.len() * n, 0);
-        let read = self.images.each(indices, &mut |at, image| {
-            if let Some(bytes) = image.bytes() {
-                pixels[at * n..(at + 1) * n].copy_from_slice(bytes);
-            }
-        });
-        if read.is_ok() {
-            let mut before = Vec::new();
-            for (&i, image) in indices.iter().zip(pixels.chunks_exact_mut(n)) {
-                change(i, image, &mut before);
-            }
-            self.features.of_bytes(&pixels, x.as_mut_slice());
-        }
-        *room() = pixels;
-        read.map_err(|e| DatasetError::Read(e.into()))
-    }
-}
-
-impl<F: Real, I: Images> Examples<F> for AugmentedExamples<F, I> {
-    fn n_examples(&self) -> usize {
-        self.images.labels().len()
-    }
-    fn n_features(&self) -> usize {
-        self.images.shape().n_bytes()
-    }
-    fn labels(&self) -> &[u32] {
-        self.images.labels()
-    }
-    fn classes(&self) -> &[String] {
-        self.images.classes()
-    }
-    fn matrix(&self) -> Option<&DMatrix<F>> {
-        None
-    }
-    fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        self.read_changed(indices, x, |_, _, _| ())
-    }
-    fn is_streamed(&self) -> bool {
-        true
-    }
-    fn blocks(&self) -> Option<ShuffleBlocks> {
-        self.images.blocks()
-    }
-    fn read_for_epoch(
-        &self,
-        indices: &[usize],
-        epoch: u64,
-        x: &mut DMatrix<F>,
-    ) -> Result<(), DatasetError> {
-        self.read_changed(indices, x, |i, image, before| {
-            before.clear();
-            before.extend_from_slice(image);
-            self.augmenter.apply(before, epoch, i as u64, image);
-        })
+        Ok(self.changed_by(Box::new(move |before, epoch, index, after| {
+            augmenter.apply(before, epoch, index, after);
+        })))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ImageShape;
     use crate::augment::Strength;
+    use crate::{ImageSet, ImageShape};
+    use dnn_core::Examples;
+    use nalgebra::DMatrix;
 
     #[test]
     fn an_epoch_has_its_own_images_and_none_but_the_batch_decides() {
@@ -129,7 +45,8 @@ mod tests {
         let contract = set.contract().expect("a size");
         let config = AugmentConfig::preset(Strength::Strong);
         let plain = set.to_dataset::<f64>(&contract).expect("sound");
-        let examples = AugmentedExamples::<f64>::new(set, &contract, config, 3).expect("images");
+        let examples = FeatureExamples::<f64, _>::new(set, &contract).expect("of its size");
+        let examples = examples.augmented(config, 3).expect("images");
         let read = |epoch, indices: &[usize]| {
             let mut x = DMatrix::zeros(shape.n_bytes(), indices.len());
             examples.read_for_epoch(indices, epoch, &mut x).expect("read");

@@ -31,7 +31,6 @@ mod examples;
 mod noise;
 
 pub use config::{AugmentConfig, AugmentError, Fill, Padding, RawAugmentConfig, Strength};
-pub use examples::AugmentedExamples;
 
 use crate::ImageShape;
 use crate::chance::{Dice, hash};

@@ -3,12 +3,10 @@
 use super::backend::{ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
 use super::error::Cause;
 use super::{Hdf5Error, Options, sniff};
+use crate::file::MAX_EXPANSION;
 use crate::{Buffer, Limits, Number, extent};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-/// The most that one gzip (or lzf) pass can expand: 1032 times is the limit of deflate.
-const MAX_EXPANSION: u64 = 1032;
 
 /// A file and what may be read of it.
 pub(super) struct OpenFile {
@@ -306,7 +304,8 @@ fn expansion(filters: &[Filter]) -> u64 {
 /// The most similar name, by the last part of the path, when one is similar.
 fn nearest(name: &str, found: &[String]) -> Option<String> {
     let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_lowercase();
-    let similarity = |other: &String| strsim::jaro_winkler(&last(name), &last(other));
-    let best = found.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
-    (similarity(best) > 0.75).then(|| best.clone())
+    let names: Vec<String> = found.iter().map(|path| last(path)).collect();
+    let nearest = dnn_core::settings::nearest(&last(name), names.iter().map(String::as_str))?;
+    let at = names.iter().position(|name| name == nearest)?;
+    Some(found[at].clone())
 }
