@@ -32,6 +32,8 @@ mod images;
 pub mod loader;
 pub mod model_file;
 mod parallel;
+#[cfg(feature = "image")]
+mod pixels;
 pub mod preprocess;
 mod shown;
 mod splits;

@@ -207,7 +207,7 @@ fn standardize<F: Real>(x: &mut [F], mean: &[f64], std: &[f64]) {
 
 #[cfg(feature = "image")]
 mod resize {
-    use crate::image::RgbImage;
+    use crate::pixels::RgbImage;
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
     use fast_image_resize::images::TypedImage;
     use fast_image_resize::pixels::U8x3;
@@ -424,7 +424,7 @@ mod tests {
 #[cfg(all(test, feature = "image"))]
 mod image_tests {
     use super::*;
-    use crate::image::RgbImage;
+    use crate::pixels::RgbImage;
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
 
     fn picture() -> RgbImage {
