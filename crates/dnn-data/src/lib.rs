@@ -34,6 +34,8 @@ mod images;
 pub mod loader;
 pub mod model_file;
 mod parallel;
+#[cfg(feature = "image")]
+mod pixels;
 mod predictor;
 pub mod preprocess;
 mod shown;

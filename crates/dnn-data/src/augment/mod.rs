@@ -31,7 +31,6 @@ mod noise;
 
 pub use crate::affine::Padding;
 pub use config::{AugmentConfig, AugmentError, Fill, RawAugmentConfig, Strength};
-pub use examples::AugmentedExamples;
 
 use crate::ImageShape;
 use crate::affine::Placement;
