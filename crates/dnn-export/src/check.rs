@@ -1,0 +1,291 @@
+//! An exported graph beside the model it was made from, on the same examples.
+
+use crate::onnx::{OnnxInput, pixels_output};
+use dnn_core::{Network, Precision, Real};
+use dnn_data::image::RgbImage;
+use dnn_data::preprocess::{Features, prepare};
+use dnn_data::{AnyNetwork, ContractError, Model, Standardization, Values};
+use nalgebra::DMatrix;
+use serde::Serialize;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs examples through a graph with Python's onnxruntime, which must be installed there.
+#[derive(Debug, Clone)]
+pub struct Checker {
+    python: PathBuf,
+}
+
+/// Why a graph could not be compared with its model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Python, or its onnxruntime, is not there.
+    #[error(
+        "{python} has no onnxruntime ({reason}); to install it: {python} -m pip install onnxruntime"
+    )]
+    NoRuntime {
+        /// The Python that was asked.
+        python: String,
+        /// What it said.
+        reason: String,
+    },
+    /// onnxruntime refuses the graph, or fails in it.
+    #[error("onnxruntime cannot run {graph}: {reason}")]
+    Run {
+        /// The file of the graph.
+        graph: String,
+        /// What it said, the last line.
+        reason: String,
+    },
+    /// A file of the check cannot be written or read.
+    #[error("the files of the check cannot be written or read")]
+    Io(#[from] io::Error),
+    /// The examples are none for the model.
+    #[error("the model cannot take the examples")]
+    Contract(#[from] ContractError),
+}
+
+/// How a graph's answers differ from the model's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// Version of onnxruntime.
+    pub onnxruntime: String,
+    /// Examples that were compared.
+    pub n_examples: usize,
+    /// The greatest difference between two probabilities of one class.
+    pub greatest_difference: f64,
+    /// How much that may be for networks of this precision.
+    pub tolerance: f64,
+    /// Values of prepared pixels that differ, where the graph prepares images.
+    pub n_pixels_off: usize,
+}
+
+impl CheckReport {
+    /// Returns whether the graph gives the same pixels, and the same probabilities within the
+    /// tolerance.
+    pub fn agrees(&self) -> bool {
+        // Not the other way round: a difference that is no number agrees with nothing.
+        self.n_pixels_off == 0 && self.greatest_difference <= self.tolerance
+    }
+}
+
+/// How far probabilities may differ: sums are taken in another order.
+fn tolerance(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 5e-7,
+        Precision::F64 => 1e-12,
+    }
+}
+
+#[derive(Serialize)]
+struct Examples {
+    dtype: &'static str,
+    shapes: Vec<Vec<usize>>,
+}
+
+impl Checker {
+    /// Takes a Python, by its path or a name to be looked for.
+    ///
+    /// # Errors
+    /// [`CheckError::NoRuntime`].
+    pub fn new(python: impl Into<PathBuf>) -> Result<Self, CheckError> {
+        let python = python.into();
+        let refuse =
+            |reason| Err(CheckError::NoRuntime { python: python.display().to_string(), reason });
+        match Command::new(&python).args(["-c", "import numpy, onnxruntime"]).output() {
+            Ok(output) if output.status.success() => Ok(Self { python }),
+            Ok(output) => refuse(last_line(&output.stderr)),
+            Err(error) => refuse(error.to_string()),
+        }
+    }
+
+    /// Compares a graph that takes images with its model, on images of any size.
+    ///
+    /// # Errors
+    /// Each variant of [`CheckError`] but the first.
+    pub fn images(
+        &self,
+        graph: &Path,
+        model: &Model,
+        images: &[RgbImage],
+    ) -> Result<CheckReport, CheckError> {
+        let mut pixels = Vec::new();
+        for image in images {
+            pixels.extend(prepare(image.clone(), model.input())?);
+        }
+        let numbers: Vec<u8> = images.iter().flat_map(|image| image.pixels()).copied().collect();
+        let shape = |image: &RgbImage| vec![image.height() as usize, image.width() as usize, 3];
+        let examples = Examples { dtype: "u1", shapes: images.iter().map(shape).collect() };
+        let probabilities = match model.network() {
+            AnyNetwork::F32(network) => of_pixels(network, model, &pixels)?,
+            AnyNetwork::F64(network) => of_pixels(network, model, &pixels)?,
+        };
+        let output = pixels_output(model.input());
+        self.compare(graph, model, &examples, &numbers, &output, (&probabilities, &pixels))
+    }
+
+    /// Compares a graph that takes features with its model.
+    ///
+    /// # Shapes
+    /// `features` (N, n₀), example by example.
+    /// # Errors
+    /// Each variant of [`CheckError`] but the first.
+    pub fn features(
+        &self,
+        graph: &Path,
+        model: &Model,
+        features: &[f64],
+    ) -> Result<CheckReport, CheckError> {
+        let n_features = model.input().n_features();
+        let (dtype, numbers, probabilities) = match model.network() {
+            AnyNetwork::F32(network) => {
+                let bytes = features.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect();
+                ("<f4", bytes, of_features(network, model, features)?)
+            }
+            AnyNetwork::F64(network) => {
+                let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
+                ("<f8", bytes, of_features(network, model, features)?)
+            }
+        };
+        let n = features.len() / n_features;
+        let examples = Examples { dtype, shapes: vec![vec![n_features]; n] };
+        self.compare(graph, model, &examples, &numbers, &[], (&probabilities, &[]))
+    }
+
+    /// Compares a graph with its model on examples that are made up: images of noise, larger and smaller
+    /// than what the network takes, or features around their means.
+    ///
+    /// # Errors
+    /// Each variant of [`CheckError`] but the first.
+    pub fn made_up(
+        &self,
+        graph: &Path,
+        model: &Model,
+        input: OnnxInput,
+    ) -> Result<CheckReport, CheckError> {
+        let contract = model.input();
+        if input == OnnxInput::Images {
+            let (width, height) = (contract.width, contract.height);
+            let sizes = [
+                (width, height),
+                (width, height),
+                (2 * width, 2 * height),
+                (width.div_ceil(2), height.div_ceil(3)),
+                (1, 1),
+                (1, 300),
+                (301, 2),
+                (480, 640),
+                (1023, 767),
+            ];
+            let images = sizes.iter().zip(0..).map(|(&(w, h), seed)| noise(w, h, seed));
+            return self.images(graph, model, &images.collect::<Vec<_>>());
+        }
+        const N_ROWS: usize = 64;
+        let n = contract.n_features();
+        let standardization = contract.standardization.as_ref();
+        let value = |i: usize| {
+            // 0 to 1, as pixels, or −2 to 2 deviations around the mean.
+            let share = (i * 7919 % 1009) as f64 / 1008.0;
+            standardization.map_or(share, |Standardization { mean, std, .. }| {
+                let at = i % n % mean.len();
+                mean[at] + (4.0 * share - 2.0) * std[at]
+            })
+        };
+        self.features(graph, model, &(0..N_ROWS * n).map(value).collect::<Vec<_>>())
+    }
+
+    fn compare(
+        &self,
+        graph: &Path,
+        model: &Model,
+        examples: &Examples,
+        numbers: &[u8],
+        pixels_output: &[u8],
+        (probabilities, pixels): (&[f64], &[u8]),
+    ) -> Result<CheckReport, CheckError> {
+        let folder = tempfile::tempdir()?;
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes);
+        write("examples.json", &serde_json::to_vec(examples).map_err(io::Error::from)?)?;
+        write("examples.bin", numbers)?;
+        write("pixels_output.bin", pixels_output)?;
+        let output = Command::new(&self.python)
+            .args(["-c", include_str!("check.py")])
+            .args([&std::path::absolute(graph)?, folder.path()])
+            .output()?;
+        if !output.status.success() {
+            let graph = graph.display().to_string();
+            return Err(CheckError::Run { graph, reason: last_line(&output.stderr) });
+        }
+        let got = std::fs::read(folder.path().join("probabilities.bin"))?;
+        let got: Vec<f64> =
+            got.as_chunks::<8>().0.iter().map(|bytes| f64::from_ne_bytes(*bytes)).collect();
+        let got_pixels = std::fs::read(folder.path().join("pixels.bin"))?;
+        let greatest_difference = if got.len() == probabilities.len() {
+            let differences = got.iter().zip(probabilities).map(|(a, b)| (a - b).abs());
+            differences.fold(0.0, |most, d| if d <= most { most } else { d })
+        } else {
+            f64::NAN
+        };
+        let n_pixels_off = got_pixels.iter().zip(pixels).filter(|(a, b)| a != b).count()
+            + got_pixels.len().abs_diff(pixels.len());
+        Ok(CheckReport {
+            onnxruntime: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            n_examples: examples.shapes.len(),
+            greatest_difference,
+            tolerance: tolerance(model.network().precision()),
+            n_pixels_off,
+        })
+    }
+}
+
+/// The model's own probabilities for prepared pixels.
+fn of_pixels<F: Real>(
+    network: &Network<F>,
+    model: &Model,
+    pixels: &[u8],
+) -> Result<Vec<f64>, ContractError> {
+    let mut x = DMatrix::zeros(network.n_features(), pixels.len() / network.n_features());
+    Features::new(model.input())?.of_bytes(pixels, x.as_mut_slice());
+    Ok(network.probabilities(&x).iter().map(|p| p.as_f64()).collect())
+}
+
+/// The model's own probabilities for features that are not standardised yet.
+fn of_features<F: Real>(
+    network: &Network<F>,
+    model: &Model,
+    features: &[f64],
+) -> Result<Vec<f64>, ContractError> {
+    let mut x = DMatrix::zeros(network.n_features(), features.len() / network.n_features());
+    Features::new(model.input())?.of(Values::F64(features), x.as_mut_slice());
+    Ok(network.probabilities(&x).iter().map(|p| p.as_f64()).collect())
+}
+
+/// Makes an image of noise on a slope, which shows where each pixel goes: one to check graphs with. The
+/// same seed gives the same image.
+///
+/// # Panics
+/// When a side is 0 or above [`RgbImage::MAX_SIDE`].
+pub fn noise(width: u32, height: u32, seed: u64) -> RgbImage {
+    let mut state = seed;
+    let mut pixels = Vec::with_capacity(width as usize * height as usize * 3);
+    for y in 0..height {
+        for x in 0..width {
+            for channel in 0..3 {
+                // Knuth's linear congruential generator.
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let slope = u64::from(x) * 200 / u64::from(width) + u64::from(y + channel);
+                // All of it in every third image: the filters overshoot most then.
+                let share = if seed.is_multiple_of(3) { 1 } else { 4 };
+                pixels.push(((state >> 56) / share + slope) as u8);
+            }
+        }
+    }
+    RgbImage::new(width, height, pixels).expect("sides in range")
+}
+
+fn last_line(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.trim().lines().last().unwrap_or("it says nothing").to_owned()
+}
