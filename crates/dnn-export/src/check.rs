@@ -11,10 +11,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs examples through a graph with Python's onnxruntime, which must be installed there.
+/// Runs examples through a graph with a runtime that is installed on this machine.
 #[derive(Debug, Clone)]
 pub struct Checker {
-    python: PathBuf,
+    program: PathBuf,
+    /// The program's own words for a script in a file, and the script.
+    script: (&'static str, &'static str),
+    /// The folder of a package, and the variable that the script has it from.
+    package: Option<(&'static str, PathBuf)>,
 }
 
 /// Why a graph could not be compared with its model.
@@ -86,19 +90,31 @@ struct Examples {
 }
 
 impl Checker {
-    /// Takes a Python, by its path or a name to be looked for.
+    /// Takes a Python, by its path or a name to be looked for, that has onnxruntime.
     ///
     /// # Errors
     /// [`CheckError::NoRuntime`].
-    pub fn new(python: impl Into<PathBuf>) -> Result<Self, CheckError> {
-        let python = python.into();
-        let refuse =
-            |reason| Err(CheckError::NoRuntime { python: python.display().to_string(), reason });
-        match Command::new(&python).args(["-c", "import numpy, onnxruntime"]).output() {
-            Ok(output) if output.status.success() => Ok(Self { python }),
-            Ok(output) => refuse(last_line(&output.stderr)),
-            Err(error) => refuse(error.to_string()),
-        }
+    pub fn python(program: impl Into<PathBuf>) -> Result<Self, CheckError> {
+        let program = program.into();
+        let cure = format!("{} -m pip install onnxruntime", program.display());
+        asked(Command::new(&program).args(["-c", "import numpy, onnxruntime"]), cure)?;
+        Ok(Self { program, script: ("check.py", include_str!("check.py")), package: None })
+    }
+
+    /// Takes Node, by its path or a name to be looked for, and the folder of the package
+    /// onnxruntime-web, which is what browsers run.
+    ///
+    /// # Errors
+    /// [`CheckError::NoRuntime`].
+    pub fn node(program: impl Into<PathBuf>, package: &Path) -> Result<Self, CheckError> {
+        let (program, package) = (program.into(), std::path::absolute(package)?);
+        let require = "require(process.argv[1])";
+        asked(
+            Command::new(&program).args(["-e", require]).arg(&package),
+            "npm install onnxruntime-web".into(),
+        )?;
+        let script = ("check.mjs", include_str!("check.mjs"));
+        Ok(Self { program, script, package: Some(("ONNXRUNTIME_WEB", package)) })
     }
 
     /// Compares a graph that takes images with its model, on images of any size.
@@ -210,9 +226,11 @@ impl Checker {
         write("examples.json", &serde_json::to_vec(examples).map_err(io::Error::from)?)?;
         write("examples.bin", numbers)?;
         write("pixels_output.bin", pixels_output)?;
-        let output = Command::new(&self.python)
-            .args(["-c", include_str!("check.py")])
-            .args([&std::path::absolute(graph)?, folder.path()])
+        let (script, text) = self.script;
+        write(script, text.as_bytes())?;
+        let output = Command::new(&self.program)
+            .args([&folder.path().join(script), &std::path::absolute(graph)?, folder.path()])
+            .envs(self.package.clone())
             .output()?;
         if !output.status.success() {
             let graph = graph.display().to_string();
@@ -238,6 +256,17 @@ impl Checker {
             n_pixels_off,
         })
     }
+}
+
+/// Runs a command that fails where there is no onnxruntime.
+fn asked(command: &mut Command, cure: String) -> Result<(), CheckError> {
+    let reason = match command.output() {
+        Ok(output) if output.status.success() => return Ok(()),
+        Ok(output) => last_line(&output.stderr),
+        Err(error) => error.to_string(),
+    };
+    let program = command.get_program().to_string_lossy().into_owned();
+    Err(CheckError::NoRuntime { program, reason, cure })
 }
 
 /// The model's own probabilities for prepared pixels.
@@ -287,5 +316,7 @@ pub fn noise(width: u32, height: u32, seed: u64) -> RgbImage {
 
 fn last_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    text.trim().lines().last().unwrap_or("it says nothing").to_owned()
+    // Node ends with its version.
+    let lines = text.trim().lines().filter(|line| !line.is_empty() && !line.starts_with("Node.js v"));
+    lines.last().unwrap_or("it says nothing").chars().take(400).collect()
 }

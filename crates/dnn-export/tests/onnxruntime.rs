@@ -1,6 +1,7 @@
-//! Exported graphs in Python's onnxruntime: the same pixels to the bit, the same probabilities.
+//! Exported graphs in onnxruntime: the same pixels to the bit, the same probabilities.
 //!
-//! `DNN_PYTHON` is the Python that has it, `python3` by default; without one these tests skip, unless
+//! `DNN_PYTHON` is a Python that has it, `python3` by default, and `DNN_ONNXRUNTIME_WEB` the folder of the
+//! package onnxruntime-web, which Node runs; what is not there is skipped, unless
 //! `DNN_REQUIRE_ONNXRUNTIME` is set.
 
 mod common;
@@ -15,9 +16,8 @@ use dnn_export::{
 use std::path::Path;
 
 /// The checker, or `None` where there is none and none is required.
-fn checker() -> Option<Checker> {
-    let python = std::env::var_os("DNN_PYTHON").unwrap_or_else(|| "python3".into());
-    match Checker::new(python) {
+fn found(checker: Result<Checker, CheckError>) -> Option<Checker> {
+    match checker {
         Ok(checker) => Some(checker),
         Err(error) if std::env::var_os("DNN_REQUIRE_ONNXRUNTIME").is_some() => panic!("{error}"),
         Err(error) => {
@@ -25,6 +25,10 @@ fn checker() -> Option<Checker> {
             None
         }
     }
+}
+
+fn python() -> Option<Checker> {
+    found(Checker::python(std::env::var_os("DNN_PYTHON").unwrap_or_else(|| "python3".into())))
 }
 
 /// Writes a model as a graph and compares the two.
@@ -39,7 +43,7 @@ const FILTERS: [ResizeFilter; 4] =
 
 #[test]
 fn every_filter_aspect_activation_and_output_gives_the_same_pixels_and_probabilities() {
-    let Some(checker) = checker() else { return };
+    let Some(checker) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let hidden = hidden_activations();
     let sizes = [(64, 64), (28, 28), (1, 1), (5, 90), (120, 33), (32, 16), (7, 7)];
@@ -86,7 +90,7 @@ fn every_filter_aspect_activation_and_output_gives_the_same_pixels_and_probabili
 
 #[test]
 fn images_of_every_size_from_1_to_4000_are_prepared_to_the_same_bytes() {
-    let Some(checker) = checker() else { return };
+    let Some(checker) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     for filter in FILTERS {
         let contract = InputContract { resize: filter, ..InputContract::default() };
@@ -121,7 +125,7 @@ fn images_of_every_size_from_1_to_4000_are_prepared_to_the_same_bytes() {
 
 #[test]
 fn features_and_weights_in_a_file_of_their_own_give_the_same_probabilities() {
-    let Some(checker) = checker() else { return };
+    let Some(checker) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let graph = folder.path().join("model.onnx");
     for (i, activation) in hidden_activations().into_iter().enumerate() {
@@ -151,10 +155,34 @@ fn features_and_weights_in_a_file_of_their_own_give_the_same_probabilities() {
     }
 }
 
+/// What browsers run.
+#[test]
+fn onnxruntime_web_gives_the_same_pixels_and_probabilities() {
+    let package = std::env::var_os("DNN_ONNXRUNTIME_WEB").unwrap_or_default();
+    let Some(checker) = found(Checker::node("node", package.as_ref())) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (i, filter) in FILTERS.into_iter().enumerate() {
+        let contract = InputContract {
+            resize: filter,
+            aspect: [Aspect::Stretch, Aspect::Fit, Aspect::Crop][i % 3],
+            channels: [3, 1][i % 2],
+            ..InputContract::default()
+        };
+        let (precision, output) = match i % 2 {
+            0 => (Precision::F64, OutputActivation::Softmax),
+            _ => (Precision::F32, OutputActivation::Sigmoid),
+        };
+        let model = model(contract, Activation::Gelu, output, precision);
+        let images = [noise(64, 64, 1), noise(1, 1, 2), noise(301, 77, 3), noise(50, 640, 4)];
+        let report = compare(&checker, &model, &images, folder.path());
+        assert!(report.agrees(), "{}: {report:?}", model.input());
+    }
+}
+
 /// The comparison can fail: another model's answers are not this one's.
 #[test]
 fn a_graph_of_another_model_does_not_agree() {
-    let Some(checker) = checker() else { return };
+    let Some(checker) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let of = |filter| {
         let contract = InputContract { resize: filter, ..InputContract::default() };
@@ -171,7 +199,7 @@ fn a_graph_of_another_model_does_not_agree() {
 
 #[test]
 fn a_python_without_it_is_named_with_the_cure() {
-    let error = Checker::new("/no/such/python").unwrap_err().to_string();
+    let error = Checker::python("/no/such/python").unwrap_err().to_string();
     assert!(error.contains("/no/such/python -m pip install onnxruntime"), "{error}");
 }
 

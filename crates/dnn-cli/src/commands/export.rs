@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         "--input, --external-data and --check are for --format onnx"
     );
     // Before anything is written.
-    let checker = args.check.as_ref().map(Checker::new).transpose()?;
+    let checker = args.check.as_ref().map(Checker::python).transpose()?;
     let (model, model_path) = run::read_model(&args.model.model)?;
     let failed = || format!("cannot export {}", model_path.shown());
     let write = |path: &Path, bytes: &[u8]| {

@@ -2,7 +2,7 @@
 //! plane by plane.
 
 use super::found::{Found, FoundFile};
-use super::options::{Format, Options, Visited};
+use super::options::{AboutFormat, Format, Options, Visited};
 use crate::file::{InputFile, files_of, io, listed, says_test};
 use crate::visit::BLOCK_BYTES;
 use crate::{Batch, DataError, ImageShape, Number, Part, SplitName, Values, Visitor};
@@ -15,9 +15,7 @@ const SHAPE: ImageShape = ImageShape { height: SIDE, width: SIDE, channels: 3 };
 
 /// Records with `n_labels` labels, of which the last one is the class.
 pub(super) struct Cifar {
-    name: &'static str,
-    in_files: &'static str,
-    in_folders: &'static str,
+    about: AboutFormat,
     n_labels: usize,
     n_classes: usize,
     /// The file that lists the classes, a line each.
@@ -28,9 +26,12 @@ pub(super) struct Cifar {
 
 /// A label, then red, green and blue.
 pub(super) static CIFAR10: Cifar = Cifar {
-    name: "CIFAR-10",
-    in_files: "CIFAR-10's binary records",
-    in_folders: "CIFAR-10's binary files (data_batch_1.bin and the like)",
+    about: AboutFormat {
+        name: "CIFAR-10",
+        in_files: Some("CIFAR-10's binary records"),
+        in_folders: Some("CIFAR-10's binary files (data_batch_1.bin and the like)"),
+        ..AboutFormat::PLAIN
+    },
     n_labels: 1,
     n_classes: 10,
     names_file: "batches.meta.txt",
@@ -50,9 +51,12 @@ pub(super) static CIFAR10: Cifar = Cifar {
 
 /// A coarse label of 20, a fine one of 100, then red, green and blue.
 pub(super) static CIFAR100: Cifar = Cifar {
-    name: "CIFAR-100",
-    in_files: "CIFAR-100's",
-    in_folders: "CIFAR-100's (train.bin, test.bin)",
+    about: AboutFormat {
+        name: "CIFAR-100",
+        in_files: Some("CIFAR-100's"),
+        in_folders: Some("CIFAR-100's (train.bin, test.bin)"),
+        ..AboutFormat::PLAIN
+    },
     n_labels: 2,
     n_classes: 100,
     names_file: "fine_label_names.txt",
@@ -60,18 +64,12 @@ pub(super) static CIFAR100: Cifar = Cifar {
 };
 
 impl Format for Cifar {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn in_folders(&self) -> Option<&'static str> {
-        Some(self.in_folders)
-    }
-    fn in_files(&self) -> Option<&'static str> {
-        Some(self.in_files)
+    fn about(&self) -> &AboutFormat {
+        &self.about
     }
     fn detect(&self, found: &Found) -> Result<bool, DataError> {
         for file in found.files() {
-            if self.is_likely(file) && self.is_batch(&file.path)? {
+            if self.is_likely(file) && self.is_batch(file.input()?)? {
                 return Ok(true);
             }
         }
@@ -149,39 +147,43 @@ impl Cifar {
 
     /// Whether length and beginning of a file allow it.
     fn is_likely(&self, file: &FoundFile) -> bool {
-        file.look().is_some_and(|look| {
-            look.n_bytes.is_multiple_of(self.record_bytes() as u64)
-                && look
-                    .head
-                    .get(self.n_labels - 1)
-                    .is_some_and(|&l| usize::from(l) < self.n_classes)
+        file.start().is_some_and(|start| {
+            start.n_bytes.is_multiple_of(self.record_bytes() as u64)
+                && start.head.get(..self.n_labels).is_some_and(|labels| self.are_labels(labels))
         })
     }
 
-    /// Whether a file can be one: whole records, each with a label that is a class.
-    fn is_batch(&self, path: &Path) -> Result<bool, DataError> {
-        let input = InputFile::open(path)?;
-        let mut all = input.n_bytes.is_multiple_of(self.record_bytes() as u64);
-        let n = input.n_bytes as usize / self.record_bytes();
-        let mut reader = BufReader::with_capacity(1 << 16, input.file);
-        let mut record = vec![0; self.record_bytes()];
-        for _ in 0..n {
-            if !all {
-                break;
-            }
-            reader.read_exact(&mut record).map_err(io(path, "read"))?;
-            all = usize::from(record[self.n_labels - 1]) < self.n_classes
-                && (self.n_labels == 1 || record[0] < 20);
+    /// Whether the labels of a record are classes: one of 10, or a coarse one of 20 and a fine one of
+    /// 100.
+    fn are_labels(&self, labels: &[u8]) -> bool {
+        usize::from(labels[self.n_labels - 1]) < self.n_classes
+            && (self.n_labels == 1 || labels[0] < 20)
+    }
+
+    /// Whether a file consists of whole records, each with labels that are classes.
+    fn is_batch(&self, InputFile { path, n_bytes, file }: InputFile) -> Result<bool, DataError> {
+        let record_bytes = self.record_bytes();
+        if !n_bytes.is_multiple_of(record_bytes as u64) {
+            return Ok(false);
         }
-        Ok(all)
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let mut record = vec![0; record_bytes];
+        for _ in 0..n_bytes / record_bytes as u64 {
+            reader.read_exact(&mut record).map_err(io(&path, "read"))?;
+            if !self.are_labels(&record) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn batches(&self, path: &Path) -> Result<Batches, DataError> {
         let is_folder = path.is_dir();
         let files = if is_folder {
             let files = files_of(path)?;
-            // What may not be opened, or is empty, is somebody else's.
-            files.into_iter().filter(|file| self.is_batch(file).unwrap_or(false)).collect()
+            // A file that may not be opened, or is empty, belongs to something else.
+            let is_batch = |file: &PathBuf| InputFile::open(file).and_then(|f| self.is_batch(f));
+            files.into_iter().filter(|file| is_batch(file).unwrap_or(false)).collect()
         } else {
             vec![path.to_owned()]
         };

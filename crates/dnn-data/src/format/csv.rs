@@ -1,7 +1,7 @@
 //! Tables as text: a row is an example, a column a feature, one column the labels.
 
 use super::found::Found;
-use super::options::{Format, Options, Visited};
+use super::options::{AboutFormat, Format, Options, Visited};
 use crate::Shown;
 use crate::classes::{self, Labels};
 use crate::content::Text;
@@ -32,21 +32,17 @@ const LABELS: [&str; 5] = ["label", "class", "target", "y", "species"];
 pub(super) struct Csv;
 
 impl Format for Csv {
-    fn name(&self) -> &'static str {
-        "a table (CSV)"
-    }
-    fn in_files(&self) -> Option<&'static str> {
-        Some("a table (CSV)")
-    }
-    fn has_columns(&self) -> bool {
-        true
+    fn about(&self) -> &AboutFormat {
+        const NAME: &str = "a table (CSV)";
+        &AboutFormat { name: NAME, in_files: Some(NAME), has_columns: true, ..AboutFormat::PLAIN }
     }
     fn detect(&self, found: &Found) -> Result<bool, DataError> {
-        let Found::File(file) = found else { return Ok(false) };
         let is_text = |head: &[u8]| matches!(Text::of(head), Some(Text::Other(_)));
-        Ok(file.look().is_some_and(|look| is_text(&look.head)))
+        Ok(found.file().is_some_and(|file| file.begins(is_text)))
     }
-    /// The table is read twice: which number a class has is known when all have been seen.
+    /// The table is read twice, the labels first: the index of a class is known only when the labels
+    /// of all rows have been read, and to keep the features until then would take the memory of all of
+    /// them.
     fn visit(
         &self,
         path: &Path,

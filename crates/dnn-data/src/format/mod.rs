@@ -54,7 +54,7 @@ static FORMATS: &[&dyn Format] = &[
 
 /// The names of the formats that are compiled in, in the order in which they are tried.
 pub fn names() -> Vec<&'static str> {
-    FORMATS.iter().map(|format| format.name()).collect()
+    FORMATS.iter().map(|format| format.about().name).collect()
 }
 
 /// A source whose format is known.
@@ -80,8 +80,8 @@ impl<'a> Source<'a> {
             }
         }
         let looked_for = FORMATS.iter().filter_map(|format| match &found {
-            Found::Folder { .. } => format.in_folders(),
-            Found::File(_) => format.in_files(),
+            Found::Folder { .. } => format.about().in_folders,
+            Found::File(_) => format.about().in_files,
         });
         Err(DataError::NoSource {
             path: path.into(),
@@ -95,7 +95,7 @@ impl<'a> Source<'a> {
     /// # Errors
     /// [`DataError::Mismatch`] when there is no such format, or the options ask for what it has not.
     pub fn of_format(path: &'a Path, format: &str, options: &Options) -> Result<Self, DataError> {
-        let known = FORMATS.iter().copied().find(|known| known.name() == format);
+        let known = FORMATS.iter().copied().find(|known| known.about().name == format);
         let source =
             known.map(|format| Self { path, format }).ok_or_else(|| DataError::Mismatch {
                 what: "format".into(),
@@ -113,13 +113,13 @@ impl<'a> Source<'a> {
                 path: self.path.into(),
                 what: what.into(),
                 expected: expected.into(),
-                got: self.format.name().into(),
+                got: self.format.about().name.into(),
             })
         };
-        if options.names.is_some() && !self.format.has_names() {
+        if options.names.is_some() && !self.format.about().has_names {
             return refuse("arrays to read by their names", "a file that holds them: HDF5 or .npz");
         }
-        if options.label.is_some() && !self.format.has_columns() {
+        if options.label.is_some() && !self.format.about().has_columns {
             return refuse("column of the labels", "a table (CSV)");
         }
         Ok(())
@@ -127,17 +127,17 @@ impl<'a> Source<'a> {
 
     /// What the format is called.
     pub fn format(&self) -> &'static str {
-        self.format.name()
+        self.format.about().name
     }
 
     /// Whether the examples are image files of any size, which are decoded and prepared.
     pub fn has_image_files(&self) -> bool {
-        self.format.has_image_files()
+        self.format.about().has_image_files
     }
 
     /// Whether this is one HDF5 file, whose examples can stay where they are.
     pub fn is_hdf5_file(&self) -> bool {
-        self.format.name() == "HDF5" && !self.path.is_dir()
+        self.format.about().name == "HDF5" && !self.path.is_dir()
     }
 
     /// The files that are read for the examples.

@@ -11,28 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// A kind of data: how it is told from others, and how its examples are read.
 pub(crate) trait Format: Sync {
-    /// What it is called: "HDF5".
-    fn name(&self) -> &'static str;
-    /// What is looked for in a folder; `None` when only files are of this kind.
-    fn in_folders(&self) -> Option<&'static str> {
-        None
-    }
-    /// What a file of this kind is called in a list of them; `None` when only folders are.
-    fn in_files(&self) -> Option<&'static str> {
-        None
-    }
-    /// Whether arrays are read by the names that [`Options::names`] gives.
-    fn has_names(&self) -> bool {
-        false
-    }
-    /// Whether a column of labels is chosen by [`Options::label`].
-    fn has_columns(&self) -> bool {
-        false
-    }
-    /// Whether examples are image files of any size, prepared by [`Options::folder`].
-    fn has_image_files(&self) -> bool {
-        false
-    }
+    /// Returns what the format is called and what can be asked of it.
+    fn about(&self) -> &AboutFormat;
     /// Whether what was found is of this kind.
     fn detect(&self, found: &Found) -> Result<bool, DataError>;
     /// The files that [`visit`](Self::visit) reads: the path itself, unless a format says others.
@@ -46,6 +26,34 @@ pub(crate) trait Format: Sync {
         options: &Options,
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError>;
+}
+
+/// What a format is called, and what can be asked of it.
+pub(crate) struct AboutFormat {
+    /// Name of the format: "HDF5".
+    pub(crate) name: &'static str,
+    /// What is looked for in a folder; `None` when only files are of this kind.
+    pub(crate) in_folders: Option<&'static str>,
+    /// What a file of this kind is called in a list of formats; `None` when only folders are.
+    pub(crate) in_files: Option<&'static str>,
+    /// Whether arrays are read by the names that [`Options::names`] gives.
+    pub(crate) has_names: bool,
+    /// Whether a column of labels is chosen by [`Options::label`].
+    pub(crate) has_columns: bool,
+    /// Whether examples are image files of any size, prepared by [`Options::folder`].
+    pub(crate) has_image_files: bool,
+}
+
+impl AboutFormat {
+    /// A format of which nothing more can be asked, to be completed with `..`.
+    pub(crate) const PLAIN: Self = Self {
+        name: "",
+        in_folders: None,
+        in_files: None,
+        has_names: false,
+        has_columns: false,
+        has_image_files: false,
+    };
 }
 
 /// What a file may ask for. A damaged extent can ask for any amount of memory.

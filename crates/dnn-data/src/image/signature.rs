@@ -1,79 +1,38 @@
-//! What a file is, by its first bytes.
+//! What a file is in place of an image, or which of the image formats.
 
 use super::{DecodeError, ImageFormat};
-use crate::content::Text;
+use crate::content::{JPEG, PNG, Text, by_signature, first_line, is_bmp, is_webp};
 
-/// Formats that are met under an image's name, by their first bytes.
-const KNOWN: &[(&[u8], &str)] = &[
-    (b"GIF87a", "a GIF image"),
-    (b"GIF89a", "a GIF image"),
-    (b"II*\0", "a TIFF image or a camera's raw file"),
-    (b"MM\0*", "a TIFF image or a camera's raw file"),
-    (b"II+\0", "a BigTIFF image"),
-    (b"MM\0+", "a BigTIFF image"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image"),
-    (b"\xff\x0a", "a JPEG XL image"),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
-    (b"\0\0\x01\0", "a Windows icon"),
-    (b"8BPS", "a Photoshop document"),
-    (b"gimp xcf", "a GIMP document"),
-    (b"qoif", "a QOI image"),
-    (b"\x8bJNG\r\n\x1a\n", "a JNG image"),
-    (b"\x8aMNG\r\n\x1a\n", "an MNG animation"),
-    (b"DDS ", "a DirectDraw texture"),
-    (b"v/1\x01", "an OpenEXR image"),
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "a PostScript document"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-];
+impl ImageFormat {
+    /// Returns the format of a file by its first bytes, of which 12 are enough; `None` when it is
+    /// none of those that can be decoded.
+    pub fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            _ if head.starts_with(PNG) => Some(Self::Png),
+            _ if head.starts_with(JPEG) => Some(Self::Jpeg),
+            _ if is_webp(head) => Some(Self::WebP),
+            _ if is_bmp(head) => Some(Self::Bmp),
+            _ => None,
+        }
+    }
+}
 
-/// Brands of the ISO media container, `ftyp` at byte 4.
-const BRANDS: &[(&[u8], &str)] = &[
-    (b"heic", "a HEIC image"),
-    (b"heix", "a HEIC image"),
-    (b"heim", "a HEIC image"),
-    (b"heis", "a HEIC image"),
-    (b"hevc", "a HEIC image sequence"),
-    (b"hevx", "a HEIC image sequence"),
-    (b"mif1", "a HEIF image"),
-    (b"msf1", "a HEIF image sequence"),
-    (b"avif", "an AVIF image"),
-    (b"avis", "an AVIF image sequence"),
-    (b"crx ", "a camera's raw file"),
-    (b"qt  ", "a QuickTime video"),
-];
-
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-const JPEG: &[u8] = b"\xff\xd8\xff";
-
-/// The format of the bytes, or what they are instead.
+/// Returns the format of the bytes.
+///
+/// # Errors
+/// What the bytes are instead, or what is wrong with their beginning.
 pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
-    if bytes.starts_with(PNG) {
-        return Ok(ImageFormat::Png);
-    }
-    if bytes.starts_with(JPEG) {
-        return Ok(ImageFormat::Jpeg);
-    }
-    if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        return Ok(ImageFormat::WebP);
-    }
-    // Two letters are too few to go by: the four reserved bytes must be zero as well.
-    if bytes.starts_with(b"BM") && bytes.get(6..10) == Some(&[0; 4]) {
-        return Ok(ImageFormat::Bmp);
+    if let Some(format) = ImageFormat::of(bytes) {
+        return Ok(format);
     }
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
     let at = format!("after {} bytes", bytes.len());
-    if PNG.starts_with(bytes) {
-        return Err(DecodeError::Truncated { format: ImageFormat::Png, at });
-    }
-    if JPEG.starts_with(bytes) {
-        return Err(DecodeError::Truncated { format: ImageFormat::Jpeg, at });
+    for (signature, format) in [(PNG, ImageFormat::Png), (JPEG, ImageFormat::Jpeg)] {
+        if signature.starts_with(bytes) {
+            return Err(DecodeError::Truncated { format, at });
+        }
     }
     if bytes.starts_with(b"\x89PNG") {
         return Err(DecodeError::Corrupt {
@@ -81,23 +40,15 @@ pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
             reason: "its signature has other line ends, as after a transfer in text mode".into(),
         });
     }
-    Err(other(bytes))
+    Err(no_image(bytes))
 }
 
-fn other(bytes: &[u8]) -> DecodeError {
+fn no_image(bytes: &[u8]) -> DecodeError {
     const CONVERT: &str = "; convert it to PNG or JPEG first";
-    let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name);
-    let riff = bytes.starts_with(b"RIFF").then_some("a RIFF file (WAV, AVI)");
-    let media = (bytes.get(4..8) == Some(b"ftyp")).then(|| {
-        let brand = bytes.get(8..12).unwrap_or_default();
-        BRANDS.iter().find(|(known, _)| *known == brand).map_or("an MP4 video", |(_, name)| name)
-    });
-    if let Some(name) = known.or(riff).or(media) {
+    if let Some((name, _)) = by_signature(bytes) {
         return DecodeError::OtherFormat { found: name.into(), advice: CONVERT };
     }
     let (found, advice) = match Text::of(bytes) {
-        // A line of text, then binary.
-        _ if is_netpbm(bytes) => ("a Netpbm image".into(), CONVERT),
         Some(Text::Html) => (
             "an HTML page".into(),
             "; a web page was saved instead of the image: download it again",
@@ -105,26 +56,14 @@ fn other(bytes: &[u8]) -> DecodeError {
         Some(Text::LfsPointer) => {
             ("a Git LFS pointer".into(), "; fetch the image itself with `git lfs pull`")
         }
-        Some(Text::Other(text)) if is_svg(text) => ("an SVG drawing".into(), CONVERT),
-        Some(Text::Other(text)) => {
-            let line: String = text.lines().next().unwrap_or_default().chars().take(40).collect();
-            (format!("a text starting with {line:?}"), "")
-        }
+        Some(Text::Svg) => ("an SVG drawing".into(), CONVERT),
+        Some(Text::Other(text)) => (format!("a text starting with {}", first_line(text, 40)), ""),
         None => {
             let first: Vec<_> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             (format!("unknown data starting with the bytes {}", first.join(" ")), "")
         }
     };
     DecodeError::OtherFormat { found, advice }
-}
-
-fn is_svg(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    lower.starts_with("<svg") || (lower.starts_with("<?xml") && lower.contains("<svg"))
-}
-
-fn is_netpbm(bytes: &[u8]) -> bool {
-    matches!(bytes, [b'P', b'1'..=b'7', space, ..] if space.is_ascii_whitespace())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A folder of images whose names say the class: `cat.0.jpg`, `dog_12.png`.
 
 use super::super::found::Found;
+use super::super::options::AboutFormat;
 use super::layout::{Layout, Listing, has_image_ending, is_image_folder, name};
 use super::{FolderError, ImageFiles, Options};
 use crate::file::files_of;
@@ -10,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 /// Images side by side, in folders of splits (`train/cat.0.jpg`) or without.
 pub(in super::super) static FLAT_FOLDER: ImageFiles = ImageFiles {
-    name: "images with the class in their names",
-    in_folders: Some("images with the class in their names (cat.0.jpg)"),
-    in_files: None,
-    has_columns: false,
+    about: AboutFormat {
+        name: "images with the class in their names",
+        in_folders: Some("images with the class in their names (cat.0.jpg)"),
+        has_image_files: true,
+        ..AboutFormat::PLAIN
+    },
     detect: |found| match found {
         Found::Folder { path, .. } => splits_of(path).is_ok_and(|splits| !splits.is_empty()),
         Found::File(_) => false,

@@ -1,6 +1,7 @@
 //! Which files of a folder belong to which split and class.
 
 use super::super::found::Found;
+use super::super::options::AboutFormat;
 use super::{FolderError, FolderOptions, ImageFiles};
 use crate::SplitName;
 use dnn_core::rng::RngKind;
@@ -20,10 +21,12 @@ const ENDINGS: [&str; 20] = [
 
 /// Folders of images, one for each class, in folders of splits or without.
 pub(in super::super) static CLASS_FOLDERS: ImageFiles = ImageFiles {
-    name: "a folder for each class",
-    in_folders: Some("folders of images, one for each class"),
-    in_files: None,
-    has_columns: false,
+    about: AboutFormat {
+        name: "a folder for each class",
+        in_folders: Some("folders of images, one for each class"),
+        has_image_files: true,
+        ..AboutFormat::PLAIN
+    },
     detect: |found| match found {
         Found::Folder { path, .. } => is_image_folder(path),
         Found::File(_) => false,

@@ -28,8 +28,8 @@ pub(super) use layout::CLASS_FOLDERS;
 pub(super) use table::FILE_TABLE;
 
 use super::found::Found;
+use super::options::{AboutFormat, Format, Options, Visited};
 pub use super::options::{FolderOptions, OnBadImage};
-use super::options::{Format, Options, Visited};
 use crate::{Batch, DataError, ImageShape, Number, Part, Rejected, SplitName, Values, Visitor};
 use decode::Decoded;
 use layout::Layout;
@@ -42,29 +42,14 @@ const AT_ONCE_BYTES: usize = 16 << 20;
 
 /// Image files of any size: which of them belong to which split and class is all that differs.
 pub(super) struct ImageFiles {
-    name: &'static str,
-    in_folders: Option<&'static str>,
-    in_files: Option<&'static str>,
-    has_columns: bool,
+    about: AboutFormat,
     detect: fn(&Found) -> bool,
     layout: fn(&Path, &Options) -> Result<Layout, DataError>,
 }
 
 impl Format for ImageFiles {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn in_folders(&self) -> Option<&'static str> {
-        self.in_folders
-    }
-    fn in_files(&self) -> Option<&'static str> {
-        self.in_files
-    }
-    fn has_columns(&self) -> bool {
-        self.has_columns
-    }
-    fn has_image_files(&self) -> bool {
-        true
+    fn about(&self) -> &AboutFormat {
+        &self.about
     }
     fn detect(&self, found: &Found) -> Result<bool, DataError> {
         Ok((self.detect)(found))

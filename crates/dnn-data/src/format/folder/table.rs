@@ -1,10 +1,11 @@
 //! A table that lists image files with their labels: `file,label`, as Kaggle and Ludwig have it.
 
 use super::super::csv::delimiter;
-use super::super::found::Found;
+use super::super::options::AboutFormat;
 use super::layout::{Layout, Listing, has_image_ending};
 use super::{ImageFiles, Options};
 use crate::classes::{self, Labels};
+use crate::content::Text;
 use crate::{DataError, SplitName};
 use ::csv::{ReaderBuilder, StringRecord};
 use std::path::{Path, PathBuf};
@@ -12,25 +13,24 @@ use std::path::{Path, PathBuf};
 /// A table with a column of paths, relative to the table's folder or to one in it, and a column of
 /// labels; where there is a column `split` (words, or 0, 1 and 2), splits are what it says.
 pub(in super::super) static FILE_TABLE: ImageFiles = ImageFiles {
-    name: "a table of image files",
-    in_folders: None,
-    in_files: Some("a table of image files and labels (CSV)"),
-    has_columns: true,
-    detect: |found| match found {
-        Found::File(file) => file
-            .look()
-            .filter(|look| std::str::from_utf8(&look.head).is_ok() || look.head.is_ascii())
-            .is_some_and(|look| {
-                let head = String::from_utf8_lossy(&look.head);
-                let separator = char::from(delimiter(&look.head));
-                head.lines().take(2).any(|line| {
-                    line.split(separator).any(|field| is_image(field.trim().trim_matches('"')))
-                })
-            }),
-        Found::Folder { .. } => false,
+    about: AboutFormat {
+        name: "a table of image files",
+        in_files: Some("a table of image files and labels (CSV)"),
+        has_columns: true,
+        has_image_files: true,
+        ..AboutFormat::PLAIN
     },
+    detect: |found| found.file().is_some_and(|file| file.begins(names_images)),
     layout,
 };
+
+/// Whether one of the first two lines of a text has the name of an image in a column.
+fn names_images(head: &[u8]) -> bool {
+    let Some(Text::Other(text)) = Text::of(head) else { return false };
+    let separator = char::from(delimiter(head));
+    let mut fields = text.lines().take(2).flat_map(|line| line.split(separator));
+    fields.any(|field| is_image(field.trim().trim_matches('"')))
+}
 
 fn is_image(field: &str) -> bool {
     let path = Path::new(field);

@@ -2,7 +2,7 @@
 
 use super::super::found::Found;
 use super::super::names::{self, usual};
-use super::super::options::{self, Format, Visited};
+use super::super::options::{self, AboutFormat, Format, Visited};
 use super::backend::{DatasetInfo, Element};
 use super::checks::{image_extent, label_extent, read_classes, read_labels};
 use super::file::OpenFile;
@@ -30,17 +30,14 @@ pub fn of_course(split: &str) -> Names {
 pub(in super::super) struct Hdf5;
 
 impl Format for Hdf5 {
-    fn name(&self) -> &'static str {
-        "HDF5"
-    }
-    fn in_folders(&self) -> Option<&'static str> {
-        Some("HDF5 files (.h5, .hdf5)")
-    }
-    fn in_files(&self) -> Option<&'static str> {
-        Some("HDF5")
-    }
-    fn has_names(&self) -> bool {
-        true
+    fn about(&self) -> &AboutFormat {
+        &AboutFormat {
+            name: "HDF5",
+            in_folders: Some("HDF5 files (.h5, .hdf5)"),
+            in_files: Some("HDF5"),
+            has_names: true,
+            ..AboutFormat::PLAIN
+        }
     }
     fn detect(&self, found: &Found) -> Result<bool, DataError> {
         match found {

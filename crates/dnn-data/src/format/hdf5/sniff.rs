@@ -4,13 +4,11 @@
 use super::super::found::FoundFile;
 use super::Hdf5Error;
 use crate::DataError;
-use crate::content::{HEAD_BYTES, what_it_is};
+use crate::content::{HDF5, HEAD_BYTES, in_place_of_data};
 use crate::file::InputFile;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-
-const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 /// Checks that `path` is a whole HDF5 file by its signature and its own length; returns its length.
 ///
@@ -33,12 +31,12 @@ pub(super) fn check(path: &Path) -> Result<u64, Hdf5Error> {
     let mut file = File::open(path).map_err(io("open"))?;
     let mut head = Vec::new();
     (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(io("read"))?;
-    if head.len() < SIGNATURE.len() && SIGNATURE.starts_with(&head) {
+    if head.len() < HDF5.len() && HDF5.starts_with(&head) {
         return Err(Hdf5Error::Truncated { path: path.into(), expected: None, got: n_bytes });
     }
     let Some(start) = signature_offset(&mut file, n_bytes).map_err(io("read"))? else {
         let unknown = || "other binary data: the HDF5 signature is missing".into();
-        let found = what_it_is(&head).unwrap_or_else(unknown);
+        let found = in_place_of_data(&head).unwrap_or_else(unknown);
         return Err(Hdf5Error::NotHdf5 { path: path.into(), found });
     };
     let mut superblock = Vec::new();
@@ -55,14 +53,12 @@ pub(super) fn check(path: &Path) -> Result<u64, Hdf5Error> {
     }
 }
 
-/// Whether a file is HDF5, or the beginning of it, as far as its signature tells. The file is opened
-/// again only to look for a signature behind a user block.
+/// Whether a file is HDF5, or the beginning of it, as far as its signature tells.
 pub(super) fn is_hdf5(file: &FoundFile) -> Result<bool, DataError> {
-    let Some(look) = file.look() else { return Ok(false) };
-    if look.head.starts_with(&SIGNATURE) || SIGNATURE.starts_with(&look.head) {
+    if file.begins(|head| head.starts_with(&HDF5) || HDF5.starts_with(head)) {
         return Ok(true);
     }
-    let InputFile { path, n_bytes, mut file } = InputFile::open(&file.path)?;
+    let InputFile { path, n_bytes, mut file } = file.input()?;
     let offset = signature_offset(&mut file, n_bytes).map_err(crate::file::io(&path, "read"))?;
     Ok(offset.is_some())
 }
@@ -70,11 +66,11 @@ pub(super) fn is_hdf5(file: &FoundFile) -> Result<bool, DataError> {
 /// Where HDF5 starts: at 0, or behind a user block of 512, 1024, 2048 … bytes.
 fn signature_offset(file: &mut File, n_bytes: u64) -> io::Result<Option<u64>> {
     let mut at = 0_u64;
-    while at.saturating_add(SIGNATURE.len() as u64) <= n_bytes {
-        let mut found = [0; SIGNATURE.len()];
+    while at.saturating_add(HDF5.len() as u64) <= n_bytes {
+        let mut found = [0; HDF5.len()];
         file.seek(SeekFrom::Start(at))?;
         file.read_exact(&mut found)?;
-        if found == SIGNATURE {
+        if found == HDF5 {
             return Ok(Some(at));
         }
         at = if at == 0 { 512 } else { at * 2 };

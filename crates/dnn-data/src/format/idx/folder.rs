@@ -17,12 +17,12 @@ pub(super) struct IdxFile {
 /// The idx files of a folder. Of a file and the same with `.gz`, only the first: it was unpacked
 /// from the other.
 pub(super) fn idx_files(folder: &Path) -> Result<Vec<IdxFile>, DataError> {
-    let Found::Folder { files, .. } = Found::at(folder)? else { return Ok(Vec::new()) };
+    let in_folder = Found::at(folder)?;
+    let files = in_folder.files();
     let mut found = Vec::new();
-    for file in &files {
+    for file in files {
         let path = &file.path;
-        // What may not be opened, or is empty, is somebody else's.
-        let magic = file.look().and_then(|look| magic(&look.head));
+        let magic = file.start().and_then(|start| magic(&start.head));
         let is_twin = path.extension().is_some_and(|extension| extension == "gz")
             && files.iter().any(|other| other.path == path.with_extension(""));
         if let (Some(magic), false) = (magic, is_twin) {

@@ -11,7 +11,7 @@ mod stream;
 
 use super::array::{self, Array};
 use super::found::Found;
-use super::options::{Format, Options, Visited};
+use super::options::{AboutFormat, Format, Options, Visited};
 use crate::classes::{self, Labels};
 use crate::file::says_test;
 use crate::{DataError, ImageShape, Limits, Part, SplitName, Visitor};
@@ -26,18 +26,16 @@ use stream::Stream;
 pub(super) struct Idx;
 
 impl Format for Idx {
-    fn name(&self) -> &'static str {
-        "idx"
-    }
-    fn in_folders(&self) -> Option<&'static str> {
-        Some("idx files (train-images-idx3-ubyte and the like, also .gz)")
-    }
-    fn in_files(&self) -> Option<&'static str> {
-        Some("idx (also .gz)")
+    fn about(&self) -> &AboutFormat {
+        &AboutFormat {
+            name: "idx",
+            in_folders: Some("idx files (train-images-idx3-ubyte and the like, also .gz)"),
+            in_files: Some("idx (also .gz)"),
+            ..AboutFormat::PLAIN
+        }
     }
     fn detect(&self, found: &Found) -> Result<bool, DataError> {
-        let is_idx = |head: &[u8]| stream::magic(head).is_some();
-        Ok(found.files().iter().any(|file| file.look().is_some_and(|look| is_idx(&look.head))))
+        Ok(found.files().iter().any(|file| file.begins(|head| stream::magic(head).is_some())))
     }
     fn files(&self, path: &Path, _: &Options) -> Result<Vec<PathBuf>, DataError> {
         let (train, test) = pairs(path)?;

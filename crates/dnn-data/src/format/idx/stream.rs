@@ -1,6 +1,7 @@
 //! The bytes of an idx file, unpacked where they are packed, never more than are asked for.
 
 use super::super::array::Array;
+use crate::content::GZIP;
 use crate::element::{Element, Kind};
 use crate::file::{InputFile, MAX_EXPANSION, io};
 use crate::{DataError, extent};
@@ -8,8 +9,6 @@ use flate2::read::MultiGzDecoder;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// How gzip starts.
-const GZIP: &[u8] = b"\x1f\x8b";
 /// The most dimensions of an array that can be used.
 const MAX_RANK: u8 = 4;
 

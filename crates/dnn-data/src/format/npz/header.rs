@@ -1,12 +1,11 @@
 //! The header of an .npy: a Python dictionary that says what the array is.
 
+use crate::content::NPY;
 use crate::element::{Element, Kind};
 use std::io::{self, Read};
 
 /// Longer dictionaries are those of records with many fields.
 const MAX_HEADER_BYTES: usize = 1 << 16;
-/// The first bytes of an .npy.
-pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// What an array is.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +69,7 @@ impl Header {
     pub(super) fn read(from: &mut impl Read) -> Result<(Self, u64), Unread> {
         let mut start = [0; 8];
         from.read_exact(&mut start).map_err(Unread::Io)?;
-        if !start.starts_with(MAGIC) {
+        if !start.starts_with(NPY) {
             let (what, expected) = ("first bytes", "those of an .npy");
             return Err(Unread::Other { what, expected, got: "others".into() });
         }

@@ -12,8 +12,9 @@ mod pair;
 use super::array::{self, Array};
 use super::found::Found;
 use super::names::{CLASSES, usual};
-use super::options::{Format, Options, Visited};
+use super::options::{AboutFormat, Format, Options, Visited};
 use crate::classes;
+use crate::content::{EMPTY_ZIP, ZIP};
 use crate::{DataError, ImageShape, Limits, Part, SplitName, Visitor};
 use archive::{Archive, Entry};
 pub(super) use pair::NpyPair;
@@ -25,20 +26,17 @@ use std::path::Path;
 pub(super) struct Npz;
 
 impl Format for Npz {
-    fn name(&self) -> &'static str {
-        ".npz"
-    }
-    fn in_files(&self) -> Option<&'static str> {
-        Some("NumPy's .npz")
-    }
-    fn has_names(&self) -> bool {
-        true
+    fn about(&self) -> &AboutFormat {
+        &AboutFormat {
+            name: ".npz",
+            in_files: Some("NumPy's .npz"),
+            has_names: true,
+            ..AboutFormat::PLAIN
+        }
     }
     fn detect(&self, found: &Found) -> Result<bool, DataError> {
-        let is_zip =
-            |head: &[u8]| head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06");
-        let Found::File(file) = found else { return Ok(false) };
-        Ok(file.look().is_some_and(|look| is_zip(&look.head)))
+        let is_zip = |head: &[u8]| head.starts_with(ZIP) || head.starts_with(EMPTY_ZIP);
+        Ok(found.file().is_some_and(|file| file.begins(is_zip)))
     }
     /// An array whose first index is the fastest is read as a whole.
     fn visit(

@@ -2,9 +2,10 @@
 
 use super::super::array::{self, Array};
 use super::super::found::Found;
-use super::super::options::{Format, Options, Visited};
-use super::header::{Header, Items, MAGIC, Unread};
+use super::super::options::{AboutFormat, Format, Options, Visited};
+use super::header::{Header, Items, Unread};
 use crate::classes::{self, Labels};
+use crate::content::NPY;
 use crate::file::{InputFile, io, listed};
 use crate::{DataError, ImageShape, Part, SplitName, Visitor, extent};
 use std::fs::File;
@@ -16,17 +17,18 @@ use std::path::{Path, PathBuf};
 pub(in super::super) struct NpyPair;
 
 impl Format for NpyPair {
-    fn name(&self) -> &'static str {
-        ".npy"
-    }
-    fn in_folders(&self) -> Option<&'static str> {
-        Some("NumPy's .npy (x_train.npy, y_train.npy and the like)")
+    fn about(&self) -> &AboutFormat {
+        &AboutFormat {
+            name: ".npy",
+            in_folders: Some("NumPy's .npy (x_train.npy, y_train.npy and the like)"),
+            ..AboutFormat::PLAIN
+        }
     }
     fn detect(&self, found: &Found) -> Result<bool, DataError> {
         let Found::Folder { files, .. } = found else { return Ok(false) };
-        Ok(files.iter().any(|file| {
-            file.ends_in(&["npy"]) && file.look().is_some_and(|look| look.head.starts_with(MAGIC))
-        }))
+        Ok(files
+            .iter()
+            .any(|file| file.ends_in(&["npy"]) && file.begins(|head| head.starts_with(NPY))))
     }
     fn files(&self, path: &Path, _: &Options) -> Result<Vec<PathBuf>, DataError> {
         let pairs = pairs(path)?;
@@ -132,9 +134,8 @@ impl Npy {
 
 /// Images and labels of each split.
 fn pairs(folder: &Path) -> Result<Vec<(SplitName, Npy, Npy)>, DataError> {
-    let Found::Folder { files, .. } = Found::at(folder)? else { return Ok(Vec::new()) };
     let mut arrays = Vec::new();
-    for file in files.iter().filter(|file| file.ends_in(&["npy"])) {
+    for file in Found::at(folder)?.files().iter().filter(|file| file.ends_in(&["npy"])) {
         let stem = file.path.file_stem().unwrap_or_default().to_string_lossy();
         let split = SplitName::of_name(&stem).unwrap_or(SplitName::Train);
         arrays.push((split, Npy::open(&file.path)?));
