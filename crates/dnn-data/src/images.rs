@@ -111,7 +111,9 @@ pub fn identity<'a>(
     sets: impl IntoIterator<Item = &'a dyn Images>,
 ) -> Result<String, DataError> {
     let mut hash = Sha256::new();
-    hash.update(format!("{contract:?}\n"));
+    // What is at rest leaves no trace: data keep the identity that they had before it existed.
+    let described = format!("{contract:?}\n").replace(", clip: None", "");
+    hash.update(described.replace(", features: Pixels, views: 1", ""));
     let mut bytes = Vec::new();
     for images in sets {
         let (shape, m) = (images.shape(), images.len());
@@ -138,8 +140,9 @@ pub fn identity<'a>(
 
 /// Images as features of a network by a contract, computed as they are read.
 pub struct FeatureExamples<F: Real, I> {
-    images: I,
-    features: Features<F>,
+    pub(crate) images: I,
+    pub(crate) features: Features<F>,
+    pub(crate) views: u32,
 }
 
 impl<F: Real, I: Images> FeatureExamples<F, I> {
@@ -149,7 +152,38 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// When the contract is not one, or has another size.
     pub fn new(images: I, contract: &InputContract) -> Result<Self, DataError> {
         let features = features(&images, contract)?;
-        Ok(Self { images, features })
+        Ok(Self { images, features, views: contract.views })
+    }
+}
+
+impl<I: Images + ?Sized> Images for &I {
+    fn shape(&self) -> ImageShape {
+        (**self).shape()
+    }
+    fn labels(&self) -> &[u32] {
+        (**self).labels()
+    }
+    fn classes(&self) -> &[String] {
+        (**self).classes()
+    }
+    fn contract(&self) -> Result<InputContract, DataError> {
+        (**self).contract()
+    }
+    fn is_bytes(&self) -> bool {
+        (**self).is_bytes()
+    }
+    fn each(
+        &self,
+        indices: &[usize],
+        take: &mut dyn FnMut(usize, Values<'_>),
+    ) -> Result<(), DataError> {
+        (**self).each(indices, take)
+    }
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        (**self).blocks()
+    }
+    fn files(&self) -> &[PathBuf] {
+        (**self).files()
     }
 }
 
@@ -189,7 +223,7 @@ impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
         self.images.len()
     }
     fn n_features(&self) -> usize {
-        self.images.shape().n_bytes()
+        self.features.n_features()
     }
     fn labels(&self) -> &[u32] {
         self.images.labels()
@@ -206,6 +240,19 @@ impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
         let x = x.as_mut_slice();
         let read = self.images.each(indices, &mut |at, image| {
             self.features.of(image, &mut x[at * n..(at + 1) * n]);
+        });
+        read.map_err(|e| DatasetError::Read(e.into()))
+    }
+    fn n_views(&self) -> usize {
+        self.views as usize
+    }
+    fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        let (n, n_views) = (self.n_features(), self.n_views());
+        assert_eq!(x.shape(), (n, indices.len() * n_views), "a column for each view");
+        let x = x.as_mut_slice();
+        let read = self.images.each(indices, &mut |at, image| {
+            let views = x[at * n * n_views..][..n * n_views].chunks_exact_mut(n);
+            (0..).zip(views).for_each(|(view, x)| self.features.of_view(image, view, x));
         });
         read.map_err(|e| DatasetError::Read(e.into()))
     }

@@ -129,6 +129,12 @@ impl<F: Real> Examples<F> for Subset<'_, F> {
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
         self.examples.read(&self.indices_of_all(indices), x)
     }
+    fn n_views(&self) -> usize {
+        self.examples.n_views()
+    }
+    fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        self.examples.read_views(&self.indices_of_all(indices), x)
+    }
     fn is_streamed(&self) -> bool {
         self.examples.is_streamed()
     }

@@ -1,18 +1,21 @@
 //! Images that are augmented while a network trains on them.
 
 use super::{AugmentConfig, Augmenter};
-use crate::images::{Images, features};
-use crate::preprocess::Features;
+use crate::chance::{Dice, hash};
+use crate::images::{FeatureExamples, Images};
+use crate::views::view as view_of;
 use crate::{DataError, ImageSet, InputContract};
 use dnn_core::{DatasetError, Examples, Real, ShuffleBlocks};
 use nalgebra::DMatrix;
 use std::sync::{Mutex, PoisonError};
 
-/// A training set whose images look different in every epoch; read otherwise, they are as they are.
+/// A training set whose images look different in every epoch: another view, where the contract has
+/// several, and changed at random. Read otherwise, they are as they are.
 pub struct AugmentedExamples<F: Real, I = ImageSet> {
-    images: I,
+    examples: FeatureExamples<F, I>,
     augmenter: Augmenter,
-    features: Features<F>,
+    /// Decides which view an epoch shows.
+    seed: u64,
     /// Room for the bytes of a batch.
     room: Mutex<Vec<u8>>,
 }
@@ -39,66 +42,45 @@ impl<F: Real, I: Images> AugmentedExamples<F, I> {
             return Err(mismatch("examples to augment", "images", got));
         }
         let shape = images.shape();
-        let features = features(&images, contract)?;
+        let examples = FeatureExamples::new(images, contract)?;
         let augmenter = Augmenter::new(config, shape, seed)
             .map_err(|e| mismatch("images to augment", "pictures", e.to_string()))?;
-        Ok(Self { images, augmenter, features, room: Mutex::new(Vec::new()) })
-    }
-
-    /// Reads images, lets `change` have its way with each, and makes features of them.
-    fn read_changed(
-        &self,
-        indices: &[usize],
-        x: &mut DMatrix<F>,
-        change: impl Fn(usize, &mut [u8], &mut Vec<u8>),
-    ) -> Result<(), DatasetError> {
-        let n = self.n_features();
-        assert_eq!(x.shape(), (n, indices.len()), "a column for each example");
-        // Taken out, so that nobody waits for it.
-        let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pixels = std::mem::take(&mut *room());
-        pixels.resize(indices.len() * n, 0);
-        let read = self.images.each(indices, &mut |at, image| {
-            if let Some(bytes) = image.bytes() {
-                pixels[at * n..(at + 1) * n].copy_from_slice(bytes);
-            }
-        });
-        if read.is_ok() {
-            let mut before = Vec::new();
-            for (&i, image) in indices.iter().zip(pixels.chunks_exact_mut(n)) {
-                change(i, image, &mut before);
-            }
-            self.features.of_bytes(&pixels, x.as_mut_slice());
-        }
-        *room() = pixels;
-        read.map_err(|e| DatasetError::Read(e.into()))
+        // A stream of its own: the other changes are the same with and without views.
+        let seed = hash(seed, u64::from(InputContract::MAX_VIEWS));
+        Ok(Self { examples, augmenter, seed, room: Mutex::new(Vec::new()) })
     }
 }
 
 impl<F: Real, I: Images> Examples<F> for AugmentedExamples<F, I> {
     fn n_examples(&self) -> usize {
-        self.images.labels().len()
+        self.examples.n_examples()
     }
     fn n_features(&self) -> usize {
-        self.images.shape().n_bytes()
+        self.examples.n_features()
     }
     fn labels(&self) -> &[u32] {
-        self.images.labels()
+        self.examples.labels()
     }
     fn classes(&self) -> &[String] {
-        self.images.classes()
+        self.examples.classes()
     }
     fn matrix(&self) -> Option<&DMatrix<F>> {
         None
     }
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        self.read_changed(indices, x, |_, _, _| ())
+        self.examples.read(indices, x)
+    }
+    fn n_views(&self) -> usize {
+        self.examples.n_views()
+    }
+    fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        self.examples.read_views(indices, x)
     }
     fn is_streamed(&self) -> bool {
         true
     }
     fn blocks(&self) -> Option<ShuffleBlocks> {
-        self.images.blocks()
+        self.examples.blocks()
     }
     fn read_for_epoch(
         &self,
@@ -106,11 +88,26 @@ impl<F: Real, I: Images> Examples<F> for AugmentedExamples<F, I> {
         epoch: u64,
         x: &mut DMatrix<F>,
     ) -> Result<(), DatasetError> {
-        self.read_changed(indices, x, |i, image, before| {
-            before.clear();
-            before.extend_from_slice(image);
-            self.augmenter.apply(before, epoch, i as u64, image);
-        })
+        let FeatureExamples { images, features, views } = &self.examples;
+        assert_eq!(x.shape(), (features.n_features(), indices.len()), "a column for each example");
+        let n = features.n_values();
+        // Taken out, so that nobody waits for it.
+        let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pixels = std::mem::take(&mut *room());
+        pixels.resize(indices.len() * n, 0);
+        let mut drawn = vec![0; n];
+        let read = images.each(indices, &mut |at, image| {
+            let Some(image) = image.bytes() else { return };
+            let index = indices[at] as u64;
+            let view = Dice::new(hash(hash(self.seed, epoch), index)).below(*views as usize);
+            view_of(image, self.augmenter.shape(), view as u32, &mut drawn);
+            self.augmenter.apply(&drawn, epoch, index, &mut pixels[at * n..(at + 1) * n]);
+        });
+        if read.is_ok() {
+            features.of_bytes(&pixels, x.as_mut_slice());
+        }
+        *room() = pixels;
+        read.map_err(|e| DatasetError::Read(e.into()))
     }
 }
 

@@ -23,19 +23,19 @@
 //! - What is drawn for one setting does not depend on the others: more noise leaves the flips as
 //!   they were.
 
-mod affine;
 mod colour;
 mod config;
 mod erase;
 mod examples;
 mod noise;
 
-pub use config::{AugmentConfig, AugmentError, Fill, Padding, RawAugmentConfig, Strength};
+pub use crate::affine::Padding;
+pub use config::{AugmentConfig, AugmentError, Fill, RawAugmentConfig, Strength};
 pub use examples::AugmentedExamples;
 
 use crate::ImageShape;
+use crate::affine::Placement;
 use crate::chance::{Dice, hash};
-use affine::Placement;
 use colour::Jitter;
 use noise::Quantiles;
 
