@@ -1,6 +1,6 @@
 //! A model as one file of C99.
 
-use crate::ExportError;
+use crate::{ExportError, check_one_view};
 use dnn_core::{Activation, Network, OutputActivation, Real};
 use dnn_data::{AnyNetwork, Model};
 use std::fmt::Write;
@@ -15,6 +15,7 @@ use std::fmt::Write;
 /// # Errors
 /// [`ExportError`]: what of the model is not computed from features alone.
 pub fn c(model: &Model) -> Result<String, ExportError> {
+    check_one_view(model.input())?;
     match model.network() {
         AnyNetwork::F32(network) => code(network, model, "float", "f"),
         AnyNetwork::F64(network) => code(network, model, "double", ""),
@@ -63,6 +64,13 @@ fn code<F: Real>(
             "    for (int i = 0; i < DNN_N_FEATURES; i++)\n        \
              x[i] = (features[i] - mean[i % {n}]) / deviation[i % {n}];"
         )?;
+        if let Some(clip) = standardization.clip {
+            writeln!(
+                body,
+                "    for (int i = 0; i < DNN_N_FEATURES; i++)\n        \
+                 x[i] = x[i] < -{clip:e}{suffix} ? -{clip:e}{suffix} : x[i] > {clip:e}{suffix} ? {clip:e}{suffix} : x[i];"
+            )?;
+        }
         x = "x".into();
     }
     for (l, layer) in network.layers().iter().enumerate() {

@@ -1,11 +1,13 @@
 //! An exported graph beside the model it was made from, on the same examples.
 
 use crate::onnx::{OnnxInput, pixels_output};
-use dnn_core::{Network, Precision, Real};
+use dnn_core::Precision;
 use dnn_data::image::RgbImage;
-use dnn_data::preprocess::{Features, prepare};
-use dnn_data::{AnyNetwork, ContractError, Model, Standardization, Values};
-use nalgebra::DMatrix;
+use dnn_data::preprocess::prepare;
+use dnn_data::{
+    ContractError, InputContract, Model, ModelError, Normalization, PredictError, Predictor,
+    Standardization,
+};
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,15 +27,15 @@ pub struct Checker {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
-    /// Python, or its onnxruntime, is not there.
-    #[error(
-        "{python} has no onnxruntime ({reason}); to install it: {python} -m pip install onnxruntime"
-    )]
+    /// Python or Node, or its onnxruntime, is not there.
+    #[error("{program} has no onnxruntime ({reason}); to install it: {cure}")]
     NoRuntime {
-        /// The Python that was asked.
-        python: String,
+        /// The program that was asked.
+        program: String,
         /// What it said.
         reason: String,
+        /// The command that installs it.
+        cure: String,
     },
     /// onnxruntime refuses the graph, or fails in it.
     #[error("onnxruntime cannot run {graph}: {reason}")]
@@ -46,9 +48,15 @@ pub enum CheckError {
     /// A file of the check cannot be written or read.
     #[error("the files of the check cannot be written or read")]
     Io(#[from] io::Error),
-    /// The examples are none for the model.
-    #[error("the model cannot take the examples")]
+    /// The model's contract is not one.
+    #[error("the input contract of the model is not one")]
     Contract(#[from] ContractError),
+    /// The model does not take its features as a table.
+    #[error("the model cannot take its features as a table")]
+    Model(#[from] ModelError),
+    /// The model does not answer for the examples.
+    #[error("the model does not answer")]
+    Predict(#[from] PredictError),
 }
 
 /// How a graph's answers differ from the model's.
@@ -127,17 +135,16 @@ impl Checker {
         model: &Model,
         images: &[RgbImage],
     ) -> Result<CheckReport, CheckError> {
-        let mut pixels = Vec::new();
+        let predictor = Predictor::new(model.clone())?;
+        let (mut pixels, mut probabilities) = (Vec::new(), Vec::new());
         for image in images {
-            pixels.extend(prepare(image.clone(), model.input())?);
+            let prepared = prepare(image.clone(), model.input())?;
+            probabilities.extend(predictor.prepared(&prepared)?);
+            pixels.extend(prepared);
         }
         let numbers: Vec<u8> = images.iter().flat_map(|image| image.pixels()).copied().collect();
         let shape = |image: &RgbImage| vec![image.height() as usize, image.width() as usize, 3];
         let examples = Examples { dtype: "u1", shapes: images.iter().map(shape).collect() };
-        let probabilities = match model.network() {
-            AnyNetwork::F32(network) => of_pixels(network, model, &pixels)?,
-            AnyNetwork::F64(network) => of_pixels(network, model, &pixels)?,
-        };
         let output = pixels_output(model.input());
         self.compare(graph, model, &examples, &numbers, &output, (&probabilities, &pixels))
     }
@@ -154,16 +161,17 @@ impl Checker {
         model: &Model,
         features: &[f64],
     ) -> Result<CheckReport, CheckError> {
-        let n_features = model.input().n_features();
-        let (dtype, numbers, probabilities) = match model.network() {
-            AnyNetwork::F32(network) => {
-                let bytes = features.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect();
-                ("<f4", bytes, of_features(network, model, features)?)
+        let table = Predictor::new(of_features(model)?)?;
+        let n_features = table.input().n_features();
+        let mut probabilities = Vec::new();
+        for features in features.chunks_exact(n_features) {
+            probabilities.extend(table.features(features)?);
+        }
+        let (dtype, numbers): (_, Vec<u8>) = match model.network().precision() {
+            Precision::F32 => {
+                ("<f4", features.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect())
             }
-            AnyNetwork::F64(network) => {
-                let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
-                ("<f8", bytes, of_features(network, model, features)?)
-            }
+            Precision::F64 => ("<f8", features.iter().flat_map(|v| v.to_le_bytes()).collect()),
         };
         let n = features.len() / n_features;
         let examples = Examples { dtype, shapes: vec![vec![n_features]; n] };
@@ -269,26 +277,25 @@ fn asked(command: &mut Command, cure: String) -> Result<(), CheckError> {
     Err(CheckError::NoRuntime { program, reason, cure })
 }
 
-/// The model's own probabilities for prepared pixels.
-fn of_pixels<F: Real>(
-    network: &Network<F>,
-    model: &Model,
-    pixels: &[u8],
-) -> Result<Vec<f64>, ContractError> {
-    let mut x = DMatrix::zeros(network.n_features(), pixels.len() / network.n_features());
-    Features::new(model.input())?.of_bytes(pixels, x.as_mut_slice());
-    Ok(network.probabilities(&x).iter().map(|p| p.as_f64()).collect())
-}
-
-/// The model's own probabilities for features that are not standardised yet.
-fn of_features<F: Real>(
-    network: &Network<F>,
-    model: &Model,
-    features: &[f64],
-) -> Result<Vec<f64>, ContractError> {
-    let mut x = DMatrix::zeros(network.n_features(), features.len() / network.n_features());
-    Features::new(model.input())?.of(Values::F64(features), x.as_mut_slice());
-    Ok(network.probabilities(&x).iter().map(|p| p.as_f64()).collect())
+/// The model as one that takes its own features, as rows of a table, before they are standardised.
+fn of_features(model: &Model) -> Result<Model, ModelError> {
+    let input = model.input();
+    let n = input.n_features();
+    let every = |values: &[f64]| values.iter().copied().cycle().take(n).collect();
+    let standardization = input.standardization.as_ref().map(|s| Standardization {
+        mean: every(&s.mean),
+        std: every(&s.std),
+        clip: s.clip,
+    });
+    let table = InputContract {
+        width: n as u32,
+        height: 1,
+        channels: 1,
+        normalization: Normalization::AsIs,
+        standardization,
+        ..InputContract::default()
+    };
+    Model::new(model.network().clone(), model.classes().to_vec(), table)
 }
 
 /// Makes an image of noise on a slope, which shows where each pixel goes: one to check graphs with. The
@@ -317,6 +324,7 @@ pub fn noise(width: u32, height: u32, seed: u64) -> RgbImage {
 fn last_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     // Node ends with its version.
-    let lines = text.trim().lines().filter(|line| !line.is_empty() && !line.starts_with("Node.js v"));
+    let lines =
+        text.trim().lines().filter(|line| !line.is_empty() && !line.starts_with("Node.js v"));
     lines.last().unwrap_or("it says nothing").chars().take(400).collect()
 }

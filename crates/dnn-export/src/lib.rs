@@ -10,6 +10,8 @@ pub use check::{CheckError, CheckReport, Checker, noise};
 pub use npz::npz;
 pub use onnx::{OnnxFiles, OnnxInput, OnnxOptions, onnx};
 
+use dnn_data::InputContract;
+
 /// Why a model cannot be written in another format.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,6 +22,15 @@ pub enum ExportError {
          one that takes its features can be written"
     )]
     NoImages,
+    /// Features of one view for a network that answers for several.
+    #[error(
+        "the model answers by the mean over {n} views of an image, and its features are of one view; an \
+         ONNX graph from images can be written"
+    )]
+    Views {
+        /// How many views.
+        n: u32,
+    },
     /// More weights than a graph holds.
     #[error(
         "{n_bytes} bytes of weights: a graph holds less than 2 GiB; with the weights in a file of \
@@ -41,4 +52,12 @@ pub enum ExportError {
     /// The metadata cannot be written as JSON.
     #[error("the metadata of the model cannot be written as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+/// What is computed from features alone is of one view.
+fn check_one_view(contract: &InputContract) -> Result<(), ExportError> {
+    match contract.views {
+        1 => Ok(()),
+        n => Err(ExportError::Views { n }),
+    }
 }

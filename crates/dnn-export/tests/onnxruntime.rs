@@ -9,7 +9,7 @@ mod common;
 use common::{hidden_activations, model, rows, standardization, table};
 use dnn_core::{Activation, OutputActivation, Precision};
 use dnn_data::image::RgbImage;
-use dnn_data::{Aspect, InputContract, Model, ResizeFilter};
+use dnn_data::{Aspect, FeatureKind, InputContract, Model, ResizeFilter};
 use dnn_export::{
     CheckError, CheckReport, Checker, ExportError, OnnxInput, OnnxOptions, noise, onnx,
 };
@@ -86,6 +86,46 @@ fn every_filter_aspect_activation_and_output_gives_the_same_pixels_and_probabili
         "{n_images} images: probabilities off by {:.1e} (f32), {:.1e} (f64)",
         worst[0], worst[1]
     );
+}
+
+#[test]
+fn descriptions_and_views_give_the_same_probabilities() {
+    let Some(checker) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut i = 0;
+    for features in FeatureKind::ALL {
+        for views in [1, 2, 12] {
+            let (width, height) = [(64, 64), (13, 22), (32, 5)][i % 3];
+            let mut contract = InputContract {
+                features,
+                views,
+                channels: if features == FeatureKind::Texture { 1 + 2 * (i as u32 % 2) } else { 3 },
+                ..InputContract::rgb(width, height).unwrap()
+            };
+            contract.standardization = Some(standardization(contract.n_features()));
+            let (precision, output) = match i % 2 {
+                0 => (Precision::F64, OutputActivation::Sigmoid),
+                _ => (Precision::F32, OutputActivation::Softmax),
+            };
+            let model = model(contract, Activation::Silu, output, precision);
+            let mut images: Vec<_> =
+                (0..9).map(|k| noise(width + 7 * k, height, k.into())).collect();
+            // Flat and primary colours: hues that are none, and bins at their edges.
+            for colour in [[0; 3], [255; 3], [255, 0, 0], [0, 255, 0], [0, 0, 255], [153, 0, 77]] {
+                let pixels = colour.repeat(width as usize * height as usize);
+                images.push(RgbImage::new(width, height, pixels).unwrap());
+            }
+            let report = compare(&checker, &model, &images, folder.path());
+            assert!(report.agrees(), "{features:?}, {views} views: {report:?}");
+            if views > 1 {
+                let options = OnnxOptions { input: OnnxInput::Features, ..OnnxOptions::default() };
+                let refused = onnx(&model, &options).unwrap_err();
+                assert!(matches!(refused, ExportError::Views { n } if n == views), "{refused}");
+                assert!(dnn_export::c(&model).is_err());
+            }
+            i += 1;
+        }
+    }
 }
 
 #[test]

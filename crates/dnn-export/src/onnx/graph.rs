@@ -242,6 +242,10 @@ impl<'g> Value<'g> {
         self.unary("Erf")
     }
 
+    pub(crate) fn sqrt(self) -> Self {
+        self.unary("Sqrt")
+    }
+
     pub(crate) fn tanh(self) -> Self {
         self.unary("Tanh")
     }
@@ -340,11 +344,7 @@ impl<'g> Value<'g> {
 
     /// Of this shape: 0 leaves a length as it is, −1 stands for what remains.
     pub(crate) fn reshape(self, shape: &[i64]) -> Self {
-        self.reshape_to(self.graph.integers(shape))
-    }
-
-    pub(crate) fn reshape_to(self, shape: Self) -> Self {
-        self.graph.operator("Reshape", &[self, shape], Vec::new(), self.element)
+        self.binary("Reshape", self.graph.integers(shape))
     }
 
     /// The lengths of this tensor along its axes.
@@ -361,6 +361,25 @@ impl<'g> Value<'g> {
     pub(crate) fn gather(self, indices: Self, axis: i64) -> Self {
         let axis = vec![AttributeProto::int("axis", axis)];
         self.graph.operator("Gather", &[self, indices], axis, self.element)
+    }
+
+    /// This value over and over, in a tensor of this shape.
+    pub(crate) fn expand(self, shape: Self) -> Self {
+        self.binary("Expand", shape)
+    }
+
+    /// With each of `updates` added at its index along `axis`.
+    pub(crate) fn scatter_add(self, indices: Self, updates: Self, axis: i64) -> Self {
+        let mut attributes = vec![AttributeProto::int("axis", axis)];
+        attributes.push(AttributeProto::text("reduction", "add"));
+        self.graph.operator("ScatterElements", &[self, indices, updates], attributes, self.element)
+    }
+
+    /// The mean along the first axis, which is gone then.
+    pub(crate) fn mean_of_first(self) -> Self {
+        let attributes =
+            vec![AttributeProto::ints("axes", &[0]), AttributeProto::int("keepdims", 0)];
+        self.graph.operator("ReduceMean", &[self], attributes, self.element)
     }
 
     /// The part from `starts` to before `ends` along `axes`.

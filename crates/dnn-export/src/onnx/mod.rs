@@ -1,13 +1,14 @@
 //! A model as one ONNX graph.
 
+mod describe;
 mod graph;
 mod network;
 mod prepare;
 mod proto;
 
-use crate::ExportError;
+use crate::{ExportError, check_one_view};
 use dnn_core::{Network, Real};
-use dnn_data::{AnyNetwork, InputContract, Model, Normalization};
+use dnn_data::{AnyNetwork, FeatureKind, InputContract, Model, Normalization};
 use graph::{Element, Graph, value_info};
 use prost::Message;
 use proto::{
@@ -130,6 +131,7 @@ fn graph<F: Real>(
     let any = |name: &str| Dimension::Any(name.into());
     let features = match input {
         OnnxInput::Features => {
+            check_one_view(contract)?;
             let n_features = Dimension::Fixed(network.n_features() as i64);
             graph.input("features", element, &[any("N"), n_features])
         }
@@ -138,14 +140,23 @@ fn graph<F: Real>(
         }
         OnnxInput::Images => {
             let shape = [any("N"), any("H"), any("W"), Dimension::Fixed(3)];
-            let pixels = prepare::prepare(graph.input("images", Element::U8, &shape), contract);
-            pixels.named(PIXELS).cast(element).reshape(&[0, -1]) / 255.0
+            let images = graph.input("images", Element::U8, &shape);
+            let pixels = prepare::prepare(images, contract).named(PIXELS);
+            let views = describe::views(pixels, contract);
+            match contract.features {
+                FeatureKind::Pixels => views.cast(element).reshape(&[0, -1]) / 255.0,
+                _ => describe::describe(views, contract),
+            }
         }
     };
-    let x = network::standardize(features, contract);
-    let probabilities = network::probabilities(&graph, network, x);
-    let n_classes = Dimension::Fixed(network.n_classes() as i64);
-    graph.output(probabilities, "probabilities", &[any("N"), n_classes]);
+    let x = network::standardize(features, contract).cast(element);
+    let mut probabilities = network::probabilities(network, x);
+    let n_classes = network.n_classes() as i64;
+    if contract.views > 1 {
+        let by_view = probabilities.reshape(&[contract.views.into(), -1, n_classes]);
+        probabilities = by_view.mean_of_first();
+    }
+    graph.output(probabilities, "probabilities", &[any("N"), Dimension::Fixed(n_classes)]);
     Ok(graph.into_proto())
 }
 

@@ -1,6 +1,6 @@
 //! From features to probabilities: what `dnn_core::Network` computes, as operators.
 
-use super::graph::{Element, Graph, Value};
+use super::graph::{Element, Value};
 use dnn_core::{Activation, Network, OutputActivation, Real};
 use dnn_data::InputContract;
 
@@ -14,21 +14,20 @@ pub(super) fn standardize<'g>(features: Value<'g>, contract: &InputContract) -> 
     let numbers =
         |values: &[f64]| features.graph().numbers(values, &[values.len()], features.element);
     let (mean, std) = (numbers(&standardization.mean), numbers(&standardization.std));
-    if n == contract.n_features() {
-        return (features - mean) / std;
-    }
-    ((features.reshape(&[0, -1, n as i64]) - mean) / std).reshape(&[0, -1])
+    let standardized = if n == contract.n_features() {
+        (features - mean) / std
+    } else {
+        ((features.reshape(&[0, -1, n as i64]) - mean) / std).reshape(&[0, -1])
+    };
+    standardization.clip.map_or(standardized, |clip| standardized.clamp(-clip, clip))
 }
 
 /// Applies the layers and the output activation.
 ///
 /// # Shapes
 /// `x` (N, n₀) → (N, n_classes), each row sums to 1.
-pub(super) fn probabilities<'g, F: Real>(
-    graph: &'g Graph,
-    network: &Network<F>,
-    x: Value<'g>,
-) -> Value<'g> {
+pub(super) fn probabilities<'g, F: Real>(network: &Network<F>, x: Value<'g>) -> Value<'g> {
+    let graph = x.graph();
     let mut a = x;
     for (l, layer) in network.layers().iter().enumerate() {
         let rows: Vec<F> = layer.weights().transpose().as_slice().to_vec();

@@ -53,9 +53,13 @@ fn planes(images: Value<'_>, channels: u32) -> Value<'_> {
     if channels == 3 {
         return images.transpose(&[0, 3, 1, 2]).cast(Element::F64);
     }
+    luma(images).transpose(&[0, 3, 1, 2])
+}
+
+/// Grey of colour: (N, H, W, 3) of bytes → (N, H, W, 1) of f64.
+pub(super) fn luma(images: Value<'_>) -> Value<'_> {
     let weights = images.graph().numbers(&LUMA, &[3, 1], Element::F64);
-    let grey = ((images.cast(Element::F64).matmul(weights) + 32_768.0) / 65_536.0).floor();
-    grey.transpose(&[0, 3, 1, 2])
+    ((images.cast(Element::F64).matmul(weights) + 32_768.0) / 65_536.0).floor()
 }
 
 /// (channels, 1, 1): what shows in the margins.

@@ -70,6 +70,8 @@ pub(crate) struct AttributeProto {
     /// Optional, since zero must be written too: readers look whether it is there.
     #[prost(int64, optional, tag = "3")]
     pub(crate) i: Option<i64>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) s: Vec<u8>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub(crate) ints: Vec<i64>,
     #[prost(int32, tag = "20")]
@@ -79,12 +81,17 @@ pub(crate) struct AttributeProto {
 impl AttributeProto {
     /// Makes an attribute that is one whole number.
     pub(crate) fn int(name: &str, value: i64) -> Self {
-        Self { name: name.into(), i: Some(value), ints: Vec::new(), r#type: 2 }
+        Self { name: name.into(), i: Some(value), r#type: 2, ..Self::default() }
+    }
+
+    /// Makes an attribute that is a text.
+    pub(crate) fn text(name: &str, text: &str) -> Self {
+        Self { name: name.into(), s: text.into(), r#type: 3, ..Self::default() }
     }
 
     /// Makes an attribute that is a list of whole numbers.
     pub(crate) fn ints(name: &str, values: &[i64]) -> Self {
-        Self { name: name.into(), i: None, ints: values.to_vec(), r#type: 7 }
+        Self { name: name.into(), ints: values.to_vec(), r#type: 7, ..Self::default() }
     }
 }
 

@@ -5,7 +5,7 @@
 use dnn_core::init::Init;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Network, OutputActivation, Precision, Real};
-use dnn_data::{AnyNetwork, InputContract, Model, Normalization, Standardization};
+use dnn_data::{AnyNetwork, InputContract, Model, Normalization, Predictor, Standardization};
 
 /// The activations that hidden layers have.
 pub(crate) fn hidden_activations() -> Vec<Activation> {
@@ -46,6 +46,7 @@ pub(crate) fn standardization(n: usize) -> Standardization {
     Standardization {
         mean: (0..n).map(|i| 0.4 + (i % 5) as f64 / 50.0).collect(),
         std: (0..n).map(|i| 0.2 + (i % 3) as f64 / 30.0).collect(),
+        clip: n.is_multiple_of(2).then_some(1.5),
     }
 }
 
@@ -68,15 +69,7 @@ pub(crate) fn rows(n_rows: usize, n: u32) -> Vec<f64> {
 
 /// The model's own probabilities of rows that are not standardised yet, row by row.
 pub(crate) fn probabilities(model: &Model, rows: &[f64]) -> Vec<f64> {
-    fn of<F: Real>(network: &Network<F>, model: &Model, rows: &[f64]) -> Vec<f64> {
-        let features = dnn_data::preprocess::Features::<F>::new(model.input()).unwrap();
-        let n = network.n_features();
-        let mut x = nalgebra::DMatrix::zeros(n, rows.len() / n);
-        features.of(dnn_data::Values::F64(rows), x.as_mut_slice());
-        network.probabilities(&x).iter().map(|p| p.as_f64()).collect()
-    }
-    match model.network() {
-        AnyNetwork::F32(network) => of(network, model, rows),
-        AnyNetwork::F64(network) => of(network, model, rows),
-    }
+    let predictor = Predictor::new(model.clone()).unwrap();
+    let rows = rows.chunks_exact(model.input().n_features());
+    rows.flat_map(|row| predictor.features(row).unwrap()).collect()
 }
