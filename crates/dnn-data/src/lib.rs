@@ -62,4 +62,5 @@ pub use predictor::{PredictError, Predictor};
 pub use shown::{Shown, steers_terminal};
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
+pub use views::ViewSource;
 pub use visit::{Batch, ImageShape, Part, SplitName, Visitor};
