@@ -33,7 +33,6 @@ mod perturb;
 
 pub use crate::affine::Padding;
 pub use config::{AugmentConfig, AugmentError, Fill, RawAugmentConfig, Strength};
-pub use examples::AugmentedExamples;
 #[cfg(feature = "synthetic")]
 pub use perturb::{perturb, perturbation};
 
