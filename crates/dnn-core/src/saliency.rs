@@ -244,11 +244,12 @@ impl Saliency {
         assert!(side > 0 && stride > 0, "squares of {side} pixels, {stride} apart");
         let sums = self.first_sums(x);
         let per_pixel = self.changes_per_pixel(x, baseline, grid);
-        let (rows, columns) = (places(grid.height, side, stride), places(grid.width, side, stride));
-        let squares: Vec<_> =
+        let (rows, columns) =
+            (squares(grid.height, side, stride), squares(grid.width, side, stride));
+        let patches: Vec<_> =
             rows.iter().flat_map(|y| columns.iter().map(move |x| (y.clone(), x.clone()))).collect();
-        let mut occluded = DMatrix::from_fn(sums.len(), squares.len(), |i, _| sums[i]);
-        for (mut column, (ys, xs)) in occluded.column_iter_mut().zip(&squares) {
+        let mut occluded = DMatrix::from_fn(sums.len(), patches.len(), |i, _| sums[i]);
+        for (mut column, (ys, xs)) in occluded.column_iter_mut().zip(&patches) {
             for y in ys.clone() {
                 for x in xs.clone() {
                     column += per_pixel.column(y * grid.width + x);
@@ -258,7 +259,7 @@ impl Saliency {
         let score = self.scores(sums, class)[0];
         let mut map = vec![0.0; grid.n_pixels()];
         let mut counts = vec![0_u32; grid.n_pixels()];
-        for ((ys, xs), without) in squares.iter().zip(self.scores(occluded, class)) {
+        for ((ys, xs), without) in patches.iter().zip(self.scores(occluded, class)) {
             for pixel in ys.clone().flat_map(|y| xs.clone().map(move |x| y * grid.width + x)) {
                 map[pixel] += score - without;
                 counts[pixel] += 1;
@@ -454,8 +455,12 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-/// Where squares stand along a side of `length` pixels, such that they cover it.
-fn places(length: usize, side: usize, stride: usize) -> Vec<std::ops::Range<usize>> {
+/// Returns where squares of `side` pixels stand along a length, `stride` apart and at the end, so that they
+/// cover it.
+///
+/// # Panics
+/// When `stride` is 0.
+pub fn squares(length: usize, side: usize, stride: usize) -> Vec<std::ops::Range<usize>> {
     let side = side.min(length);
     let stride = stride.min(side);
     let last = length - side;
@@ -519,8 +524,8 @@ mod tests {
             let map = saliency.occlusion(&x, &baseline, 1, grid, (side, stride));
             // The definition, with a pass through the whole network for each square.
             let (mut sums, mut counts) = (vec![0.0; map.len()], vec![0.0; map.len()]);
-            for ys in places(height, side, stride) {
-                for xs in places(width, side, stride) {
+            for ys in squares(height, side, stride) {
+                for xs in squares(width, side, stride) {
                     let mut without = x.clone();
                     let pixels: Vec<_> =
                         ys.clone().flat_map(|y| xs.clone().map(move |x| y * width + x)).collect();
