@@ -4,6 +4,8 @@ use crate::commands::{
     audit, compare, config, convert, draw, evaluate, gradcheck, inspect, predict, preview, sweep,
     train,
 };
+#[cfg(feature = "serve")]
+use crate::commands::serve;
 use crate::console::Console;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -34,6 +36,8 @@ enum Command {
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Predict(predict::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Inspect(inspect::Args),
     Gradcheck(gradcheck::Args),
     /// Make data, look at it, or for what is wrong with it
@@ -80,6 +84,8 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Compare(args)) => compare::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(args)) => serve::run(args, console),
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),
