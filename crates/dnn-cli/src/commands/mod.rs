@@ -12,5 +12,7 @@ pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod preview;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod sweep;
 pub(crate) mod train;
