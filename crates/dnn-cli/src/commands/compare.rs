@@ -1,13 +1,13 @@
 //! `dnn compare`.
 
 use crate::console::{Console, interval, of_how_many};
-use crate::judge::{Answers, Labelled, LabelledArgs, list, prepared};
+use crate::judge::{Answers, Labelled, LabelledArgs, list};
 use crate::run;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{McNemar, McNemarMethod, PairedScore, Score};
 use dnn_data::Model;
 use dnn_data::Shown;
-use dnn_data::{ImageSet, SplitName};
+use dnn_data::SplitName;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -80,8 +80,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     );
     let Labelled { images: set, data } = args.labelled.load(&a, &a_path, console)?;
     let answers = |model: &Model, path: &Path| {
-        answers(model, path, &set, console)
-            .with_context(|| format!("{} does not fit the model {}", data.shown(), path.shown()))
+        let misfit = || format!("{} does not fit the model {}", data.shown(), path.shown());
+        // What `dnn predict` would make of each, when they do not have its size.
+        let set = args.labelled.prepared(&set, model, path, console).with_context(misfit)?;
+        Answers::of(model, &set).with_context(misfit)
     };
     let (of_a, of_b) = (answers(&a, &a_path)?, answers(&b, &b_path)?);
 
@@ -119,18 +121,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         verdict,
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the model says of the images. When they do not have its size, it gets what `dnn predict`
-/// would make of each.
-fn answers(
-    model: &Model,
-    path: &Path,
-    set: &ImageSet,
-    console: Console,
-) -> anyhow::Result<Answers> {
-    let set = prepared(set, model.input(), path, console)?;
-    Answers::of(model, &set)
 }
 
 fn side(model: &Path, score: Score) -> Side<'_> {
