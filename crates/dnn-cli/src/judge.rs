@@ -11,7 +11,7 @@ use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
 use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, match_classes};
-use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, Predictor, SplitName};
+use dnn_data::{AnyNetwork, ImageSet, Model, Predictor, SplitName};
 use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
@@ -54,6 +54,10 @@ pub(crate) struct LabelledArgs {
     pub(crate) split: SplitName,
     #[command(flatten)]
     of_data: DataArgs,
+    /// Judge images of another size or colour than the model's input although its classes are
+    /// numbers, which do not say what the images should show
+    #[arg(long)]
+    any_size: bool,
     #[command(flatten)]
     files: Flags<Files>,
     #[command(flatten)]
@@ -116,6 +120,41 @@ impl LabelledArgs {
         Ok(Labelled { images, data })
     }
 
+    /// The images as a model takes them; that they are made another size is said.
+    ///
+    /// # Errors
+    /// When they cannot be; when the model's classes are numbers, which other data have as well, and
+    /// neither `--any-size` nor `--class-map` says that these are meant.
+    pub(crate) fn prepared<'a>(
+        &self,
+        set: &'a ImageSet,
+        model: &Model,
+        path: &Path,
+        console: Console,
+    ) -> anyhow::Result<Cow<'a, ImageSet>> {
+        let prepared = set.prepared(model.input())?;
+        if let Cow::Owned(resized) = &prepared {
+            let is_number = |class: &String| class.bytes().all(|byte| byte.is_ascii_digit());
+            ensure!(
+                self.any_size
+                    || !self.of_data.class_map.is_empty()
+                    || !model.classes().iter().all(is_number),
+                "the images are {}, the input of the model is {}, and its classes are numbers, which \
+                 do not say what the images should show: these may be other data; if they are not, \
+                 --any-size judges them",
+                set.shape(),
+                resized.shape()
+            );
+            console.note(format!(
+                "The images are {}; for {} they are made {}, as `dnn predict` does",
+                set.shape(),
+                path.shown(),
+                resized.shape()
+            ));
+        }
+        Ok(prepared)
+    }
+
     fn source(&self, of_run: Option<&DataConfig>, model: &Path) -> anyhow::Result<DataConfig> {
         let Some(data) = &self.data else {
             let Some(run) = of_run else {
@@ -176,28 +215,6 @@ impl Answers {
             AnyNetwork::F64(network) => answers(network, predictor, set),
         }
     }
-}
-
-/// The images as a network takes them; that they are made another size is said.
-///
-/// # Errors
-/// When they cannot be.
-pub(crate) fn prepared<'a>(
-    set: &'a ImageSet,
-    contract: &InputContract,
-    model: &Path,
-    console: Console,
-) -> anyhow::Result<Cow<'a, ImageSet>> {
-    let prepared = set.prepared(contract)?;
-    if let Cow::Owned(resized) = &prepared {
-        console.note(format!(
-            "The images are {}; for {} they are made {}, as `dnn predict` does",
-            set.shape(),
-            model.shown(),
-            resized.shape()
-        ));
-    }
-    Ok(prepared)
 }
 
 fn answers<F: Trainable>(

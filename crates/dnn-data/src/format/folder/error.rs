@@ -136,17 +136,21 @@ pub enum FolderError {
     },
     /// Folders that look like splits, but whose names say none.
     #[error(
-        "{}: {} hold the same folders ({}), so they look like splits and not like classes; read are \
+        "{}: {} {}, so they look like splits and not like classes; read are \
          train, val (or valid, validation, dev) and test as the name of a folder or a part of it, \
-         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.shown(),
-        listed(folders), listed(classes)
+         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.shown(), listed(folders),
+        if classes.is_empty() {
+            "begin with the words of splits".into()
+        } else {
+            format!("hold the same folders ({})", listed(classes))
+        }
     )]
     UnknownSplits {
         /// The folder.
         root: PathBuf,
         /// What it holds.
         folders: Vec<String>,
-        /// What each of them holds.
+        /// What each of them holds, where that is the same; empty where their names alone look so.
         classes: Vec<String>,
     },
     /// More folders of classes than classes can be.

@@ -220,9 +220,21 @@ fn holds_classes(path: &Path) -> bool {
 }
 
 /// Folders that hold the same two or more folders each are no classes but splits, whose names are
-/// not understood: training would tell the splits apart.
+/// not understood: training would tell the splits apart. So are those whose names all begin with the
+/// words of splits: `trainA` and `testA`, `traindata` and `testdata`.
 fn refuse_unknown_splits(root: &Path, folders: &[PathBuf]) -> Result<(), FolderError> {
     let [first, others @ ..] = folders else { return Ok(()) };
+    let begins = |path: &PathBuf, word: &str| name(path).to_lowercase().starts_with(word);
+    let to_train_on = folders.iter().filter(|path| begins(path, "train")).count();
+    let to_judge_by = |path: &&PathBuf| begins(path, "test") || begins(path, "val");
+    let to_judge_by = folders.iter().filter(to_judge_by).count();
+    if to_train_on > 0 && to_judge_by > 0 && to_train_on + to_judge_by == folders.len() {
+        return Err(FolderError::UnknownSplits {
+            root: root.into(),
+            folders: folders.iter().take(8).map(|path| name(path)).collect(),
+            classes: Vec::new(),
+        });
+    }
     if others.is_empty() || !folders.iter().take(8).all(|path| holds_classes(path)) {
         return Ok(());
     }
