@@ -1,6 +1,6 @@
 //! The flag `--augment`: `medium`, `flip=0.5,rotation=15`, `strong,erasing=0`.
 
-use crate::settings::{in_words, nearest, settings_of};
+use crate::settings::{in_words, settings_of};
 use dnn_core::settings;
 use dnn_data::augment::{AugmentConfig, RawAugmentConfig, Strength};
 use serde::Deserialize;
@@ -30,7 +30,7 @@ fn strength(name: &str) -> Result<Strength, String> {
     let strength = Strength::ALL.into_iter().find(|strength| strength.name() == name);
     strength.ok_or_else(|| {
         let names = Strength::ALL.map(Strength::name).into_iter().chain(["none"]);
-        let hint = nearest(name, names);
+        let hint = settings::nearest(name, names);
         let hint = hint.map_or(String::new(), |best| format!("\ndid you mean `{best}`?"));
         format!("`{name}`: expected light, medium, strong, none or KEY=VALUE,…{hint}")
     })

@@ -367,16 +367,10 @@ pub(crate) fn in_words(error: &SettingError) -> String {
         SettingError::Value { got, names, .. } => (got.trim_matches('"'), names),
         _ => return error.to_string(),
     };
-    match nearest(got, names.iter().map(String::as_str)) {
+    match settings::nearest(got, names.iter().map(String::as_str)) {
         Some(name) => format!("{error}\ndid you mean `{name}`?"),
         None => error.to_string(),
     }
-}
-
-/// Returns the name most like another one, when it is like it at all.
-pub(crate) fn nearest<'a>(got: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let like = |name: &str| strsim::jaro_winkler(got, name);
-    names.max_by(|a, b| like(a).total_cmp(&like(b))).filter(|best| like(best) > 0.7)
 }
 
 /// Checks the text of a file of settings.

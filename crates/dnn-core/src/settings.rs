@@ -69,6 +69,14 @@ impl SettingError {
     }
 }
 
+/// Returns the name that is most similar to one that came, when any is similar: what a message can
+/// ask for with "did you mean".
+pub fn nearest<'a>(got: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let similarity = |name: &str| strsim::jaro_winkler(got, name);
+    let most = names.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    most.filter(|name| similarity(name) > 0.75)
+}
+
 /// Returns the JSON Schema of settings, all of it in one piece.
 pub fn schema<T: JsonSchema>() -> Json {
     let mut settings = SchemaSettings::draft2020_12();

@@ -34,6 +34,8 @@ mod images;
 pub mod loader;
 pub mod model_file;
 mod parallel;
+#[cfg(feature = "image")]
+mod pixels;
 mod predictor;
 pub mod preprocess;
 mod shown;
@@ -60,4 +62,5 @@ pub use predictor::{PredictError, Predictor};
 pub use shown::{Shown, steers_terminal};
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
+pub use views::ViewSource;
 pub use visit::{Batch, ImageShape, Part, SplitName, Visitor};

@@ -15,7 +15,7 @@
 //! ```
 
 use crate::Shown;
-use crate::augment::{AugmentConfig, AugmentedExamples};
+use crate::augment::AugmentConfig;
 use crate::cache::{Cache, CachePolicy, Entry};
 use crate::classes::{self, listed};
 pub use crate::config::{Background, Colors, DRAWN, DataConfig, InputConfig, Size};
@@ -240,8 +240,8 @@ impl<'a> Loader<'a> {
         let validation = validation.map(|images| examples(images, &contract)).transpose()?;
         let train = match augment {
             Some((config, seed)) => {
-                let augmented = AugmentedExamples::<F, I>::new(train, &contract, config, seed)?;
-                Box::new(augmented) as Box<dyn Examples<F>>
+                let examples = FeatureExamples::<F, I>::new(train, &contract)?;
+                Box::new(examples.augmented(config, seed)?) as Box<dyn Examples<F>>
             }
             None => examples(train, &contract)?,
         };

@@ -188,6 +188,12 @@ impl Model {
         Ok(Self { network, classes, input })
     }
 
+    /// Whether a file begins as a model file does: with the length of a JSON header in 8 bytes and the
+    /// brace that opens the header.
+    pub fn is_start(head: &[u8]) -> bool {
+        head.get(8) == Some(&b'{')
+    }
+
     /// The network.
     pub fn network(&self) -> &AnyNetwork {
         &self.network

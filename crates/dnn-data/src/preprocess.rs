@@ -289,7 +289,7 @@ pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
 #[cfg(feature = "image")]
 mod resize {
     use super::luma;
-    use crate::image::RgbImage;
+    use crate::pixels::RgbImage;
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
     use fast_image_resize::images::TypedImage;
     use fast_image_resize::pixels::U8x3;
@@ -505,7 +505,7 @@ mod tests {
 #[cfg(all(test, feature = "image"))]
 mod image_tests {
     use super::*;
-    use crate::image::RgbImage;
+    use crate::pixels::RgbImage;
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
 
     fn picture() -> RgbImage {

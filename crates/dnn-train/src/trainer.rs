@@ -4,7 +4,7 @@
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::config::TrainConfig;
 use crate::cost::{Cost, CrossEntropy};
-use crate::engine::{self, EngineKind, EngineOptions, Features, Workload};
+use crate::engine::{self, EngineInput, EngineKind, EngineOptions, Workload};
 use crate::error::TrainError;
 use crate::evaluation::selected;
 use crate::feed::Subset;
@@ -203,12 +203,12 @@ impl<'a, F: Real> Training<'a, F> {
         if in_coordinates && !optimizer.is_linear() {
             return Err(TrainError::GramNotLinear);
         }
-        let features = match &x {
-            Some(x) if in_coordinates => Features::Gram(x),
-            Some(x) => Features::Dense(x),
-            None => Features::Fed,
+        let input = match &x {
+            Some(x) if in_coordinates => EngineInput::Gram(x),
+            Some(x) => EngineInput::Dense(x),
+            None => EngineInput::Fed,
         };
-        let mut engine = engine::build(&network, cost, optimizer, features, labels, options);
+        let mut engine = engine::build(&network, cost, optimizer, input, labels, options);
         // The validation set is judged by its true labels, and all classes alike.
         let plain = CrossEntropy::new(network.output());
         let held_out = judged.as_ref().map(|(x, labels)| ValidationSet {

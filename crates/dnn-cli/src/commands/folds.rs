@@ -7,8 +7,7 @@ use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::Shown;
-use dnn_data::augment::AugmentedExamples;
-use dnn_data::{ImageSet, SplitName, identity};
+use dnn_data::{FeatureExamples, ImageSet, SplitName, identity};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -186,7 +185,7 @@ fn train_folds<F: Trainable>(
     let examples: Box<dyn Examples<F>> = match config.augment.filter(|a| !a.is_off()) {
         Some(augment) => {
             let seed = config.training.seed;
-            Box::new(AugmentedExamples::new(train.clone(), &contract, augment, seed)?)
+            Box::new(FeatureExamples::new(train.clone(), &contract)?.augmented(augment, seed)?)
         }
         None => Box::new(train.to_dataset::<F>(&contract)?),
     };

@@ -7,7 +7,7 @@ use anyhow::Context;
 use dnn_core::{Architecture, Precision};
 use dnn_data::Shown;
 use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
-use dnn_data::image::{DecodeLimits, Rendering, decode_file};
+use dnn_data::image::{DecodeLimits, ImageFormat, Rendering, decode_file};
 use dnn_data::{DataError, ImageSet, InputContract, Model, SplitName, format};
 use dnn_train::{End, FoldSummary};
 use serde::Serialize;
@@ -146,12 +146,11 @@ fn look(path: &Path) -> anyhow::Result<Found> {
     let failed = || format!("cannot read {}", path.shown());
     let mut start = Vec::new();
     File::open(path).with_context(failed)?.take(16).read_to_end(&mut start).with_context(failed)?;
-    // A safetensors file starts with the length of its JSON header, which starts with a brace.
-    if start.get(8) == Some(&b'{') {
+    if Model::is_start(&start) {
         let (model, path) = run::read_model(path)?;
         return Ok(Found::Model(facts(&model, path).with_context(failed)?));
     }
-    if start.starts_with(b"\x89PNG") || start.starts_with(b"\xff\xd8\xff") {
+    if ImageFormat::of(&start).is_some() {
         let image = decode_file(path, &DecodeLimits::default(), Rendering::default())?;
         let (width, height) = (image.width(), image.height());
         return Ok(Found::Image { path: path.into(), width, height });

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod draw;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;

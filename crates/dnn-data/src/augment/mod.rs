@@ -28,10 +28,13 @@ mod config;
 mod erase;
 mod examples;
 mod noise;
+#[cfg(feature = "synthetic")]
+mod perturb;
 
 pub use crate::affine::Padding;
 pub use config::{AugmentConfig, AugmentError, Fill, RawAugmentConfig, Strength};
-pub use examples::AugmentedExamples;
+#[cfg(feature = "synthetic")]
+pub use perturb::{perturb, perturbation};
 
 use crate::ImageShape;
 use crate::affine::Placement;

@@ -23,13 +23,12 @@ mod jpeg;
 mod jpeg_structure;
 mod orientation;
 mod other_formats;
-mod pixels;
 mod png_file;
 mod signature;
 mod write;
 
+pub use crate::pixels::RgbImage;
 pub use error::{DecodeError, ImageError, ImageFormat};
-pub use pixels::RgbImage;
 pub use write::{encode_png, write_png};
 
 use crate::preprocess::{self, Features};

@@ -1,8 +1,8 @@
 //! WebP and BMP: the `image` crate's own decoders.
 
 use super::orientation;
-use super::pixels::over;
 use super::{DecodeError, DecodeLimits, ImageFormat, Rendering, RgbImage};
+use crate::pixels::over;
 use image_codecs::codecs::bmp::BmpDecoder;
 use image_codecs::codecs::webp::WebPDecoder;
 use image_codecs::error::{ImageError, ImageResult};

@@ -1,8 +1,8 @@
 //! PNG: the `png` crate with all checksums checked.
 
 use super::orientation;
-use super::pixels::{over, round_to_8_bits};
 use super::{DecodeError, DecodeLimits, ImageFormat, Rendering, RgbImage};
+use crate::pixels::{over, round_to_8_bits};
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, Limits, Transformations};
 use std::io::{Cursor, ErrorKind};
 

@@ -4,7 +4,6 @@ use super::error::Cause;
 use crate::{Buffer, Limits, Number};
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
 
 /// The library that reads HDF5. Both give the same values for the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,17 +22,6 @@ impl Default for Backend {
         return Self::CLibrary;
         #[cfg(not(feature = "libhdf5"))]
         return Self::Pure;
-    }
-}
-
-impl Backend {
-    /// Opens a file that [`sniff::check`](super::sniff::check) has passed.
-    pub(super) fn open(self, path: &Path) -> Result<Box<dyn Reader>, Cause> {
-        match self {
-            Self::Pure => Ok(Box::new(super::pure::PureReader::open(path)?)),
-            #[cfg(feature = "libhdf5")]
-            Self::CLibrary => Ok(Box::new(super::clib::CReader::open(path)?)),
-        }
     }
 }
 

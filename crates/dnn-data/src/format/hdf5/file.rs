@@ -1,14 +1,14 @@
 //! An open file whose datasets are checked before they are read.
 
-use super::backend::{ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
+use super::super::names::usual;
+use super::backend::{Backend, ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
 use super::error::Cause;
+use super::pure::PureReader;
 use super::{Hdf5Error, Options, sniff};
-use crate::{Buffer, Limits, Number, extent};
+use crate::file::MAX_EXPANSION;
+use crate::{Buffer, Limits, Number, SplitName, extent};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-/// The most that one gzip (or lzf) pass can expand: 1032 times is the limit of deflate.
-const MAX_EXPANSION: u64 = 1032;
 
 /// A file and what may be read of it.
 pub(super) struct OpenFile {
@@ -22,8 +22,14 @@ pub(super) struct OpenFile {
 impl OpenFile {
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Hdf5Error> {
         let n_bytes = sniff::check(path)?;
-        let reader =
-            options.backend.open(path).map_err(|source| failed(path, "opening", None, &source))?;
+        let reader: Result<Box<dyn Reader>, Cause> = match options.backend {
+            Backend::Pure => PureReader::open(path).map(|reader| Box::new(reader) as _),
+            #[cfg(feature = "libhdf5")]
+            Backend::CLibrary => {
+                super::clib::CReader::open(path).map(|reader| Box::new(reader) as _)
+            }
+        };
+        let reader = reader.map_err(|source| failed(path, "opening", None, &source))?;
         let Limits { max_bytes, max_classes } = options.limits;
         Ok(Self { path: path.into(), n_bytes, max_classes, max_bytes, reader })
     }
@@ -32,6 +38,22 @@ impl OpenFile {
     pub(super) fn list(&self) -> Result<(Vec<String>, bool), Hdf5Error> {
         let failed = |source| failed(&self.path, "listing the datasets", None, &source);
         self.reader.list().map_err(failed)
+    }
+
+    /// Returns the splits whose datasets have usual names, with the names of the images and the
+    /// labels; case does not matter.
+    pub(super) fn usual_names(&self) -> Result<Vec<(SplitName, String, String)>, Hdf5Error> {
+        let mut listed: Option<Vec<String>> = None;
+        usual(|name| {
+            if self.find(name)?.is_some() {
+                return Ok(Some(name.to_owned()));
+            }
+            if listed.is_none() {
+                listed = Some(self.list()?.0);
+            }
+            let same = |own: &&String| own.eq_ignore_ascii_case(name);
+            Ok(listed.iter().flatten().find(same).cloned())
+        })
     }
 
     /// What the dataset is; `None` when there is none of that name.
@@ -306,7 +328,8 @@ fn expansion(filters: &[Filter]) -> u64 {
 /// The most similar name, by the last part of the path, when one is similar.
 fn nearest(name: &str, found: &[String]) -> Option<String> {
     let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_lowercase();
-    let similarity = |other: &String| strsim::jaro_winkler(&last(name), &last(other));
-    let best = found.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
-    (similarity(best) > 0.75).then(|| best.clone())
+    let names: Vec<String> = found.iter().map(|path| last(path)).collect();
+    let nearest = dnn_core::settings::nearest(&last(name), names.iter().map(String::as_str))?;
+    let at = names.iter().position(|name| name == nearest)?;
+    Some(found[at].clone())
 }

@@ -1,7 +1,7 @@
 //! From datasets to labelled images: the course's schema and what others made of it.
 
 use super::super::found::Found;
-use super::super::names::{self, usual};
+use super::super::names;
 use super::super::options::{self, AboutFormat, Format, Visited};
 use super::backend::{DatasetInfo, Element};
 use super::checks::{image_extent, label_extent, read_classes, read_labels};
@@ -221,7 +221,7 @@ pub(super) fn sets(
     let files = files(path, options)?;
     for path in &files {
         let file = OpenFile::open(path, options)?;
-        for (split, images, labels) in usual_names(&file)? {
+        for (split, images, labels) in file.usual_names()? {
             if sets.iter().all(|set| set.split != split) {
                 let file = OpenFile::open(path, options)?;
                 sets.push(RawSet::read(split, file, Names { images, labels, classes: None })?);
@@ -234,21 +234,6 @@ pub(super) fn sets(
     }
     sets.sort_by_key(|set| set.split);
     Ok(sets)
-}
-
-/// The sets of a file that have usual names; case does not matter.
-pub(super) fn usual_names(file: &OpenFile) -> Result<Vec<(SplitName, String, String)>, Hdf5Error> {
-    let mut listed: Option<Vec<String>> = None;
-    usual(|name| {
-        if file.find(name)?.is_some() {
-            return Ok(Some(name.to_owned()));
-        }
-        if listed.is_none() {
-            listed = Some(file.list()?.0);
-        }
-        let same = |own: &&String| own.eq_ignore_ascii_case(name);
-        Ok(listed.iter().flatten().find(same).cloned())
-    })
 }
 
 /// The contract that the images were prepared by, where the file has it.

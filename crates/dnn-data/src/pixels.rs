@@ -1,4 +1,4 @@
-//! A decoded picture.
+//! A decoded picture: its pixels, in 8-bit RGB.
 
 /// A picture in 8-bit RGB, rows from the top, each side 1 to [`MAX_SIDE`](Self::MAX_SIDE).
 #[derive(Clone, PartialEq, Eq)]
@@ -53,13 +53,13 @@ impl std::fmt::Debug for RgbImage {
 }
 
 /// One sample laid over a background: (a·v + (255 − a)·b) / 255, rounded.
-pub(super) fn over(background: u8, value: u8, alpha: u8) -> u8 {
+pub(crate) fn over(background: u8, value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     ((alpha * value + (255 - alpha) * u32::from(background) + 127) / 255) as u8
 }
 
 /// A 16-bit sample in 8 bits: v·255/65535 = v/257, rounded.
-pub(super) fn round_to_8_bits([high, low]: [u8; 2]) -> u8 {
+pub(crate) fn round_to_8_bits([high, low]: [u8; 2]) -> u8 {
     ((u32::from(u16::from_be_bytes([high, low])) + 128) / 257) as u8
 }
 
