@@ -19,7 +19,7 @@ mod template;
 pub(crate) use checkpoints::{CheckpointInterval, read as read_checkpoint};
 pub(crate) use config::RunConfig;
 pub(crate) use folder::{
-    CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, ROWS, RunFolder, SUMMARY, SWEEP,
+    CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, MODEL_CARD, REPORT, ROWS, RunFolder, SUMMARY, SWEEP,
     SWEEP_CSV, SWEEP_JSON,
 };
 pub(crate) use recorder::Recorder;
