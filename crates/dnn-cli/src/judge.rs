@@ -11,7 +11,7 @@ use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
 use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, match_classes};
-use dnn_data::{AnyNetwork, ImageSet, Model, Predictor, SplitName};
+use dnn_data::{AnyNetwork, ImageSet, Model, Predictor, SplitName, Splits};
 use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
@@ -68,6 +68,12 @@ pub(crate) struct LabelledArgs {
 pub(crate) struct Labelled {
     pub(crate) images: ImageSet,
     pub(crate) data: PathBuf,
+    /// The split that they are.
+    pub(crate) split: SplitName,
+    /// What was read.
+    pub(crate) source: DataConfig,
+    /// The other splits of the data.
+    pub(crate) others: Splits,
 }
 
 impl LabelledArgs {
@@ -91,12 +97,12 @@ impl LabelledArgs {
         source.input = self.files.change(source.input.take())?;
         source.cache = self.cache.caching();
         source.check()?;
-        let splits = source::load_for(&source, model.input(), console)?;
+        let mut others = source::load_for(&source, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let is_named = self.of_data.x.is_some();
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
-        let images = split_of(split, splits, &data)?;
+        let images = split_of(split, &mut others, &data)?;
         let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
         let images = match_classes(images, model.classes()).with_context(misfit)?;
         if let Some(run) = of_run {
@@ -117,7 +123,7 @@ impl LabelledArgs {
                 ));
             }
         }
-        Ok(Labelled { images, data })
+        Ok(Labelled { images, data, split, source, others })
     }
 
     /// The images as a model takes them; that they are made another size is said.

@@ -22,7 +22,7 @@ pub(crate) use dnn_data::loader::DRAWN;
 /// When there are none, with what there is instead.
 pub(crate) fn split_of(
     name: SplitName,
-    mut splits: Splits,
+    splits: &mut Splits,
     data: &Path,
 ) -> anyhow::Result<ImageSet> {
     let set = splits.take(name);

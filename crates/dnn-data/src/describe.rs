@@ -174,7 +174,8 @@ fn find_places(channels: &[i16], places: &mut [i16], n: usize) {
         hues[i] = hue * SATURATIONS as i16 + saturation;
         values[i] = value;
         // ±0.6 are ±153 of 255; the second sum is twice (r + g)/2 − b.
-        let (red_green, yellow_blue) = (opponent(r - g + 153, 51), opponent(r + g - 2 * b + 306, 102));
+        let (red_green, yellow_blue) =
+            (opponent(r - g + 153, 51), opponent(r + g - 2 * b + 306, 102));
         opponents[i] = red_green * (OPPONENTS as i16 + 1) + yellow_blue;
     }
 }
@@ -252,7 +253,8 @@ fn texture(image: &[u8], shape @ ImageShape { height, width, .. }: ImageShape, o
                     }
                 }
             }
-            for ((x, counts), out) in counts.iter().enumerate().zip(out.chunks_exact_mut(PATTERNS)) {
+            for ((x, counts), out) in counts.iter().enumerate().zip(out.chunks_exact_mut(PATTERNS))
+            {
                 let mut of_patterns = [0; PATTERNS];
                 for (&pattern, count) in PATTERN.iter().zip(counts) {
                     of_patterns[usize::from(pattern)] += count;
@@ -278,7 +280,8 @@ fn neighbours(grey: &[f32], at: usize, stride: usize, diagonal: &Diagonal, codes
     let centre = row(0, 0);
     let straight = [(0, 1), (1, 0), (0, -1), (-1, 0)].map(|(up, right)| row(up * far, right * far));
     let corners = [(1, 1), (1, -1), (-1, -1), (-1, 1)].map(|(up, right)| {
-        let (near_up, near_right, far_up, far_right) = (up * near, right * near, up * far, right * far);
+        let (near_up, near_right, far_up, far_right) =
+            (up * near, right * near, up * far, right * far);
         let beside = [row(far_up, near_right), row(near_up, far_right)];
         (row(near_up, near_right), beside, row(far_up, far_right))
     });
@@ -454,7 +457,9 @@ mod tests {
         for diagonal in &RADII {
             let exact = diagonal.weights().map(|weight| weight as i64);
             let weights = exact.map(|weight| weight as f32 / 1e10);
-            for (near, far) in (-255..=255).flat_map(|near| (-255..=255).map(move |far| (near, far))) {
+            for (near, far) in
+                (-255..=255).flat_map(|near| (-255..=255).map(move |far| (near, far)))
+            {
                 // The centre of radius 1 is its own near pixel.
                 let centres = 0.max(-near).max(-far)..=255.min(255 - near).min(255 - far);
                 if centres.is_empty() || (diagonal.near == 0 && near != 0) {

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         b_path.shown(),
         list(b.classes())
     );
-    let Labelled { images: set, data } = args.labelled.load(a.model(), &a_path, console)?;
+    let Labelled { images: set, data, .. } = args.labelled.load(a.model(), &a_path, console)?;
     let answers = |predictor: &Predictor, path: &Path| {
         let misfit = || format!("{} does not fit the model {}", data.shown(), path.shown());
         // What `dnn predict` would make of each, when they do not have its size.

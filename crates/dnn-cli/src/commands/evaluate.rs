@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (predictor, model_path) = args.predictor.read()?;
     let model = predictor.model();
     let split = args.labelled.split;
-    let Labelled { images, data } = args.labelled.load(model, &model_path, console)?;
+    let Labelled { images, data, .. } = args.labelled.load(model, &model_path, console)?;
     let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
     let set = args.labelled.prepared(&images, model, &model_path, console).with_context(misfit)?;
     let answers = Answers::of(&predictor, &set).with_context(misfit)?;
