@@ -50,7 +50,11 @@ pub fn image() -> Seeds {
 pub fn model() -> Seeds {
     let input = InputContract::rgb(2, 1).expect("a sound size");
     let scaled = InputContract {
-        standardization: Some(Standardization { mean: vec![0.5; 3], std: vec![0.25; 3] }),
+        standardization: Some(Standardization {
+            mean: vec![0.5; 3],
+            std: vec![0.25; 3],
+            clip: None,
+        }),
         ..input.clone()
     };
     let classes = |n: usize| ["a", "b", "c"].iter().take(n).map(|&c| c.into()).collect::<Vec<_>>();

@@ -4,14 +4,12 @@
 //! `cargo run -p dnn-cli --example library -- [DATA]`: DATA is a file or folder of labelled images.
 //! Without it, drawn images are written as HDF5, and that file is read.
 
-use dnn_core::metrics::predictions;
 use dnn_data::hdf5::{self, Factors};
-use dnn_data::image::{DecodeLimits, load_features, write_png};
+use dnn_data::image::{DecodeLimits, write_png};
 use dnn_data::loader::{DataConfig, Hooks, Loader};
 use dnn_data::synthetic::{DrawOptions, draw};
-use dnn_data::{AnyNetwork, Model, SplitName, Splits};
+use dnn_data::{Model, Predictor, SplitName, Splits};
 use dnn_train::{Flow, IterationEvent, TrainConfig, evaluate, train};
-use nalgebra::DMatrix;
 use std::error::Error;
 use std::fs::File;
 use std::path::PathBuf;
@@ -59,11 +57,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Picture → class.
     let picture = folder.path().join("picture.png");
     write_png(&picture, images.image(0), images.shape())?;
-    let AnyNetwork::F32(network) = model.network() else { unreachable!("trained in f32") };
-    let x = load_features::<f32>(&picture, model.input(), &DecodeLimits::default())?;
-    let x = DMatrix::from_columns(&[x]);
-    let answer = predictions(&network.probabilities(&x))[0];
-    let (says, is) = (answer.class as usize, images.labels()[0] as usize);
-    println!("{}: {:.4}; it is {}", model.classes()[says], answer.probability, model.classes()[is]);
+    let predictor = Predictor::new(model)?;
+    let probabilities = predictor.image_file(&picture, &DecodeLimits::default())?;
+    for (class, probability) in predictor.classes().iter().zip(probabilities) {
+        println!("{class}: {probability:.4}");
+    }
+    println!("It is {}", predictor.classes()[images.labels()[0] as usize]);
     Ok(())
 }

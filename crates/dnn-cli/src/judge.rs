@@ -1,6 +1,6 @@
 //! A model's answers on labelled images: what the subcommands that judge models share.
 
-use crate::args::{DataArgs, choice};
+use crate::args::{DataArgs, ModelArg, choice};
 use crate::console::{Console, warn};
 use crate::input::{CacheArgs, Files};
 use crate::run::{self, RunConfig};
@@ -11,11 +11,38 @@ use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
 use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, match_classes};
-use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, SplitName};
+use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, Predictor, SplitName};
 use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+
+/// A model that is to answer.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PredictorArgs {
+    #[command(flatten)]
+    model: ModelArg,
+    /// Views of each image (2 adds its mirror image, 12 five crops as well) whose probabilities are
+    /// averaged [default: as the model was trained]
+    #[arg(long, value_name = "N")]
+    views: Option<u32>,
+}
+
+impl PredictorArgs {
+    /// Reads the model; gives its file's path as well.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or that its inputs do not have so many views.
+    pub(crate) fn read(&self) -> anyhow::Result<(Predictor, PathBuf)> {
+        let (model, path) = run::read_model(&self.model.model)?;
+        let predictor = Predictor::new(model)?;
+        let predictor = match self.views {
+            Some(views) => predictor.with_views(views).context("--views")?,
+            None => predictor,
+        };
+        Ok((predictor, path))
+    }
+}
 
 /// Which labelled images.
 #[derive(Debug, clap::Args)]
@@ -143,10 +170,10 @@ impl Answers {
     ///
     /// # Errors
     /// When they cannot be, or have other classes.
-    pub(crate) fn of(model: &Model, set: &ImageSet) -> anyhow::Result<Self> {
-        match model.network() {
-            AnyNetwork::F32(network) => answers(network, model.input(), set),
-            AnyNetwork::F64(network) => answers(network, model.input(), set),
+    pub(crate) fn of(predictor: &Predictor, set: &ImageSet) -> anyhow::Result<Self> {
+        match predictor.model().network() {
+            AnyNetwork::F32(network) => answers(network, predictor, set),
+            AnyNetwork::F64(network) => answers(network, predictor, set),
         }
     }
 }
@@ -175,10 +202,10 @@ pub(crate) fn prepared<'a>(
 
 fn answers<F: Trainable>(
     network: &Network<F>,
-    contract: &InputContract,
+    predictor: &Predictor,
     set: &ImageSet,
 ) -> anyhow::Result<Answers> {
-    let data = set.to_dataset::<F>(contract)?;
+    let data = predictor.examples::<F, _>(set)?;
     let Evaluation { probabilities, score, predictions, cost } =
         dnn_train::evaluate(network, &data)?;
     ensure!(

@@ -27,6 +27,21 @@ pub trait Examples<F: Real>: Sync {
     /// # Panics
     /// When an index is not below m or `x` has another shape.
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError>;
+    /// Returns how many views of each example a network is shown when it is judged; its answer is the
+    /// mean of the probabilities.
+    fn n_views(&self) -> usize {
+        1
+    }
+    /// Copies the features of all views of the examples `indices` into the columns of `x`, the views of
+    /// an example side by side; the first is what [`read`](Examples::read) gives.
+    ///
+    /// # Shapes
+    /// `x` (n₀, indices.len() · n_views).
+    /// # Errors
+    /// As [`read`](Examples::read).
+    fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        self.read(indices, x)
+    }
     /// Returns whether training has to read every batch anew: the examples change from epoch to
     /// epoch, or there are more of them than memory holds.
     fn is_streamed(&self) -> bool {

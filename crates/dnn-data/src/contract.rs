@@ -1,5 +1,6 @@
 //! The input contract: how an image must be prepared for a network.
 
+use crate::describe;
 use serde::{Deserialize, Serialize};
 
 /// How pixels outside the grid are weighted when an image is resized.
@@ -47,13 +48,63 @@ pub enum Normalization {
 }
 
 /// The mean and standard deviation that features are brought to 0 and 1 by.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standardization {
     /// One number for each channel, or one for each feature.
     pub mean: Vec<f64>,
     /// As many, each above zero.
     pub std: Vec<f64>,
+    /// The largest magnitude that a standardised feature may have: what is beyond is cut to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+}
+
+/// What a network is told of an image.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum FeatureKind {
+    /// Every value of every pixel. As the course does.
+    #[default]
+    Pixels,
+    /// Which colours an image has, and where: 172 numbers.
+    Colour,
+    /// Which small patterns of light and dark an image has, and where: 80 numbers.
+    Texture,
+    /// Colour, then texture: 252 numbers.
+    #[serde(rename = "colour+texture")]
+    ColourTexture,
+}
+
+impl FeatureKind {
+    /// All of them, for lists and tests.
+    pub const ALL: [Self; 4] = [Self::Pixels, Self::Colour, Self::Texture, Self::ColourTexture];
+
+    /// Returns its name, as model files and the command line have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pixels => "pixels",
+            Self::Colour => "colour",
+            Self::Texture => "texture",
+            Self::ColourTexture => "colour+texture",
+        }
+    }
+
+    /// Returns whether colour is described.
+    pub fn has_colour(self) -> bool {
+        matches!(self, Self::Colour | Self::ColourTexture)
+    }
+
+    /// Returns whether texture is described.
+    pub fn has_texture(self) -> bool {
+        matches!(self, Self::Texture | Self::ColourTexture)
+    }
+
+    fn is_pixels(&self) -> bool {
+        *self == Self::Pixels
+    }
 }
 
 /// How an image becomes a column of X. Travels in the model file, so that a network cannot be fed
@@ -87,6 +138,22 @@ pub struct InputContract {
     /// What features are standardised by, after normalization: (x − mean) / std.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardization: Option<Standardization>,
+    /// What the network is told of an image: its pixels, or numbers that describe them.
+    #[serde(default, skip_serializing_if = "FeatureKind::is_pixels")]
+    pub features: FeatureKind,
+    /// How many views of an image (crops, each also mirrored) the network is shown; its answer is the
+    /// mean of the probabilities. 1 is the image itself only.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub views: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference
+fn is_one(views: &u32) -> bool {
+    *views == 1
 }
 
 fn white() -> [u8; 3] {
@@ -120,6 +187,16 @@ pub enum ContractError {
         /// What came.
         got: String,
     },
+    /// Features or views that inputs of this kind do not have.
+    #[error("{asked} of {input}: expected {expected}")]
+    Features {
+        /// What was asked for.
+        asked: String,
+        /// What the input is.
+        input: String,
+        /// What it would have to be.
+        expected: String,
+    },
     /// An image for a network whose features are no pixels.
     #[error("the network was trained on numbers that are no pixels, so no image can be its input")]
     NoImages,
@@ -139,6 +216,8 @@ impl Default for InputContract {
             exif_orientation: yes(),
             normalization: Normalization::default(),
             standardization: None,
+            features: FeatureKind::Pixels,
+            views: one(),
         }
     }
 }
@@ -149,6 +228,9 @@ impl InputContract {
 
     /// The most columns a table may have: as an input it is one row of grey pixels.
     pub const MAX_COLUMNS: u32 = 1 << 24;
+
+    /// The most views of an image.
+    pub const MAX_VIEWS: u32 = 12;
 
     /// RGB images of this size, Lanczos3, divided by 255: what the course feeds its networks.
     ///
@@ -175,18 +257,25 @@ impl InputContract {
         if self.channels != 1 && self.channels != 3 {
             return Err(ContractError::Channels(self.channels));
         }
-        if let Some(Standardization { mean, std }) = &self.standardization {
+        self.check_features()?;
+        if let Some(Standardization { mean, std, clip }) = &self.standardization {
             let (channels, n_features) = (self.channels as usize, self.n_features());
-            if mean.len() != std.len() || ![channels, n_features].contains(&mean.len()) {
+            let by_channel = self.features.is_pixels() && mean.len() == channels;
+            if mean.len() != std.len() || !(by_channel || mean.len() == n_features) {
+                let channels = match self.features {
+                    FeatureKind::Pixels => format!("{channels} (channels) or "),
+                    _ => String::new(),
+                };
                 return Err(ContractError::Standardization {
-                    expected: format!("{channels} (channels) or {n_features} (features) of each"),
+                    expected: format!("{channels}{n_features} (features) of each"),
                     got: format!("{} and {}", mean.len(), std.len()),
                 });
             }
-            let bad = std.iter().chain(mean).find(|v| !v.is_finite());
-            if let Some(bad) = bad.or_else(|| std.iter().find(|v| **v <= 0.0)) {
+            let bad = std.iter().chain(mean).chain(clip).find(|v| !v.is_finite());
+            let positive = || std.iter().chain(clip).find(|v| **v <= 0.0);
+            if let Some(bad) = bad.or_else(positive) {
                 return Err(ContractError::Standardization {
-                    expected: "finite numbers, and deviations above zero".into(),
+                    expected: "finite numbers, and deviations and clip above zero".into(),
                     got: bad.to_string(),
                 });
             }
@@ -194,9 +283,49 @@ impl InputContract {
         Ok(())
     }
 
-    /// Number of features of one image, n₀ = height · width · channels.
-    pub fn n_features(&self) -> usize {
+    /// Whether inputs of this kind have such features and views.
+    fn check_features(&self) -> Result<(), ContractError> {
+        let Self { width, height, channels, features, views, normalization, .. } = *self;
+        let refuse = |asked: String, expected: String| {
+            let input = match normalization {
+                Normalization::AsIs => "numbers that are no pixels".into(),
+                Normalization::DivideBy255 => {
+                    format!("{width}×{height} images of {channels} channels")
+                }
+            };
+            Err(ContractError::Features { asked, input, expected })
+        };
+        let are_images = normalization == Normalization::DivideBy255;
+        if !(1..=Self::MAX_VIEWS).contains(&views) {
+            return refuse(format!("{views} views"), format!("1 to {}", Self::MAX_VIEWS));
+        }
+        if views > 1 && !are_images {
+            return refuse(format!("{views} views"), "images".into());
+        }
+        let least = describe::LEAST_SIDE;
+        if !features.is_pixels() && (!are_images || width.min(height) < least) {
+            let expected = format!("images of {least}×{least} pixels at least");
+            return refuse(format!("features \"{}\"", features.name()), expected);
+        }
+        if features.has_colour() && channels != 3 {
+            let expected = "3 channels (\"texture\" takes grey)".into();
+            return refuse(format!("features \"{}\"", features.name()), expected);
+        }
+        Ok(())
+    }
+
+    /// Number of values of one prepared image: height · width · channels.
+    pub fn n_values(&self) -> usize {
         self.width as usize * self.height as usize * self.channels as usize
+    }
+
+    /// Number of features of one image, n₀: as many as values when they are the pixels, else as many
+    /// numbers as describe it.
+    pub fn n_features(&self) -> usize {
+        match self.features {
+            FeatureKind::Pixels => self.n_values(),
+            described => describe::n_features(described),
+        }
     }
 }
 
@@ -226,8 +355,17 @@ impl std::fmt::Display for InputContract {
             Normalization::DivideBy255 => ", divided by 255",
             Normalization::AsIs => ", numbers as they come",
         })?;
-        if self.standardization.is_some() {
+        if !self.features.is_pixels() {
+            write!(f, ", described by {} ({} numbers)", self.features.name(), self.n_features())?;
+        }
+        if let Some(Standardization { clip, .. }) = &self.standardization {
             f.write_str(", standardised")?;
+            if let Some(clip) = clip {
+                write!(f, " and cut at ±{clip}")?;
+            }
+        }
+        if self.views > 1 {
+            write!(f, ", {} views", self.views)?;
         }
         Ok(())
     }
@@ -255,7 +393,8 @@ mod tests {
     fn standardization_has_a_number_for_each_channel_or_feature() {
         let rgb = InputContract::rgb(2, 2).unwrap();
         let with = |mean: &[f64], std: &[f64]| {
-            let standardization = Standardization { mean: mean.into(), std: std.into() };
+            let (mean, std) = (mean.into(), std.into());
+            let standardization = Standardization { mean, std, clip: None };
             InputContract { standardization: Some(standardization), ..rgb.clone() }.check()
         };
         assert_eq!(with(&[0.5; 3], &[0.2; 3]), Ok(()));
@@ -263,6 +402,69 @@ mod tests {
         assert!(with(&[0.5; 2], &[0.2; 2]).is_err());
         assert!(with(&[0.5; 3], &[0.2, 0.0, 0.2]).is_err());
         assert!(with(&[f64::NAN; 3], &[0.2; 3]).is_err());
+    }
+
+    #[test]
+    fn features_and_views_are_refused_where_there_are_none() {
+        let rgb = || InputContract::rgb(64, 64).unwrap();
+        let described = |features| InputContract { features, ..rgb() };
+        for (features, n) in FeatureKind::ALL.into_iter().zip([12_288, 172, 80, 252]) {
+            assert_eq!(described(features).check(), Ok(()));
+            assert_eq!(
+                (described(features).n_features(), described(features).n_values()),
+                (n, 12_288)
+            );
+        }
+        let grey = |features| InputContract { channels: 1, ..described(features) };
+        assert_eq!(grey(FeatureKind::Texture).check(), Ok(()));
+        let table = InputContract { normalization: Normalization::AsIs, ..rgb() };
+        for (contract, says) in [
+            (grey(FeatureKind::Colour), "features \"colour\" of 64×64 images of 1 channels"),
+            (InputContract { width: 3, ..described(FeatureKind::Texture) }, "4×4 pixels at least"),
+            (InputContract { views: 2, ..table.clone() }, "2 views of numbers that are no pixels"),
+            (
+                InputContract { features: FeatureKind::Texture, ..table },
+                "no pixels: expected images",
+            ),
+            (InputContract { views: 0, ..rgb() }, "0 views of 64×64"),
+            (InputContract { views: 13, ..rgb() }, "expected 1 to 12"),
+        ] {
+            let error = contract.check().unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        let by_channel = Standardization { mean: vec![0.0; 3], std: vec![1.0; 3], clip: Some(5.0) };
+        let clipped = |features, standardization| InputContract {
+            standardization: Some(standardization),
+            ..described(features)
+        };
+        assert_eq!(clipped(FeatureKind::Pixels, by_channel.clone()).check(), Ok(()));
+        assert!(clipped(FeatureKind::Colour, by_channel.clone()).check().is_err());
+        let clip = Some(0.0);
+        assert!(
+            clipped(FeatureKind::Pixels, Standardization { clip, ..by_channel }).check().is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_usual_is_not_written_and_the_rest_is() {
+        let usual = serde_json::to_string(&InputContract::default()).unwrap();
+        assert!(!usual.contains("features") && !usual.contains("views"), "{usual}");
+        let contract = InputContract {
+            features: FeatureKind::ColourTexture,
+            views: 12,
+            standardization: Some(Standardization {
+                mean: vec![0.5; 252],
+                std: vec![0.25; 252],
+                clip: Some(5.0),
+            }),
+            ..InputContract::default()
+        };
+        let json = serde_json::to_string(&contract).unwrap();
+        assert!(json.contains("\"features\":\"colour+texture\",\"views\":12"), "{json}");
+        assert_eq!(serde_json::from_str::<InputContract>(&json).unwrap(), contract);
+        assert!(contract.to_string().ends_with(
+            ", described by colour+texture (252 numbers), standardised and cut at ±5, 12 views"
+        ));
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl ImageSet {
     /// # Panics
     /// When the images have not the contract's size.
     pub fn set_contract(&mut self, contract: InputContract) {
-        assert_eq!(contract.n_features(), self.shape.n_bytes(), "images of the contract's size");
+        assert_eq!(contract.n_values(), self.shape.n_bytes(), "images of the contract's size");
         self.normalization = contract.normalization;
         self.contract = Some(contract);
     }
@@ -361,12 +361,12 @@ impl ImageSet {
     /// The images as columns of features, by the contract.
     ///
     /// # Shapes
-    /// X (n₀, m), n₀ = height · width · channels; each feature is its byte divided by 255.
+    /// X (n₀, m), n₀ the contract's number of features.
     /// # Errors
     /// [`DataError::Mismatch`] when the images are not of the contract's size.
     pub fn to_dataset<F: Real>(&self, contract: &InputContract) -> Result<Dataset<F>, DataError> {
         let features = images::features::<F>(self, contract)?;
-        let mut x = DMatrix::zeros(self.shape.n_bytes(), self.len());
+        let mut x = DMatrix::zeros(features.n_features(), self.len());
         features.of(self.values(), x.as_mut_slice());
         Ok(Dataset::new(x, self.labels.clone(), self.classes.clone())?)
     }

@@ -112,7 +112,9 @@ pub fn identity<'a>(
     sets: impl IntoIterator<Item = &'a dyn Images>,
 ) -> Result<String, DataError> {
     let mut hash = Sha256::new();
-    hash.update(format!("{contract:?}\n"));
+    // What is at rest leaves no trace: data keep the identity that they had before it existed.
+    let described = format!("{contract:?}\n").replace(", clip: None", "");
+    hash.update(described.replace(", features: Pixels, views: 1", ""));
     let mut bytes = Vec::new();
     for images in sets {
         let (shape, m) = (images.shape(), images.len());
@@ -141,13 +143,15 @@ pub fn identity<'a>(
 pub struct FeatureExamples<F: Real, I> {
     images: I,
     features: Features<F>,
+    views: u32,
     change: Option<Change>,
     /// Memory for the bytes of a batch that is changed.
     room: Mutex<Vec<u8>>,
 }
 
-/// Makes another image of the same size of one: from its bytes, the epoch and its index.
-pub(crate) type Change = Box<dyn Fn(&[u8], u64, u64, &mut [u8]) + Send + Sync>;
+/// Makes another image of the same size of one: from its bytes, the epoch and its index, by way of
+/// bytes to work with.
+pub(crate) type Change = Box<dyn Fn(&[u8], u64, u64, &mut [u8], &mut [u8]) + Send + Sync>;
 
 impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// Takes images that have the contract's size.
@@ -156,7 +160,8 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// When the contract is not one, or has another size.
     pub fn new(images: I, contract: &InputContract) -> Result<Self, DataError> {
         let features = features(&images, contract)?;
-        Ok(Self { images, features, change: None, room: Mutex::default() })
+        let (views, change, room) = (contract.views, None, Mutex::default());
+        Ok(Self { images, features, views, change, room })
     }
 
     /// Returns the images.
@@ -167,6 +172,37 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// Changes the images, which are bytes, when they are read for an epoch of training.
     pub(crate) fn changed_by(self, change: Change) -> Self {
         Self { change: Some(change), ..self }
+    }
+}
+
+impl<I: Images + ?Sized> Images for &I {
+    fn shape(&self) -> ImageShape {
+        (**self).shape()
+    }
+    fn labels(&self) -> &[u32] {
+        (**self).labels()
+    }
+    fn classes(&self) -> &[String] {
+        (**self).classes()
+    }
+    fn contract(&self) -> Result<InputContract, DataError> {
+        (**self).contract()
+    }
+    fn is_bytes(&self) -> bool {
+        (**self).is_bytes()
+    }
+    fn each(
+        &self,
+        indices: &[usize],
+        take: &mut dyn FnMut(usize, Values<'_>),
+    ) -> Result<(), DataError> {
+        (**self).each(indices, take)
+    }
+    fn blocks(&self) -> Option<ShuffleBlocks> {
+        (**self).blocks()
+    }
+    fn files(&self) -> &[PathBuf] {
+        (**self).files()
     }
 }
 
@@ -206,7 +242,7 @@ impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
         self.images.len()
     }
     fn n_features(&self) -> usize {
-        self.images.shape().n_bytes()
+        self.features.n_features()
     }
     fn labels(&self) -> &[u32] {
         self.images.labels()
@@ -226,6 +262,19 @@ impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
         });
         read.map_err(|e| DatasetError::Read(e.into()))
     }
+    fn n_views(&self) -> usize {
+        self.views as usize
+    }
+    fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        let (n, n_views) = (self.n_features(), self.n_views());
+        assert_eq!(x.shape(), (n, indices.len() * n_views), "a column for each view");
+        let x = x.as_mut_slice();
+        let read = self.images.each(indices, &mut |at, image| {
+            let views = x[at * n * n_views..][..n * n_views].chunks_exact_mut(n);
+            (0..).zip(views).for_each(|(view, x)| self.features.of_view(image, view, x));
+        });
+        read.map_err(|e| DatasetError::Read(e.into()))
+    }
     fn is_streamed(&self) -> bool {
         true
     }
@@ -239,24 +288,24 @@ impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
         x: &mut DMatrix<F>,
     ) -> Result<(), DatasetError> {
         let Some(change) = &self.change else { return self.read(indices, x) };
-        let n = self.n_features();
-        assert_eq!(x.shape(), (n, indices.len()), "a column for each example");
+        assert_eq!(x.shape(), (self.n_features(), indices.len()), "a column for each example");
+        let n = self.features.n_values();
         // Taken out, so that no thread waits for another.
         let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pixels = std::mem::take(&mut *room());
         pixels.resize(indices.len() * n, 0);
+        let mut scratch = vec![0; n];
         let read = self.images.each(indices, &mut |at, image| {
-            if let Some(bytes) = image.bytes() {
-                pixels[at * n..(at + 1) * n].copy_from_slice(bytes);
-            }
+            let Some(image) = image.bytes() else { return };
+            change(
+                image,
+                epoch,
+                indices[at] as u64,
+                &mut scratch,
+                &mut pixels[at * n..(at + 1) * n],
+            );
         });
         if read.is_ok() {
-            let mut before = Vec::with_capacity(n);
-            for (&i, image) in indices.iter().zip(pixels.chunks_exact_mut(n)) {
-                before.clear();
-                before.extend_from_slice(image);
-                change(&before, epoch, i as u64, image);
-            }
             self.features.of_bytes(&pixels, x.as_mut_slice());
         }
         *room() = pixels;

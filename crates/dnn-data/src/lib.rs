@@ -2,8 +2,9 @@
 // Beside the crate that links here: whichever of them rustdoc documents first, links work.
 #![doc(html_root_url = "../")]
 // A build of fewer formats leaves parts of what they share unused.
-#![cfg_attr(not(feature = "default"), allow(dead_code))]
+#![cfg_attr(not(feature = "default"), allow(dead_code, unreachable_pub))]
 
+mod affine;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
 pub mod audit;
@@ -19,6 +20,7 @@ mod content;
 mod contract;
 #[cfg(all(feature = "hdf5", feature = "image"))]
 pub mod convert;
+mod describe;
 mod element;
 mod error;
 mod extent;
@@ -34,16 +36,18 @@ pub mod model_file;
 mod parallel;
 #[cfg(feature = "image")]
 mod pixels;
+mod predictor;
 pub mod preprocess;
 mod shown;
 mod splits;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
 mod values;
+mod views;
 mod visit;
 
 pub use contract::{
-    Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization,
+    Aspect, ContractError, FeatureKind, InputContract, Normalization, ResizeFilter, Standardization,
 };
 pub use error::DataError;
 #[cfg(feature = "folder")]
@@ -54,6 +58,7 @@ pub use format::{Limits, Names};
 pub use image_set::{ImageSet, Scale};
 pub use images::{FeatureExamples, Images, identity, standardization};
 pub use model_file::{AnyNetwork, Model, ModelError};
+pub use predictor::{PredictError, Predictor};
 pub use shown::{Shown, steers_terminal};
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};

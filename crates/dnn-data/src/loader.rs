@@ -624,7 +624,7 @@ fn n_bytes(files: &[PathBuf]) -> u64 {
 /// When they cannot be prepared so, or would take more than 4 GiB.
 pub fn prepare(set: &mut ImageSet, contract: InputContract) -> Result<(), DataError> {
     contract.check().map_err(ImageError::from)?;
-    let bytes = (set.len() as u64).saturating_mul(contract.n_features() as u64);
+    let bytes = (set.len() as u64).saturating_mul(contract.n_values() as u64);
     let limit = crate::Limits::default().max_bytes;
     if set.shape() != ImageShape::of(&contract) && bytes > limit {
         return Err(DataError::Mismatch {

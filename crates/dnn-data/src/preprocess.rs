@@ -3,13 +3,16 @@
 //! Training and prediction both come through here, so a picture cannot be fed to a network
 //! differently from the pictures it was trained on.
 
-use crate::Values;
-use crate::{Aspect, ContractError, InputContract, Normalization, ResizeFilter, Standardization};
+use crate::{
+    Aspect, ContractError, FeatureKind, ImageShape, InputContract, Normalization, ResizeFilter,
+    Standardization, Values, describe, views,
+};
 use dnn_core::Real;
 #[cfg(feature = "image")]
 pub use resize::prepare;
+use std::borrow::Cow;
 
-/// How bytes and numbers become features by a contract: normalized, then standardised.
+/// How bytes and numbers become features by a contract: normalized or described, then standardised.
 ///
 /// ```
 /// use dnn_data::InputContract;
@@ -22,6 +25,9 @@ pub use resize::prepare;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Features<F: Real> {
+    kind: FeatureKind,
+    shape: ImageShape,
+    n_features: usize,
     /// The feature each byte becomes: a byte has 256 values, so each is computed once. One table,
     /// or one for each channel.
     tables: Vec<[F; 256]>,
@@ -42,17 +48,31 @@ impl<F: Real> Features<F> {
         };
         let standardization = contract.standardization.clone();
         let channels = contract.channels as usize;
+        let is_of_pixels = contract.features == FeatureKind::Pixels;
         let tables = match &standardization {
-            Some(Standardization { mean, std }) if mean.len() == channels => mean
-                .iter()
-                .zip(std)
-                .map(|(&mean, &std)| {
-                    std::array::from_fn(|b| (normalized(b) - F::of(mean)) / F::of(std))
-                })
-                .collect(),
+            Some(Standardization { mean, std, clip }) if is_of_pixels && mean.len() == channels => {
+                let one = |(&mean, &std): (&f64, &f64)| {
+                    let mut table = std::array::from_fn(normalized);
+                    table.iter_mut().for_each(|x| standardize_one(x, mean, std, *clip));
+                    table
+                };
+                mean.iter().zip(std).map(one).collect()
+            }
             _ => vec![std::array::from_fn(normalized)],
         };
-        Ok(Self { tables, standardization })
+        let (kind, shape) = (contract.features, ImageShape::of(contract));
+        let n_features = contract.n_features();
+        Ok(Self { kind, shape, n_features, tables, standardization })
+    }
+
+    /// Number of values of a prepared image.
+    pub fn n_values(&self) -> usize {
+        self.shape.n_bytes()
+    }
+
+    /// Number of features of an image, n₀.
+    pub fn n_features(&self) -> usize {
+        self.n_features
     }
 
     /// Features of pixels that already have the contract's size and channels, in the same order.
@@ -60,24 +80,61 @@ impl<F: Real> Features<F> {
     /// # Shapes
     /// Both of any number of images, one after the other.
     /// # Panics
-    /// When bytes and features differ in number.
+    /// When bytes and features are not of as many images.
     pub fn of_bytes(&self, bytes: &[u8], x: &mut [F]) {
+        if self.kind != FeatureKind::Pixels {
+            return self.described(bytes, x);
+        }
         F::look_up(&self.tables, bytes, x);
-        if let Some(Standardization { mean, std }) = &self.standardization
+        if let Some(Standardization { mean, std, clip }) = &self.standardization
             && mean.len() > self.tables.len()
         {
-            standardize(x, mean, std);
+            standardize(x, mean, std, *clip);
         }
     }
 
-    /// Features of values of images of the contract's size; numbers that are no bytes are taken as
-    /// normalized already.
+    fn described(&self, bytes: &[u8], x: &mut [F]) {
+        let (n_values, n_features) = (self.n_values(), self.n_features);
+        assert_eq!(bytes.len() / n_values, x.len() / n_features, "images and their features");
+        let mut numbers = vec![0.0; n_features];
+        for (image, x) in bytes.chunks_exact(n_values).zip(x.chunks_exact_mut(n_features)) {
+            describe::describe(self.kind, self.shape, image, &mut numbers);
+            if let Some(Standardization { mean, std, clip }) = &self.standardization {
+                standardize(&mut numbers, mean, std, *clip);
+            }
+            x.iter_mut().zip(&numbers).for_each(|(x, &number)| *x = F::of(number));
+        }
+    }
+
+    /// Features of one view of an image.
+    ///
+    /// View 0 is the image itself, 1 its mirror image; then, in pairs of a crop and its mirror image,
+    /// the middle, the upper left, the upper right, the lower left and the lower right. A crop is seven
+    /// eighths of both sides, brought to the image's size.
     ///
     /// # Panics
-    /// When values and features differ in number.
+    /// When there is no such view, or values and features are not of one image.
+    pub fn of_view(&self, values: Values<'_>, view: u32, x: &mut [F]) {
+        if view == 0 {
+            return self.of(values, x);
+        }
+        let image = bytes_of(values);
+        let mut pixels = vec![0; image.len()];
+        views::view(&image, self.shape, view, &mut pixels);
+        self.of_bytes(&pixels, x);
+    }
+
+    /// Features of values of images of the contract's size; numbers that are no bytes are taken as
+    /// normalized already. Where they are described, they are rounded to bytes first.
+    ///
+    /// # Panics
+    /// When values and features are not of as many images.
     pub fn of(&self, values: Values<'_>, x: &mut [F]) {
         if let Values::Bytes(bytes) = values {
             return self.of_bytes(bytes, x);
+        }
+        if self.kind != FeatureKind::Pixels {
+            return self.described(&bytes_of(values), x);
         }
         assert_eq!(values.len(), x.len(), "a feature for each number");
         let mut at = 0;
@@ -85,10 +142,20 @@ impl<F: Real> Features<F> {
             x[at] = F::of(value);
             at += 1;
         });
-        if let Some(Standardization { mean, std }) = &self.standardization {
-            standardize(x, mean, std);
+        if let Some(Standardization { mean, std, clip }) = &self.standardization {
+            standardize(x, mean, std, *clip);
         }
     }
+}
+
+/// The bytes of an image; numbers from 0 to 1 are rounded to shares of 255.
+fn bytes_of(values: Values<'_>) -> Cow<'_, [u8]> {
+    if let Values::Bytes(bytes) = values {
+        return Cow::Borrowed(bytes);
+    }
+    let mut bytes = Vec::with_capacity(values.len());
+    values.for_each(|value| bytes.push((255.0 * value).round() as u8));
+    Cow::Owned(bytes)
 }
 
 /// What is asked of a contract; the rest stays as the data have it.
@@ -192,21 +259,35 @@ impl Moments {
             if std < 1e-12 { 1.0 } else { std }
         };
         let std = self.sums.into_iter().map(deviation).collect();
-        Standardization { mean: self.mean.unwrap_or_default(), std }
+        Standardization { mean: self.mean.unwrap_or_default(), std, clip: None }
     }
 }
 
 /// (x − mean) / std, mean and deviation over and over.
-fn standardize<F: Real>(x: &mut [F], mean: &[f64], std: &[f64]) {
+fn standardize<F: Real>(x: &mut [F], mean: &[f64], std: &[f64], clip: Option<f64>) {
     for x in x.chunks_mut(mean.len()) {
         for ((x, &mean), &std) in x.iter_mut().zip(mean).zip(std) {
-            *x = (*x - F::of(mean)) / F::of(std);
+            standardize_one(x, mean, std, clip);
         }
     }
 }
 
+#[inline(always)]
+fn standardize_one<F: Real>(x: &mut F, mean: f64, std: f64, clip: Option<f64>) {
+    *x = (*x - F::of(mean)) / F::of(std);
+    if let Some(clip) = clip {
+        *x = nalgebra::clamp(*x, F::of(-clip), F::of(clip));
+    }
+}
+
+/// Grey in fixed point: the luma of BT.601 (0.299, 0.587, 0.114).
+pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
+    ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
+}
+
 #[cfg(feature = "image")]
 mod resize {
+    use super::luma;
     use crate::pixels::RgbImage;
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
     use fast_image_resize::images::TypedImage;
@@ -291,11 +372,6 @@ mod resize {
                 sheet
             }
         }
-    }
-
-    fn luma([r, g, b]: [u8; 3]) -> u8 {
-        ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16)
-            as u8
     }
 
     fn resized(
@@ -399,7 +475,11 @@ mod tests {
     #[test]
     fn bytes_and_floats_are_standardised_alike_by_channel_and_by_feature() {
         let by = |mean: &[f64], std: &[f64]| InputContract {
-            standardization: Some(Standardization { mean: mean.into(), std: std.into() }),
+            standardization: Some(Standardization {
+                mean: mean.into(),
+                std: std.into(),
+                clip: None,
+            }),
             ..InputContract::rgb(2, 1).expect("a size")
         };
         let bytes = [0_u8, 255, 0, 255, 0, 255];

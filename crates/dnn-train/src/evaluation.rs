@@ -21,7 +21,8 @@ pub(crate) fn selected<F: Real>(
 /// fewer when not all are in memory.
 pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
     let bytes = if examples.is_streamed() { JUDGED_BYTES } else { 16 * JUDGED_BYTES };
-    (bytes / (examples.n_features() * size_of::<F>()) / 8 * 8).clamp(8, 256)
+    let n_views = examples.n_views();
+    (bytes / (examples.n_features() * n_views * size_of::<F>()) / 8 * 8).clamp(8, 256)
 }
 
 /// Bytes of the examples that a thread judges at a time, when they are streamed.
@@ -35,7 +36,7 @@ fn logits<F: Real>(
 ) -> Result<DMatrix<F>, DatasetError> {
     /// Multiplications below which a thread takes longer to start than to do them.
     const WORTH_A_THREAD: usize = 20_000_000;
-    let m = examples.n_examples();
+    let (m, n_views) = (examples.n_examples(), examples.n_views());
     let at_once = examples_at_once(examples);
     let n_outputs = network.layers().last().expect("a network has layers").n();
     let all = Mutex::new(DMatrix::zeros(n_outputs, m));
@@ -48,20 +49,20 @@ fn logits<F: Real>(
                 return Ok(());
             }
             let n = at_once.min(m - from);
-            if x.ncols() != n {
-                x = DMatrix::zeros(examples.n_features(), n);
+            if x.ncols() != n * n_views {
+                x = DMatrix::zeros(examples.n_features(), n * n_views);
             }
             match examples.matrix() {
                 Some(all) => x.copy_from(&all.columns(from, n)),
-                None => examples.read(&(from..from + n).collect::<Vec<_>>(), &mut x)?,
+                None => examples.read_views(&(from..from + n).collect::<Vec<_>>(), &mut x)?,
             }
-            let some = network.logits(&x);
+            let some = network.output().logits_of_mean(network.logits(&x), n_views);
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             all.columns_mut(from, n).copy_from(&some);
         }
     };
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let n_products = m.saturating_mul(network.architecture().n_parameters());
+    let n_products = (m * n_views).saturating_mul(network.architecture().n_parameters());
     let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(m.div_ceil(at_once));
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();

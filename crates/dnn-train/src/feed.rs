@@ -129,6 +129,12 @@ impl<F: Real> Examples<F> for Subset<'_, F> {
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
         self.examples.read(&self.indices_of_all(indices), x)
     }
+    fn n_views(&self) -> usize {
+        self.examples.n_views()
+    }
+    fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        self.examples.read_views(&self.indices_of_all(indices), x)
+    }
     fn is_streamed(&self) -> bool {
         self.examples.is_streamed()
     }
@@ -165,14 +171,14 @@ pub fn memory_beside_examples<F: Real>(
     /// takes a megabyte beyond the limit.
     const JUDGES: usize = 8;
     let architecture = config.architecture(n_features, n_classes)?;
-    let width = size_of::<F>();
+    let (width, average) = (size_of::<F>(), usize::from(config.ema_decay > 0.0));
     let batch = if config.batch_size == 0 { m } else { config.batch_size.min(m) };
     let units: usize = architecture.layer_dims.iter().sum();
     // A layer has its units' values twice: forward and backward.
     let batches = (IN_MEMORY * n_features + 2 * units).saturating_mul(batch * width);
     let judged = JUDGES * JUDGED_BYTES.max(8 * n_features * width);
     Ok(PROGRAM
-        .saturating_add(COPIES * architecture.n_parameters() * width)
+        .saturating_add((COPIES + average) * architecture.n_parameters() * width)
         .saturating_add(batches)
         .saturating_add(judged)
         .saturating_add(m * (EXAMPLE + n_classes * width)))

@@ -223,12 +223,21 @@ impl<'a, F: Real> Run<'a, F> {
         self.held_out.is_some() && self.judged_at != Some(iteration) && iteration > 0
     }
 
+    /// Asks the engine for something of the network that training is to end with: the average of the
+    /// parameters, where one is kept.
+    fn averaged<T>(&mut self, ask: impl FnOnce(&mut dyn Engine<F>) -> T) -> T {
+        self.engine.exchange_average();
+        let answer = ask(self.engine);
+        self.engine.exchange_average();
+        answer
+    }
+
     /// Judges the network by the validation set. Returns whether it is the best so far.
     fn judge(&mut self, observers: &mut [&mut dyn Observer]) -> Result<bool, TrainError> {
         let Some(&ValidationSet { set, labels, cost }) = self.held_out.as_ref() else {
             return Ok(false);
         };
-        let logits = self.engine.held_out_logits(set);
+        let logits = self.averaged(|engine| engine.held_out_logits(set));
         let iteration = self.progress.iteration;
         let cost = mean_cost(cost, &logits, labels);
         if !cost.is_finite() {
@@ -265,7 +274,7 @@ impl<'a, F: Real> Run<'a, F> {
         }
         self.judged_at = Some(iteration);
         if improved && self.config.restore_best {
-            self.best_network = Some(self.engine.network());
+            self.best_network = Some(self.averaged(|engine| engine.network()));
         }
         for observer in observers.iter_mut() {
             observer.on_validation(&point, improved);
@@ -355,7 +364,7 @@ impl<'a, F: Real> Run<'a, F> {
 
     /// Returns the result of the run: its last network, or the best one where that was asked for.
     pub(crate) fn finish(mut self, end: End) -> Result<Trained<F>, TrainError> {
-        let network = self.engine.network();
+        let network = self.averaged(|engine| engine.network());
         if !network.is_finite() {
             return Err(self.diverged(f64::NAN, self.config.learning_rate));
         }

@@ -176,6 +176,7 @@ impl<'a, F: Real> Training<'a, F> {
             class_weights: class_weights.as_deref(),
             dropout: config.dropout,
             seed: config.seed,
+            ema_decay: config.ema_decay,
         };
         let workload = Workload {
             n_features,

@@ -23,6 +23,7 @@ struct Case {
     l2: f64,
     clip_norm: Option<f64>,
     dropout: f64,
+    ema_decay: f64,
     weighted: bool,
     seed: u64,
     n_threads: usize,
@@ -34,7 +35,7 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::option::of((0.0..0.95, any::<bool>())),
         0.0..0.1,
         prop::option::of(0.01..2.0),
-        prop_oneof![Just(0.0), 0.0..0.6],
+        (prop_oneof![Just(0.0), 0.0..0.6], prop_oneof![Just(0.0), 0.0..0.95]),
     );
     (
         shape,
@@ -50,7 +51,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 (n0, hidden, n_classes, m),
                 activation,
                 batch,
-                (momentum, l2, clip_norm, dropout),
+                (momentum, l2, clip_norm, (dropout, ema_decay)),
                 (weighted, smoothing),
                 seed,
                 n_threads,
@@ -69,6 +70,7 @@ fn cases() -> impl Strategy<Value = Case> {
                     l2,
                     clip_norm,
                     dropout,
+                    ema_decay,
                     weighted,
                     seed,
                     n_threads,
@@ -101,6 +103,7 @@ fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatr
         class_weights: case.weighted.then_some(&weights),
         dropout: case.dropout,
         seed: case.seed,
+        ema_decay: case.ema_decay,
     };
     [
         build_engine(&network, &cost, &*optimizer, EngineInput::Dense(&x), &labels, options),
@@ -121,6 +124,8 @@ fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatr
                     + engine.health().iter().map(|h| h.gradient_rms).sum::<f64>()
             })
             .collect();
+        // What training ends with.
+        engine.exchange_average();
         let logits = engine.held_out_logits(set);
         let network = engine.network();
         assert!(

@@ -56,6 +56,7 @@ fn config(
         c.iterations = 23;
         c.log_every = 4;
         c.dropout = 0.2;
+        c.ema_decay = 0.7;
         c.l2 = 0.1;
         c.clip_norm = 0.8;
         c.class_weights = ClassWeights::Named(NamedWeights::Balanced);
@@ -128,7 +129,7 @@ fn a_validation_cost_that_is_no_number_ends_training() {
     x.column_mut(1).fill(f64::MAX);
     let validation = Dataset::new(x, vec![0, 1], data.classes().to_vec()).unwrap();
     let config = config(Adam::default(), 10, EngineKind::Dense)
-        .with(|c| (c.validation, c.activation) = (0.0, Activation::Relu))
+        .with(|c| (c.validation, c.activation, c.ema_decay) = (0.0, Activation::Relu, 0.0))
         .unwrap();
     let mut keep = Keep::default();
     let error = Training::new(&config, &data)

@@ -5,7 +5,7 @@ use crate::judge::{Answers, Labelled, LabelledArgs, list, prepared};
 use crate::run;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{McNemar, McNemarMethod, PairedScore, Score};
-use dnn_data::Model;
+use dnn_data::Predictor;
 use dnn_data::Shown;
 use dnn_data::{ImageSet, SplitName};
 use serde::Serialize;
@@ -70,6 +70,7 @@ struct Table {
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (a, a_path) = run::read_model(&args.a)?;
     let (b, b_path) = run::read_model(&args.b)?;
+    let (a, b) = (Predictor::new(a)?, Predictor::new(b)?);
     ensure!(
         a.classes() == b.classes(),
         "{} has the classes {}, {} has {}: only models that answer the same question can be compared",
@@ -78,9 +79,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         b_path.shown(),
         list(b.classes())
     );
-    let Labelled { images: set, data } = args.labelled.load(&a, &a_path, console)?;
-    let answers = |model: &Model, path: &Path| {
-        answers(model, path, &set, console)
+    let Labelled { images: set, data } = args.labelled.load(a.model(), &a_path, console)?;
+    let answers = |predictor: &Predictor, path: &Path| {
+        answers(predictor, path, &set, console)
             .with_context(|| format!("{} does not fit the model {}", data.shown(), path.shown()))
     };
     let (of_a, of_b) = (answers(&a, &a_path)?, answers(&b, &b_path)?);
@@ -124,13 +125,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 /// What the model says of the images. When they do not have its size, it gets what `dnn predict`
 /// would make of each.
 fn answers(
-    model: &Model,
+    predictor: &Predictor,
     path: &Path,
     set: &ImageSet,
     console: Console,
 ) -> anyhow::Result<Answers> {
-    let set = prepared(set, model.input(), path, console)?;
-    Answers::of(model, &set)
+    let set = prepared(set, predictor.input(), path, console)?;
+    Answers::of(predictor, &set)
 }
 
 fn side(model: &Path, score: Score) -> Side<'_> {

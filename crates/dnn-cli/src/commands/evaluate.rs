@@ -1,11 +1,9 @@
 //! `dnn evaluate`.
 
-use crate::args::ModelArg;
 use crate::console::{Console, interval, of_how_many, warn};
 use crate::file::{picture_name, write_chart};
-use crate::judge::{Answers, Labelled, LabelledArgs, prepared};
+use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs, prepared};
 use crate::quality::Quality;
-use crate::run;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
 use dnn_data::Shown;
@@ -25,7 +23,7 @@ const MAX_PRINTED_CLASSES: usize = 20;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    model: ModelArg,
+    predictor: PredictorArgs,
     #[command(flatten)]
     labelled: LabelledArgs,
     /// Write a picture of every misclassified image
@@ -85,11 +83,12 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(floor) = args.require {
         ensure!((0.0..=1.0).contains(&floor), "--require {floor}: expected a share from 0 to 1");
     }
-    let (model, model_path) = run::read_model(&args.model.model)?;
+    let (predictor, model_path) = args.predictor.read()?;
+    let model = predictor.model();
     let split = args.labelled.split;
-    let Labelled { images, data } = args.labelled.load(&model, &model_path, console)?;
+    let Labelled { images, data } = args.labelled.load(model, &model_path, console)?;
     let set = prepared(&images, model.input(), &model_path, console)?;
-    let answers = Answers::of(&model, &set).with_context(|| {
+    let answers = Answers::of(&predictor, &set).with_context(|| {
         format!("{} does not fit the model {}", data.shown(), model_path.shown())
     })?;
     let Answers { score, predictions, .. } = &answers;

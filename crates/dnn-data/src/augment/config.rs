@@ -1,5 +1,6 @@
 //! What is changed, and by how much: invalid values cannot load.
 
+use crate::affine::Padding;
 use dnn_core::settings::{self, SettingError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,25 +66,6 @@ pub struct RawAugmentConfig {
     pub erasing: f64,
     /// What an erased rectangle shows.
     pub erasing_fill: Fill,
-}
-
-/// What shows where an image ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Padding {
-    /// The image in a mirror: `c b | a b c | b a`.
-    #[default]
-    Reflect,
-    /// The pixels of the edge, on and on: `a a | a b c | c c`.
-    #[doc(alias = "nearest")]
-    Edge,
-    /// Black.
-    Constant,
-}
-
-impl Padding {
-    /// All of them, for lists and tests.
-    pub const ALL: [Self; 3] = [Self::Reflect, Self::Edge, Self::Constant];
 }
 
 /// What an erased rectangle shows.

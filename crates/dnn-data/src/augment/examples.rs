@@ -1,12 +1,15 @@
 //! Images that are augmented while a network trains on them.
 
 use super::{AugmentConfig, Augmenter};
-use crate::{DataError, FeatureExamples, Images};
-use dnn_core::Real;
+use crate::chance::{Dice, hash};
+use crate::views::view;
+use crate::{DataError, FeatureExamples, Images, InputContract};
+use dnn_core::{Examples, Real};
 
 impl<F: Real, I: Images> FeatureExamples<F, I> {
-    /// Returns the same examples with images that look different in every epoch of training; read
-    /// otherwise, they are as they were.
+    /// Returns the same examples with images that look different in every epoch of training: another
+    /// view, where the contract has several, and changed at random. Read otherwise, they are as they
+    /// were.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when the examples are numbers that are no bytes, or no pictures.
@@ -22,8 +25,13 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
         }
         let augmenter = Augmenter::new(config, self.images().shape(), seed)
             .map_err(|e| mismatch("images to augment", "pictures", e.to_string()))?;
-        Ok(self.changed_by(Box::new(move |before, epoch, index, after| {
-            augmenter.apply(before, epoch, index, after);
+        // A stream of its own: the other changes are the same with and without views.
+        let seed = hash(seed, u64::from(InputContract::MAX_VIEWS));
+        let n_views = self.n_views();
+        Ok(self.changed_by(Box::new(move |image, epoch, index, viewed, after| {
+            let number = Dice::new(hash(hash(seed, epoch), index)).below(n_views);
+            view(image, augmenter.shape(), number as u32, viewed);
+            augmenter.apply(viewed, epoch, index, after);
         })))
     }
 }
@@ -33,7 +41,6 @@ mod tests {
     use super::*;
     use crate::augment::Strength;
     use crate::{ImageSet, ImageShape};
-    use dnn_core::Examples;
     use nalgebra::DMatrix;
 
     #[test]

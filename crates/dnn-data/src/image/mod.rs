@@ -150,7 +150,7 @@ pub fn decode_bytes(
 /// Decodes an image file and makes it a column of features by the contract.
 ///
 /// # Shapes
-/// (n₀), n₀ = height · width · channels of the contract.
+/// (n₀), the contract's number of features.
 /// # Errors
 /// As [`decode_file`], or [`ImageError::Contract`].
 pub fn load_features<F: Real>(

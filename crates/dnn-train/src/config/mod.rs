@@ -99,6 +99,10 @@ pub struct RawTrainConfig {
     #[doc(alias = "backward_propagation_with_dropout")]
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub dropout: f64,
+    /// Share d of the exponential moving average of the weights that an update keeps, θ̄ ← d·θ̄ + (1 −
+    /// d)·θ; the average is what is judged and kept (Polyak and Juditsky 1992). 0 for none.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+    pub ema_decay: f64,
     /// Norm of all gradients together at most; 0 for no limit.
     #[schemars(extend("minimum" = 0))]
     pub clip_norm: f64,
@@ -159,6 +163,7 @@ impl Default for RawTrainConfig {
             batch_size: 0,
             l2: 0.0,
             dropout: 0.0,
+            ema_decay: 0.0,
             clip_norm: 0.0,
             label_smoothing: 0.0,
             class_weights: ClassWeights::default(),

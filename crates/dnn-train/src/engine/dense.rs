@@ -70,7 +70,11 @@ impl<'d, F: Real> DenseLayer<'d, F> {
             x,
             fed: DMatrix::zeros(layer.n_prev(), 0),
             gathered: SharedMatrix::zeros(layer.n_prev(), n_gathered),
-            w: Parameters::new(&layer.weights().transpose(), optimizer.n_moments()),
+            w: Parameters::new(
+                &layer.weights().transpose(),
+                optimizer.n_moments(),
+                options.ema_decay,
+            ),
             tasks,
             ahead,
             is_ahead: false,
@@ -222,6 +226,10 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         // They may be written.
         self.is_ahead = false;
         self.w.state("W1").collect()
+    }
+
+    fn exchange_average(&mut self) {
+        self.w.exchange_average();
     }
 
     fn weights(&mut self, _: &mut Pool) -> DMatrix<F> {

@@ -114,6 +114,9 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// Parameters and moments by name.
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
 
+    /// Exchanges the parameters and their running means, where those are kept.
+    fn exchange_average(&mut self);
+
     /// W₁ (n₁, n₀).
     fn weights(&mut self, pool: &mut Pool) -> DMatrix<F>;
 

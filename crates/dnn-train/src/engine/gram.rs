@@ -75,11 +75,11 @@ impl<'d, F: Real> GramLayer<'d, F> {
         let train = GramInput { g: inner_products(x, &mut pool), p: projected(&w0, x, &mut pool) };
         let n_batch = options.max_batch.min(m);
         let n1 = w0.nrows();
-        let n_moments = optimizer.n_moments();
+        let (n_moments, decay) = (optimizer.n_moments(), options.ema_decay);
         Self {
             x,
-            s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments),
-            c: Parameters::new(&DMatrix::zeros(m, n1), n_moments),
+            s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments, decay),
+            c: Parameters::new(&DMatrix::zeros(m, n1), n_moments, decay),
             train,
             batch: GramInput {
                 g: SharedMatrix::zeros(m, n_batch),
@@ -298,6 +298,12 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
 
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
         self.c.state("C1").chain(self.s.state("s1")).collect()
+    }
+
+    fn exchange_average(&mut self) {
+        // W₁ is linear in s and C, so their averages are those of W₁.
+        self.s.exchange_average();
+        self.c.exchange_average();
     }
 
     fn weight_gradient(&mut self) -> DMatrix<F> {

@@ -64,6 +64,12 @@ pub trait Engine<F: Real> {
     /// Returns Σ‖W‖² over all layers, for the L2 penalty.
     fn squared_weights(&mut self) -> f64;
 
+    /// Exchanges the parameters and their exponential moving average, so that
+    /// [`network`](Self::network) and [`held_out_logits`](Self::held_out_logits) are those of the
+    /// average; a second call, before training goes on, exchanges them back. Does nothing in an engine
+    /// without [`EngineOptions::ema_decay`].
+    fn exchange_average(&mut self);
+
     /// Returns the network at the present parameters.
     fn network(&mut self) -> Network<F>;
 
@@ -110,12 +116,22 @@ pub struct EngineOptions<'a> {
     pub dropout: f64,
     /// Seed of the dropout masks.
     pub seed: u64,
+    /// Share d of the exponential moving average of the parameters that is kept in an update,
+    /// θ̄ ← d·θ̄ + (1 − d)·θ; 0 for no average.
+    pub ema_decay: f64,
 }
 
 impl Default for EngineOptions<'_> {
     /// One thread, whole training sets, all classes alike, no dropout.
     fn default() -> Self {
-        Self { n_threads: 1, max_batch: 0, class_weights: None, dropout: 0.0, seed: 0 }
+        Self {
+            n_threads: 1,
+            max_batch: 0,
+            class_weights: None,
+            dropout: 0.0,
+            seed: 0,
+            ema_decay: 0.0,
+        }
     }
 }
 

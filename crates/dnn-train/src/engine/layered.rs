@@ -145,10 +145,13 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             .map(|(l, layer)| Layer {
                 dropout: (options.dropout > 0.0 && l < last)
                     .then(|| Dropout::new(options.dropout, options.seed, l, max_batch, layer.n())),
-                w: (l > 0).then(|| Parameters::new(&layer.weights().transpose(), n_moments)),
+                w: (l > 0).then(|| {
+                    Parameters::new(&layer.weights().transpose(), n_moments, options.ema_decay)
+                }),
                 b: Parameters::with_gradient(
                     &DMatrix::from_column_slice(layer.n(), 1, layer.bias().as_slice()),
                     n_moments,
+                    options.ema_decay,
                 ),
                 activation: layer.activation(),
                 z: (layer.activation().needs_z())
@@ -634,6 +637,16 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
                     && w.is_none_or(|w| w.iter().all(finite)))
             })
             .map(|l| l + 1)
+    }
+
+    fn exchange_average(&mut self) {
+        self.first.exchange_average();
+        for layer in &mut self.layers {
+            layer.b.exchange_average();
+            if let Some(w) = &mut layer.w {
+                w.exchange_average();
+            }
+        }
     }
 
     fn network(&mut self) -> Network<F> {

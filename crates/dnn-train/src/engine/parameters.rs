@@ -3,7 +3,7 @@
 use super::shared::{Part, SharedMatrix, stride};
 use crate::optimizer::{MAX_MOMENTS, Optimizer, Step};
 
-use dnn_core::Real;
+use dnn_core::{Real, vectorized};
 use nalgebra::{DMatrix, DMatrixViewMut};
 
 /// Room for the gradient of one part, a thread's own: it stays in the core's cache, where the
@@ -18,9 +18,13 @@ impl<F: Real> Scratch<F> {
     }
 }
 
-/// Values, their gradient, and what the optimizer remembers of them: matrices of one shape.
+/// Values, their gradient, what the optimizer remembers of them, and their running mean: matrices of
+/// one shape.
 pub(super) struct Parameters<F> {
     pub(super) values: SharedMatrix<F>,
+    /// The exponential moving average; empty when `ema_decay` is 0.
+    average: SharedMatrix<F>,
+    ema_decay: f64,
     /// Empty unless it is kept.
     gradient: SharedMatrix<F>,
     moments: [SharedMatrix<F>; MAX_MOMENTS],
@@ -28,12 +32,19 @@ pub(super) struct Parameters<F> {
 }
 
 impl<F: Real> Parameters<F> {
-    /// Moments start at zero; the gradient is not kept.
-    pub(super) fn new(values: &DMatrix<F>, n_moments: usize) -> Self {
+    /// Moments start at zero, the average at the values; the gradient is not kept.
+    pub(super) fn new(values: &DMatrix<F>, n_moments: usize, ema_decay: f64) -> Self {
         let (rows, cols) = values.shape();
         let moment = |i| SharedMatrix::zeros(rows, if i < n_moments { cols } else { 0 });
+        let has_average = ema_decay > 0.0;
         Self {
             values: SharedMatrix::of(values),
+            average: if has_average {
+                SharedMatrix::of(values)
+            } else {
+                SharedMatrix::zeros(rows, 0)
+            },
+            ema_decay,
             gradient: SharedMatrix::zeros(0, 0),
             moments: std::array::from_fn(moment),
             n_moments,
@@ -41,8 +52,8 @@ impl<F: Real> Parameters<F> {
     }
 
     /// [`new`](Self::new), and the gradient is kept.
-    pub(super) fn with_gradient(values: &DMatrix<F>, n_moments: usize) -> Self {
-        let mut parameters = Self::new(values, n_moments);
+    pub(super) fn with_gradient(values: &DMatrix<F>, n_moments: usize, ema_decay: f64) -> Self {
+        let mut parameters = Self::new(values, n_moments, ema_decay);
         parameters.keep_gradient();
         parameters
     }
@@ -109,7 +120,18 @@ impl<F: Real> Parameters<F> {
                 });
                 let values = self.values.slice_mut(rows(), col);
                 optimizer.update(step, values, gradient.as_slice(), &mut moments[..self.n_moments]);
+                if self.ema_decay > 0.0 {
+                    let kept = if step.number == 1 { 0.0 } else { self.ema_decay };
+                    average_in(self.average.slice_mut(rows(), col), values, kept);
+                }
             }
+        }
+    }
+
+    /// Exchanges values and average, if there is one; done twice, everything is as it was.
+    pub(super) fn exchange_average(&mut self) {
+        if self.ema_decay > 0.0 {
+            std::mem::swap(&mut self.values, &mut self.average);
         }
     }
 
@@ -129,14 +151,33 @@ impl<F: Real> Parameters<F> {
         values.iter().zip(gradient.iter()).map(|(&p, &g)| (g + l2 * p).as_f64().powi(2)).sum()
     }
 
-    /// Values and moments by name: what a step depends on, the gradient apart.
+    /// Values, average and moments by name: what a step depends on, the gradient apart.
     pub(super) fn state(
         &mut self,
         name: &str,
     ) -> impl Iterator<Item = (String, DMatrixViewMut<'_, F>)> {
-        let values = std::iter::once((name.to_owned(), self.values.all_mut()));
+        let average =
+            (self.ema_decay > 0.0).then(|| (format!("{name}.average"), self.average.all_mut()));
+        let values = std::iter::once((name.to_owned(), self.values.all_mut())).chain(average);
         let moments = self.moments[..self.n_moments].iter_mut().enumerate();
         let name = name.to_owned();
         values.chain(moments.map(move |(i, m)| (format!("{name}.moment{}", i + 1), m.all_mut())))
     }
+}
+
+/// θ̄ ← d·θ̄ + (1 − d)·θ, with d = `kept`; the first average, d = 0, is θ itself.
+fn average_in<F: Real>(average: &mut [F], values: &[F], kept: f64) {
+    if kept == 0.0 {
+        average.copy_from_slice(values);
+        return;
+    }
+    let new = F::of(1.0 - kept);
+    vectorized(
+        #[inline(always)]
+        || {
+            for (average, &value) in average.iter_mut().zip(values) {
+                *average += new * (value - *average);
+            }
+        },
+    );
 }

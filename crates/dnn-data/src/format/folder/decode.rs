@@ -20,7 +20,7 @@ pub(super) struct Decoded {
 /// Each image has its place in the result, so the order in which they are finished does not show,
 /// and no more images are in work than there are threads.
 pub(super) fn decode(mut listing: Listing, options: &FolderOptions) -> Decoded {
-    let n_bytes = options.contract.n_features();
+    let n_bytes = options.contract.n_values();
     let n_files = listing.files.len();
     let mut pixels = vec![0; n_files * n_bytes];
     let rejected = Mutex::new(Vec::new());

@@ -70,7 +70,7 @@ impl Format for ImageFiles {
         let options = &options.folder;
         let n_files = listings.iter().map(|(_, listing)| listing.files.len()).sum::<usize>();
         let strict = options.on_bad_image == OnBadImage::Error;
-        let at_once = (AT_ONCE_BYTES / options.contract.n_features()).clamp(8, AT_ONCE);
+        let at_once = (AT_ONCE_BYTES / options.contract.n_values()).clamp(8, AT_ONCE);
         let mut rejected = Vec::new();
         for (split, listing) in listings {
             let goes_on = |rejected: &[Rejected]| rejected.is_empty() || !strict;

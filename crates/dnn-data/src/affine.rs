@@ -1,9 +1,10 @@
 //! Where pixels go: flip, shift, rotation and zoom as one affine map, so that an image is resampled
 //! once.
 
-use super::Padding;
 use crate::ImageShape;
 use crate::chance::sin_cos;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Bits of a coordinate after the point; of them the upper ones weigh the neighbours.
 const FRACTION: u32 = 32;
@@ -11,24 +12,43 @@ const FRACTION: u32 = 32;
 const WEIGHT: u32 = 11;
 const ONE: u32 = 1 << WEIGHT;
 
+/// What shows where an image ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// The image in a mirror: `c b | a b c | b a`.
+    #[default]
+    Reflect,
+    /// The pixels of the edge, on and on: `a a | a b c | c c`.
+    #[doc(alias = "nearest")]
+    Edge,
+    /// Black.
+    Constant,
+}
+
+impl Padding {
+    /// All of them, for lists and tests.
+    pub const ALL: [Self; 3] = [Self::Reflect, Self::Edge, Self::Constant];
+}
+
 /// What is done to the plane of the image, in this order.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Placement {
+pub(crate) struct Placement {
     /// Left for right.
-    pub(super) flip: bool,
+    pub(crate) flip: bool,
     /// Counter-clockwise about the middle.
-    pub(super) degrees: f64,
+    pub(crate) degrees: f64,
     /// Factor of both sides, about the middle.
-    pub(super) zoom: f64,
+    pub(crate) zoom: f64,
     /// To the right and down, in pixels.
-    pub(super) shift: (i64, i64),
+    pub(crate) shift: (i64, i64),
 }
 
 impl Placement {
-    pub(super) const STAYS: Self = Self { flip: false, degrees: 0.0, zoom: 1.0, shift: (0, 0) };
+    pub(crate) const STAYS: Self = Self { flip: false, degrees: 0.0, zoom: 1.0, shift: (0, 0) };
 
     /// Where each pixel of the result comes from.
-    pub(super) fn source(&self, shape: ImageShape) -> Affine {
+    pub(crate) fn source(&self, shape: ImageShape) -> Affine {
         let middle = |n: usize| (n as f64 - 1.0) / 2.0;
         let (middle_x, middle_y) = (middle(shape.width), middle(shape.height));
         // Rows of an image run downwards, so that the inverse of the rotation is the rotation by
@@ -48,14 +68,14 @@ impl Placement {
 
 /// A map of pixels' coordinates: `at 0 + per column · x + per row · y`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Affine {
-    x: [f64; 3],
-    y: [f64; 3],
+pub(crate) struct Affine {
+    pub(crate) x: [f64; 3],
+    pub(crate) y: [f64; 3],
 }
 
 impl Affine {
     /// Fills `out` with what lies at each pixel's source, bilinear between four neighbours.
-    pub(super) fn resample(
+    pub(crate) fn resample(
         &self,
         image: &[u8],
         shape: ImageShape,

@@ -1,0 +1,60 @@
+//! What PyTorch 2.15 computes in float64, on examples small enough to stand here; above the numbers
+//! the program that printed them.
+#![allow(clippy::unwrap_used)] // tests
+
+use dnn_core::layer::Dense;
+use dnn_core::{Activation, Network, OutputActivation};
+use dnn_train::engine::{EngineOptions, Pass};
+use dnn_train::optimizer::{GradientDescent, Step};
+use dnn_train::{CrossEntropy, dense_engine, gram_engine};
+use nalgebra::{DMatrix, DVector};
+
+fn close(got: &[f64], golden: &[f64]) {
+    assert_eq!(got.len(), golden.len());
+    for (got, golden) in got.iter().zip(golden) {
+        assert!((got - golden).abs() < 1e-14, "{got} is not {golden}");
+    }
+}
+
+/// ```python
+/// import torch
+/// torch.set_default_dtype(torch.float64)
+/// x = torch.tensor([[1., 2.], [-1., .5], [.5, -1.5], [2., 1.]]); y = torch.tensor([0., 1., 1., 0.])
+/// net = torch.nn.Linear(2, 1)
+/// net.weight.data = torch.tensor([[.3, -.2]]); net.bias.data = torch.tensor([.1])
+/// average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.6)
+/// ema = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=average)
+/// sgd = torch.optim.SGD(net.parameters(), lr=0.5)
+/// for _ in range(4):
+///     sgd.zero_grad()
+///     torch.nn.functional.binary_cross_entropy_with_logits(net(x)[:, 0], y).backward()
+///     sgd.step(); ema.update_parameters(net)
+/// print([p.tolist() for p in ema.module.parameters()], [p.tolist() for p in net.parameters()])
+/// ```
+#[test]
+fn the_average_of_the_weights() {
+    let x = DMatrix::from_column_slice(2, 4, &[1.0, 2.0, -1.0, 0.5, 0.5, -1.5, 2.0, 1.0]);
+    let labels = [0, 1, 1, 0];
+    let (w, b) = (DMatrix::from_row_slice(1, 2, &[0.3, -0.2]), DVector::from_element(1, 0.1));
+    let layer = Dense::new(w, b, Activation::Identity).unwrap();
+    let network = Network::new(vec![layer], OutputActivation::Sigmoid).unwrap();
+    let cost = CrossEntropy::new(OutputActivation::Sigmoid);
+    let options = EngineOptions { ema_decay: 0.6, ..EngineOptions::default() };
+    for mut engine in [
+        dense_engine(&network, &cost, &GradientDescent, &x, &labels, options),
+        gram_engine(&network, &cost, &GradientDescent, &x, &labels, options),
+    ] {
+        for number in 1..=4 {
+            engine.cost(Pass::all(0));
+            engine.update(&GradientDescent, Step::new(number, 0.5), None);
+        }
+        let (raw, ()) = (engine.network(), engine.exchange_average());
+        let average = engine.network();
+        let [layer] = average.layers() else { panic!("one layer") };
+        close(layer.weights().as_slice(), &[-0.2641016198780087, -0.6702409660974951]);
+        close(layer.bias().as_slice(), &[0.1279567560877739]);
+        close(raw.layers()[0].weights().as_slice(), &[-0.4332026134518707, -0.8000721363618059]);
+        engine.exchange_average();
+        assert_eq!(engine.network(), raw);
+    }
+}
