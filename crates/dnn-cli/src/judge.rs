@@ -89,7 +89,7 @@ impl LabelledArgs {
         source.check()?;
         let splits = source::load_for(&source, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let is_named = self.of_data.x.is_some();
+        let is_named = self.of_data.names.any();
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
         let images = split_of(split, splits, &data)?;
@@ -129,7 +129,7 @@ impl LabelledArgs {
             source.input.clone_from(&run.input);
         }
         let is_same = std::path::absolute(data).is_ok_and(|data| data == run.data);
-        if is_same && self.of_data.x.is_none() {
+        if is_same && !self.of_data.names.any() {
             let mut same = run.clone();
             same.data.clone_from(data);
             return source::changed(same, &self.of_data);

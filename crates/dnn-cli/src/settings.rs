@@ -1,6 +1,7 @@
 //! Settings as flags and in files. Names, meanings, defaults and ranges are those of the fields
 //! (`dnn_core::settings`): a new field is a flag, is checked and is explained without a word here.
 
+use crate::console::argument;
 use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
@@ -16,12 +17,15 @@ use toml::{Spanned, Table, Value};
 /// Settings that are flags together.
 pub(crate) trait FlagGroup: Clone + Send + Sync + 'static {
     /// The settings, whose schema makes the flags.
-    type Settings: JsonSchema + Serialize + DeserializeOwned + Default;
+    type Settings: JsonSchema + Serialize + DeserializeOwned;
     /// The heading of the flags in the help.
     const HEADING: &'static str;
 
     /// The group of these settings among all of them; `None`: those of no group.
     const GROUP: Option<&'static str> = None;
+
+    /// The keys of the settings; empty: all of the group.
+    const KEYS: &'static [&'static str] = &[];
 }
 
 /// The settings that flags have given values.
@@ -54,7 +58,16 @@ impl<G: FlagGroup> Flags<G> {
         self.given.contains_key(key)
     }
 
-    /// Returns `base`, or the default where there is none, with the values given; `base` itself when
+    /// Returns the value that the flag of this key was given.
+    ///
+    /// # Errors
+    /// When it is no value of this type.
+    pub(crate) fn value<T: DeserializeOwned>(&self, key: &str) -> anyhow::Result<Option<T>> {
+        let value = self.given.get(key).cloned().map(T::deserialize);
+        value.transpose().map_err(|error| anyhow!("{}", error.message()))
+    }
+
+    /// Returns `base`, or what is usual where there is none, with the values given; `base` itself when
     /// none were.
     ///
     /// # Errors
@@ -63,12 +76,18 @@ impl<G: FlagGroup> Flags<G> {
         if !self.any() {
             return Ok(base);
         }
-        let table = self.on(&base.unwrap_or_default())?;
+        let table = match base {
+            Some(base) => self.on(&base)?,
+            None => self.given.clone(),
+        };
         Ok(Some(G::Settings::deserialize(table).map_err(|error| anyhow!("{}", error.message()))?))
     }
 
     /// Returns the flags that ask for these settings, as far as they are not as by default.
-    pub(crate) fn arguments(settings: &G::Settings) -> Vec<String> {
+    pub(crate) fn arguments(settings: &G::Settings) -> Vec<String>
+    where
+        G::Settings: Default,
+    {
         let schema = settings::schema::<G::Settings>();
         let changed = settings::changed(settings);
         // In the order of the fields, as the help has them.
@@ -77,7 +96,11 @@ impl<G: FlagGroup> Flags<G> {
                 changed.iter().find_map(|text| text.strip_prefix(key)?.strip_prefix('='))?;
             let flag = flag_of(key, setting)?;
             let is_on_off = type_of(setting) == "boolean";
-            Some(if is_on_off { format!("--{flag}") } else { format!("--{flag} {value}") })
+            Some(if is_on_off {
+                format!("--{flag}")
+            } else {
+                format!("--{flag} {}", argument(value.as_ref()))
+            })
         };
         settings_in::<G>(&schema).filter_map(flag).collect()
     }
@@ -97,7 +120,10 @@ impl<G: FlagGroup> Flags<G> {
 fn settings_in<G: FlagGroup>(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
     let group = |setting: &Json| setting.get("x-group").and_then(Json::as_str).map(str::to_owned);
     let all = properties(schema).into_iter().flatten();
-    all.filter(move |(_, setting)| group(setting).as_deref() == G::GROUP)
+    all.filter(move |(key, setting)| match G::KEYS {
+        [] => group(setting).as_deref() == G::GROUP,
+        keys => keys.contains(&key.as_str()),
+    })
 }
 
 /// Puts values into a table of settings.
@@ -139,13 +165,17 @@ impl<G: FlagGroup> clap::Args for Flags<G> {
             let arg = arg.help_heading(G::HEADING).aliases(word("x-alias").map(str::to_owned));
             let conflict = word("x-clears").and_then(flag_named);
             let arg = arg.conflicts_with_all(conflict);
+            let arg = match word("x-requires").and_then(flag_named) {
+                Some(other) => arg.requires(other),
+                None => arg,
+            };
             if type_of(setting) == "boolean" {
                 return Some(arg.action(ArgAction::SetTrue));
             }
             let usual = match type_of(setting) {
                 "integer" => "N",
                 "number" => "F",
-                _ if is_tagged(setting) => "NAME[:KEY=F,…]",
+                _ if is_tagged(present(setting)) => "NAME[:KEY=F,…]",
                 _ => "NAME",
             };
             let arg = arg.value_name(word("x-value").unwrap_or(usual).to_owned());
@@ -211,7 +241,13 @@ fn parser<S: DeserializeOwned>(key: &str, schema: &Json, list: Option<&Json>) ->
             // What a type's own reading asks of a text.
             if value.is_str() {
                 let alone = Table::from_iter([(key.clone(), value.clone())]);
-                S::deserialize(alone).map_err(|error| error.message().to_owned())?;
+                match S::deserialize(alone) {
+                    // What else there must be is not the flag's concern.
+                    Err(error) if !error.message().starts_with("missing field") => {
+                        return Err(error.message().to_owned());
+                    }
+                    _ => {}
+                }
             }
             Ok(value)
         }
@@ -226,7 +262,7 @@ fn help(schema: &Json) -> String {
     if schema.get("x-list").is_some() || variants.iter().any(|v| type_of(v) == "array") {
         let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
         help = format!("{help}: {}", names.join(", "));
-    } else if is_tagged(schema) {
+    } else if is_tagged(present(schema)) {
         let names = variants.iter().map(signature).collect::<Vec<_>>();
         help = format!("{help}: {}", names.join(", "));
     }
@@ -327,6 +363,21 @@ fn from_text(text: &str, schema: &Json) -> Result<Value, String> {
         return Ok(text.into());
     }
     Ok(match type_of(schema) {
+        "object" => {
+            let (first, rest) = text.split_once(',').unwrap_or((text, ""));
+            let presets = schema.get("x-presets").and_then(Json::as_object);
+            match presets.and_then(|presets| presets.get(first.trim())) {
+                Some(preset) => {
+                    let mut table = Table::try_from(preset).map_err(|error| error.to_string())?;
+                    table.extend(settings_of(rest, schema)?);
+                    table.into()
+                }
+                None if presets.is_none() || first.contains('=') => {
+                    settings_of(text, schema)?.into()
+                }
+                None => return Err(no_preset(first, presets.into_iter().flat_map(|p| p.keys()))),
+            }
+        }
         "array" if text == "none" => Value::Array(Vec::new()),
         "array" => {
             let items = schema.get("items").unwrap_or(&Json::Null);
@@ -337,6 +388,15 @@ fn from_text(text: &str, schema: &Json) -> Result<Value, String> {
         "boolean" => text.parse::<bool>().map_or_else(|_| text.into(), Value::from),
         _ => text.into(),
     })
+}
+
+/// Says that a text is neither the name of a preset nor a setting.
+fn no_preset<'a>(text: &str, names: impl Iterator<Item = &'a String> + Clone) -> String {
+    let names = names.map(String::as_str);
+    let hint = settings::nearest(text, names.clone());
+    let hint = hint.map_or_else(String::new, |near| format!("\ndid you mean `{near}`?"));
+    let names = names.collect::<Vec<_>>().join(", ");
+    format!("`{text}`: expected one of {names}, or KEY=VALUE,…{hint}")
 }
 
 /// Reads KEY=VALUE,….
@@ -412,7 +472,9 @@ fn place(text: &str, key: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::RunConfig;
     use clap::Args;
+    use dnn_data::augment::{AugmentConfig, Strength};
     use dnn_train::config::RawTrainConfig;
 
     #[derive(Debug, Clone)]
@@ -486,6 +548,44 @@ mod tests {
         }
         let error = given(&["--iterations", "1", "--epochs", "2"]).expect_err("a conflict");
         assert!(error.to_string().contains("cannot be used with"), "{error}");
+    }
+
+    fn augmentation(text: &str) -> Result<AugmentConfig, String> {
+        let value =
+            read("augment", text, &settings::schema::<RunConfig>()["properties"]["augment"])?;
+        AugmentConfig::deserialize(value).map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn augmentation_is_a_strength_settings_or_both() {
+        let strong = AugmentConfig::preset(Strength::Strong);
+        assert_eq!(augmentation("strong"), Ok(strong));
+        assert_eq!(augmentation("none"), Ok(AugmentConfig::default()));
+        let no_erasing = strong.with(|c| c.erasing = 0.0).unwrap();
+        assert_eq!(augmentation("strong, erasing=0"), Ok(no_erasing));
+        let config = augmentation("flip=0.5,rotation=15,padding=edge").unwrap();
+        assert_eq!((config.flip, config.rotation, config.zoom), (0.5, 15.0, 0.0));
+        // What is printed can be typed.
+        for config in [config, strong, no_erasing, AugmentConfig::default()] {
+            assert_eq!(augmentation(&config.to_string()), Ok(config));
+        }
+    }
+
+    #[test]
+    fn wrong_augmentation_is_answered_with_the_nearest() {
+        for (text, messages) in [
+            ("stong", ["`stong`: expected one of light", "did you mean `strong`?"]),
+            ("blue", ["`blue`: expected one of light, medium, strong, none", "KEY=VALUE"]),
+            ("", ["expected one of light, medium, strong, none", "KEY=VALUE"]),
+            ("flip=0.5,rotatoin=3", ["unknown key `augment.rotatoin`", "did you mean `rotation`?"]),
+            ("padding=mirror", ["padding is \"mirror\"", "one of reflect, edge or constant"]),
+            ("flip=x", ["flip is \"x\"", "expected a probability"]),
+            ("flip=2", ["flip is 2", "expected a probability, 0 to 1"]),
+            ("light,medium", ["`medium`", "expected KEY=VALUE"]),
+        ] {
+            let error = augmentation(text).unwrap_err();
+            assert!(messages.iter().all(|message| error.contains(message)), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which data the flags ask for, and what is said while they are loaded.
 
-use crate::args::{DataArgs, Drawing};
+use crate::args::{DataArgs, DataValues, Drawing};
 use crate::console::{Console, argument, program, warn};
 use crate::input::Files;
 use crate::interrupt::{self, Interrupted};
@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
-use dnn_data::{DataError, ImageSet, InputContract, Names, Scale, SplitName, Splits};
+use dnn_data::{DataError, ImageSet, InputContract, Names, SplitName, Splits};
 use std::path::{Path, PathBuf};
 
 pub(crate) use dnn_data::loader::DRAWN;
@@ -34,15 +34,6 @@ pub(crate) fn split_of(
         };
         format!("{}: no {name} images{others}", data.shown())
     })
-}
-
-/// The arrays that flags name.
-pub(crate) fn names(
-    x: Option<&String>,
-    y: Option<&String>,
-    classes: Option<&String>,
-) -> Option<Names> {
-    Some(Names { images: x?.clone(), labels: y?.clone(), classes: classes.cloned() })
 }
 
 /// Loads with a bar, until it is done or Ctrl-C is noted; what is to be known goes to standard error.
@@ -104,8 +95,8 @@ pub(crate) fn asked(
 ) -> anyhow::Result<DataConfig> {
     match data {
         Some(data) => named(data, args),
-        None if args.x.is_some() => bail!("--x and --y need DATA, an HDF5 or .npz file"),
-        None if args.label.is_some() => bail!("--label needs DATA, a table (CSV)"),
+        None if args.names.any() => bail!("--x and --y need DATA, an HDF5 or .npz file"),
+        None if args.values.gives("label") => bail!("--label needs DATA, a table (CSV)"),
         None if args.draw.any() => named(DRAWN.as_ref(), args),
         None => changed(usual(console)?, args),
     }
@@ -127,13 +118,12 @@ pub(crate) fn named(data: &Path, args: &DataArgs) -> anyhow::Result<DataConfig> 
 /// Flags that do not go with this kind of source.
 pub(crate) fn changed(mut source: DataConfig, args: &DataArgs) -> anyhow::Result<DataConfig> {
     ensure!(
-        args.scale.is_none() || !source.is_drawn(),
+        !args.values.gives("scale") || !source.is_drawn(),
         "drawn images are bytes: --scale is for numbers, in tables, .npz and HDF5"
     );
-    let names = names(args.x.as_ref(), args.y.as_ref(), args.class_names.as_ref());
-    source.names = names.or(source.names);
-    source.label = args.label.clone().or(source.label);
-    source.scale = args.scale.unwrap_or(source.scale);
+    source.names = args.names.change(None)?.or(source.names);
+    source.label = args.values.value("label")?.or(source.label);
+    source.scale = args.values.value("scale")?.unwrap_or(source.scale);
     source.class_map.extend(args.class_map.iter().cloned());
     source.drawn = args.draw.change(source.drawn.take())?;
     source.check()?;
@@ -160,12 +150,9 @@ pub(crate) fn arguments(source: &DataConfig) -> String {
         }
     }
     words.extend(source.input.iter().flat_map(Flags::<Files>::arguments));
-    words.extend(source.label.iter().map(|label| format!("--label {}", argument(label.as_ref()))));
-    words.extend(match source.scale {
-        Scale::Auto => None,
-        Scale::DivideBy255 => Some("--scale divide-by-255".into()),
-        Scale::AsIs => Some("--scale as-is".into()),
-    });
+    let (label, scale) = (source.label.clone(), source.scale);
+    let values = DataConfig { label, scale, ..DataConfig::default() };
+    words.extend(Flags::<DataValues>::arguments(&values));
     if !source.class_map.is_empty() {
         let pairs: Vec<_> = source.class_map.iter().map(|(a, b)| format!("{a}={b}")).collect();
         words.push(format!("--class-map {}", argument(pairs.join(",").as_ref())));
@@ -243,17 +230,19 @@ mod tests {
 
     #[test]
     fn flags_of_another_kind_of_source_are_refused() {
-        let draw = Flags::of(toml::Table::from_iter([("seed".into(), 3.into())]));
-        let draw = DataArgs { draw, ..DataArgs::default() };
-        let names = DataArgs { x: Some("x".into()), y: Some("y".into()), ..DataArgs::default() };
+        let given = |text: &str| toml::from_str::<toml::Table>(text).unwrap();
+        let draw = DataArgs { draw: Flags::of(given("seed = 3")), ..DataArgs::default() };
+        let names = Flags::of(given("x = 'x'\ny = 'y'"));
+        let names = DataArgs { names, ..DataArgs::default() };
         let error = named("a.h5".as_ref(), &draw).unwrap_err().to_string();
         assert!(error.contains("a.h5 is not drawn"), "{error}");
         let error = named(DRAWN.as_ref(), &names).unwrap_err();
         assert!(error.to_string().contains("no datasets to name"), "{error}");
-        let label = DataArgs { label: Some("y".into()), ..DataArgs::default() };
+        let values = |text| DataArgs { values: Flags::of(given(text)), ..DataArgs::default() };
+        let label = values("label = 'y'");
         let error = named(DRAWN.as_ref(), &label).unwrap_err();
         assert!(error.to_string().contains("--label is for tables"), "{error}");
-        let scale = DataArgs { scale: Some(Scale::AsIs), ..DataArgs::default() };
+        let scale = values("scale = 'as-is'");
         let error = named(DRAWN.as_ref(), &scale).unwrap_err();
         assert!(error.to_string().contains("--scale is for numbers"), "{error}");
         let drawn = named(DRAWN.as_ref(), &draw).unwrap();

@@ -1,14 +1,16 @@
 //! `dnn gradcheck`.
 
-use crate::args::{DataArgs, Layers, choice, hidden_activations, layers};
+use crate::args::{DataArgs, choice};
 use crate::console::{Console, warn};
 use crate::run;
+use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
+use dnn_core::{Architecture, Dataset, Examples, Init, Network};
 use dnn_data::Shown;
 use dnn_data::{AnyNetwork, SplitName};
+use dnn_train::config::RawTrainConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::gradcheck::{
     self, EngineGradients, Options, Outcome, ParameterCheck, engine_gradients, in_double,
@@ -39,7 +41,7 @@ const N_IMAGES: usize = 32;
 )]
 pub(crate) struct Args {
     /// A model file, or the folder of a run
-    #[arg(requires = "data")]
+    #[arg(requires = "data", conflicts_with_all = ["layers", "activation"])]
     model: Option<PathBuf>,
     /// A folder or file of labelled images or numbers, or `drawn`
     data: Option<PathBuf>,
@@ -48,13 +50,8 @@ pub(crate) struct Args {
     split: Option<SplitName>,
     #[command(flatten)]
     of_data: DataArgs,
-    /// Units of the hidden layers, or "none" [default: 20,7,5]
-    #[arg(long, value_name = "N,N,…", value_parser = layers, conflicts_with = "model")]
-    layers: Option<Layers>,
-    /// Activation of the hidden layers [default: relu]
-    #[arg(long, value_name = "NAME", value_parser = choice(&hidden_activations()),
-          conflicts_with = "model")]
-    activation: Option<Activation>,
+    #[command(flatten)]
+    network: Flags<DrawnNetwork>,
     /// Features of an example [default: 20]
     #[arg(long, value_name = "N", conflicts_with = "model")]
     features: Option<usize>,
@@ -79,6 +76,16 @@ pub(crate) struct Args {
     /// Spoil the gradient of this parameter, so that the check must fail
     #[arg(long = "break", value_name = "W2", hide = true)]
     spoil: Option<String>,
+}
+
+/// The hidden layers of a network that is drawn.
+#[derive(Debug, Clone)]
+struct DrawnNetwork;
+
+impl FlagGroup for DrawnNetwork {
+    type Settings = RawTrainConfig;
+    const HEADING: &'static str = "Drawn network";
+    const KEYS: &'static [&'static str] = &["hidden", "activation"];
 }
 
 /// What is checked, and on what.
@@ -206,7 +213,7 @@ fn check_numbers(args: &Args) -> anyhow::Result<()> {
     );
     ensure!(args.sample > 0, "--sample 0: expected at least 1 entry");
     ensure!(args.examples != Some(0), "--examples 0: expected at least 1");
-    let of_data = args.of_data.x.is_some() || args.of_data.draw.any();
+    let of_data = args.of_data.names.any() || args.of_data.draw.any();
     ensure!(args.data.is_some() || !of_data, "--x, --y and the --draw flags need MODEL and DATA");
     Ok(())
 }
@@ -214,19 +221,12 @@ fn check_numbers(args: &Args) -> anyhow::Result<()> {
 impl Case {
     /// A network and examples from normal distributions.
     fn drawn(args: &Args) -> anyhow::Result<Self> {
-        let hidden = args.layers.as_ref().map_or(&[20, 7, 5][..], |layers| &layers.0);
+        let config = args.network.change(None)?.unwrap_or_default();
+        let config = TrainConfig::try_from(config).context("these settings make no network")?;
         let (n_features, m) = (args.features.unwrap_or(20), args.examples.unwrap_or(10));
         let n_classes = args.classes.unwrap_or(2);
         ensure!(n_classes >= 2, "--classes {n_classes}: expected at least 2");
-        let output =
-            if n_classes == 2 { OutputActivation::Sigmoid } else { OutputActivation::Softmax };
-        let dims: Vec<_> = [n_features]
-            .iter()
-            .chain(hidden)
-            .chain(&[output.n_outputs(n_classes)])
-            .copied()
-            .collect();
-        let architecture = Architecture::new(dims, args.activation.unwrap_or_default(), output);
+        let architecture = config.architecture(n_features, n_classes)?;
         let dims = &architecture.layer_dims;
         let n_values = |n: usize| m.checked_mul(n).is_some_and(|n| n <= MAX_NUMBERS);
         // Each below the limit, so that their products do not overflow.
@@ -259,7 +259,7 @@ impl Case {
         let splits =
             source::load_for(&source::named(data, &args.of_data)?, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let split = if args.of_data.x.is_some() {
+        let split = if args.of_data.names.any() {
             SplitName::Train
         } else {
             args.split.unwrap_or(SplitName::Train)
