@@ -1,4 +1,4 @@
-//! PNG: the `png` crate with all checksums checked.
+//! PNG, decoded by the `png` crate with all checksums verified.
 
 use super::orientation;
 use super::{DecodeError, DecodeLimits, ImageFormat, Rendering, RgbImage};
@@ -57,7 +57,7 @@ pub(super) fn decode(
     Ok(orientation::upright(image, orientation))
 }
 
-/// Samples of 8 or 16 bits in any colour mode as 8-bit RGB over a background.
+/// Returns samples of 8 or 16 bits in any colour mode as 8-bit RGB over a background.
 fn to_rgb(
     mut samples: Vec<u8>,
     colour: ColorType,
