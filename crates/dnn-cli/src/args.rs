@@ -12,8 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 use std::path::PathBuf;
 
-/// What is read of the data, or drawn: names of its parts, where they are not the usual ones, and the
-/// settings of drawn images.
+/// The flags that say what is read of the data, or drawn.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DataArgs {
     #[command(flatten)]
@@ -28,7 +27,8 @@ pub(crate) struct DataArgs {
     pub(crate) draw: Flags<Drawing>,
 }
 
-/// The arrays of images, labels and class names, where they do not have their usual names.
+/// The flags of the arrays of images, labels and class names, where they do not have their usual
+/// names.
 #[derive(Debug, Clone)]
 pub(crate) struct ArrayNames;
 
@@ -37,7 +37,7 @@ impl FlagGroup for ArrayNames {
     const HEADING: &'static str = "Data";
 }
 
-/// Which column of a table holds the labels, and what numbers become.
+/// The flags of the column that holds the labels of a table, and of what numbers become.
 #[derive(Debug, Clone)]
 pub(crate) struct DataValues;
 
@@ -47,7 +47,7 @@ impl FlagGroup for DataValues {
     const GROUP: Option<&'static str> = Some("values");
 }
 
-/// How images are changed at random while a network trains on them.
+/// The flag of the random changes to images while a network is trained on them.
 #[derive(Debug, Clone)]
 pub(crate) struct Augmentation;
 
@@ -57,7 +57,7 @@ impl FlagGroup for Augmentation {
     const GROUP: Option<&'static str> = Some("augment");
 }
 
-/// Which images are drawn when the data is `drawn`.
+/// The flags of the images that are drawn when the data is `drawn`.
 #[derive(Debug, Clone)]
 pub(crate) struct Drawing;
 
@@ -66,7 +66,7 @@ impl FlagGroup for Drawing {
     const HEADING: &'static str = "Drawn images";
 }
 
-/// Where a model is.
+/// The argument that names a model.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ModelArg {
     /// A model file, or the folder of a run
@@ -74,14 +74,15 @@ pub(crate) struct ModelArg {
     pub(crate) model: PathBuf,
 }
 
-/// A class of the data and what it is called.
+/// Reads a class of the data and its new name.
 fn class_pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(own, name)| !own.is_empty() && !name.is_empty());
     let pair = pair.map(|(own, name)| (own.to_owned(), name.to_owned()));
     pair.ok_or_else(|| format!("`{text}`: expected OWN=NAME"))
 }
 
-/// Takes the names of these values; another one is answered with the nearest.
+/// Returns a parser of the names of these values; for another name, the error suggests the most
+/// similar one.
 ///
 /// # Panics
 /// When a value has no name, or its name does not lead back to it.

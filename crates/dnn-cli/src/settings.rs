@@ -1,5 +1,6 @@
-//! Settings as flags and in files. Names, meanings, defaults and ranges are those of the fields
-//! (`dnn_core::settings`): a new field is a flag, is checked and is explained without a word here.
+//! Settings as flags and in files. Names, meanings, defaults and ranges are taken from the fields
+//! (`dnn_core::settings`): a new field becomes a flag, is checked and is explained without a change
+//! here.
 
 use crate::console::argument;
 use anyhow::anyhow;
@@ -14,7 +15,7 @@ use std::marker::PhantomData;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-/// Settings that are flags together.
+/// A group of settings that become flags together.
 pub(crate) trait FlagGroup: Clone + Send + Sync + 'static {
     /// The settings, whose schema makes the flags.
     type Settings: JsonSchema + Serialize + DeserializeOwned;
@@ -28,7 +29,7 @@ pub(crate) trait FlagGroup: Clone + Send + Sync + 'static {
     const KEYS: &'static [&'static str] = &[];
 }
 
-/// The settings that flags have given values.
+/// The values that the flags of a group were given.
 #[derive(Debug, Clone)]
 pub(crate) struct Flags<G> {
     given: Table,
@@ -42,18 +43,18 @@ impl<G> Default for Flags<G> {
 }
 
 impl<G: FlagGroup> Flags<G> {
-    /// Flags that give these values.
+    /// Makes flags that were given these values.
     #[cfg(test)]
     pub(crate) fn of(given: Table) -> Self {
         Self { given, group: PhantomData }
     }
 
-    /// Whether any flag was given.
+    /// Returns whether any flag was given.
     pub(crate) fn any(&self) -> bool {
         !self.given.is_empty()
     }
 
-    /// Whether the flag of this key was given.
+    /// Returns whether the flag of this key was given.
     pub(crate) fn gives(&self, key: &str) -> bool {
         self.given.contains_key(key)
     }
@@ -83,7 +84,7 @@ impl<G: FlagGroup> Flags<G> {
         Ok(Some(G::Settings::deserialize(table).map_err(|error| anyhow!("{}", error.message()))?))
     }
 
-    /// Returns the flags that ask for these settings, as far as they are not as by default.
+    /// Returns the flags that ask for these settings, except for those that have their defaults.
     pub(crate) fn arguments(settings: &G::Settings) -> Vec<String>
     where
         G::Settings: Default,
@@ -137,7 +138,7 @@ pub(crate) fn change(table: &mut Table, given: &Table, schema: &Json) {
     }
 }
 
-/// Returns what an optional value is when it is there.
+/// Returns the schema of the value of an optional setting.
 pub(crate) fn present(schema: &Json) -> &Json {
     match settings::variants(schema) {
         Some([some, null]) if type_of(null) == "null" => some,
@@ -218,13 +219,14 @@ impl<G: FlagGroup> FromArgMatches for Flags<G> {
     }
 }
 
-/// Whether a value is a name with settings of its own.
+/// Returns whether a value is a name with settings of its own.
 fn is_tagged(schema: &Json) -> bool {
     let variants = settings::variants(schema).unwrap_or_default();
     variants.iter().any(|variant| type_of(variant) == "object")
 }
 
-/// Takes a flag's value; another name is answered with the nearest.
+/// Returns the parser of a flag's value; for an invalid name, the error suggests the most similar
+/// one.
 fn parser<S: DeserializeOwned>(key: &str, schema: &Json, list: Option<&Json>) -> ValueParser {
     let names = settings::choices(schema);
     let others = settings::variants(schema).into_iter().flatten();
@@ -303,7 +305,7 @@ pub(crate) fn signature(variant: &Json) -> String {
     if keys.is_empty() { name.to_owned() } else { format!("{name} ({})", keys.join(", ")) }
 }
 
-/// Returns a value as a flag takes it; `None` where there is nothing to say.
+/// Returns a value as a flag takes it; `None` for an empty one.
 pub(crate) fn text_of(value: &Json, schema: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone()),
@@ -324,14 +326,14 @@ pub(crate) fn text_of(value: &Json, schema: &Json) -> Option<String> {
 /// name with settings of its own, NAME:KEY=VALUE,….
 ///
 /// # Errors
-/// What is wrong, with the nearest valid name.
+/// What is wrong, with the most similar valid name.
 pub(crate) fn read(key: &str, text: &str, schema: &Json) -> Result<Value, String> {
     let value = from_text(text, schema)?;
     settings::check_value(key, &value, schema).map_err(|error| in_words(&error))?;
     Ok(value)
 }
 
-/// The value that a text is meant to be, unchecked.
+/// Returns the value that a text stands for, unchecked.
 fn from_text(text: &str, schema: &Json) -> Result<Value, String> {
     let text = text.trim();
     if let Some(variants) = settings::variants(schema) {
@@ -420,7 +422,7 @@ fn number(text: &str) -> Option<Value> {
     whole.or_else(|_| text.parse::<f64>().map(Value::from)).ok()
 }
 
-/// Returns what an error says, and the valid name that was meant, when one is near.
+/// Returns the message of an error, with the most similar valid name where there is one.
 pub(crate) fn in_words(error: &SettingError) -> String {
     let (got, names) = match error {
         SettingError::Unknown { key, names } => (key.rsplit('.').next().unwrap_or(key), names),
@@ -436,7 +438,7 @@ pub(crate) fn in_words(error: &SettingError) -> String {
 /// Checks the text of a file of settings.
 ///
 /// # Errors
-/// What is wrong, with its line and the nearest valid name.
+/// What is wrong, with its line and the most similar valid name.
 pub(crate) fn check_text<T: JsonSchema>(text: &str) -> anyhow::Result<Table> {
     let table: Table = toml::from_str(text).map_err(|e| anyhow!("{}", e.to_string().trim_end()))?;
     settings::check_value("", &Value::Table(table.clone()), &settings::schema::<T>())

@@ -1,4 +1,4 @@
-//! Which data the flags ask for, and what is said while they are loaded.
+//! Which data the flags ask for, and loading them with progress and messages.
 
 use crate::args::{DataArgs, DataValues, Drawing};
 use crate::console::{Console, argument, program, warn};
@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use dnn_data::loader::DRAWN;
 
-/// The images of a split of what `data` holds.
+/// Returns the images of a split of the data at `data`.
 ///
 /// # Errors
-/// When there are none, with what there is instead.
+/// When there is no such split, with the splits that there are.
 pub(crate) fn split_of(
     name: SplitName,
     mut splits: Splits,
@@ -36,10 +36,11 @@ pub(crate) fn split_of(
     })
 }
 
-/// Loads with a bar, until it is done or Ctrl-C is noted; what is to be known goes to standard error.
+/// Loads data with a progress bar, until all is read or a signal asks to stop; notes and warnings
+/// go to standard error.
 ///
 /// # Errors
-/// What `work` gives; [`Interrupted`] when a signal ended it.
+/// The error of `work`; [`Interrupted`] when a signal ended it.
 pub(crate) fn loading<T>(
     source: &DataConfig,
     console: Console,
@@ -63,19 +64,19 @@ pub(crate) fn loading<T>(
     }
 }
 
-/// What `DATA` means without flags.
+/// Returns the data at a path, without flags.
 ///
 /// # Errors
-/// When the current folder cannot be told.
+/// When the current folder is unknown.
 pub(crate) fn of(data: &Path) -> anyhow::Result<DataConfig> {
     absolute(named(data, &DataArgs::default())?, Path::new(""))
 }
 
-/// What is trained on when nothing is said: the real images when they are there, else drawn
-/// ones, and then how to fetch the real ones is said.
+/// Returns the data that are used by default: the real images when they are there, otherwise drawn
+/// ones, with a hint how to fetch the real ones.
 ///
 /// # Errors
-/// When the current folder cannot be told, or standard output be written to.
+/// When the current folder is unknown, or standard output cannot be written to.
 pub(crate) fn usual(console: Console) -> anyhow::Result<DataConfig> {
     if let Some(data) = fetched() {
         return of(&data);
@@ -84,7 +85,8 @@ pub(crate) fn usual(console: Console) -> anyhow::Result<DataConfig> {
     Ok(drawn())
 }
 
-/// Returns the data that a command is given: `data`, or what its flags go with, or the usual ones.
+/// Returns the data that a command asks for: `data`, or drawn images when only flags of those are
+/// given, or the data that are used by default.
 ///
 /// # Errors
 /// Flags that do not go with this kind of source, or that need `DATA`.
@@ -102,7 +104,7 @@ pub(crate) fn asked(
     }
 }
 
-/// What `DATA` and its flags mean.
+/// Returns the data at a path, read as the flags ask for.
 ///
 /// # Errors
 /// Flags that do not go with this kind of source.
@@ -160,7 +162,7 @@ pub(crate) fn arguments(source: &DataConfig) -> String {
     words.join(" ")
 }
 
-/// Images that are drawn.
+/// Returns the configuration of drawn images.
 pub(crate) fn drawn() -> DataConfig {
     let mut source = DataConfig::of(DRAWN);
     source.drawn = Some(DrawOptions::default());
@@ -170,7 +172,7 @@ pub(crate) fn drawn() -> DataConfig {
 /// Reads or draws the images, prepared as the configuration says.
 ///
 /// # Errors
-/// What is wrong with the files.
+/// The fault of the data.
 pub(crate) fn load(source: &DataConfig, console: Console) -> anyhow::Result<Splits> {
     // The method itself is of loaders of one lifetime only.
     #[allow(clippy::redundant_closure_for_method_calls)]
@@ -180,7 +182,7 @@ pub(crate) fn load(source: &DataConfig, console: Console) -> anyhow::Result<Spli
 /// Reads or draws the images for a network: image files are prepared by its contract.
 ///
 /// # Errors
-/// What is wrong with the files.
+/// The fault of the data.
 pub(crate) fn load_for(
     source: &DataConfig,
     network: &InputContract,
@@ -192,7 +194,7 @@ pub(crate) fn load_for(
 /// Returns the source with absolute paths: relative ones are relative to `base`.
 ///
 /// # Errors
-/// When the current folder cannot be told.
+/// When the current folder is unknown.
 pub(crate) fn absolute(mut source: DataConfig, base: &Path) -> anyhow::Result<DataConfig> {
     let absolute = |path: &Path| std::path::absolute(base.join(path)).context("no current folder");
     if !source.is_drawn() {
@@ -203,19 +205,19 @@ pub(crate) fn absolute(mut source: DataConfig, base: &Path) -> anyhow::Result<Da
     Ok(source)
 }
 
-/// The path from here, when it leads down from here.
+/// Returns the path relative to the current folder, when it leads into it.
 fn relative(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()
 }
 
-/// The folder of the real images, and whether they are there.
+/// Returns the folder of the real images, when they are there.
 fn fetched() -> Option<PathBuf> {
     let data = PathBuf::from("data");
     data.join("train_catvnoncat.h5").exists().then_some(data)
 }
 
-/// How to get the real images.
+/// Says how to get the real images.
 fn how_to_fetch() -> String {
     format!(
         "Drawn images: data/ has no train_catvnoncat.h5. For the real ones: cargo xtask fetch-data, \

@@ -25,9 +25,9 @@ use std::process::ExitCode;
 
 /// Exit code when gradients and differences do not agree.
 const NOT_MET: u8 = 1;
-/// Numbers in a drawn network, or in its activations, at most: 400 MB.
+/// The most numbers in a drawn network, or in its activations: 400 MB.
 const MAX_NUMBERS: usize = 50_000_000;
-/// Images of DATA that are enough to see a fault.
+/// How many images of DATA are used by default: enough to see a fault.
 const N_IMAGES: usize = 32;
 
 /// Compare the gradients that training goes by with central differences, layer by layer
@@ -78,7 +78,7 @@ pub(crate) struct Args {
     spoil: Option<String>,
 }
 
-/// The hidden layers of a network that is drawn.
+/// The flags of the hidden layers of a network that is drawn.
 #[derive(Debug, Clone)]
 struct DrawnNetwork;
 
@@ -88,12 +88,12 @@ impl FlagGroup for DrawnNetwork {
     const KEYS: &'static [&'static str] = &["hidden", "activation"];
 }
 
-/// What is checked, and on what.
+/// The network that is checked, and the examples of the cost.
 struct Case {
     network: Network<f64>,
     x: DMatrix<f64>,
     labels: Vec<u32>,
-    /// Where network and examples come from, in words.
+    /// Where the network and the examples come from, in words.
     origin: [String; 2],
 }
 
@@ -114,11 +114,11 @@ struct GradcheckReport<'a> {
 #[derive(Serialize)]
 struct ParameterRow<'a> {
     name: &'a str,
-    /// Whose gradient it is: the one farther from the differences.
+    /// The engine whose gradient is shown: the one that is farther from the differences.
     engine: EngineKind,
     entries: usize,
     checked: usize,
-    /// Left out: the step crosses the kink of a ReLU.
+    /// Entries that were left out because the step crosses the kink of a ReLU.
     kinks: usize,
     gradient_norm: f64,
     relative_gap: f64,
@@ -219,7 +219,7 @@ fn check_numbers(args: &Args) -> anyhow::Result<()> {
 }
 
 impl Case {
-    /// A network and examples from normal distributions.
+    /// Makes a network and examples of normally distributed numbers.
     fn drawn(args: &Args) -> anyhow::Result<Self> {
         let config = args.network.change(None)?.unwrap_or_default();
         let config = TrainConfig::try_from(config).context("these settings make no network")?;
@@ -249,7 +249,7 @@ impl Case {
         Ok(Self { network, x, labels, origin })
     }
 
-    /// A trained network and images.
+    /// Takes a trained network and images.
     fn of_model(model: &Path, data: &Path, args: &Args, console: Console) -> anyhow::Result<Self> {
         let (model, path) = run::read_model(model)?;
         let network = match model.network() {
@@ -309,7 +309,7 @@ impl Case {
     }
 }
 
-/// Which of two gradients of the same parameter is farther from the differences.
+/// Compares two gradients of the same parameter by how far they are from the differences.
 fn farther(a: &ParameterCheck, b: &ParameterCheck, tolerance: f64) -> Ordering {
     let differs = |check: &ParameterCheck| check.outcome(tolerance) == Outcome::Differs;
     differs(a).cmp(&differs(b)).then(a.relative_gap().total_cmp(&b.relative_gap()))

@@ -96,14 +96,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A preset's name, or the settings.
+/// Returns the name of a preset, or the settings.
 fn name(augment: &AugmentConfig) -> String {
     let is = |strength: &Strength| AugmentConfig::preset(*strength) == *augment;
     let preset = Strength::ALL.into_iter().find(is);
     preset.map_or_else(|| augment.to_string(), |strength| strength.name().into())
 }
 
-/// Each example as it is, then as it looks in each epoch, with a caption.
+/// Returns each example unchanged and then as it looks in each epoch, with a caption.
 fn images(
     set: &ImageSet,
     examples: &[usize],
