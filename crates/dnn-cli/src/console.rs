@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-/// What the flags that every subcommand has ask for.
+/// How a command prints, as the flags of every subcommand ask for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Console {
-    /// One JSON object instead of text.
+    /// Print one JSON object instead of text.
     pub(crate) json: bool,
-    /// Nothing but the result.
+    /// Print nothing but the result.
     pub(crate) quiet: bool,
 }
 
@@ -43,8 +43,8 @@ impl Console {
         ))
     }
 
-    /// Prints what belongs to the story but is not the result: with `--json` to standard error, with
-    /// `--quiet` not at all.
+    /// Prints what accompanies the result: with `--json` to standard error, with `--quiet` not at
+    /// all.
     ///
     /// # Errors
     /// When standard output cannot be written to.
@@ -59,7 +59,7 @@ impl Console {
         }
     }
 
-    /// Something beside the result, to standard error.
+    /// Prints a note to standard error, unless `--quiet` was given.
     pub(crate) fn note(self, text: impl std::fmt::Display) {
         if !self.quiet {
             warn(text);
@@ -74,7 +74,7 @@ fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
     writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Something that must be seen whatever was asked for, to standard error.
+/// Prints a warning to standard error, whatever flags were given.
 pub(crate) fn warn(text: impl std::fmt::Display) {
     let text = text.to_string();
     let mut out = io::stderr().lock();
@@ -82,7 +82,8 @@ pub(crate) fn warn(text: impl std::fmt::Display) {
     let _ = writeln!(out, "{}", wrapped(harmless(&text), out.is_terminal()));
 }
 
-/// An error and its causes, outermost first, without those that the one before has said already.
+/// Returns the messages of an error and its causes, outermost first, without those that the one
+/// before contains already.
 pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
     let mut said = vec![error.to_string()];
     let mut cause = error.source();
@@ -96,7 +97,8 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
     said
 }
 
-/// How the program is called, for hints that can be pasted: through cargo, or by its own name.
+/// Returns how the program was called, for commands that can be pasted: through cargo, or by its
+/// own name.
 pub(crate) fn program() -> &'static str {
     if std::env::var_os("CARGO_PKG_NAME").is_some() { "cargo run -p dnn-cli --" } else { "dnn" }
 }
@@ -113,8 +115,8 @@ fn escaped(
     text.chars().map(each).collect::<String>().into()
 }
 
-/// Text as it may be printed: it breaks lines, and does nothing else to the terminal. Everything that
-/// is printed passes here.
+/// Returns text with every control character escaped except line breaks, so that it cannot steer
+/// the terminal. Everything that is printed passes through here.
 fn harmless(text: &str) -> Cow<'_, str> {
     escaped(
         text,
@@ -123,7 +125,8 @@ fn harmless(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Text for a terminal: lines longer than it is wide are broken between words.
+/// Returns text for a terminal, in which lines longer than the terminal is wide are broken between
+/// words.
 fn wrapped(text: Cow<'_, str>, is_terminal: bool) -> Cow<'_, str> {
     match terminal_size::terminal_size() {
         Some((terminal_size::Width(width), _)) if is_terminal => wrap(&text, width.into()).into(),
@@ -212,7 +215,7 @@ fn words(line: &str, is_command: bool) -> Vec<&str> {
     words
 }
 
-/// A path as an argument that can be pasted into a shell.
+/// Returns a path or word as an argument that can be pasted into a shell.
 pub(crate) fn argument(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -229,12 +232,13 @@ pub(crate) fn argument(path: &Path) -> String {
     }
 }
 
-/// A cost to six digits after the point, as the course prints it; a huge one in scientific notation.
+/// Returns a cost with six digits after the point, as the course prints it; a huge one in
+/// scientific notation.
 pub(crate) fn cost(cost: f64) -> String {
     if cost.abs() < 1e9 { format!("{cost:.6}") } else { format!("{cost:.6e}") }
 }
 
-/// A setting as it is written by people: 0.0075, 0, 1e-9, 1e300.
+/// Returns a number as people write it: 0.0075, 0, 1e-9, 1e300.
 pub(crate) fn number(number: f64) -> String {
     if number == 0.0 || (1e-5..1e9).contains(&number.abs()) {
         number.to_string()
@@ -243,18 +247,18 @@ pub(crate) fn number(number: f64) -> String {
     }
 }
 
-/// A score as a percentage and as how many of how many.
+/// Returns a score as a percentage, and as how many are right of how many.
 pub(crate) fn of_how_many(score: Score) -> String {
     format!("{} ({} of {})", percent(score.accuracy()), score.correct, score.total)
 }
 
-/// The accuracies that a score is compatible with.
+/// Returns the confidence interval of an accuracy as text.
 pub(crate) fn interval(score: Score) -> String {
     let (low, high) = score.wilson_interval();
     format!("95 % interval {} to {}", percent(low), percent(high))
 }
 
-/// A share as a percentage.
+/// Returns a share as a percentage.
 fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }

@@ -1,4 +1,5 @@
-//! A model's answers on labelled images: what the subcommands that judge models share.
+//! The answers of a model on labelled images: the part that the subcommands which judge models
+//! share.
 
 use crate::args::{DataArgs, ModelArg, choice};
 use crate::console::{Console, warn};
@@ -17,7 +18,7 @@ use nalgebra::DMatrix;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// A model that is to answer.
+/// The arguments that name a model and say how it answers.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PredictorArgs {
     #[command(flatten)]
@@ -44,7 +45,7 @@ impl PredictorArgs {
     }
 }
 
-/// Which labelled images.
+/// The arguments that say which labelled images a model is judged by.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LabelledArgs {
     /// A folder or file of labelled images or numbers, or `drawn` [default: the data of the run]
@@ -77,14 +78,14 @@ pub(crate) struct Labelled {
 }
 
 impl LabelledArgs {
-    /// The images of the split that was asked for, with the classes of the model; image files are
-    /// prepared by its contract.
+    /// Returns the images of the split that was asked for, with the classes of the model; image
+    /// files are prepared by its contract.
     ///
-    /// What the run of the model says of its data holds for these as well, unless flags say
-    /// otherwise: images that it was trained on are none to test on.
+    /// The data are read as in the run of the model, unless flags say otherwise, so that images
+    /// which it was trained on are not taken for test images.
     ///
     /// # Errors
-    /// What is wrong with the data, or that it has no such images or other classes.
+    /// The fault of the data; when they have no such split, or other classes.
     pub(crate) fn load(
         &self,
         model: &Model,
@@ -99,7 +100,7 @@ impl LabelledArgs {
         source.check()?;
         let mut others = source::load_for(&source, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let is_named = self.of_data.x.is_some();
+        let is_named = self.of_data.names.any();
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
         let images = split_of(split, &mut others, &data)?;
@@ -174,7 +175,7 @@ impl LabelledArgs {
             source.input.clone_from(&run.input);
         }
         let is_same = std::path::absolute(data).is_ok_and(|data| data == run.data);
-        if is_same && self.of_data.x.is_none() {
+        if is_same && !self.of_data.names.any() {
             let mut same = run.clone();
             same.data.clone_from(data);
             return source::changed(same, &self.of_data);
@@ -183,7 +184,8 @@ impl LabelledArgs {
     }
 }
 
-/// The data that the run of a model was made from; `None` when the model is in no run's folder.
+/// Returns the data that the run of a model was trained on; `None` when the model is not in the
+/// folder of a run.
 fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
     let config = model.parent().unwrap_or(Path::new("")).join(run::CONFIG);
     if !config.is_file() {
@@ -197,7 +199,7 @@ fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
     Ok(source)
 }
 
-/// What a model says of labelled images.
+/// The answers of a model on labelled images.
 #[derive(Debug)]
 pub(crate) struct Answers {
     /// (n_classes, m).
@@ -205,7 +207,7 @@ pub(crate) struct Answers {
     pub(crate) predictions: Vec<Prediction>,
     pub(crate) score: Score,
     pub(crate) cost: f64,
-    /// Of the probabilities in the network's own precision, as are those below.
+    /// The score by the probabilities in the network's own precision, as are the values below.
     pub(crate) log_loss: Option<f64>,
     pub(crate) brier_score: Option<f64>,
 }
@@ -214,7 +216,7 @@ impl Answers {
     /// Applies a model to images, prepared by its contract.
     ///
     /// # Errors
-    /// When they cannot be, or have other classes.
+    /// When they cannot be prepared, or have other classes.
     pub(crate) fn of(predictor: &Predictor, set: &ImageSet) -> anyhow::Result<Self> {
         match predictor.model().network() {
             AnyNetwork::F32(network) => answers(network, predictor, set),
@@ -245,7 +247,7 @@ fn answers<F: Trainable>(
     })
 }
 
-/// The first names of the classes.
+/// Lists the first names of the classes.
 pub(crate) fn list(classes: &[String]) -> String {
     const SHOWN: usize = 8;
     let names: Vec<_> = classes.iter().take(SHOWN).map(|name| name.shown()).collect();

@@ -1,4 +1,5 @@
-//! Everything that can be said of a model's answers beyond how many are right.
+//! Measures of a model's answers beyond accuracy: calibration, ranking and the confusion of
+//! classes.
 
 use crate::judge::Answers;
 use dnn_core::metrics::{
@@ -11,18 +12,18 @@ use std::fmt::{Display, Formatter};
 /// Bins of confidence, each ten percentage points wide.
 const BINS: usize = 10;
 
-/// The metrics; undefined ones are `None`.
+/// The measures; those that are undefined are `None`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Quality<'a> {
     pub(crate) balanced_accuracy: Option<f64>,
     pub(crate) macro_average: Option<MacroAverage>,
     pub(crate) log_loss: Option<f64>,
     pub(crate) brier_score: Option<f64>,
-    /// Of two classes that of the second, of more the mean of those that have one.
+    /// With two classes, the value of the second; with more, the mean of those that have one.
     pub(crate) roc_auc: Option<f64>,
     pub(crate) average_precision: Option<f64>,
     pub(crate) calibration: Option<Calibration>,
-    /// Of two classes the second against the first, of more each against the rest.
+    /// With two classes, the second against the first; with more, each against the rest.
     pub(crate) curves: Vec<ClassCurves<'a>>,
 }
 
@@ -66,7 +67,7 @@ impl<'a> Quality<'a> {
     }
 }
 
-/// Three lines.
+/// Returns the measures as three lines of text.
 impl Display for Quality<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let number = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.4}"));

@@ -5,8 +5,9 @@
 //! memory limit asks for it, and makes features.
 //!
 //! ```no_run
-//! use dnn_data::loader::{DataConfig, Hooks, Loader};
-//! let config = DataConfig { memory_limit: Some(1 << 30), ..DataConfig::of("photos") };
+//! use dnn_data::loader::{ByteSize, DataConfig, Hooks, Loader};
+//! let memory_limit = Some(ByteSize(1 << 30));
+//! let config = DataConfig { memory_limit, ..DataConfig::of("photos") };
 //! // What training takes beside the images: here 100 MB, whatever their size and number.
 //! let beside = |_features: usize, _classes: usize, _images: usize| Ok(100 << 20);
 //! let data = Loader::new(&config, Hooks::default()).prepare::<f32>(None, &beside)?;
@@ -18,7 +19,7 @@ use crate::Shown;
 use crate::augment::AugmentConfig;
 use crate::cache::{Cache, CachePolicy, Entry};
 use crate::classes::{self, listed};
-pub use crate::config::{Background, Colors, DRAWN, DataConfig, InputConfig, Size};
+pub use crate::config::{Background, ByteSize, Colors, DRAWN, DataConfig, InputConfig, Size};
 use crate::convert::{self, Converted};
 use crate::folder::FolderOptions;
 use crate::format::{Options, Source};
@@ -227,7 +228,7 @@ impl<'a> Loader<'a> {
         augment: Option<(AugmentConfig, u64)>,
         beside: MemoryBeside<'_>,
     ) -> Result<Prepared<F>, DataError> {
-        if let Some(limit) = self.config.memory_limit
+        if let Some(ByteSize(limit)) = self.config.memory_limit
             && let Some(streams) = self.streams(limit, size_of::<F>(), beside)?
         {
             let Streams { train, test, validation } = streams;

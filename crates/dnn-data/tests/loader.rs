@@ -5,7 +5,9 @@
 use dnn_data::cache::CachePolicy;
 use dnn_data::hdf5::{Factors, Stream, of_course, write_splits};
 use dnn_data::image::write_png;
-use dnn_data::loader::{DataConfig, Extent, Hooks, InputConfig, Loader, Notice, Prepared, Size};
+use dnn_data::loader::{
+    ByteSize, DataConfig, Extent, Hooks, InputConfig, Loader, Notice, Prepared, Size,
+};
 use dnn_data::{DataError, ImageSet, ImageShape, Images as _, Scale, Splits};
 use nalgebra::DMatrix;
 use std::cell::RefCell;
@@ -47,14 +49,15 @@ fn images_in_a_file_are_those_in_memory() {
     let input = InputConfig { standardize: true, ..InputConfig::default() };
     let config = DataConfig { input: Some(input), ..DataConfig::of(&path) };
     let whole = prepare(&config).unwrap();
-    let streamed = prepare(&DataConfig { memory_limit: Some(12 << 20), ..config.clone() }).unwrap();
+    let streamed =
+        prepare(&DataConfig { memory_limit: Some(ByteSize(12 << 20)), ..config.clone() }).unwrap();
     assert!(whole.train.matrix().is_some() && streamed.train.matrix().is_none());
     assert_eq!(whole.contract, streamed.contract, "one way to standardise");
     assert_eq!(column(&whole, 4321), column(&streamed, 4321));
     assert_eq!(streamed.test.unwrap().labels(), [1, 1]);
     // Where all fits, nothing is streamed.
     assert!(
-        prepare(&DataConfig { memory_limit: Some(1 << 30), ..config })
+        prepare(&DataConfig { memory_limit: Some(ByteSize(1 << 30)), ..config })
             .unwrap()
             .train
             .matrix()
@@ -78,8 +81,9 @@ fn other_data_another_contract_or_other_blocks_are_told_apart() {
     };
     assert_ne!(first, with(&|input| input.standardize = true));
     assert_ne!(first, with(&|input| input.size = Some(Size(8, 8))));
-    let limited =
-        |mib: u64| identity(&DataConfig { memory_limit: Some(mib << 20), ..config.clone() });
+    let limited = |mib: u64| {
+        identity(&DataConfig { memory_limit: Some(ByteSize(mib << 20)), ..config.clone() })
+    };
     assert_eq!(limited(10), limited(10));
     assert_ne!(limited(10), limited(14), "other blocks, another order");
 }
@@ -109,7 +113,7 @@ fn a_damaged_cache_entry_is_made_anew_with_a_memory_limit_too() {
     let config = DataConfig {
         input: Some(input),
         cache: CachePolicy::In(cache.clone()),
-        memory_limit: Some(10 << 20),
+        memory_limit: Some(ByteSize(10 << 20)),
         ..DataConfig::of(&path)
     };
     let first = prepare(&config).unwrap();

@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// A difference that chance makes less often than this is taken for one.
+/// A difference is significant when chance alone makes one as large less often than this.
 const LEVEL: f64 = 0.05;
 /// With fewer images of which one model alone is right, no outcome is below [`LEVEL`]: 2/2⁵ is not.
 const FEWEST: usize = 6;
@@ -44,7 +44,7 @@ struct CompareReport<'a> {
     difference: f64,
     level: f64,
     significant: bool,
-    /// The one that is better, when the difference is significant.
+    /// The better model, when the difference is significant.
     better: Option<&'static str>,
     points_per_image: f64,
     verdict: String,
@@ -129,17 +129,17 @@ fn side(model: &Path, score: Score) -> Side<'_> {
     Side { model, correct: score.correct, accuracy: score.accuracy(), interval: [low, high] }
 }
 
-/// The one with more right, and the other; of equals A is named first.
+/// Returns the model with more right answers, and the other; when they are equal, A is first.
 fn ahead(pair: &PairedScore) -> (&'static str, &'static str) {
     if pair.only_second > pair.only_first { ("B", "A") } else { ("A", "B") }
 }
 
-/// Percentage points that so many images are.
+/// Returns how many percentage points a number of images is.
 fn points(images: usize, pair: &PairedScore) -> f64 {
     100.0 * images as f64 / pair.total() as f64
 }
 
-/// Whether the difference is more than chance, in words.
+/// Says in words whether the difference is more than chance.
 fn verdict(pair: &PairedScore, significant: bool) -> String {
     let level = 100.0 * LEVEL;
     let (better, worse) = ahead(pair);
@@ -174,7 +174,7 @@ fn n_images(n: usize) -> String {
     if n == 1 { "1 image".into() } else { format!("{n} images") }
 }
 
-/// The result as text.
+/// Returns the result as text.
 fn describe(
     data: &Path,
     split: SplitName,
