@@ -16,6 +16,8 @@
 //! | `x-help` | help of the flag, where the key's meaning does not do |
 //! | `x-clears` | another key that is as by default once the flag is given |
 //! | `x-list` | key that takes the flag's values when there are several |
+//! | `x-presets` | values of a table by name: the flag takes NAME, KEY=VALUE,… or both |
+//! | `x-requires` | another key whose flag must be given as well |
 //! | `x-group` | which flags it goes with, where not all commands have all of a table |
 //! | `x-resume` | `true`: may be changed when a run goes on |
 //! | `x-example` | a value to show where there is none |

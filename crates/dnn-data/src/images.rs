@@ -149,8 +149,9 @@ pub struct FeatureExamples<F: Real, I> {
     room: Mutex<Vec<u8>>,
 }
 
-/// Makes another image of the same size of one: from its bytes, the epoch and its index.
-pub(crate) type Change = Box<dyn Fn(&[u8], u64, u64, &mut [u8]) + Send + Sync>;
+/// Makes another image of the same size of one: from its bytes, the epoch and its index, by way of
+/// bytes to work with.
+pub(crate) type Change = Box<dyn Fn(&[u8], u64, u64, &mut [u8], &mut [u8]) + Send + Sync>;
 
 impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// Takes images that have the contract's size.
@@ -159,7 +160,8 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// When the contract is not one, or has another size.
     pub fn new(images: I, contract: &InputContract) -> Result<Self, DataError> {
         let features = features(&images, contract)?;
-        Ok(Self { images, features, views: contract.views, change: None, room: Mutex::default() })
+        let (views, change, room) = (contract.views, None, Mutex::default());
+        Ok(Self { images, features, views, change, room })
     }
 
     /// Returns the images.
@@ -286,17 +288,22 @@ impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
         x: &mut DMatrix<F>,
     ) -> Result<(), DatasetError> {
         let Some(change) = &self.change else { return self.read(indices, x) };
-        let shape = (self.n_features(), indices.len());
-        assert_eq!(x.shape(), shape, "a column for each example");
+        assert_eq!(x.shape(), (self.n_features(), indices.len()), "a column for each example");
         let n = self.features.n_values();
         // Taken out, so that no thread waits for another.
         let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pixels = std::mem::take(&mut *room());
         pixels.resize(indices.len() * n, 0);
+        let mut scratch = vec![0; n];
         let read = self.images.each(indices, &mut |at, image| {
-            if let Some(bytes) = image.bytes() {
-                change(bytes, epoch, indices[at] as u64, &mut pixels[at * n..(at + 1) * n]);
-            }
+            let Some(image) = image.bytes() else { return };
+            change(
+                image,
+                epoch,
+                indices[at] as u64,
+                &mut scratch,
+                &mut pixels[at * n..(at + 1) * n],
+            );
         });
         if read.is_ok() {
             self.features.of_bytes(&pixels, x.as_mut_slice());

@@ -23,16 +23,16 @@ pub(super) struct FoldsReport {
     data_hash: String,
     /// Folds asked for.
     pub(super) k: usize,
-    /// Those that were trained.
+    /// The folds that were trained.
     pub(super) folds: Vec<Fold>,
-    /// Those whose training failed.
+    /// The folds whose training failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) failed: Vec<FailedFold>,
-    /// Of those that were trained, when there are any.
+    /// The summary of the folds that were trained, when there are any.
     pub(super) summary: Option<FoldSummary>,
     /// 95 % interval of the pooled accuracy.
     interval: Option<(f64, f64)>,
-    /// How each was trained.
+    /// The configuration of the training of each fold.
     config: dnn_train::TrainConfig,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct FailedFold {
 }
 
 impl FoldsReport {
-    /// Reads that of the folder `run`.
+    /// Reads the report in the folder `run`.
     pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
         let file = run.join(run::FOLDS);
         let text =
@@ -53,13 +53,13 @@ impl FoldsReport {
         serde_json::from_str(&text).with_context(|| format!("cannot understand {}", file.shown()))
     }
 
-    /// Whether there is a result of this fold.
+    /// Returns whether there is a result of this fold.
     fn has(&self, number: usize) -> bool {
         self.folds.iter().any(|fold| fold.fold == number)
             || self.failed.iter().any(|fold| fold.fold == number)
     }
 
-    /// Whether every fold was trained, or failed.
+    /// Returns whether every fold was trained, or failed.
     pub(super) fn is_complete(&self) -> bool {
         (1..=self.k).all(|number| self.has(number))
     }
@@ -125,6 +125,7 @@ pub(super) fn resume(
 
 fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let source = config.source.as_ref().context("no data given")?;
+    source::check_memory(source, &config.training)?;
     let Some(train) = source::load(source, console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.shown());
     };

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     file: PathBuf,
 }
 
-/// What was found, as JSON has it.
+/// What was found, as it is printed in JSON.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Found {
@@ -44,9 +44,9 @@ enum Found {
     Run {
         path: PathBuf,
         state: RunState,
-        /// Updates made, as of the last checkpoint.
+        /// The number of updates made by the last checkpoint.
         iteration: Option<usize>,
-        /// What came of it, or of the part of it that came to an end before it went on.
+        /// The summary of the run, or of the part that had ended before the run was continued.
         summary: Option<Box<Summary>>,
         config: Box<RunConfig>,
     },
@@ -68,15 +68,15 @@ enum Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum RunState {
-    /// A process is training in it.
+    /// A process is training in the folder.
     Running,
-    /// It can go on.
+    /// Training was interrupted, and can go on.
     Interrupted,
     Finished,
 }
 
 impl RunState {
-    /// Of a folder whose contents say that it is finished or not.
+    /// Returns the state of a folder whose contents say whether it is finished.
     fn new(folder: &Path, is_finished: bool) -> anyhow::Result<Self> {
         Ok(match (RunFolder::is_locked(folder)?, is_finished) {
             (true, _) => Self::Running,
@@ -322,7 +322,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
     Ok(out)
 }
 
-/// How far training has come, and how it goes on.
+/// Writes how far training has come, and the command that continues it.
 fn write_state(
     out: &mut String,
     state: RunState,

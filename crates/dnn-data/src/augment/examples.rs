@@ -2,7 +2,7 @@
 
 use super::{AugmentConfig, Augmenter};
 use crate::chance::{Dice, hash};
-use crate::views::view as view_of;
+use crate::views::view;
 use crate::{DataError, FeatureExamples, Images, InputContract};
 use dnn_core::{Examples, Real};
 
@@ -23,17 +23,15 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
             let got = "numbers that are no bytes".into();
             return Err(mismatch("examples to augment", "images", got));
         }
-        let shape = self.images().shape();
-        let augmenter = Augmenter::new(config, shape, seed)
+        let augmenter = Augmenter::new(config, self.images().shape(), seed)
             .map_err(|e| mismatch("images to augment", "pictures", e.to_string()))?;
         // A stream of its own: the other changes are the same with and without views.
         let seed = hash(seed, u64::from(InputContract::MAX_VIEWS));
         let n_views = self.n_views();
-        Ok(self.changed_by(Box::new(move |image, epoch, index, changed| {
-            let view = Dice::new(hash(hash(seed, epoch), index)).below(n_views);
-            let mut drawn = vec![0; image.len()];
-            view_of(image, shape, view as u32, &mut drawn);
-            augmenter.apply(&drawn, epoch, index, changed);
+        Ok(self.changed_by(Box::new(move |image, epoch, index, viewed, after| {
+            let number = Dice::new(hash(hash(seed, epoch), index)).below(n_views);
+            view(image, augmenter.shape(), number as u32, viewed);
+            augmenter.apply(viewed, epoch, index, after);
         })))
     }
 }
@@ -43,7 +41,6 @@ mod tests {
     use super::*;
     use crate::augment::Strength;
     use crate::{ImageSet, ImageShape};
-    use dnn_core::Examples;
     use nalgebra::DMatrix;
 
     #[test]

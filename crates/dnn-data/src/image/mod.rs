@@ -39,7 +39,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What decoding one image may take. Whatever asks for more is refused before it is given.
+/// The limits of decoding one image. A file that asks for more is refused before memory is
+/// allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeLimits {
     /// Longest file, in bytes. Default 64 MiB.
@@ -59,7 +60,7 @@ impl Default for DecodeLimits {
 }
 
 impl DecodeLimits {
-    /// Checks what a header declares, before anything is allocated for it.
+    /// Checks the size that a header declares, before anything is allocated for it.
     fn check_size(&self, format: ImageFormat, width: u32, height: u32) -> Result<(), DecodeError> {
         let side = 1..=RgbImage::MAX_SIDE;
         if u64::from(width) * u64::from(height) > self.max_pixels {
@@ -76,7 +77,7 @@ impl DecodeLimits {
         Ok(())
     }
 
-    /// Checks memory that is about to be taken.
+    /// Checks the memory that decoding is about to take.
     fn check_memory(
         &self,
         format: ImageFormat,
@@ -91,10 +92,10 @@ impl DecodeLimits {
     }
 }
 
-/// What a picture's file leaves open; part of the [`InputContract`].
+/// The choices that a picture's file leaves open; part of the [`InputContract`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rendering {
-    /// Red, green and blue of what shows through transparency.
+    /// Red, green and blue of the background that shows through transparency.
     pub background: [u8; 3],
     /// Whether the picture is turned upright as its EXIF orientation says.
     pub exif_orientation: bool,
@@ -189,7 +190,7 @@ fn file_too_large(limits: &DecodeLimits, got: String) -> DecodeError {
     DecodeError::FileTooLarge { limit: limits.max_file_bytes, got }
 }
 
-/// The bytes of a file, at most one more than the limit.
+/// Reads the bytes of a file, at most one more than the limit.
 fn read_file(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageError> {
     let failed = |operation| {
         move |source: io::Error| match source.kind() {

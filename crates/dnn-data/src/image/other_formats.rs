@@ -1,4 +1,4 @@
-//! WebP and BMP: the `image` crate's own decoders.
+//! WebP and BMP, decoded by the `image` crate.
 
 use super::orientation;
 use super::{DecodeError, DecodeLimits, ImageFormat, Rendering, RgbImage};
@@ -9,7 +9,7 @@ use image_codecs::error::{ImageError, ImageResult};
 use image_codecs::{ColorType, ImageDecoder};
 use std::io::{Cursor, ErrorKind};
 
-/// Decodes a WebP or BMP; of an animation, the first frame.
+/// Decodes a WebP or BMP file; of an animation, the first frame.
 pub(super) fn decode(
     bytes: &[u8],
     format: ImageFormat,

@@ -1,4 +1,4 @@
-//! PNG: the `png` crate with all checksums checked.
+//! PNG, decoded by the `png` crate with all checksums verified.
 
 use super::orientation;
 use super::{DecodeError, DecodeLimits, ImageFormat, Rendering, RgbImage};
@@ -69,7 +69,7 @@ pub(super) fn decoding_memory(bytes: &[u8]) -> Result<u64, DecodeError> {
     Ok(u64::from(info.width).saturating_mul(u64::from(info.height)).saturating_mul(bytes_per_pixel))
 }
 
-/// Samples of 8 or 16 bits in any colour mode as 8-bit RGB over a background.
+/// Returns samples of 8 or 16 bits in any colour mode as 8-bit RGB over a background.
 fn to_rgb(
     mut samples: Vec<u8>,
     colour: ColorType,

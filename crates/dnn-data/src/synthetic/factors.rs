@@ -1,4 +1,4 @@
-//! What makes a drawn image easy or hard, recorded for each.
+//! The factors that make a drawn image easy or hard to recognise, recorded for each image.
 
 use super::SyntheticError;
 use super::dice::Dice;
@@ -22,7 +22,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// All six, in the course's order.
+    /// All six causes, in the course's order.
     pub const ALL: [Self; 6] = [
         Self::Pose,
         Self::Background,
@@ -32,7 +32,7 @@ impl Cause {
         Self::Scale,
     ];
 
-    /// Name for tables: "pose", "background", "rare colour" …
+    /// Returns the name of the cause for tables: "pose", "background", "rare colour" …
     pub fn name(self) -> &'static str {
         match self {
             Self::Pose => "pose",
@@ -69,7 +69,7 @@ pub enum Posture {
 /// What an image shows and the factors that make it easy or hard.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Factors {
-    /// What is drawn.
+    /// The kind of thing that is drawn.
     pub kind: Kind,
     /// Rotation of the subject in the picture, clockwise, −45 to 45.
     pub pose_degrees: f64,
@@ -107,8 +107,8 @@ const EXTREME: f64 = 0.075;
 const POSED: f64 = 0.05;
 
 impl Factors {
-    /// An image as easy as it gets: upright, in portrait, on its own background, of a usual colour,
-    /// seen straight on, well lit, of the usual size.
+    /// Returns the factors of the easiest image of a kind: upright, in portrait, on its own
+    /// background, of a usual colour, seen straight on, well lit, of the usual size.
     ///
     /// The place to start from when one factor is to be varied: see [`Plan`](super::Plan).
     pub fn usual(kind: Kind) -> Self {
@@ -125,7 +125,7 @@ impl Factors {
         }
     }
 
-    /// Rolls the factors of an image of this kind.
+    /// Draws the factors of an image of this kind at random.
     pub(super) fn roll(kind: Kind, dice: &mut Dice) -> Self {
         let posed = dice.chance(POSED);
         let (pose, turn) = if posed { (22.5, 45.0) } else { (0.0, 8.0) };
@@ -166,7 +166,7 @@ impl Factors {
         }
     }
 
-    /// Whether each factor is in its range.
+    /// Checks that each factor is in its range.
     ///
     /// # Errors
     /// [`SyntheticError::Factor`] names the first that is not.
@@ -187,7 +187,7 @@ impl Factors {
         Ok(())
     }
 
-    /// How strongly one cause of error is at work: 0 (as easy as it gets) to 1 (extreme).
+    /// Returns how strongly a cause of error is at work: 0 (none) to 1 (extreme).
     ///
     /// The distance of the factor from its usual value over the greatest such distance; for the
     /// pose, the greatest of rotation, turn and posture (sitting 0.5, lying 0.75).
@@ -239,7 +239,7 @@ impl Factors {
         self
     }
 
-    /// The factors of many images as named columns, for a table or an HDF5 file.
+    /// Returns the factors of many images as named columns, for a table or an HDF5 file.
     ///
     /// `kind` is the place in [`Kind::ALL`]; `posture` is 0 (portrait), 1 (sitting) or 2 (lying);
     /// `rare_color` is 0 or 1.
