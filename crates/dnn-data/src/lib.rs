@@ -34,6 +34,8 @@ mod images;
 pub mod loader;
 pub mod model_file;
 mod parallel;
+#[cfg(all(feature = "augment", feature = "cache", feature = "csv", feature = "synthetic"))]
+pub mod predictions;
 mod predictor;
 pub mod preprocess;
 mod shown;

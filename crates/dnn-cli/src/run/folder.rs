@@ -18,14 +18,26 @@ pub(crate) const SUMMARY: &str = "summary.json";
 pub(crate) const COST_SVG: &str = "cost.svg";
 pub(crate) const COST_PNG: &str = "cost.png";
 pub(crate) const FOLDS: &str = "folds.json";
+pub(crate) const PREDICTIONS: &str = "predictions.csv";
 /// Names in the folder of a sweep.
 pub(crate) const SWEEP: &str = "sweep.toml";
 pub(crate) const ROWS: &str = "rows.jsonl";
 pub(crate) const SWEEP_CSV: &str = "sweep.csv";
 pub(crate) const SWEEP_JSON: &str = "sweep.json";
 /// All of them. What a run is known by comes last: killed while they are removed, it still is one.
-const FILES: [&str; 11] = [
-    MODEL, SUMMARY, COST_SVG, COST_PNG, FOLDS, SWEEP, SWEEP_CSV, SWEEP_JSON, ROWS, METRICS, CONFIG,
+const FILES: [&str; 12] = [
+    MODEL,
+    SUMMARY,
+    COST_SVG,
+    COST_PNG,
+    PREDICTIONS,
+    FOLDS,
+    SWEEP,
+    SWEEP_CSV,
+    SWEEP_JSON,
+    ROWS,
+    METRICS,
+    CONFIG,
 ];
 
 /// The folder of the checkpoints, and their names in it.
