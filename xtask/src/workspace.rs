@@ -20,7 +20,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dnn-train", &["dnn-core"]),
     ("dnn-report", &["dnn-core", "dnn-data", "dnn-train"]),
     ("dnn-export", &["dnn-core", "dnn-data"]),
-    ("dnn-cli", &["dnn-core", "dnn-data", "dnn-train", "dnn-report", "dnn-export"]),
+    ("dnn-page", &["dnn-core", "dnn-data"]),
+    ("dnn-serve", &["dnn-core", "dnn-data"]),
+    (
+        "dnn-cli",
+        &["dnn-core", "dnn-data", "dnn-train", "dnn-export", "dnn-page", "dnn-report", "dnn-serve"],
+    ),
     ("xtask", &[]),
 ];
 
@@ -32,6 +37,8 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("dnn-data", &["clap", "indicatif", "anyhow"]),
     ("dnn-report", &["clap", "indicatif", "anyhow"]),
     ("dnn-export", &["clap", "indicatif", "anyhow"]),
+    ("dnn-page", &["clap", "indicatif", "anyhow"]),
+    ("dnn-serve", &["clap", "indicatif", "anyhow"]),
 ];
 
 /// What `cargo metadata` says, as far as it is asked here.

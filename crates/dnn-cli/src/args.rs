@@ -1,46 +1,63 @@
 //! Flags that several subcommands have.
 
+use crate::run::RunConfig;
 use crate::settings::{FlagGroup, Flags};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use dnn_core::Activation;
-use dnn_data::Scale;
+use dnn_data::Names;
+use dnn_data::loader::DataConfig;
 use dnn_data::synthetic::DrawOptions;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 use std::path::PathBuf;
 
-/// What is read of the data, or drawn: names of its parts, where they are not the usual ones, and the
-/// settings of drawn images.
+/// The flags that say what is read of the data, or drawn.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DataArgs {
-    /// Dataset (HDF5) or array (.npz) of the images, when it does not have a usual name such as
-    /// train_set_x or x_train
-    #[arg(long, value_name = "NAME", requires = "y")]
-    pub(crate) x: Option<String>,
-    /// Dataset or array of the labels
-    #[arg(long, value_name = "NAME", requires = "x")]
-    pub(crate) y: Option<String>,
-    /// Dataset or array of the class names, when it is not called list_classes
-    #[arg(long, value_name = "NAME", requires = "x")]
-    pub(crate) class_names: Option<String>,
-    /// Column of the labels in a table (CSV), by its name or its number from 1 [default: label,
-    /// class, target, y or species, else the last]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) label: Option<String>,
-    /// What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255
-    #[arg(long, value_name = "NAME",
-          value_parser = choice(&[Scale::Auto, Scale::DivideBy255, Scale::AsIs]))]
-    pub(crate) scale: Option<Scale>,
+    #[command(flatten)]
+    pub(crate) names: Flags<ArrayNames>,
+    #[command(flatten)]
+    pub(crate) values: Flags<DataValues>,
     /// Other names for the classes of the data, for example cats=cat,dogs=non-cat
-    #[arg(long, value_name = "OWN=NAME,…", value_parser = class_pair, value_delimiter = ',')]
+    #[arg(long, value_name = "OWN=NAME,…", value_parser = class_pair, value_delimiter = ',',
+          help_heading = "Data")]
     pub(crate) class_map: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) draw: Flags<Drawing>,
 }
 
-/// Which images are drawn when the data is `drawn`.
+/// The flags of the arrays of images, labels and class names, where they do not have their usual
+/// names.
+#[derive(Debug, Clone)]
+pub(crate) struct ArrayNames;
+
+impl FlagGroup for ArrayNames {
+    type Settings = Names;
+    const HEADING: &'static str = "Data";
+}
+
+/// The flags of the column that holds the labels of a table, and of what numbers become.
+#[derive(Debug, Clone)]
+pub(crate) struct DataValues;
+
+impl FlagGroup for DataValues {
+    type Settings = DataConfig;
+    const HEADING: &'static str = "Data";
+    const GROUP: Option<&'static str> = Some("values");
+}
+
+/// The flag of the random changes to images while a network is trained on them.
+#[derive(Debug, Clone)]
+pub(crate) struct Augmentation;
+
+impl FlagGroup for Augmentation {
+    type Settings = RunConfig;
+    const HEADING: &'static str = "Training";
+    const GROUP: Option<&'static str> = Some("augment");
+}
+
+/// The flags of the images that are drawn when the data is `drawn`.
 #[derive(Debug, Clone)]
 pub(crate) struct Drawing;
 
@@ -49,7 +66,7 @@ impl FlagGroup for Drawing {
     const HEADING: &'static str = "Drawn images";
 }
 
-/// Where a model is.
+/// The argument that names a model.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ModelArg {
     /// A model file, or the folder of a run
@@ -57,39 +74,15 @@ pub(crate) struct ModelArg {
     pub(crate) model: PathBuf,
 }
 
-/// Units of the hidden layers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Layers(pub(crate) Vec<usize>);
-
-/// "20,7,5", or "none".
-///
-/// # Errors
-/// Which part is not a number.
-pub(crate) fn layers(text: &str) -> Result<Layers, String> {
-    if text == "none" {
-        return Ok(Layers(Vec::new()));
-    }
-    let unit = |part: &str| {
-        part.trim().parse::<usize>().map_err(|_| {
-            format!("`{part}` is not a number of units; expected for example 20,7,5, or none")
-        })
-    };
-    text.split(',').map(unit).collect::<Result<_, _>>().map(Layers)
-}
-
-/// A class of the data and what it is called.
+/// Reads a class of the data and its new name.
 fn class_pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(own, name)| !own.is_empty() && !name.is_empty());
     let pair = pair.map(|(own, name)| (own.to_owned(), name.to_owned()));
     pair.ok_or_else(|| format!("`{text}`: expected OWN=NAME"))
 }
 
-/// Those a hidden layer can have.
-pub(crate) fn hidden_activations() -> Vec<Activation> {
-    Activation::ALL.into_iter().filter(|a| *a != Activation::Identity).collect()
-}
-
-/// Takes the names of these values; another one is answered with the nearest.
+/// Returns a parser of the names of these values; for another name, the error suggests the most
+/// similar one.
 ///
 /// # Panics
 /// When a value has no name, or its name does not lead back to it.
@@ -112,6 +105,7 @@ where
 mod tests {
     use super::*;
     use clap::{Arg, Command};
+    use dnn_core::Activation;
     use dnn_core::rng::RngKind;
 
     #[test]
@@ -133,12 +127,5 @@ mod tests {
         let parser = choice(&Activation::ALL);
         let names = parser.possible_values().expect("names").count();
         assert_eq!(names, Activation::ALL.len());
-    }
-
-    #[test]
-    fn layers_are_numbers() {
-        assert_eq!(layers("20,7,5"), Ok(Layers(vec![20, 7, 5])));
-        assert_eq!(layers("none"), Ok(Layers(vec![])));
-        assert!(layers("20;7").unwrap_err().contains("`20;7` is not a number of units"));
     }
 }

@@ -1,8 +1,10 @@
 //! The command line, and which subcommand does what it asks for.
 
+#[cfg(feature = "serve")]
+use crate::commands::serve;
 use crate::commands::{
-    audit, compare, config, convert, draw, evaluate, export, gradcheck, inspect, predict, preview,
-    sweep, train,
+    audit, compare, config, convert, draw, evaluate, explain, export, gradcheck, inspect, predict,
+    preview, report, sweep, train,
 };
 use crate::console::Console;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -33,8 +35,12 @@ enum Command {
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
+    Explain(Box<explain::Args>),
+    Report(Box<report::Args>),
     Predict(predict::Args),
     Export(export::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Inspect(inspect::Args),
     Gradcheck(gradcheck::Args),
     /// Make data, look at it, or for what is wrong with it
@@ -80,8 +86,12 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Sweep(args)) => sweep::run(args, console),
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Compare(args)) => compare::run(args, console),
+        Some(Command::Explain(args)) => explain::run(args, console),
+        Some(Command::Report(args)) => report::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),
         Some(Command::Export(args)) => export::run(args, console),
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(args)) => serve::run(args, console),
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-/// What the flags that every subcommand has ask for.
+/// How a command prints, as the flags of every subcommand ask for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Console {
-    /// One JSON object instead of text.
+    /// Print one JSON object instead of text.
     pub(crate) json: bool,
-    /// Nothing but the result.
+    /// Print nothing but the result.
     pub(crate) quiet: bool,
 }
 
@@ -43,8 +43,8 @@ impl Console {
         ))
     }
 
-    /// Prints what belongs to the story but is not the result: with `--json` to standard error, with
-    /// `--quiet` not at all.
+    /// Prints what accompanies the result: with `--json` to standard error, with `--quiet` not at
+    /// all.
     ///
     /// # Errors
     /// When standard output cannot be written to.
@@ -59,7 +59,7 @@ impl Console {
         }
     }
 
-    /// Something beside the result, to standard error.
+    /// Prints a note to standard error, unless `--quiet` was given.
     pub(crate) fn note(self, text: impl std::fmt::Display) {
         if !self.quiet {
             warn(text);
@@ -74,7 +74,7 @@ fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
     writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Something that must be seen whatever was asked for, to standard error.
+/// Prints a warning to standard error, whatever flags were given.
 pub(crate) fn warn(text: impl std::fmt::Display) {
     let text = text.to_string();
     let mut out = io::stderr().lock();
@@ -82,7 +82,8 @@ pub(crate) fn warn(text: impl std::fmt::Display) {
     let _ = writeln!(out, "{}", wrapped(harmless(&text), out.is_terminal()));
 }
 
-/// An error and its causes, outermost first, without those that the one before has said already.
+/// Returns the messages of an error and its causes, outermost first, without those that the one
+/// before contains already.
 pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
     let mut said = vec![error.to_string()];
     let mut cause = error.source();
@@ -96,7 +97,8 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
     said
 }
 
-/// How the program is called, for hints that can be pasted: through cargo, or by its own name.
+/// Returns how the program was called, for commands that can be pasted: through cargo, or by its
+/// own name.
 pub(crate) fn program() -> &'static str {
     if std::env::var_os("CARGO_PKG_NAME").is_some() { "cargo run -p dnn-cli --" } else { "dnn" }
 }
@@ -113,8 +115,8 @@ fn escaped(
     text.chars().map(each).collect::<String>().into()
 }
 
-/// Text as it may be printed: it breaks lines, and does nothing else to the terminal. Everything that
-/// is printed passes here.
+/// Returns text with every control character escaped except line breaks, so that it cannot steer
+/// the terminal. Everything that is printed passes through here.
 fn harmless(text: &str) -> Cow<'_, str> {
     escaped(
         text,
@@ -123,7 +125,8 @@ fn harmless(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Text for a terminal: lines longer than it is wide are broken between words.
+/// Returns text for a terminal, in which lines longer than the terminal is wide are broken between
+/// words.
 fn wrapped(text: Cow<'_, str>, is_terminal: bool) -> Cow<'_, str> {
     match terminal_size::terminal_size() {
         Some((terminal_size::Width(width), _)) if is_terminal => wrap(&text, width.into()).into(),
@@ -131,32 +134,88 @@ fn wrapped(text: Cow<'_, str>, is_terminal: bool) -> Cow<'_, str> {
     }
 }
 
-/// Breaks long sentences; tables, which begin with a space, and commands stay in one piece.
+/// Breaks long lines: sentences between words, and commands, which end a line and follow a colon or
+/// stand alone, so that a shell takes them as they were. Tables, which begin with a space, stay in one
+/// piece.
 fn wrap(text: &str, width: usize) -> String {
-    const INDENT: &str = "  ";
-    let command = format!("{} ", program());
-    let mut out = String::new();
-    for line in text.split('\n') {
-        let stays = line.starts_with(' ') || line.contains(&command);
-        let mut room = width;
-        for word in line.split_inclusive(' ') {
-            let length = word.trim_end().chars().count();
-            if !stays && length > room && room < width {
-                out.truncate(out.trim_end().len());
-                out.push('\n');
-                out.push_str(INDENT);
-                room = width.saturating_sub(INDENT.len());
-            }
-            out.push_str(word);
-            room = room.saturating_sub(word.chars().count());
-        }
-        out.push('\n');
+    let lines: Vec<_> = text.split('\n').map(|line| wrap_line(line, width)).collect();
+    lines.join("\n")
+}
+
+fn wrap_line(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.into();
     }
-    out.pop();
+    if line.starts_with("# ") {
+        // A comment of a file that is shown.
+        return fill("", &words(line, false), width, "# ", "");
+    }
+    let program = format!("{} ", program());
+    let indent = &line[..line.len() - line.trim_start_matches(' ').len()];
+    let command = |indent: &str, command: &str| {
+        fill(indent, &words(command, true), width, &format!("{indent}  "), " \\")
+    };
+    if line[indent.len()..].starts_with(&program) {
+        command(indent, &line[indent.len()..])
+    } else if let Some(colon) = line.find(&format!(": {program}")) {
+        let (before, after) = line.split_at(colon + 1);
+        format!("{}\n{}", wrap_line(before, width), command("  ", after.trim_start()))
+    } else if indent.is_empty() {
+        fill("", &words(line, false), width, "  ", "")
+    } else {
+        line.into()
+    }
+}
+
+/// Lines of words, each with the spaces that follow it: the first line begins with `first`, the others
+/// with `then`, and all but the last end with `ending`.
+fn fill(first: &str, words: &[&str], width: usize, then: &str, ending: &str) -> String {
+    let (mut out, mut used) = (first.to_owned(), first.len());
+    for (i, word) in words.iter().enumerate() {
+        let reserved = if i + 1 < words.len() { ending.len() } else { 0 };
+        if i > 0 && used + word.trim_end().chars().count() + reserved > width {
+            out.truncate(out.trim_end().len());
+            out.push_str(ending);
+            out.push('\n');
+            out.push_str(then);
+            used = then.len();
+        }
+        out.push_str(word);
+        used += word.chars().count();
+    }
     out
 }
 
-/// A path as an argument that can be pasted into a shell.
+/// The words of a line with the spaces after them; those of a command are the shell's, with quoted
+/// spaces in them.
+fn words(line: &str, is_command: bool) -> Vec<&str> {
+    let (mut words, mut start) = (Vec::new(), 0);
+    // What ends the quotes, and whether a backslash takes the next character from its meaning.
+    let (mut is_quoted, mut escapes) = (false, true);
+    let mut chars = line.char_indices();
+    let mut before = ' ';
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if is_command && escapes => {
+                chars.next();
+            }
+            '\'' if is_command => {
+                is_quoted = !is_quoted;
+                escapes = !is_quoted || before == '$';
+            }
+            ' ' if !is_quoted && !line[at + 1..].starts_with(' ') => {
+                words.push(&line[start..=at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    words.push(&line[start..]);
+    words
+}
+
+/// Returns a path or word as an argument that can be pasted into a shell.
 pub(crate) fn argument(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -173,12 +232,13 @@ pub(crate) fn argument(path: &Path) -> String {
     }
 }
 
-/// A cost to six digits after the point, as the course prints it; a huge one in scientific notation.
+/// Returns a cost with six digits after the point, as the course prints it; a huge one in
+/// scientific notation.
 pub(crate) fn cost(cost: f64) -> String {
     if cost.abs() < 1e9 { format!("{cost:.6}") } else { format!("{cost:.6e}") }
 }
 
-/// A setting as it is written by people: 0.0075, 0, 1e-9, 1e300.
+/// Returns a number as people write it: 0.0075, 0, 1e-9, 1e300.
 pub(crate) fn number(number: f64) -> String {
     if number == 0.0 || (1e-5..1e9).contains(&number.abs()) {
         number.to_string()
@@ -187,18 +247,18 @@ pub(crate) fn number(number: f64) -> String {
     }
 }
 
-/// A score as a percentage and as how many of how many.
+/// Returns a score as a percentage, and as how many are right of how many.
 pub(crate) fn of_how_many(score: Score) -> String {
     format!("{} ({} of {})", percent(score.accuracy()), score.correct, score.total)
 }
 
-/// The accuracies that a score is compatible with.
+/// Returns the confidence interval of an accuracy as text.
 pub(crate) fn interval(score: Score) -> String {
     let (low, high) = score.wilson_interval();
     format!("95 % interval {} to {}", percent(low), percent(high))
 }
 
-/// A share as a percentage.
+/// Returns a share as a percentage.
 fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
@@ -219,8 +279,38 @@ mod tests {
         assert_eq!(wrap(long, 17), "one two three\n  four");
         assert_eq!(wrap("one two three four five", 10), "one two\n  three\n  four\n  five");
         assert_eq!(wrap("abcdefghijklmnop\n\nq ", 5), "abcdefghijklmnop\n\nq ");
-        let table = format!("  {long}\nNext: {} train", program());
+        assert_eq!(wrap("# one two three", 10), "# one two\n# three");
+        let table = format!("  {long}");
         assert_eq!(wrap(&table, 5), table);
+    }
+
+    #[test]
+    fn commands_are_broken_as_a_shell_takes_them() {
+        let dnn = program();
+        let command = format!("{dnn} evaluate 'my run' d --x y");
+        let width = dnn.len() + 11;
+        for (line, wrapped) in [
+            (format!("  {command}"), format!("  {dnn} evaluate \\\n    'my run' d --x \\\n    y")),
+            (
+                format!("It is finished. Next: {command}"),
+                format!(
+                    "It is finished.\n  Next:\n  {dnn} evaluate \\\n    'my run' d --x \\\n    y"
+                ),
+            ),
+        ] {
+            // Of this program's own name: through cargo the width is another.
+            if dnn == "dnn" {
+                assert_eq!(wrap(&line, width + 2), wrapped);
+            }
+            assert_eq!(wrap(&line, 200), line);
+        }
+        // Whatever the width, the words stay the same.
+        for path in ["my run's", "it's\u{1b} a"] {
+            let line = format!("{dnn} train {} --out r", argument(path.as_ref()));
+            for width in 1..line.len() + 1 {
+                assert_eq!(wrap(&line, width).replace(" \\\n  ", " "), line);
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Files that are there whole, or not at all.
+//! Reading and writing files; a file is written whole or not at all.
 
 use anyhow::{Context, ensure};
 use dnn_data::predictions::{PredictionRow, PredictionWriter, RowFormat};
@@ -8,10 +8,11 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Reads a small text, such as a configuration; a pipe or a device may have no end.
+/// Reads a small text, such as a configuration. Its length is limited because a pipe or a device
+/// may have no end.
 ///
 /// # Errors
-/// What the file system refuses, more than 1 MiB, and what is no text.
+/// The error of the file system; a file of more than 1 MiB, or one that is not text.
 pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     const MAX_BYTES: u64 = 1 << 20;
     let mut bytes = Vec::new();
@@ -20,19 +21,20 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).context("expected text in UTF-8")
 }
 
-/// Writes `bytes` under the name `path`, in place of what is there, only once all are on the disk.
+/// Writes `bytes` to the file `path`; an older file is replaced only when all bytes are on the
+/// disk.
 ///
 /// # Errors
-/// What the file system refuses, with the file's name; an older file is then still as it was.
+/// The error of the file system, with the file's name; an older file is then unchanged.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     dnn_data::atomic::write(path, |file| file.write_all(bytes))
         .with_context(|| format!("cannot write {}", path.shown()))
 }
 
-/// Writes a file that is not there yet, [whole or not at all](write_whole).
+/// Writes a file that does not exist yet, [whole or not at all](write_whole).
 ///
 /// # Errors
-/// As [`write_whole`]; when there is something of that name.
+/// As [`write_whole`]; when something has that name.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let written = dnn_data::atomic::write_new(path, |file| file.write_all(bytes));
     written.with_context(|| match path.symlink_metadata() {
@@ -41,10 +43,10 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     })
 }
 
-/// Takes a name that asks for a format in which rows of predictions are written, `.csv` or `.jsonl`.
+/// Accepts the name of a file of predictions, whose extension is `.csv` or `.jsonl`.
 ///
 /// # Errors
-/// For clap: when it asks for another.
+/// When the extension is another one.
 pub(crate) fn rows_name(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
     match RowFormat::of(&path) {
@@ -101,10 +103,10 @@ impl Rows<'_> {
     }
 }
 
-/// Takes a name that asks for a format in which pictures are written, `.png` or `.svg`, or for none.
+/// Accepts the name of a picture whose extension is `.png` or `.svg`, or that has none.
 ///
 /// # Errors
-/// For clap: when it asks for another.
+/// When the extension is another one.
 pub(crate) fn picture_name(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
     match path.extension().map(|extension| extension.to_string_lossy().to_lowercase()) {
@@ -130,7 +132,25 @@ pub(crate) fn write_chart(path: &Path, chart: &Chart, scale: u32) -> anyhow::Res
     write_whole(path, &chart.png(scale).with_context(failed)?)
 }
 
-/// A picture replaces nothing but a picture: a model's name after `--mislabeled` is a slip.
+/// Writes a page of HTML, [whole or not at all](write_whole).
+///
+/// # Errors
+/// As [`write_whole`]; when there is a file of that name that is no page.
+pub(crate) fn write_page(path: &Path, html: &[u8]) -> anyhow::Result<()> {
+    if path.is_file() {
+        let mut start = Vec::new();
+        File::open(path)?.take(9).read_to_end(&mut start)?;
+        ensure!(
+            start.is_empty() || start.eq_ignore_ascii_case(b"<!doctype"),
+            "cannot write {}: there is a file of that name that is no page of HTML",
+            path.shown()
+        );
+    }
+    write_whole(path, html)
+}
+
+/// Refuses to replace anything but a picture: the name of a model after `--mislabeled` is a
+/// mistake.
 fn check_replaceable(path: &Path) -> anyhow::Result<()> {
     const PICTURES: [&[u8]; 4] = [b"\x89PNG", b"\xff\xd8\xff", b"<svg", b"<?xml"];
     // Anything else than a file is refused when it is written.

@@ -1,4 +1,4 @@
-//! How images are prepared, as flags have it.
+//! The flags that say how images are prepared.
 
 use crate::settings::{FlagGroup, Flags};
 use anyhow::bail;
@@ -10,7 +10,7 @@ use dnn_data::format::{self, Options};
 use dnn_data::loader::{DataConfig, InputConfig};
 use std::path::PathBuf;
 
-/// What images look like as the network's input.
+/// The flags of what images look like as the network's input.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape;
 
@@ -19,7 +19,7 @@ impl FlagGroup for Shape {
     const HEADING: &'static str = "Input";
 }
 
-/// How features are brought to one scale.
+/// The flags of the scale of features.
 #[derive(Debug, Clone)]
 pub(crate) struct Features;
 
@@ -29,7 +29,7 @@ impl FlagGroup for Features {
     const GROUP: Option<&'static str> = Some("features");
 }
 
-/// Which files of a folder are taken.
+/// The flags of which files of a folder are taken for what.
 #[derive(Debug, Clone)]
 pub(crate) struct Files;
 
@@ -52,7 +52,7 @@ pub(crate) struct CacheArgs {
     no_cache: bool,
 }
 
-/// How images become the network's input.
+/// The flags that say how images become the network's input.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct InputArgs {
     #[command(flatten)]
@@ -77,10 +77,10 @@ impl CacheArgs {
 }
 
 impl Flags<Files> {
-    /// Refuses flags that would do nothing for this source.
+    /// Checks that no flag would do nothing for this source.
     ///
     /// # Errors
-    /// Which flag does nothing, and why; or what is wrong with the source.
+    /// The flags that would do nothing, and why; or the fault of the source.
     pub(crate) fn check(&self, source: &DataConfig) -> anyhow::Result<()> {
         if !self.any() {
             return Ok(());

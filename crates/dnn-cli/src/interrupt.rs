@@ -1,4 +1,5 @@
-//! The signals that ask a program to end: what is done is kept, and the exit code says which it was.
+//! The signals that ask a program to end: finished work is kept, and the exit code says which
+//! signal it was.
 
 use anyhow::Context;
 use dnn_train::{Flow, IterationEvent};
@@ -13,19 +14,20 @@ const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// The signal that came, or 0.
+/// The signal that was received, or 0.
 static RECEIVED: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// The error of what was interrupted before it was done.
+/// The error of work that was interrupted before it was done.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted {0}")]
 pub(crate) struct Interrupted(pub(crate) &'static str);
 
-/// From now on the first signal is noted, for [`asked`]; the second ends the program at once. Called
-/// where work begins that can be kept: until then the first signal ends the program.
+/// Makes the first signal only be recorded, for [`asked`], and the second end the program at once.
+/// Called where work begins whose result can be kept; until then, the first signal ends the
+/// program.
 ///
 /// # Errors
-/// When the system does not let signals be handled.
+/// When the operating system does not allow signals to be handled.
 pub(crate) fn listen() -> anyhow::Result<()> {
     let again = Arc::new(AtomicBool::new(false));
     for signal in SIGNALS {
@@ -36,6 +38,38 @@ pub(crate) fn listen() -> anyhow::Result<()> {
             .context("cannot handle signals")?;
     }
     Ok(())
+}
+
+/// From now on a signal that asks to end is counted rather than obeyed, and SIGHUP asks to read again.
+/// Returns what calls `stop` and `reload` then, until the process ends; to be run on a thread.
+///
+/// # Errors
+/// When the system does not let signals be handled.
+#[cfg(feature = "serve")]
+pub(crate) fn listener(
+    stop: impl Fn() + Send,
+    reload: impl Fn() + Send,
+) -> anyhow::Result<impl FnOnce() + Send> {
+    let context = "cannot handle signals";
+    let asked = Arc::new(AtomicBool::new(false));
+    let asked_to_reload = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_usize(signal, Arc::clone(&RECEIVED), signal as usize).context(context)?;
+        flag::register(signal, Arc::clone(&asked)).context(context)?;
+    }
+    #[cfg(unix)]
+    flag::register(signal_hook::consts::SIGHUP, Arc::clone(&asked_to_reload)).context(context)?;
+    Ok(move || {
+        loop {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            if asked_to_reload.swap(false, Ordering::Relaxed) {
+                reload();
+            }
+            if asked.swap(false, Ordering::Relaxed) {
+                stop();
+            }
+        }
+    })
 }
 
 /// Lets a write beyond the limit of a file's size fail as on a full disk, instead of ending the
@@ -51,7 +85,7 @@ pub(crate) fn ends_training(_: &IterationEvent<'_>) -> Flow {
     if asked() { Flow::Stop } else { Flow::Continue }
 }
 
-/// Whether the program was asked to end.
+/// Returns whether the program was asked to end.
 pub(crate) fn asked() -> bool {
     RECEIVED.load(Ordering::Relaxed) != 0
 }
@@ -62,7 +96,7 @@ pub(crate) fn exit_code() -> ExitCode {
     ExitCode::from(code(RECEIVED.load(Ordering::Relaxed) as i32))
 }
 
-/// The shells' convention.
+/// Exit codes follow the convention of shells: 128 plus the number of the signal.
 fn code(signal: i32) -> u8 {
     128 + signal as u8
 }

@@ -1,4 +1,5 @@
-//! A model's answers on labelled images: what the subcommands that judge models share.
+//! The answers of a model on labelled images: the part that the subcommands which judge models
+//! share.
 
 use crate::args::{DataArgs, ModelArg, choice};
 use crate::console::{Console, warn};
@@ -11,13 +12,13 @@ use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
 use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, match_classes};
-use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, Predictor, SplitName};
+use dnn_data::{AnyNetwork, ImageSet, Model, Predictor, SplitName, Splits};
 use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// A model that is to answer.
+/// The arguments that name a model and say how it answers.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PredictorArgs {
     #[command(flatten)]
@@ -44,7 +45,7 @@ impl PredictorArgs {
     }
 }
 
-/// Which labelled images.
+/// The arguments that say which labelled images a model is judged by.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LabelledArgs {
     /// A folder or file of labelled images or numbers, or `drawn` [default: the data of the run]
@@ -54,6 +55,10 @@ pub(crate) struct LabelledArgs {
     pub(crate) split: SplitName,
     #[command(flatten)]
     of_data: DataArgs,
+    /// Judge images of another size or colour than the model's input although its classes are
+    /// numbers, which do not say what the images should show
+    #[arg(long)]
+    any_size: bool,
     #[command(flatten)]
     files: Flags<Files>,
     #[command(flatten)]
@@ -64,17 +69,23 @@ pub(crate) struct LabelledArgs {
 pub(crate) struct Labelled {
     pub(crate) images: ImageSet,
     pub(crate) data: PathBuf,
+    /// The split that they are.
+    pub(crate) split: SplitName,
+    /// What was read.
+    pub(crate) source: DataConfig,
+    /// The other splits of the data.
+    pub(crate) others: Splits,
 }
 
 impl LabelledArgs {
-    /// The images of the split that was asked for, with the classes of the model; image files are
-    /// prepared by its contract.
+    /// Returns the images of the split that was asked for, with the classes of the model; image
+    /// files are prepared by its contract.
     ///
-    /// What the run of the model says of its data holds for these as well, unless flags say
-    /// otherwise: images that it was trained on are none to test on.
+    /// The data are read as in the run of the model, unless flags say otherwise, so that images
+    /// which it was trained on are not taken for test images.
     ///
     /// # Errors
-    /// What is wrong with the data, or that it has no such images or other classes.
+    /// The fault of the data; when they have no such split, or other classes.
     pub(crate) fn load(
         &self,
         model: &Model,
@@ -87,12 +98,12 @@ impl LabelledArgs {
         source.input = self.files.change(source.input.take())?;
         source.cache = self.cache.caching();
         source.check()?;
-        let splits = source::load_for(&source, model.input(), console)?;
+        let mut others = source::load_for(&source, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let is_named = self.of_data.x.is_some();
+        let is_named = self.of_data.names.any();
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
-        let images = split_of(split, splits, &data)?;
+        let images = split_of(split, &mut others, &data)?;
         let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
         let images = match_classes(images, model.classes()).with_context(misfit)?;
         if let Some(run) = of_run {
@@ -113,7 +124,42 @@ impl LabelledArgs {
                 ));
             }
         }
-        Ok(Labelled { images, data })
+        Ok(Labelled { images, data, split, source, others })
+    }
+
+    /// The images as a model takes them; that they are made another size is said.
+    ///
+    /// # Errors
+    /// When they cannot be; when the model's classes are numbers, which other data have as well, and
+    /// neither `--any-size` nor `--class-map` says that these are meant.
+    pub(crate) fn prepared<'a>(
+        &self,
+        set: &'a ImageSet,
+        model: &Model,
+        path: &Path,
+        console: Console,
+    ) -> anyhow::Result<Cow<'a, ImageSet>> {
+        let prepared = set.prepared(model.input())?;
+        if let Cow::Owned(resized) = &prepared {
+            let is_number = |class: &String| class.bytes().all(|byte| byte.is_ascii_digit());
+            ensure!(
+                self.any_size
+                    || !self.of_data.class_map.is_empty()
+                    || !model.classes().iter().all(is_number),
+                "the images are {}, the input of the model is {}, and its classes are numbers, which \
+                 do not say what the images should show: these may be other data; if they are not, \
+                 --any-size judges them",
+                set.shape(),
+                resized.shape()
+            );
+            console.note(format!(
+                "The images are {}; for {} they are made {}, as `dnn predict` does",
+                set.shape(),
+                path.shown(),
+                resized.shape()
+            ));
+        }
+        Ok(prepared)
     }
 
     fn source(&self, of_run: Option<&DataConfig>, model: &Path) -> anyhow::Result<DataConfig> {
@@ -129,7 +175,7 @@ impl LabelledArgs {
             source.input.clone_from(&run.input);
         }
         let is_same = std::path::absolute(data).is_ok_and(|data| data == run.data);
-        if is_same && self.of_data.x.is_none() {
+        if is_same && !self.of_data.names.any() {
             let mut same = run.clone();
             same.data.clone_from(data);
             return source::changed(same, &self.of_data);
@@ -138,7 +184,8 @@ impl LabelledArgs {
     }
 }
 
-/// The data that the run of a model was made from; `None` when the model is in no run's folder.
+/// Returns the data that the run of a model was trained on; `None` when the model is not in the
+/// folder of a run.
 fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
     let config = model.parent().unwrap_or(Path::new("")).join(run::CONFIG);
     if !config.is_file() {
@@ -152,7 +199,7 @@ fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
     Ok(source)
 }
 
-/// What a model says of labelled images.
+/// The answers of a model on labelled images.
 #[derive(Debug)]
 pub(crate) struct Answers {
     /// (n_classes, m).
@@ -160,7 +207,7 @@ pub(crate) struct Answers {
     pub(crate) predictions: Vec<Prediction>,
     pub(crate) score: Score,
     pub(crate) cost: f64,
-    /// Of the probabilities in the network's own precision, as are those below.
+    /// The score by the probabilities in the network's own precision, as are the values below.
     pub(crate) log_loss: Option<f64>,
     pub(crate) brier_score: Option<f64>,
 }
@@ -169,35 +216,13 @@ impl Answers {
     /// Applies a model to images, prepared by its contract.
     ///
     /// # Errors
-    /// When they cannot be, or have other classes.
+    /// When they cannot be prepared, or have other classes.
     pub(crate) fn of(predictor: &Predictor, set: &ImageSet) -> anyhow::Result<Self> {
         match predictor.model().network() {
             AnyNetwork::F32(network) => answers(network, predictor, set),
             AnyNetwork::F64(network) => answers(network, predictor, set),
         }
     }
-}
-
-/// The images as a network takes them; that they are made another size is said.
-///
-/// # Errors
-/// When they cannot be.
-pub(crate) fn prepared<'a>(
-    set: &'a ImageSet,
-    contract: &InputContract,
-    model: &Path,
-    console: Console,
-) -> anyhow::Result<Cow<'a, ImageSet>> {
-    let prepared = set.prepared(contract)?;
-    if let Cow::Owned(resized) = &prepared {
-        console.note(format!(
-            "The images are {}; for {} they are made {}, as `dnn predict` does",
-            set.shape(),
-            model.shown(),
-            resized.shape()
-        ));
-    }
-    Ok(prepared)
 }
 
 fn answers<F: Trainable>(
@@ -222,7 +247,7 @@ fn answers<F: Trainable>(
     })
 }
 
-/// The first names of the classes.
+/// Lists the first names of the classes.
 pub(crate) fn list(classes: &[String]) -> String {
     const SHOWN: usize = 8;
     let names: Vec<_> = classes.iter().take(SHOWN).map(|name| name.shown()).collect();

@@ -6,7 +6,6 @@
 //! (interrupted by SIGINT or SIGTERM).
 
 mod args;
-mod augmentation;
 mod cli;
 mod commands;
 mod console;

@@ -11,13 +11,13 @@ const BAR_EVERY: usize = 8;
 pub(crate) struct Progress {
     bar: ProgressBar,
     console: Console,
-    /// What is trained on, until it has been printed above the first cost.
+    /// The line that says what is trained on, until it has been printed above the first cost.
     heading: Option<String>,
-    /// Whether standard output still takes the costs.
+    /// Whether standard output can still be written to.
     heard: bool,
 }
 
-/// A bar of `n` things to do, hidden where nobody looks.
+/// Makes a bar of `n` steps, which is hidden when standard error is no terminal.
 pub(crate) fn bar(console: Console, n: usize, template: &str) -> ProgressBar {
     let target = if console.quiet {
         ProgressDrawTarget::hidden()
@@ -29,20 +29,21 @@ pub(crate) fn bar(console: Console, n: usize, template: &str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(n as u64), target).with_style(style)
 }
 
-/// A bar of images that are read.
+/// Makes a bar of images that are read.
 pub(crate) fn image_bar(console: Console) -> ProgressBar {
     bar(console, 0, "{bar:25} {pos}/{len} images  {per_sec}  {eta} left")
 }
 
 impl Progress {
-    /// Of a training of so many iterations; `heading` says in a line what is trained on.
+    /// Makes the progress of a training of this many iterations; `heading` says in a line what is
+    /// trained on.
     pub(crate) fn new(console: Console, n_iterations: usize, heading: String) -> Self {
         let template = "{bar:12} {pos}/{len}  {wide_msg} {eta} left";
         let bar = bar(console, n_iterations, template);
         Self { bar, console, heading: Some(heading), heard: true }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,5 @@
-//! Everything that can be said of a model's answers beyond how many are right.
+//! Measures of a model's answers beyond accuracy: calibration, ranking and the confusion of
+//! classes.
 
 use crate::judge::Answers;
 use dnn_core::metrics::{
@@ -11,26 +12,26 @@ use std::fmt::{Display, Formatter};
 /// Bins of confidence, each ten percentage points wide.
 const BINS: usize = 10;
 
-/// The metrics; undefined ones are `None`.
+/// The measures; those that are undefined are `None`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Quality<'a> {
-    balanced_accuracy: Option<f64>,
-    macro_average: Option<MacroAverage>,
-    log_loss: Option<f64>,
-    brier_score: Option<f64>,
-    /// Of two classes that of the second, of more the mean of those that have one.
-    roc_auc: Option<f64>,
-    average_precision: Option<f64>,
-    calibration: Option<Calibration>,
-    /// Of two classes the second against the first, of more each against the rest.
-    curves: Vec<ClassCurves<'a>>,
+    pub(crate) balanced_accuracy: Option<f64>,
+    pub(crate) macro_average: Option<MacroAverage>,
+    pub(crate) log_loss: Option<f64>,
+    pub(crate) brier_score: Option<f64>,
+    /// With two classes, the value of the second; with more, the mean of those that have one.
+    pub(crate) roc_auc: Option<f64>,
+    pub(crate) average_precision: Option<f64>,
+    pub(crate) calibration: Option<Calibration>,
+    /// With two classes, the second against the first; with more, each against the rest.
+    pub(crate) curves: Vec<ClassCurves<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct ClassCurves<'a> {
-    class: &'a str,
-    roc: Option<RocCurve>,
-    precision_recall: Option<PrecisionRecallCurve>,
+pub(crate) struct ClassCurves<'a> {
+    pub(crate) class: &'a str,
+    pub(crate) roc: Option<RocCurve>,
+    pub(crate) precision_recall: Option<PrecisionRecallCurve>,
 }
 
 impl<'a> Quality<'a> {
@@ -66,7 +67,7 @@ impl<'a> Quality<'a> {
     }
 }
 
-/// Three lines.
+/// Returns the measures as three lines of text.
 impl Display for Quality<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let number = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.4}"));

@@ -1,6 +1,8 @@
-//! Settings as flags and in files. Names, meanings, defaults and ranges are those of the fields
-//! (`dnn_core::settings`): a new field is a flag, is checked and is explained without a word here.
+//! Settings as flags and in files. Names, meanings, defaults and ranges are taken from the fields
+//! (`dnn_core::settings`): a new field becomes a flag, is checked and is explained without a change
+//! here.
 
+use crate::console::argument;
 use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
@@ -13,18 +15,21 @@ use std::marker::PhantomData;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-/// Settings that are flags together.
+/// A group of settings that become flags together.
 pub(crate) trait FlagGroup: Clone + Send + Sync + 'static {
     /// The settings, whose schema makes the flags.
-    type Settings: JsonSchema + Serialize + DeserializeOwned + Default;
+    type Settings: JsonSchema + Serialize + DeserializeOwned;
     /// The heading of the flags in the help.
     const HEADING: &'static str;
 
     /// The group of these settings among all of them; `None`: those of no group.
     const GROUP: Option<&'static str> = None;
+
+    /// The keys of the settings; empty: all of the group.
+    const KEYS: &'static [&'static str] = &[];
 }
 
-/// The settings that flags have given values.
+/// The values that the flags of a group were given.
 #[derive(Debug, Clone)]
 pub(crate) struct Flags<G> {
     given: Table,
@@ -38,23 +43,32 @@ impl<G> Default for Flags<G> {
 }
 
 impl<G: FlagGroup> Flags<G> {
-    /// Flags that give these values.
+    /// Makes flags that were given these values.
     #[cfg(test)]
     pub(crate) fn of(given: Table) -> Self {
         Self { given, group: PhantomData }
     }
 
-    /// Whether any flag was given.
+    /// Returns whether any flag was given.
     pub(crate) fn any(&self) -> bool {
         !self.given.is_empty()
     }
 
-    /// Whether the flag of this key was given.
+    /// Returns whether the flag of this key was given.
     pub(crate) fn gives(&self, key: &str) -> bool {
         self.given.contains_key(key)
     }
 
-    /// Returns `base`, or the default where there is none, with the values given; `base` itself when
+    /// Returns the value that the flag of this key was given.
+    ///
+    /// # Errors
+    /// When it is no value of this type.
+    pub(crate) fn value<T: DeserializeOwned>(&self, key: &str) -> anyhow::Result<Option<T>> {
+        let value = self.given.get(key).cloned().map(T::deserialize);
+        value.transpose().map_err(|error| anyhow!("{}", error.message()))
+    }
+
+    /// Returns `base`, or what is usual where there is none, with the values given; `base` itself when
     /// none were.
     ///
     /// # Errors
@@ -63,12 +77,18 @@ impl<G: FlagGroup> Flags<G> {
         if !self.any() {
             return Ok(base);
         }
-        let table = self.on(&base.unwrap_or_default())?;
+        let table = match base {
+            Some(base) => self.on(&base)?,
+            None => self.given.clone(),
+        };
         Ok(Some(G::Settings::deserialize(table).map_err(|error| anyhow!("{}", error.message()))?))
     }
 
-    /// Returns the flags that ask for these settings, as far as they are not as by default.
-    pub(crate) fn arguments(settings: &G::Settings) -> Vec<String> {
+    /// Returns the flags that ask for these settings, except for those that have their defaults.
+    pub(crate) fn arguments(settings: &G::Settings) -> Vec<String>
+    where
+        G::Settings: Default,
+    {
         let schema = settings::schema::<G::Settings>();
         let changed = settings::changed(settings);
         // In the order of the fields, as the help has them.
@@ -77,7 +97,11 @@ impl<G: FlagGroup> Flags<G> {
                 changed.iter().find_map(|text| text.strip_prefix(key)?.strip_prefix('='))?;
             let flag = flag_of(key, setting)?;
             let is_on_off = type_of(setting) == "boolean";
-            Some(if is_on_off { format!("--{flag}") } else { format!("--{flag} {value}") })
+            Some(if is_on_off {
+                format!("--{flag}")
+            } else {
+                format!("--{flag} {}", argument(value.as_ref()))
+            })
         };
         settings_in::<G>(&schema).filter_map(flag).collect()
     }
@@ -97,7 +121,10 @@ impl<G: FlagGroup> Flags<G> {
 fn settings_in<G: FlagGroup>(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
     let group = |setting: &Json| setting.get("x-group").and_then(Json::as_str).map(str::to_owned);
     let all = properties(schema).into_iter().flatten();
-    all.filter(move |(_, setting)| group(setting).as_deref() == G::GROUP)
+    all.filter(move |(key, setting)| match G::KEYS {
+        [] => group(setting).as_deref() == G::GROUP,
+        keys => keys.contains(&key.as_str()),
+    })
 }
 
 /// Puts values into a table of settings.
@@ -111,7 +138,7 @@ pub(crate) fn change(table: &mut Table, given: &Table, schema: &Json) {
     }
 }
 
-/// Returns what an optional value is when it is there.
+/// Returns the schema of the value of an optional setting.
 pub(crate) fn present(schema: &Json) -> &Json {
     match settings::variants(schema) {
         Some([some, null]) if type_of(null) == "null" => some,
@@ -139,13 +166,17 @@ impl<G: FlagGroup> clap::Args for Flags<G> {
             let arg = arg.help_heading(G::HEADING).aliases(word("x-alias").map(str::to_owned));
             let conflict = word("x-clears").and_then(flag_named);
             let arg = arg.conflicts_with_all(conflict);
+            let arg = match word("x-requires").and_then(flag_named) {
+                Some(other) => arg.requires(other),
+                None => arg,
+            };
             if type_of(setting) == "boolean" {
                 return Some(arg.action(ArgAction::SetTrue));
             }
             let usual = match type_of(setting) {
                 "integer" => "N",
                 "number" => "F",
-                _ if is_tagged(setting) => "NAME[:KEY=F,…]",
+                _ if is_tagged(present(setting)) => "NAME[:KEY=F,…]",
                 _ => "NAME",
             };
             let arg = arg.value_name(word("x-value").unwrap_or(usual).to_owned());
@@ -188,13 +219,14 @@ impl<G: FlagGroup> FromArgMatches for Flags<G> {
     }
 }
 
-/// Whether a value is a name with settings of its own.
+/// Returns whether a value is a name with settings of its own.
 fn is_tagged(schema: &Json) -> bool {
     let variants = settings::variants(schema).unwrap_or_default();
     variants.iter().any(|variant| type_of(variant) == "object")
 }
 
-/// Takes a flag's value; another name is answered with the nearest.
+/// Returns the parser of a flag's value; for an invalid name, the error suggests the most similar
+/// one.
 fn parser<S: DeserializeOwned>(key: &str, schema: &Json, list: Option<&Json>) -> ValueParser {
     let names = settings::choices(schema);
     let others = settings::variants(schema).into_iter().flatten();
@@ -211,7 +243,13 @@ fn parser<S: DeserializeOwned>(key: &str, schema: &Json, list: Option<&Json>) ->
             // What a type's own reading asks of a text.
             if value.is_str() {
                 let alone = Table::from_iter([(key.clone(), value.clone())]);
-                S::deserialize(alone).map_err(|error| error.message().to_owned())?;
+                match S::deserialize(alone) {
+                    // What else there must be is not the flag's concern.
+                    Err(error) if !error.message().starts_with("missing field") => {
+                        return Err(error.message().to_owned());
+                    }
+                    _ => {}
+                }
             }
             Ok(value)
         }
@@ -226,7 +264,7 @@ fn help(schema: &Json) -> String {
     if schema.get("x-list").is_some() || variants.iter().any(|v| type_of(v) == "array") {
         let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
         help = format!("{help}: {}", names.join(", "));
-    } else if is_tagged(schema) {
+    } else if is_tagged(present(schema)) {
         let names = variants.iter().map(signature).collect::<Vec<_>>();
         help = format!("{help}: {}", names.join(", "));
     }
@@ -267,7 +305,7 @@ pub(crate) fn signature(variant: &Json) -> String {
     if keys.is_empty() { name.to_owned() } else { format!("{name} ({})", keys.join(", ")) }
 }
 
-/// Returns a value as a flag takes it; `None` where there is nothing to say.
+/// Returns a value as a flag takes it; `None` for an empty one.
 pub(crate) fn text_of(value: &Json, schema: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone()),
@@ -288,14 +326,14 @@ pub(crate) fn text_of(value: &Json, schema: &Json) -> Option<String> {
 /// name with settings of its own, NAME:KEY=VALUE,….
 ///
 /// # Errors
-/// What is wrong, with the nearest valid name.
+/// What is wrong, with the most similar valid name.
 pub(crate) fn read(key: &str, text: &str, schema: &Json) -> Result<Value, String> {
     let value = from_text(text, schema)?;
     settings::check_value(key, &value, schema).map_err(|error| in_words(&error))?;
     Ok(value)
 }
 
-/// The value that a text is meant to be, unchecked.
+/// Returns the value that a text stands for, unchecked.
 fn from_text(text: &str, schema: &Json) -> Result<Value, String> {
     let text = text.trim();
     if let Some(variants) = settings::variants(schema) {
@@ -327,6 +365,21 @@ fn from_text(text: &str, schema: &Json) -> Result<Value, String> {
         return Ok(text.into());
     }
     Ok(match type_of(schema) {
+        "object" => {
+            let (first, rest) = text.split_once(',').unwrap_or((text, ""));
+            let presets = schema.get("x-presets").and_then(Json::as_object);
+            match presets.and_then(|presets| presets.get(first.trim())) {
+                Some(preset) => {
+                    let mut table = Table::try_from(preset).map_err(|error| error.to_string())?;
+                    table.extend(settings_of(rest, schema)?);
+                    table.into()
+                }
+                None if presets.is_none() || first.contains('=') => {
+                    settings_of(text, schema)?.into()
+                }
+                None => return Err(no_preset(first, presets.into_iter().flat_map(|p| p.keys()))),
+            }
+        }
         "array" if text == "none" => Value::Array(Vec::new()),
         "array" => {
             let items = schema.get("items").unwrap_or(&Json::Null);
@@ -337,6 +390,15 @@ fn from_text(text: &str, schema: &Json) -> Result<Value, String> {
         "boolean" => text.parse::<bool>().map_or_else(|_| text.into(), Value::from),
         _ => text.into(),
     })
+}
+
+/// Says that a text is neither the name of a preset nor a setting.
+fn no_preset<'a>(text: &str, names: impl Iterator<Item = &'a String> + Clone) -> String {
+    let names = names.map(String::as_str);
+    let hint = settings::nearest(text, names.clone());
+    let hint = hint.map_or_else(String::new, |near| format!("\ndid you mean `{near}`?"));
+    let names = names.collect::<Vec<_>>().join(", ");
+    format!("`{text}`: expected one of {names}, or KEY=VALUE,…{hint}")
 }
 
 /// Reads KEY=VALUE,….
@@ -360,29 +422,23 @@ fn number(text: &str) -> Option<Value> {
     whole.or_else(|_| text.parse::<f64>().map(Value::from)).ok()
 }
 
-/// Returns what an error says, and the valid name that was meant, when one is near.
+/// Returns the message of an error, with the most similar valid name where there is one.
 pub(crate) fn in_words(error: &SettingError) -> String {
     let (got, names) = match error {
         SettingError::Unknown { key, names } => (key.rsplit('.').next().unwrap_or(key), names),
         SettingError::Value { got, names, .. } => (got.trim_matches('"'), names),
         _ => return error.to_string(),
     };
-    match nearest(got, names.iter().map(String::as_str)) {
+    match settings::nearest(got, names.iter().map(String::as_str)) {
         Some(name) => format!("{error}\ndid you mean `{name}`?"),
         None => error.to_string(),
     }
 }
 
-/// Returns the name most like another one, when it is like it at all.
-pub(crate) fn nearest<'a>(got: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let like = |name: &str| strsim::jaro_winkler(got, name);
-    names.max_by(|a, b| like(a).total_cmp(&like(b))).filter(|best| like(best) > 0.7)
-}
-
 /// Checks the text of a file of settings.
 ///
 /// # Errors
-/// What is wrong, with its line and the nearest valid name.
+/// What is wrong, with its line and the most similar valid name.
 pub(crate) fn check_text<T: JsonSchema>(text: &str) -> anyhow::Result<Table> {
     let table: Table = toml::from_str(text).map_err(|e| anyhow!("{}", e.to_string().trim_end()))?;
     settings::check_value("", &Value::Table(table.clone()), &settings::schema::<T>())
@@ -418,7 +474,9 @@ fn place(text: &str, key: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::RunConfig;
     use clap::Args;
+    use dnn_data::augment::{AugmentConfig, Strength};
     use dnn_train::config::RawTrainConfig;
 
     #[derive(Debug, Clone)]
@@ -492,6 +550,44 @@ mod tests {
         }
         let error = given(&["--iterations", "1", "--epochs", "2"]).expect_err("a conflict");
         assert!(error.to_string().contains("cannot be used with"), "{error}");
+    }
+
+    fn augmentation(text: &str) -> Result<AugmentConfig, String> {
+        let value =
+            read("augment", text, &settings::schema::<RunConfig>()["properties"]["augment"])?;
+        AugmentConfig::deserialize(value).map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn augmentation_is_a_strength_settings_or_both() {
+        let strong = AugmentConfig::preset(Strength::Strong);
+        assert_eq!(augmentation("strong"), Ok(strong));
+        assert_eq!(augmentation("none"), Ok(AugmentConfig::default()));
+        let no_erasing = strong.with(|c| c.erasing = 0.0).unwrap();
+        assert_eq!(augmentation("strong, erasing=0"), Ok(no_erasing));
+        let config = augmentation("flip=0.5,rotation=15,padding=edge").unwrap();
+        assert_eq!((config.flip, config.rotation, config.zoom), (0.5, 15.0, 0.0));
+        // What is printed can be typed.
+        for config in [config, strong, no_erasing, AugmentConfig::default()] {
+            assert_eq!(augmentation(&config.to_string()), Ok(config));
+        }
+    }
+
+    #[test]
+    fn wrong_augmentation_is_answered_with_the_nearest() {
+        for (text, messages) in [
+            ("stong", ["`stong`: expected one of light", "did you mean `strong`?"]),
+            ("blue", ["`blue`: expected one of light, medium, strong, none", "KEY=VALUE"]),
+            ("", ["expected one of light, medium, strong, none", "KEY=VALUE"]),
+            ("flip=0.5,rotatoin=3", ["unknown key `augment.rotatoin`", "did you mean `rotation`?"]),
+            ("padding=mirror", ["padding is \"mirror\"", "one of reflect, edge or constant"]),
+            ("flip=x", ["flip is \"x\"", "expected a probability"]),
+            ("flip=2", ["flip is 2", "expected a probability, 0 to 1"]),
+            ("light,medium", ["`medium`", "expected KEY=VALUE"]),
+        ] {
+            let error = augmentation(text).unwrap_err();
+            assert!(messages.iter().all(|message| error.contains(message)), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Which data the flags ask for, and what is said while they are loaded.
+//! Which data the flags ask for, and loading them with progress and messages.
 
-use crate::args::{DataArgs, Drawing};
+use crate::args::{DataArgs, DataValues, Drawing};
 use crate::console::{Console, argument, program, warn};
 use crate::input::Files;
 use crate::interrupt::{self, Interrupted};
@@ -8,20 +8,21 @@ use crate::progress::image_bar;
 use crate::settings::Flags;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
-use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
+use dnn_data::loader::{DataConfig, Extent, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
-use dnn_data::{DataError, ImageSet, InputContract, Names, Scale, SplitName, Splits};
+use dnn_data::{DataError, ImageSet, InputContract, Names, SplitName, Splits};
+use dnn_train::TrainConfig;
 use std::path::{Path, PathBuf};
 
 pub(crate) use dnn_data::loader::DRAWN;
 
-/// The images of a split of what `data` holds.
+/// Returns the images of a split of the data at `data`.
 ///
 /// # Errors
-/// When there are none, with what there is instead.
+/// When there is no such split, with the splits that there are.
 pub(crate) fn split_of(
     name: SplitName,
-    mut splits: Splits,
+    splits: &mut Splits,
     data: &Path,
 ) -> anyhow::Result<ImageSet> {
     let set = splits.take(name);
@@ -36,19 +37,11 @@ pub(crate) fn split_of(
     })
 }
 
-/// The arrays that flags name.
-pub(crate) fn names(
-    x: Option<&String>,
-    y: Option<&String>,
-    classes: Option<&String>,
-) -> Option<Names> {
-    Some(Names { images: x?.clone(), labels: y?.clone(), classes: classes.cloned() })
-}
-
-/// Loads with a bar, until it is done or Ctrl-C is noted; what is to be known goes to standard error.
+/// Loads data with a progress bar, until all is read or a signal asks to stop; notes and warnings
+/// go to standard error.
 ///
 /// # Errors
-/// What `work` gives; [`Interrupted`] when a signal ended it.
+/// The error of `work`; [`Interrupted`] when a signal ended it.
 pub(crate) fn loading<T>(
     source: &DataConfig,
     console: Console,
@@ -72,19 +65,19 @@ pub(crate) fn loading<T>(
     }
 }
 
-/// What `DATA` means without flags.
+/// Returns the data at a path, without flags.
 ///
 /// # Errors
-/// When the current folder cannot be told.
+/// When the current folder is unknown.
 pub(crate) fn of(data: &Path) -> anyhow::Result<DataConfig> {
     absolute(named(data, &DataArgs::default())?, Path::new(""))
 }
 
-/// What is trained on when nothing is said: the real images when they are there, else drawn
-/// ones, and then how to fetch the real ones is said.
+/// Returns the data that are used by default: the real images when they are there, otherwise drawn
+/// ones, with a hint how to fetch the real ones.
 ///
 /// # Errors
-/// When the current folder cannot be told, or standard output be written to.
+/// When the current folder is unknown, or standard output cannot be written to.
 pub(crate) fn usual(console: Console) -> anyhow::Result<DataConfig> {
     if let Some(data) = fetched() {
         return of(&data);
@@ -93,7 +86,8 @@ pub(crate) fn usual(console: Console) -> anyhow::Result<DataConfig> {
     Ok(drawn())
 }
 
-/// Returns the data that a command is given: `data`, or what its flags go with, or the usual ones.
+/// Returns the data that a command asks for: `data`, or drawn images when only flags of those are
+/// given, or the data that are used by default.
 ///
 /// # Errors
 /// Flags that do not go with this kind of source, or that need `DATA`.
@@ -104,14 +98,14 @@ pub(crate) fn asked(
 ) -> anyhow::Result<DataConfig> {
     match data {
         Some(data) => named(data, args),
-        None if args.x.is_some() => bail!("--x and --y need DATA, an HDF5 or .npz file"),
-        None if args.label.is_some() => bail!("--label needs DATA, a table (CSV)"),
+        None if args.names.any() => bail!("--x and --y need DATA, an HDF5 or .npz file"),
+        None if args.values.gives("label") => bail!("--label needs DATA, a table (CSV)"),
         None if args.draw.any() => named(DRAWN.as_ref(), args),
         None => changed(usual(console)?, args),
     }
 }
 
-/// What `DATA` and its flags mean.
+/// Returns the data at a path, read as the flags ask for.
 ///
 /// # Errors
 /// Flags that do not go with this kind of source.
@@ -127,13 +121,12 @@ pub(crate) fn named(data: &Path, args: &DataArgs) -> anyhow::Result<DataConfig> 
 /// Flags that do not go with this kind of source.
 pub(crate) fn changed(mut source: DataConfig, args: &DataArgs) -> anyhow::Result<DataConfig> {
     ensure!(
-        args.scale.is_none() || !source.is_drawn(),
+        !args.values.gives("scale") || !source.is_drawn(),
         "drawn images are bytes: --scale is for numbers, in tables, .npz and HDF5"
     );
-    let names = names(args.x.as_ref(), args.y.as_ref(), args.class_names.as_ref());
-    source.names = names.or(source.names);
-    source.label = args.label.clone().or(source.label);
-    source.scale = args.scale.unwrap_or(source.scale);
+    source.names = args.names.change(None)?.or(source.names);
+    source.label = args.values.value("label")?.or(source.label);
+    source.scale = args.values.value("scale")?.unwrap_or(source.scale);
     source.class_map.extend(args.class_map.iter().cloned());
     source.drawn = args.draw.change(source.drawn.take())?;
     source.check()?;
@@ -160,12 +153,9 @@ pub(crate) fn arguments(source: &DataConfig) -> String {
         }
     }
     words.extend(source.input.iter().flat_map(Flags::<Files>::arguments));
-    words.extend(source.label.iter().map(|label| format!("--label {}", argument(label.as_ref()))));
-    words.extend(match source.scale {
-        Scale::Auto => None,
-        Scale::DivideBy255 => Some("--scale divide-by-255".into()),
-        Scale::AsIs => Some("--scale as-is".into()),
-    });
+    let (label, scale) = (source.label.clone(), source.scale);
+    let values = DataConfig { label, scale, ..DataConfig::default() };
+    words.extend(Flags::<DataValues>::arguments(&values));
     if !source.class_map.is_empty() {
         let pairs: Vec<_> = source.class_map.iter().map(|(a, b)| format!("{a}={b}")).collect();
         words.push(format!("--class-map {}", argument(pairs.join(",").as_ref())));
@@ -173,17 +163,31 @@ pub(crate) fn arguments(source: &DataConfig) -> String {
     words.join(" ")
 }
 
-/// Images that are drawn.
+/// Returns the configuration of drawn images.
 pub(crate) fn drawn() -> DataConfig {
     let mut source = DataConfig::of(DRAWN);
     source.drawn = Some(DrawOptions::default());
     source
 }
 
+/// Refuses data that take more memory than there is, as features and for training on them, before
+/// they are read.
+///
+/// # Errors
+/// What it would take and what there is.
+pub(crate) fn check_memory(source: &DataConfig, training: &TrainConfig) -> anyhow::Result<()> {
+    if let Some(extent) = Loader::new(source, Hooks::default()).extent()? {
+        let Extent { n_features, n_classes, n_train, n_examples } = extent;
+        dnn_train::check_memory(training, n_features, n_classes, [n_train, n_examples])
+            .context("these images and settings make no training")?;
+    }
+    Ok(())
+}
+
 /// Reads or draws the images, prepared as the configuration says.
 ///
 /// # Errors
-/// What is wrong with the files.
+/// The fault of the data.
 pub(crate) fn load(source: &DataConfig, console: Console) -> anyhow::Result<Splits> {
     // The method itself is of loaders of one lifetime only.
     #[allow(clippy::redundant_closure_for_method_calls)]
@@ -193,7 +197,7 @@ pub(crate) fn load(source: &DataConfig, console: Console) -> anyhow::Result<Spli
 /// Reads or draws the images for a network: image files are prepared by its contract.
 ///
 /// # Errors
-/// What is wrong with the files.
+/// The fault of the data.
 pub(crate) fn load_for(
     source: &DataConfig,
     network: &InputContract,
@@ -205,7 +209,7 @@ pub(crate) fn load_for(
 /// Returns the source with absolute paths: relative ones are relative to `base`.
 ///
 /// # Errors
-/// When the current folder cannot be told.
+/// When the current folder is unknown.
 pub(crate) fn absolute(mut source: DataConfig, base: &Path) -> anyhow::Result<DataConfig> {
     let absolute = |path: &Path| std::path::absolute(base.join(path)).context("no current folder");
     if !source.is_drawn() {
@@ -216,19 +220,19 @@ pub(crate) fn absolute(mut source: DataConfig, base: &Path) -> anyhow::Result<Da
     Ok(source)
 }
 
-/// The path from here, when it leads down from here.
+/// Returns the path relative to the current folder, when it leads into it.
 fn relative(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()
 }
 
-/// The folder of the real images, and whether they are there.
+/// Returns the folder of the real images, when they are there.
 fn fetched() -> Option<PathBuf> {
     let data = PathBuf::from("data");
     data.join("train_catvnoncat.h5").exists().then_some(data)
 }
 
-/// How to get the real images.
+/// Says how to get the real images.
 fn how_to_fetch() -> String {
     format!(
         "Drawn images: data/ has no train_catvnoncat.h5. For the real ones: cargo xtask fetch-data, \
@@ -243,17 +247,19 @@ mod tests {
 
     #[test]
     fn flags_of_another_kind_of_source_are_refused() {
-        let draw = Flags::of(toml::Table::from_iter([("seed".into(), 3.into())]));
-        let draw = DataArgs { draw, ..DataArgs::default() };
-        let names = DataArgs { x: Some("x".into()), y: Some("y".into()), ..DataArgs::default() };
+        let given = |text: &str| toml::from_str::<toml::Table>(text).unwrap();
+        let draw = DataArgs { draw: Flags::of(given("seed = 3")), ..DataArgs::default() };
+        let names = Flags::of(given("x = 'x'\ny = 'y'"));
+        let names = DataArgs { names, ..DataArgs::default() };
         let error = named("a.h5".as_ref(), &draw).unwrap_err().to_string();
         assert!(error.contains("a.h5 is not drawn"), "{error}");
         let error = named(DRAWN.as_ref(), &names).unwrap_err();
         assert!(error.to_string().contains("no datasets to name"), "{error}");
-        let label = DataArgs { label: Some("y".into()), ..DataArgs::default() };
+        let values = |text| DataArgs { values: Flags::of(given(text)), ..DataArgs::default() };
+        let label = values("label = 'y'");
         let error = named(DRAWN.as_ref(), &label).unwrap_err();
         assert!(error.to_string().contains("--label is for tables"), "{error}");
-        let scale = DataArgs { scale: Some(Scale::AsIs), ..DataArgs::default() };
+        let scale = values("scale = 'as-is'");
         let error = named(DRAWN.as_ref(), &scale).unwrap_err();
         assert!(error.to_string().contains("--scale is for numbers"), "{error}");
         let drawn = named(DRAWN.as_ref(), &draw).unwrap();

@@ -16,6 +16,8 @@
 //! | `x-help` | help of the flag, where the key's meaning does not do |
 //! | `x-clears` | another key that is as by default once the flag is given |
 //! | `x-list` | key that takes the flag's values when there are several |
+//! | `x-presets` | values of a table by name: the flag takes NAME, KEY=VALUE,… or both |
+//! | `x-requires` | another key whose flag must be given as well |
 //! | `x-group` | which flags it goes with, where not all commands have all of a table |
 //! | `x-resume` | `true`: may be changed when a run goes on |
 //! | `x-example` | a value to show where there is none |
@@ -67,6 +69,14 @@ impl SettingError {
             Self::Value { key, .. } | Self::Unknown { key, .. } | Self::Missing { key, .. } => key,
         }
     }
+}
+
+/// Returns the name that is most similar to one that came, when any is similar: what a message can
+/// ask for with "did you mean".
+pub fn nearest<'a>(got: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let similarity = |name: &str| strsim::jaro_winkler(got, name);
+    let most = names.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    most.filter(|name| similarity(name) > 0.75)
 }
 
 /// Returns the JSON Schema of settings, all of it in one piece.

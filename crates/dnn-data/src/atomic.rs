@@ -1,4 +1,4 @@
-//! The one way in which files are written: whole or not at all, and nothing but files.
+//! The one way in which files are written: whole or not at all, and over nothing but files.
 //!
 //! A file is written under a temporary name, `.dnn-*.tmp`, in the folder of its final place, made
 //! durable, and renamed. Where a symbolic link leads to a file, that file is replaced; devices, pipes
@@ -15,21 +15,21 @@ use tempfile::{NamedTempFile, PersistError};
 const PREFIX: &str = ".dnn-";
 const SUFFIX: &str = ".tmp";
 
-/// Writes a file in place of what has its name; that stays as it is until the new one is whole and
-/// durable, and for good when anything fails.
+/// Writes a file in place of the one of that name. The old file stays until the new one is whole
+/// and durable, and remains when anything fails.
 ///
 /// # Errors
-/// What `fill` gives, or what the file system refuses; [`ErrorKind::InvalidInput`] when something
-/// else than a file has the name. Nothing is left behind then.
+/// The error of `fill` or of the file system; [`ErrorKind::InvalidInput`] when something other than
+/// a file has the name. Nothing is left behind then.
 pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     write_as(&replaceable(path)?, fill, NamedTempFile::persist)
 }
 
-/// Writes a file as [`write()`] does, but only where nothing has that name, not even at the last
-/// moment.
+/// Writes a file as [`write()`] does, but only where nothing has that name, not even at the moment
+/// of renaming.
 ///
 /// # Errors
-/// As [`write()`]; [`ErrorKind::AlreadyExists`].
+/// As [`write()`]; [`ErrorKind::AlreadyExists`] when something has the name.
 pub fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(ErrorKind::AlreadyExists.into());
@@ -37,10 +37,10 @@ pub fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) ->
     write_as(path, fill, NamedTempFile::persist_noclobber)
 }
 
-/// Makes a folder and those it lies in where they are missing, and makes them durable.
+/// Creates a folder and the missing folders above it, and makes them durable.
 ///
 /// # Errors
-/// What the file system refuses.
+/// The error of the file system.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -56,16 +56,17 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the names in a folder durable, where the system can.
+/// Makes the names in a folder durable, where the operating system can.
 ///
 /// # Errors
-/// What the file system refuses.
+/// The error of the file system.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     // Elsewhere folders cannot be opened.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// The place of the file that may be replaced under this name: its own, or where a link leads.
+/// Returns the path of the file that may be replaced under this name: the name itself, or where a
+/// symbolic link leads.
 fn replaceable(path: &Path) -> io::Result<PathBuf> {
     let refused = |what: &str| Err(io::Error::new(ErrorKind::InvalidInput, what));
     match (path.symlink_metadata(), path.metadata()) {
@@ -130,7 +131,7 @@ pub fn is_temporary(name: &str) -> bool {
     name.strip_prefix(PREFIX).is_some_and(|rest| rest.ends_with(SUFFIX))
 }
 
-/// Removes the temporary files in a folder whose writers are gone, once in a process.
+/// Removes the temporary files in a folder whose writers have ended, once in a process.
 fn remove_stale(folder: &Path) {
     static SEEN: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
     if !SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
@@ -156,7 +157,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file that is written piece by piece, under another name until it is whole.
+/// A file that is written piece by piece under a temporary name, until it is whole.
 #[cfg(feature = "hdf5")]
 pub(crate) struct Pending {
     temporary: NamedTempFile,
@@ -165,7 +166,8 @@ pub(crate) struct Pending {
 
 #[cfg(feature = "hdf5")]
 impl Pending {
-    /// An empty file beside `path`; dropped before [`keep`](Self::keep) it is gone.
+    /// Creates an empty file in the folder of `path`; it is deleted when dropped before
+    /// [`keep`](Self::keep).
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
         let path = replaceable(path)?;
         let temporary = temporary_beside(&path)?;
@@ -174,12 +176,12 @@ impl Pending {
         Ok(Self { temporary, path })
     }
 
-    /// Where it is written meanwhile.
+    /// Returns the path of the temporary file.
     pub(crate) fn path(&self) -> &Path {
         self.temporary.path()
     }
 
-    /// Makes it durable and gives it its name.
+    /// Makes the file durable and gives it its final name.
     pub(crate) fn keep(self) -> io::Result<()> {
         keep(self.temporary, &self.path, NamedTempFile::persist)
     }

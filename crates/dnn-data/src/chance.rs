@@ -1,5 +1,5 @@
-//! Chance that is the same on every platform: a seeded generator for choices, seeds made of seeds,
-//! and angles.
+//! Random choices that are the same on every platform: a seeded generator, seeds made of other
+//! seeds, and the sine and cosine of angles.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng as _, SeedableRng as _};
@@ -18,12 +18,12 @@ impl Dice {
         self.0.next_u64()
     }
 
-    /// Uniform in [0, 1), 53 bits.
+    /// Draws a number uniformly from [0, 1), with 53 random bits.
     pub(crate) fn unit(&mut self) -> f64 {
         unit(self.bits())
     }
 
-    /// Uniform in [from, to).
+    /// Draws a number uniformly from [from, to).
     pub(crate) fn range(&mut self, from: f64, to: f64) -> f64 {
         from + (to - from) * self.unit()
     }
@@ -32,14 +32,15 @@ impl Dice {
         self.unit() < probability
     }
 
-    /// Uniform in 0..n; `n` is small, so the bias of the product is below 2⁻⁵⁰.
+    /// Draws a whole number uniformly from 0..n; `n` is small, so the bias of the product is below
+    /// 2⁻⁵⁰.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.unit() * n as f64) as usize
     }
 }
 
 impl Dice {
-    /// −1 or 1.
+    /// Draws −1 or 1.
     pub(crate) fn sign(&mut self) -> f64 {
         if self.chance(0.5) { -1.0 } else { 1.0 }
     }
@@ -48,7 +49,7 @@ impl Dice {
         choices[self.below(choices.len())]
     }
 
-    /// Fisher–Yates.
+    /// Shuffles by the algorithm of Fisher and Yates.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             let j = self.below(i + 1);
@@ -57,7 +58,7 @@ impl Dice {
     }
 }
 
-/// The upper 53 bits as a number in [0, 1).
+/// Returns the upper 53 bits as a number in [0, 1).
 pub(crate) fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }
@@ -69,14 +70,15 @@ pub(crate) fn scramble(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A seed made of two others.
+/// Returns a seed made of two others.
 pub(crate) fn hash(a: u64, b: u64) -> u64 {
     scramble(
         scramble(a.wrapping_add(0x9e37_79b9_7f4a_7c15)) ^ b.wrapping_mul(0xd134_2543_de82_ef95),
     )
 }
 
-/// Sine and cosine of an angle in degrees: the Taylor series within 45° of the nearest quarter turn.
+/// Returns the sine and cosine of an angle in degrees, by the Taylor series within 45° of the
+/// nearest quarter turn.
 pub(crate) fn sin_cos(degrees: f64) -> (f64, f64) {
     let quarter = (degrees / 90.0 + 0.5).floor();
     let r = (degrees - 90.0 * quarter) * (std::f64::consts::PI / 180.0);

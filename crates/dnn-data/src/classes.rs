@@ -1,4 +1,4 @@
-//! What the classes of labels are: named by a source, by the labels themselves, or by their indices.
+//! The classes of labels: named by a source, by the labels themselves, or by their indices.
 
 use crate::DataError;
 use crate::Shown;
@@ -14,7 +14,8 @@ pub(crate) enum Labels {
 }
 
 impl Labels {
-    /// Words that are all whole numbers from 0 are indices; others are names.
+    /// Takes words as class indices when all of them are whole numbers from 0, and as names
+    /// otherwise.
     pub(crate) fn of_words(words: Vec<String>) -> Self {
         let index = |word: &String| word.trim().parse::<u32>().ok();
         match words.iter().map(index).collect::<Option<Vec<u32>>>() {
@@ -24,24 +25,26 @@ impl Labels {
     }
 }
 
-/// The names "0", "1" … of classes that are called by their indices.
+/// Returns the names "0", "1" … of `n` classes that are called by their indices.
 pub fn numbered(n: usize) -> Vec<String> {
     (0..n).map(|class| class.to_string()).collect()
 }
 
-/// Whether classes are called by their indices alone.
+/// Returns whether classes are called by their indices: "0", "1" and so on.
 pub fn are_numbered(classes: &[String]) -> bool {
     classes.iter().enumerate().all(|(i, name)| *name == i.to_string())
 }
 
-/// The classes of several sets of labels, and the labels as indices of them.
+/// Returns the labels of several sets as class indices, and the names of the classes that the sets
+/// have in common.
 ///
-/// Classes that the source names are taken as they are. Without, names among the labels are sorted,
-/// and indices are called "0", "1" … up to the largest of all sets, two at least.
+/// Names that the source gives are taken as they are. Otherwise the names among the labels are
+/// sorted; where labels are indices, classes are called "0", "1" … up to the largest index of all
+/// sets, and there are two at least.
 ///
 /// # Errors
-/// What is wrong with a label: the set that it is in, its index there, what it should be and what it
-/// is.
+/// The first label that cannot be one: the set that it is in, its index there, what was expected
+/// and what it is.
 pub(crate) fn resolve(
     sets: Vec<Labels>,
     named: Option<Vec<String>>,
@@ -99,7 +102,7 @@ pub(crate) fn resolve(
     Ok((indices, classes))
 }
 
-/// What is said of the first index that is `max_classes` or above.
+/// Returns the error about the first index that is not below `max_classes`.
 fn first_index_from(sets: &[Labels], max_classes: u32) -> BadLabel {
     let in_set = |(set, labels): (usize, &Labels)| {
         let Labels::Indices(labels) = labels else { return None };
@@ -111,7 +114,7 @@ fn first_index_from(sets: &[Labels], max_classes: u32) -> BadLabel {
     BadLabel { set, index, expected, got: label.to_string() }
 }
 
-/// The sorted names of labels that are names; `None` when all are indices.
+/// Returns the sorted names of the classes that labels name; `None` when all labels are indices.
 fn names_of(sets: &[Labels]) -> Result<Option<Vec<String>>, BadLabel> {
     let mut names = BTreeSet::new();
     let mut any_indices = None;
@@ -139,22 +142,22 @@ fn names_of(sets: &[Labels]) -> Result<Option<Vec<String>>, BadLabel> {
     Ok(Some(names.into_iter().map(String::from).collect()))
 }
 
-/// A label that cannot be one.
+/// A label that is no class, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BadLabel {
-    /// Which of the sets.
+    /// Index of the set that the label is in.
     pub(crate) set: usize,
-    /// Which of its labels.
+    /// Index of the label in its set.
     pub(crate) index: usize,
     pub(crate) expected: String,
     pub(crate) got: String,
 }
 
-/// The classes of sets that were read apart, the same for all: those that call theirs by their
-/// indices alone take the names, and the number, of the others.
+/// Returns the classes that sets which were read separately have in common. Sets whose classes are
+/// called by their indices take the names, and the number, of the others.
 ///
 /// # Errors
-/// [`DataError::Mismatch`] when they have different names.
+/// [`DataError::Mismatch`] when two sets name their classes differently.
 pub fn shared(sets: Vec<Vec<String>>) -> Result<Vec<String>, DataError> {
     let mut shared: Vec<String> = Vec::new();
     for classes in sets {
@@ -176,7 +179,7 @@ pub fn shared(sets: Vec<Vec<String>>) -> Result<Vec<String>, DataError> {
     Ok(shared)
 }
 
-/// The first names, so that a message stays a line.
+/// Lists the first names of the classes, few enough for a message to stay one line.
 pub(crate) fn listed(classes: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown: Vec<_> = classes.iter().take(SHOWN).map(|class| class.shown()).collect();

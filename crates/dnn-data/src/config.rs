@@ -36,10 +36,17 @@ pub struct DataConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_names: Option<Names>,
     /// The column of the labels in a table (CSV), by its name or its number from 1.
-    #[schemars(extend("x-example" = "species"))]
+    #[schemars(extend(
+        "x-example" = "species",
+        "x-group" = "values",
+        "x-value" = "COLUMN",
+        "x-help" = "Column of the labels in a table (CSV), by its name or its number from 1 \
+                    [default: label, class, target, y or species, else the last]"
+    ))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255.
+    #[schemars(extend("x-group" = "values"))]
     pub scale: Scale,
     /// Other names for the classes of the data, each with its new one; two may get the same one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -50,11 +57,18 @@ pub struct DataConfig {
     /// How the images are prepared, where it is not as the data have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<InputConfig>,
-    /// Bytes for all of training; images that do not fit stay in their HDF5 file and are read while
-    /// training goes on.
-    #[schemars(range(min = 1), extend("x-example" = 536_870_912))]
+    /// Bytes for all of training, as a number or as "512M" or "2G"; images that do not fit stay in
+    /// their HDF5 file and are read while training goes on.
+    #[schemars(extend(
+        "x-example" = "512M",
+        "x-group" = "memory",
+        "x-value" = "SIZE",
+        "x-help" = "Memory for all of it, 512M or 2G: when that is not enough, images stay in their \
+                    HDF5 file (others are written to one in the cache first) and are read while \
+                    training goes on"
+    ))]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_limit: Option<u64>,
+    pub memory_limit: Option<ByteSize>,
     /// Where decoded images are kept; changes nothing but the time it takes.
     #[serde(skip)]
     pub cache: CachePolicy,
@@ -157,6 +171,48 @@ impl TryFrom<String> for Size {
 impl From<Size> for String {
     fn from(Size(width, height): Size) -> Self {
         if width == height { width.to_string() } else { format!("{width}x{height}") }
+    }
+}
+
+/// A number of bytes above 0, written 4096, "512k", "512M" or "2G"; kept as the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "NumberOrText", into = "u64")]
+#[schemars(with = "NumberOrText")]
+pub struct ByteSize(pub u64);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(#[schemars(range(min = 1))] u64),
+    #[schemars(extend("x-what" = "a text such as 512M"))]
+    Text(String),
+}
+
+impl TryFrom<NumberOrText> for ByteSize {
+    type Error = String;
+    fn try_from(written: NumberOrText) -> Result<Self, String> {
+        let bytes = match &written {
+            NumberOrText::Number(bytes) => Some(*bytes),
+            NumberOrText::Text(text) => {
+                let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+                let unit: Option<u64> = match text[digits.len()..].to_ascii_lowercase().as_str() {
+                    "" | "b" => Some(1),
+                    "k" | "kb" | "kib" => Some(1 << 10),
+                    "m" | "mb" | "mib" => Some(1 << 20),
+                    "g" | "gb" | "gib" => Some(1 << 30),
+                    _ => None,
+                };
+                unit.and_then(|unit| digits.trim_end().parse::<u64>().ok()?.checked_mul(unit))
+            }
+        };
+        let bytes = bytes.filter(|bytes| *bytes > 0).map(Self);
+        bytes.ok_or_else(|| "expected bytes, as 512M or 2G".into())
+    }
+}
+
+impl From<ByteSize> for u64 {
+    fn from(ByteSize(bytes): ByteSize) -> Self {
+        bytes
     }
 }
 
@@ -292,6 +348,15 @@ mod tests {
         for text in ["", "0", "64x", "x", "5000", "64x48x3"] {
             assert!(Size::try_from(text.to_owned()).is_err(), "{text}");
         }
+        for (text, bytes) in
+            [("1", 1), ("512k", 512 << 10), ("512M", 512 << 20), ("2 GiB", 2 << 30)]
+        {
+            let read = ByteSize::try_from(NumberOrText::Text(text.into()));
+            assert_eq!(read, Ok(ByteSize(bytes)), "{text}");
+        }
+        for text in ["", "0", "M", "1T", "-1", "99999999999G"] {
+            assert!(ByteSize::try_from(NumberOrText::Text(text.into())).is_err(), "{text}");
+        }
         let background = |text: &str| Background::try_from(text.to_owned());
         assert_eq!(background("#0a1B2c"), Ok(Background([10, 27, 44])));
         assert_eq!(String::from(Background([10, 27, 44])), "#0a1b2c");
@@ -307,7 +372,7 @@ mod tests {
         let input = InputConfig { test_share: 0.5, ..InputConfig::default() };
         for refused in [
             DataConfig { label: Some("y".into()), ..drawn() },
-            DataConfig { memory_limit: Some(1), ..drawn() },
+            DataConfig { memory_limit: Some(ByteSize(1)), ..drawn() },
             DataConfig { input: Some(input), ..drawn() },
             DataConfig { drawn: Some(DrawOptions::default()), ..DataConfig::of("a.h5") },
             DataConfig::default(),

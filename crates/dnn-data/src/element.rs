@@ -1,4 +1,4 @@
-//! Numbers as they lie in a file.
+//! How numbers are stored in a file, and how they are read.
 
 use crate::{Buffer, Number};
 use std::fmt;
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 }
 
 impl Element {
-    /// All numbers of `bytes` in the type that they are kept in.
+    /// Returns the numbers stored in `bytes` in the type that they are kept in.
     pub(crate) fn numbers(self, bytes: &[u8], number: Number) -> Buffer {
         let number_of = |bits: u64| match (self.kind, self.bytes) {
             (Kind::Float, 4) => f64::from(f32::from_bits(bits as u32)),
@@ -37,7 +37,7 @@ impl Element {
         }
     }
 
-    /// All numbers of `bytes`, which are no floats.
+    /// Returns the integers or booleans stored in `bytes`.
     pub(crate) fn integers(self, bytes: &[u8]) -> impl Iterator<Item = i128> + '_ {
         self.bits(bytes).map(move |bits| self.integer(bits))
     }

@@ -28,7 +28,7 @@ pub enum DataError {
         /// What it was.
         got: String,
     },
-    /// A file holds something else than it should.
+    /// A file holds something other than expected.
     #[error("{}: {what}: expected {expected}, got {got}", path.shown())]
     File {
         /// The file or folder.
@@ -64,20 +64,20 @@ pub enum DataError {
         /// Bytes allowed.
         limit: u64,
     },
-    /// Nothing of what can be read is there.
+    /// The path leads to nothing that can be read.
     #[error("{}: {found}; looked for {looked_for}", path.shown())]
     NoSource {
         /// The file or folder.
         path: PathBuf,
-        /// What is there instead.
+        /// What is found there.
         found: String,
-        /// What would have been read.
+        /// The formats that were looked for.
         looked_for: String,
     },
     /// Settings that do not go together.
     #[error("{0}")]
     Config(String),
-    /// It is not known what training takes beside the images.
+    /// The memory that training takes in addition to the images could not be estimated.
     #[error("what training takes beside the images is not known")]
     Estimate(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Decoded images cannot be kept.
@@ -96,7 +96,7 @@ pub enum DataError {
     /// A model has no answer.
     #[error(transparent)]
     Predict(#[from] crate::PredictError),
-    /// It was asked to stop before it was done.
+    /// The caller asked to stop before all was done.
     #[error("stopped before it was done")]
     Stopped,
     /// Nothing was drawn.
@@ -121,8 +121,8 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Refuses to go on where so many bytes are not to be had; `which` names file and contents. An
-    /// allocation that fails ends the program without a word.
+    /// Refuses to continue when the system does not grant this many bytes; `which` names file and
+    /// contents. An allocation that fails would end the program without a message.
     pub(crate) fn afford(
         bytes: u64,
         which: impl FnOnce() -> (PathBuf, String),
@@ -136,7 +136,7 @@ impl DataError {
         Err(Self::Memory { path, what, bytes })
     }
 
-    /// What is wrong in memory, said of the file that it was read from.
+    /// Turns an error about data in memory into one about the file that they were read from.
     pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
         match self {
             Self::Mismatch { what, expected, got } => {

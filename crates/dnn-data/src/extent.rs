@@ -1,12 +1,12 @@
-//! What shape an array must have, whatever the format that it lies in.
+//! The shapes that arrays of images and labels may have, in every format.
 
 use crate::ImageShape;
 use crate::InputContract;
 
-/// Number and size of the images of an array.
+/// Returns the number and size of the images of an array of this shape.
 ///
 /// # Errors
-/// The shapes it may have, in words.
+/// The shapes that are allowed, in words.
 pub(crate) fn of_images(shape: &[u64], may_be_table: bool) -> Result<(u64, ImageShape), String> {
     let max = u64::from(InputContract::MAX_SIDE);
     let max_columns = u64::from(InputContract::MAX_COLUMNS);
@@ -38,10 +38,10 @@ pub(crate) fn of_images(shape: &[u64], may_be_table: bool) -> Result<(u64, Image
     Ok((m, ImageShape { height, width, channels }))
 }
 
-/// Number of the labels of an array.
+/// Returns the number of labels of an array of this shape.
 ///
 /// # Errors
-/// The shapes it may have, in words.
+/// The shapes that are allowed, in words.
 pub(crate) fn of_labels(shape: &[u64]) -> Result<u64, String> {
     match *shape {
         [m] | [m, 1] | [1, m] => Ok(m),
@@ -49,7 +49,7 @@ pub(crate) fn of_labels(shape: &[u64]) -> Result<u64, String> {
     }
 }
 
-/// A shape as Python prints it.
+/// Returns a shape as Python prints it.
 pub(crate) fn shown(shape: &[u64]) -> String {
     match shape {
         [n] => format!("({n},)"),

@@ -1,4 +1,4 @@
-//! A file before its format is known.
+//! Opening files and listing folders before the format is known.
 
 use crate::DataError;
 use crate::Shown;
@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
-/// What deflate expands to at most, 1032 times, and so gzip.
+/// The most that deflate, and so gzip and zip, can expand: 1032 times.
 pub(crate) const MAX_EXPANSION: u64 = 1032;
 
 /// A regular file that is not empty, open at its beginning.
@@ -38,7 +38,7 @@ impl InputFile {
         })
     }
 
-    /// The first bytes; the next read begins at the beginning again.
+    /// Returns the first bytes and goes back to the beginning.
     pub(crate) fn head(&mut self) -> Result<Vec<u8>, DataError> {
         let mut head = Vec::with_capacity(HEAD_BYTES);
         (&mut self.file)
@@ -50,12 +50,12 @@ impl InputFile {
     }
 }
 
-/// For `map_err`.
+/// Makes a function for `map_err` that adds the path and the operation.
 pub(crate) fn io(path: &Path, operation: &'static str) -> impl FnOnce(io::Error) -> DataError {
     move |source| DataError::Io { path: path.into(), operation, source }
 }
 
-/// The files of a folder, sorted; hidden ones are not meant.
+/// Returns the files of a folder, sorted, without hidden ones.
 pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(io(folder, "open"))? {
@@ -69,13 +69,13 @@ pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
-/// Whether the name of a file says that it is for testing.
+/// Returns whether the name of a file says that it holds test data.
 pub(crate) fn says_test(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     crate::SplitName::of_name(&name) == Some(crate::SplitName::Test)
 }
 
-/// Names without their folder, as many as fit into a message.
+/// Lists names of files without their folders, as many as fit into a message.
 pub(crate) fn listed(paths: &[PathBuf]) -> String {
     const SHOWN: usize = 8;
     let name = |p: &PathBuf| Path::new(p.file_name().unwrap_or(p.as_os_str())).shown().to_string();

@@ -1,4 +1,4 @@
-//! Labelled images as bytes, before they become features.
+//! A set of labelled images in memory, before they become features.
 
 use crate::images::{self, Images};
 #[cfg(feature = "image")]
@@ -15,29 +15,29 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-/// How numbers that are no bytes of pixels by their type become features.
+/// How numbers whose type is not a byte become features.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Scale {
-    /// Whole numbers from 0 to 255 that reach beyond 1 are bytes and divided by 255; others are
-    /// features as they come.
+    /// Whole numbers from 0 to 255, of which some are above 1, are taken for bytes and divided by
+    /// 255; others are features as they are.
     #[default]
     Auto,
     /// All numbers are divided by 255.
     #[serde(rename = "divide-by-255")]
     DivideBy255,
-    /// All numbers are features as they come.
+    /// All numbers are features as they are.
     AsIs,
 }
 
-/// Labelled images of one size, one byte a channel, as they lie in an HDF5 file; or numbers that
-/// are no bytes, with bytes to show them by.
+/// Labelled images of one size with one byte a channel; or examples of other numbers, with bytes to
+/// show them as pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageSet {
     values: Buffer,
-    /// What shows numbers that are no bytes.
+    /// Bytes that show numbers which are no bytes as pictures.
     shown: Option<Vec<u8>>,
     normalization: Normalization,
     shape: ImageShape,
@@ -48,7 +48,7 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
-    /// Checks and takes m images.
+    /// Makes a set of m images, after checking that they fit together.
     ///
     /// # Shapes
     /// `pixels` (m, height, width, channels), row by row; `labels` (m), each below `classes.len()`.
@@ -91,11 +91,11 @@ impl ImageSet {
         })
     }
 
-    /// Checks and takes m examples of bytes or other numbers.
+    /// Makes a set of m examples of bytes or other numbers, after checking them.
     ///
-    /// Bytes are bytes of pixels. Other numbers are what `scale` says: unless told otherwise, whole
-    /// ones from 0 to 255 that reach beyond 1 are bytes, and all others stay the numbers that they
-    /// are: images from 0 to 1, or a row of a table.
+    /// Bytes are bytes of pixels. `scale` says what other numbers become: by default, whole numbers
+    /// from 0 to 255, of which some are above 1, become bytes, and all others stay numbers, such as
+    /// images from 0 to 1 or the rows of a table.
     ///
     /// # Shapes
     /// As [`new`](Self::new); a table of n columns is images of 1×n×1.
@@ -143,20 +143,20 @@ impl ImageSet {
         Ok(Self { values, shown: Some(shown), normalization, ..set })
     }
 
-    /// Says by which contract the images become features.
+    /// Sets the contract by which the images become features.
     ///
     /// # Panics
-    /// When the images have not the contract's size.
+    /// When the images do not have the contract's size.
     pub fn set_contract(&mut self, contract: InputContract) {
         assert_eq!(contract.n_values(), self.shape.n_bytes(), "images of the contract's size");
         self.normalization = contract.normalization;
         self.contract = Some(contract);
     }
 
-    /// This set, of images that were read from a file each and prepared by a contract.
+    /// Returns the set with the file of each image and the contract by which they were prepared.
     ///
     /// # Panics
-    /// When there is not a file for each image, or the images have not the contract's size.
+    /// When there is not a file for each image, or the images do not have the contract's size.
     #[must_use]
     pub fn read_from(self, files: Vec<PathBuf>, contract: InputContract) -> Self {
         assert_eq!(files.len(), self.len(), "a file for each image");
@@ -165,26 +165,26 @@ impl ImageSet {
         set
     }
 
-    /// Whether an image is a row of a table.
+    /// Returns whether the examples are rows of a table.
     pub(crate) fn is_table(&self) -> bool {
         self.shape.height == 1 && self.shape.channels == 1
     }
 
-    /// Takes bytes as the numbers that they are, and not as parts of 255.
+    /// Takes bytes as numbers that become features as they are, without being divided by 255.
     pub(crate) fn keep_numbers(&mut self) {
         self.normalization = Normalization::AsIs;
     }
 
-    /// Takes other names for the classes; there may be more of them than before.
+    /// Gives the classes other names; there may be more of them than before.
     pub(crate) fn rename_classes(&mut self, classes: &[String]) {
         assert!(classes.len() >= self.classes.len(), "a name for each class");
         self.classes = classes.to_vec();
     }
 
-    /// This set with other classes, each label by what `map` says of it.
+    /// Returns the set with other classes; `map` has the new class index of each old one.
     ///
     /// # Panics
-    /// When `map` has no place for a label, or names a class that is not there.
+    /// When `map` has no entry for a label, or leads to a class that does not exist.
     #[must_use]
     pub fn with_classes(self, classes: Vec<String>, map: &[u32]) -> Self {
         let labels: Vec<u32> = self.labels.iter().map(|&label| map[label as usize]).collect();
@@ -192,44 +192,67 @@ impl ImageSet {
         Self { labels, classes, ..self }
     }
 
-    /// Number of images, m.
+    /// Returns the same examples with other pixels: changed, to see what a network makes of them.
+    ///
+    /// # Shapes
+    /// `pixels` (m, height, width, channels), row by row.
+    /// # Errors
+    /// [`DataError::Mismatch`] when the numbers of bytes differ, or these are other numbers than bytes
+    /// of pixels.
+    pub fn with_pixels(&self, pixels: Vec<u8>) -> Result<Self, DataError> {
+        if !self.is_bytes() || pixels.len() != self.pixels().len() {
+            return Err(DataError::Mismatch {
+                what: "pixels".into(),
+                expected: format!("{} bytes of pixels", self.pixels().len()),
+                got: if self.is_bytes() {
+                    format!("{} bytes", pixels.len())
+                } else {
+                    "numbers that are no pixels".into()
+                },
+            });
+        }
+        Ok(Self { values: Buffer::Bytes(pixels), ..self.clone() })
+    }
+
+    /// Returns the number of images, m.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is no image; never true of a set that [`new`](Self::new) made.
+    /// Returns whether there is no image, which is never true of a set that [`new`](Self::new)
+    /// made.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Size of every image.
+    /// Returns the size of every image.
     pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
-    /// Class of each image.
+    /// Returns the class index of each image, (m).
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
-    /// Names of the classes, in the order of their indices.
+    /// Returns the names of the classes, in the order of their indices.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// The file of each image, where each has its own; else nothing.
+    /// Returns the file of each image, where each was read from its own; otherwise nothing.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// Whether the values are bytes of pixels, and not other numbers.
+    /// Returns whether the values are bytes of pixels.
     pub fn is_bytes(&self) -> bool {
         self.shown.is_none() && self.normalization == Normalization::DivideBy255
     }
 
-    /// The contract under which these images are features as they are: their size, divided by 255;
-    /// numbers as they come when they are no bytes and not from 0 to 1. Of images that were read by
-    /// a contract, that one.
+    /// Returns the contract by which the images were prepared, where there is one; otherwise the
+    /// contract of images of this size, divided by 255, or as they are when they are numbers
+    /// outside [0, 1].
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when no contract has this size.
@@ -240,7 +263,7 @@ impl ImageSet {
         Ok(InputContract { normalization: self.normalization, ..self.shape.contract()? })
     }
 
-    /// The examples `indices`, in that order, as a set of their own.
+    /// Returns the examples `indices`, in that order, as a set of their own.
     ///
     /// # Panics
     /// When an index is not below the number of images.
@@ -269,13 +292,13 @@ impl ImageSet {
         }
     }
 
-    /// The numbers of all examples, (m, height, width, channels) row by row.
+    /// Returns the numbers of all examples, (m, height, width, channels), row by row.
     pub fn values(&self) -> Values<'_> {
         self.values.values()
     }
 
-    /// All pixels, (m, height, width, channels) row by row; of numbers that are no bytes what shows
-    /// them, 0 to 1 (or the least to the greatest) as 0 to 255.
+    /// Returns all pixels, (m, height, width, channels), row by row. Numbers that are no bytes are
+    /// shown by bytes: 0 to 1, or the least to the greatest, as 0 to 255.
     pub fn pixels(&self) -> &[u8] {
         match (&self.values, &self.shown) {
             (Buffer::Bytes(pixels), _) | (_, Some(pixels)) => pixels,
@@ -283,7 +306,7 @@ impl ImageSet {
         }
     }
 
-    /// Bytes of image `i`, (height, width, channels) row by row.
+    /// Returns the bytes of image `i`, (height, width, channels), row by row.
     ///
     /// # Panics
     /// When `i` is not below the number of images.
@@ -291,7 +314,7 @@ impl ImageSet {
         &self.pixels()[i * self.shape.n_bytes()..][..self.shape.n_bytes()]
     }
 
-    /// How many images each class has, in the order of the classes.
+    /// Returns how many images each class has, in the order of the classes.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
         for &label in &self.labels {
@@ -300,15 +323,15 @@ impl ImageSet {
         counts
     }
 
-    /// What makes features of these bytes or numbers.
+    /// Returns how these bytes or numbers become features.
     pub(crate) fn normalization(&self) -> Normalization {
         self.normalization
     }
 
-    /// Passes the examples on.
+    /// Passes the examples to a visitor as the split `split`.
     ///
     /// # Errors
-    /// What the visitor gives.
+    /// The error of the visitor.
     pub fn visit(&self, split: SplitName, visitor: &mut dyn Visitor) -> Result<(), DataError> {
         let part = Part {
             split,
@@ -332,8 +355,8 @@ impl ImageSet {
         Ok(())
     }
 
-    /// The images in the contract's size and channels, as [`preprocess::prepare`] makes them of
-    /// pictures; borrowed when they have them already.
+    /// Returns the images in the contract's size and channels, prepared as [`preprocess::prepare`]
+    /// prepares pictures; borrowed when they have that size already.
     ///
     /// # Errors
     /// [`DataError::Image`] when the contract is not one, [`DataError::Mismatch`] when the images are
@@ -358,7 +381,7 @@ impl ImageSet {
         Ok(Cow::Owned(prepared))
     }
 
-    /// The images as columns of features, by the contract.
+    /// Returns the images as columns of features, by the contract.
     ///
     /// # Shapes
     /// X (n₀, m), n₀ the contract's number of features.
@@ -372,7 +395,7 @@ impl ImageSet {
     }
 }
 
-/// Numbers as shares of 255.
+/// Returns numbers divided by 255.
 fn divided(values: Buffer) -> Buffer {
     match values {
         Buffer::Bytes(bytes) => Buffer::F32(bytes.iter().map(|&v| f32::from(v) / 255.0).collect()),
@@ -413,7 +436,7 @@ impl Images for ImageSet {
     }
 }
 
-/// An image of bytes in the contract's size and channels.
+/// Returns an image of bytes in the contract's size and channels.
 #[cfg(feature = "image")]
 pub(crate) fn prepared(
     image: &[u8],
@@ -436,7 +459,7 @@ pub(crate) fn prepared(
     Ok(preprocess::prepare(image, contract).map_err(ImageError::from)?)
 }
 
-/// Numbers that are no bytes were to have another size.
+/// Returns the error about numbers that are no bytes and were to be resized.
 #[cfg(feature = "image")]
 pub(crate) fn not_resized(shape: ImageShape, wanted: ImageShape) -> DataError {
     DataError::Mismatch {

@@ -8,6 +8,7 @@ use dnn_core::{DatasetError, Examples, Real, ShuffleBlocks};
 use nalgebra::DMatrix;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Labelled images, or rows of a table, in memory or in a file.
 pub trait Images: Send + Sync {
@@ -140,10 +141,17 @@ pub fn identity<'a>(
 
 /// Images as features of a network by a contract, computed as they are read.
 pub struct FeatureExamples<F: Real, I> {
-    pub(crate) images: I,
-    pub(crate) features: Features<F>,
-    pub(crate) views: u32,
+    images: I,
+    features: Features<F>,
+    views: u32,
+    change: Option<Change>,
+    /// Memory for the bytes of a batch that is changed.
+    room: Mutex<Vec<u8>>,
 }
+
+/// Makes another image of the same size of one: from its bytes, the epoch and its index, by way of
+/// bytes to work with.
+pub(crate) type Change = Box<dyn Fn(&[u8], u64, u64, &mut [u8], &mut [u8]) + Send + Sync>;
 
 impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// Takes images that have the contract's size.
@@ -152,7 +160,18 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// When the contract is not one, or has another size.
     pub fn new(images: I, contract: &InputContract) -> Result<Self, DataError> {
         let features = features(&images, contract)?;
-        Ok(Self { images, features, views: contract.views })
+        let (views, change, room) = (contract.views, None, Mutex::default());
+        Ok(Self { images, features, views, change, room })
+    }
+
+    /// Returns the images.
+    pub(crate) fn images(&self) -> &I {
+        &self.images
+    }
+
+    /// Changes the images, which are bytes, when they are read for an epoch of training.
+    pub(crate) fn changed_by(self, change: Change) -> Self {
+        Self { change: Some(change), ..self }
     }
 }
 
@@ -261,5 +280,35 @@ impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
     }
     fn blocks(&self) -> Option<ShuffleBlocks> {
         self.images.blocks()
+    }
+    fn read_for_epoch(
+        &self,
+        indices: &[usize],
+        epoch: u64,
+        x: &mut DMatrix<F>,
+    ) -> Result<(), DatasetError> {
+        let Some(change) = &self.change else { return self.read(indices, x) };
+        assert_eq!(x.shape(), (self.n_features(), indices.len()), "a column for each example");
+        let n = self.features.n_values();
+        // Taken out, so that no thread waits for another.
+        let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pixels = std::mem::take(&mut *room());
+        pixels.resize(indices.len() * n, 0);
+        let mut scratch = vec![0; n];
+        let read = self.images.each(indices, &mut |at, image| {
+            let Some(image) = image.bytes() else { return };
+            change(
+                image,
+                epoch,
+                indices[at] as u64,
+                &mut scratch,
+                &mut pixels[at * n..(at + 1) * n],
+            );
+        });
+        if read.is_ok() {
+            self.features.of_bytes(&pixels, x.as_mut_slice());
+        }
+        *room() = pixels;
+        read.map_err(|e| DatasetError::Read(e.into()))
     }
 }

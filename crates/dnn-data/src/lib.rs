@@ -5,6 +5,8 @@
 #![cfg_attr(not(feature = "default"), allow(dead_code, unreachable_pub))]
 
 mod affine;
+#[cfg(feature = "image")]
+mod answer;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
 pub mod audit;
@@ -34,6 +36,8 @@ mod images;
 pub mod loader;
 pub mod model_file;
 mod parallel;
+#[cfg(feature = "image")]
+mod pixels;
 #[cfg(all(feature = "augment", feature = "cache", feature = "csv", feature = "synthetic"))]
 pub mod predictions;
 mod predictor;
@@ -46,6 +50,8 @@ mod values;
 mod views;
 mod visit;
 
+#[cfg(feature = "image")]
+pub use answer::{Answer, Details, SaliencyMap};
 pub use contract::{
     Aspect, ContractError, FeatureKind, InputContract, Normalization, ResizeFilter, Standardization,
 };

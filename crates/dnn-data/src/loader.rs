@@ -5,8 +5,9 @@
 //! memory limit asks for it, and makes features.
 //!
 //! ```no_run
-//! use dnn_data::loader::{DataConfig, Hooks, Loader};
-//! let config = DataConfig { memory_limit: Some(1 << 30), ..DataConfig::of("photos") };
+//! use dnn_data::loader::{ByteSize, DataConfig, Hooks, Loader};
+//! let memory_limit = Some(ByteSize(1 << 30));
+//! let config = DataConfig { memory_limit, ..DataConfig::of("photos") };
 //! // What training takes beside the images: here 100 MB, whatever their size and number.
 //! let beside = |_features: usize, _classes: usize, _images: usize| Ok(100 << 20);
 //! let data = Loader::new(&config, Hooks::default()).prepare::<f32>(None, &beside)?;
@@ -15,10 +16,10 @@
 //! ```
 
 use crate::Shown;
-use crate::augment::{AugmentConfig, AugmentedExamples};
+use crate::augment::AugmentConfig;
 use crate::cache::{Cache, CachePolicy, Entry};
 use crate::classes::{self, listed};
-pub use crate::config::{Background, Colors, DRAWN, DataConfig, InputConfig, Size};
+pub use crate::config::{Background, ByteSize, Colors, DRAWN, DataConfig, InputConfig, Size};
 use crate::convert::{self, Converted};
 use crate::folder::FolderOptions;
 use crate::format::{Options, Source};
@@ -26,6 +27,7 @@ use crate::hdf5::{self, Hdf5Error, Stream};
 use crate::image::ImageError;
 use crate::images::each_of_all;
 use crate::preprocess::ContractChange;
+use crate::synthetic::DrawOptions;
 use crate::{
     DataError, FeatureExamples, ImageSet, ImageShape, Images, InputContract, Names, Normalization,
     Part, Split, SplitName, Splits, identity, standardization, synthetic,
@@ -70,6 +72,19 @@ impl Default for Hooks<'_> {
 /// Tells how many bytes training takes beside the images, given their features, classes and number.
 pub type MemoryBeside<'a> =
     &'a dyn Fn(usize, usize, usize) -> Result<usize, Box<dyn Error + Send + Sync>>;
+
+/// How much data there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Features of an example.
+    pub n_features: usize,
+    /// Number of classes.
+    pub n_classes: usize,
+    /// Examples to train on.
+    pub n_train: usize,
+    /// Examples of all splits.
+    pub n_examples: usize,
+}
 
 /// What a network is trained on and judged by.
 pub struct Prepared<F: Real> {
@@ -164,6 +179,45 @@ impl<'a> Loader<'a> {
         Ok(splits)
     }
 
+    /// Returns how much [`prepare`](Self::prepare) would make of the data in memory, where that is known
+    /// before they are read: of image files, of drawn images, and of what is brought to another size.
+    /// Sets to judge by that lie elsewhere are not counted.
+    ///
+    /// `None` as well where something is wrong with the data, which reading them says.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn extent(&self) -> Result<Option<Extent>, DataError> {
+        let config = self.config;
+        config.check()?;
+        let change = self.input().contract_change();
+        let (parts, n_classes) = if config.is_drawn() {
+            let DrawOptions { n_train, n_test, size, .. } =
+                config.drawn.clone().unwrap_or_default();
+            let shape = ImageShape { height: size, width: size, channels: 3 };
+            let splits = [(SplitName::Train, shape, n_train), (SplitName::Test, shape, n_test)];
+            (splits.to_vec(), 2)
+        } else {
+            let options = config.options(config.names.as_ref(), self.folder_options(None));
+            let Ok(source) = Source::of(&config.data, &options) else { return Ok(None) };
+            if !source.has_image_files() && change.size.is_none() {
+                return Ok(None);
+            }
+            let Ok((parts, classes)) = source.parts(&options) else { return Ok(None) };
+            let parts = parts.into_iter().map(|part| (part.split, part.shape, part.n)).collect();
+            (parts, classes.len())
+        };
+        let mut extent = Extent { n_features: 0, n_classes, n_train: 0, n_examples: 0 };
+        for (split, shape, n) in parts {
+            extent.n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
+            extent.n_examples += n;
+            if matches!(split, SplitName::Train | SplitName::Unsplit) {
+                extent.n_train += n;
+            }
+        }
+        Ok(Some(extent))
+    }
+
     /// What a network is trained on and judged by: in memory, or from files when they take more than
     /// the configuration's limit. `augment` has the changes to the training images and their seed.
     ///
@@ -174,7 +228,7 @@ impl<'a> Loader<'a> {
         augment: Option<(AugmentConfig, u64)>,
         beside: MemoryBeside<'_>,
     ) -> Result<Prepared<F>, DataError> {
-        if let Some(limit) = self.config.memory_limit
+        if let Some(ByteSize(limit)) = self.config.memory_limit
             && let Some(streams) = self.streams(limit, size_of::<F>(), beside)?
         {
             let Streams { train, test, validation } = streams;
@@ -240,8 +294,8 @@ impl<'a> Loader<'a> {
         let validation = validation.map(|images| examples(images, &contract)).transpose()?;
         let train = match augment {
             Some((config, seed)) => {
-                let augmented = AugmentedExamples::<F, I>::new(train, &contract, config, seed)?;
-                Box::new(augmented) as Box<dyn Examples<F>>
+                let examples = FeatureExamples::<F, I>::new(train, &contract)?;
+                Box::new(examples.augmented(config, seed)?) as Box<dyn Examples<F>>
             }
             None => examples(train, &contract)?,
         };

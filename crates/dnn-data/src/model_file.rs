@@ -30,7 +30,7 @@ pub enum AnyNetwork {
 }
 
 impl AnyNetwork {
-    /// Its shape.
+    /// Returns the architecture of the network.
     pub fn architecture(&self) -> Architecture {
         match self {
             Self::F32(network) => network.architecture(),
@@ -38,7 +38,7 @@ impl AnyNetwork {
         }
     }
 
-    /// Its precision.
+    /// Returns the precision of the network's parameters.
     pub fn precision(&self) -> Precision {
         match self {
             Self::F32(_) => Precision::F32,
@@ -59,7 +59,8 @@ impl From<Network<f64>> for AnyNetwork {
     }
 }
 
-/// What a model file holds: everything needed to classify an image the way it was trained.
+/// The contents of a model file: everything needed to classify an image as the network was trained
+/// to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     network: AnyNetwork,
@@ -77,13 +78,13 @@ pub struct Header {
     pub producer: String,
     /// Shape of the network.
     pub architecture: Architecture,
-    /// Names of the classes, in the order of the outputs.
+    /// Returns the names of the classes, in the order of the outputs.
     pub classes: Vec<String>,
-    /// How an image becomes the network's input.
+    /// Returns the input contract: how an image becomes the network's input.
     pub input: InputContract,
 }
 
-/// Why a file is not a model.
+/// Why a file is not a model, or a model cannot be made or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -93,16 +94,16 @@ pub enum ModelError {
     /// The file is larger than any model this can hold.
     #[error("more than {MAX_FILE_BYTES} bytes: not a model file")]
     TooLarge,
-    /// Not a sound safetensors file: truncated, damaged or something else.
+    /// The file is not a sound safetensors file: truncated, damaged or something else.
     #[error("not a sound safetensors file (truncated, damaged or of another kind)")]
     Format(#[from] SafeTensorError),
-    /// A safetensors file of another program.
+    /// The safetensors file was written by another program.
     #[error("a safetensors file without the metadata entry `{METADATA_KEY}`: not written by dnn")]
     NoHeader,
     /// The metadata cannot be understood.
     #[error("the metadata entry `{METADATA_KEY}` cannot be read")]
     Header(#[source] serde_json::Error),
-    /// Written by a newer version.
+    /// The file was written by a newer version.
     #[error("model format version {got}: this program reads version {FORMAT_VERSION}")]
     Version {
         /// The file's version.
@@ -154,7 +155,7 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Checks and takes the parts.
+    /// Makes a model of its parts, after checking that they fit together.
     ///
     /// # Errors
     /// [`ModelError::Classes`], [`ModelError::ClassName`], [`ModelError::Input`],
@@ -188,17 +189,23 @@ impl Model {
         Ok(Self { network, classes, input })
     }
 
-    /// The network.
+    /// Returns whether a file begins as a model file does: with the length of a JSON header in 8
+    /// bytes, and the brace that opens the header.
+    pub fn is_start(head: &[u8]) -> bool {
+        head.get(8) == Some(&b'{')
+    }
+
+    /// Returns the network.
     pub fn network(&self) -> &AnyNetwork {
         &self.network
     }
 
-    /// Names of the classes, in the order of the outputs.
+    /// Returns the names of the classes, in the order of the outputs.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// How an image becomes the network's input.
+    /// Returns the input contract: how an image becomes the network's input.
     pub fn input(&self) -> &InputContract {
         &self.input
     }

@@ -1,9 +1,9 @@
-//! The same work on many things, on all cores.
+//! The same work on many items, on all cores.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Does `work` on each item, which are begun in their order; on so many threads, 0 for as many as
-/// there are cores.
+/// Does `work` on each item, begun in order, on `n_threads` threads; 0 for as many as there are
+/// cores.
 pub(crate) fn for_each<T: Send>(
     items: impl ExactSizeIterator<Item = T> + Send,
     n_threads: usize,
@@ -30,7 +30,7 @@ pub(crate) fn for_each<T: Send>(
     });
 }
 
-/// What `work` makes of each item, in their order.
+/// Returns what `work` makes of each item, in their order.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
     for_each(items.iter().zip(&mut results), 0, |(item, place)| *place = Some(work(item)));

@@ -281,6 +281,7 @@ fn standardize_one<F: Real>(x: &mut F, mean: f64, std: f64, clip: Option<f64>) {
 }
 
 /// Grey in fixed point: the luma of BT.601 (0.299, 0.587, 0.114).
+#[inline(always)]
 pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
 }
@@ -288,7 +289,7 @@ pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
 #[cfg(feature = "image")]
 mod resize {
     use super::luma;
-    use crate::image::RgbImage;
+    use crate::pixels::RgbImage;
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
     use fast_image_resize::images::TypedImage;
     use fast_image_resize::pixels::U8x3;
@@ -504,7 +505,7 @@ mod tests {
 #[cfg(all(test, feature = "image"))]
 mod image_tests {
     use super::*;
-    use crate::image::RgbImage;
+    use crate::pixels::RgbImage;
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
 
     fn picture() -> RgbImage {

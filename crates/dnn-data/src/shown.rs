@@ -1,4 +1,4 @@
-//! Names from outside, as they may be printed.
+//! Names from outside in a form that is safe to print.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -10,8 +10,8 @@ pub fn steers_terminal(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// How names are written in messages: in one line, and harmless to a terminal. Those of files and
-/// datasets come from others, and [`Path::display`] passes on all that they hold.
+/// How names are written in messages: in one line, and harmless to a terminal. Names of files and
+/// datasets come from outside, and [`Path::display`] passes on every character of them.
 pub trait Shown {
     /// Returns the name as text, in which what [steers a terminal](steers_terminal) is escaped.
     fn shown(&self) -> Cow<'_, str>;

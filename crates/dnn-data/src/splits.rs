@@ -15,14 +15,15 @@ pub struct Rejected {
     pub reason: String,
 }
 
-/// A named part of a data set.
+/// A split of a data set in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
-    /// Which part.
+    /// Which split it is.
     pub name: SplitName,
-    /// Its images.
+    /// The labelled images.
     pub images: ImageSet,
-    /// The file or folder that they were read from.
+    /// The file or folder that the images were read from; `None` for images that were made in
+    /// memory.
     pub path: Option<PathBuf>,
 }
 
@@ -32,13 +33,14 @@ pub struct Splits {
     all: Vec<Split>,
     /// The image files that were left out, with what is wrong with each.
     pub rejected: Vec<Rejected>,
-    /// What was decided about the data that a person should know: which line is a header, what
-    /// numbers were taken for.
+    /// Sentences about what was decided while reading that a user should know: which line is a
+    /// header, what numbers were taken for.
     pub notes: Vec<String>,
 }
 
 impl Splits {
-    /// Takes two sets that came from no file, after checking that they agree.
+    /// Makes a data set of training and test images that came from no file, after checking that
+    /// they agree.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -53,17 +55,17 @@ impl Splits {
         Ok(splits)
     }
 
-    /// The splits, in the order train, validation, test.
+    /// Returns the splits in the order train, validation, test, unsplit.
     pub fn iter(&self) -> impl Iterator<Item = &Split> {
         self.all.iter()
     }
 
-    /// The splits, to be changed.
+    /// Returns the splits for changing them, in the same order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Split> {
         self.all.iter_mut()
     }
 
-    /// Adds a split; one of that name is replaced.
+    /// Adds a split in place of the one of the same name, if there is one.
     pub fn insert(&mut self, split: Split) {
         self.all.retain(|other| other.name != split.name);
         self.all.push(split);
@@ -72,45 +74,46 @@ impl Splits {
 
     fn position(&self, name: SplitName) -> Option<usize> {
         let at = |name| self.all.iter().position(|split| split.name == name);
-        // What makes no difference is to train on.
+        // Unsplit data are training data.
         at(name).or_else(|| if name == SplitName::Train { at(SplitName::Unsplit) } else { None })
     }
 
-    /// A split by its name; data that make no difference are to train on.
+    /// Returns the images of a split; unsplit data are the training set.
     pub fn get(&self, name: SplitName) -> Option<&ImageSet> {
         self.position(name).map(|at| &self.all[at].images)
     }
 
-    /// As [`get`](Self::get), and takes it out.
+    /// Removes a split and returns its images; unsplit data are the training set.
     pub fn take(&mut self, name: SplitName) -> Option<ImageSet> {
         self.position(name).map(|at| self.all.remove(at).images)
     }
 
-    /// The file or folder that a split was read from.
+    /// Returns the file or folder that a split was read from.
     pub fn path(&self, name: SplitName) -> Option<&Path> {
         self.position(name).and_then(|at| self.all[at].path.as_deref())
     }
 
-    /// The images to train on.
+    /// Returns the training set.
     pub fn train(&self) -> Option<&ImageSet> {
         self.get(SplitName::Train)
     }
 
-    /// The images to judge by while training, where a source keeps some apart.
+    /// Returns the validation set.
     pub fn validation(&self) -> Option<&ImageSet> {
         self.get(SplitName::Validation)
     }
 
-    /// The images to test on.
+    /// Returns the test set.
     pub fn test(&self) -> Option<&ImageSet> {
         self.get(SplitName::Test)
     }
 
-    /// Makes sets that were read apart alike.
+    /// Brings splits that were read separately to the same classes and the same kind of numbers,
+    /// where that is possible.
     ///
-    /// Classes that are called by their indices alone take the names, and the number, of the others.
-    /// [`ImageSet::from_values`] takes whole numbers from 0 to 255 as bytes; a table whose other
-    /// split has other numbers keeps them as the numbers that they are.
+    /// Classes that are called by their indices take the names, and the number, of the others.
+    /// [`ImageSet::from_values`] takes whole numbers from 0 to 255 as bytes; where another split of
+    /// the table has other numbers, they become numbers again.
     pub fn unify(&mut self) {
         let named = self.all.iter().map(|split| split.images.classes());
         let most = named.max_by_key(|names| (!classes::are_numbered(names), names.len()));
@@ -131,11 +134,11 @@ impl Splits {
         }
     }
 
-    /// Whether one network can be trained on one split and judged by the others.
+    /// Checks that a network can be trained on one split and judged by the others.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when the images differ in size or the classes in name or order, when
-    /// one has bytes where the other has numbers beyond 0 to 1, or when there is no set at all.
+    /// one split has bytes where another has numbers outside [0, 1], or when there is no split.
     pub fn check(&self) -> Result<(), DataError> {
         let Some((first, others)) = self.all.split_first() else {
             return Err(DataError::Mismatch {
@@ -148,7 +151,7 @@ impl Splits {
     }
 }
 
-/// Whether two splits go together.
+/// Checks that two splits have images of the same kind and the same classes.
 fn agree(first: &Split, other: &Split) -> Result<(), DataError> {
     let mismatch = |what: &str, expected: String, got: String| {
         let of = |split: &Split| {

@@ -1,10 +1,10 @@
-//! Numbers of examples, whatever their type: bytes of pixels, or numbers in the precision of their
+//! The numbers that examples consist of: bytes of pixels, or numbers in the precision of their
 //! source.
 
 use crate::{DataError, Normalization};
 use std::ops::Range;
 
-/// The type of the numbers that examples are made of.
+/// The type of the numbers that examples consist of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Number {
     /// A byte of a pixel, 0 to 255.
@@ -16,7 +16,7 @@ pub enum Number {
 }
 
 impl Number {
-    /// Bytes of one number.
+    /// Returns how many bytes one number takes.
     pub fn n_bytes(self) -> usize {
         match self {
             Self::Byte => 1,
@@ -26,7 +26,7 @@ impl Number {
     }
 }
 
-/// Borrowed numbers of some examples, one after the other.
+/// The numbers of some examples, one example after the other, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Values<'a> {
     /// Bytes of pixels.
@@ -37,7 +37,7 @@ pub enum Values<'a> {
     F64(&'a [f64]),
 }
 
-/// The same expression for the slice or vector of each type of number.
+/// Evaluates the same expression for the slice or vector of each type of number.
 macro_rules! each {
     ($values:expr, $kind:ident($all:ident) => $do:expr) => {
         match $values {
@@ -49,17 +49,17 @@ macro_rules! each {
 }
 
 impl<'a> Values<'a> {
-    /// How many numbers there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         each!(self, Self(all) => all.len())
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The type of the numbers.
+    /// Returns the type of the numbers.
     pub fn number(&self) -> Number {
         match self {
             Self::Bytes(_) => Number::Byte,
@@ -68,7 +68,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Some of the numbers.
+    /// Returns the numbers of a range.
     ///
     /// # Panics
     /// When the range reaches beyond the last number.
@@ -81,18 +81,18 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The bytes, when these are bytes of pixels.
+    /// Returns the bytes, when the numbers are bytes of pixels.
     pub fn bytes(&self) -> Option<&'a [u8]> {
         if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
     }
 
-    /// Gives each number to `take`, in order.
+    /// Calls `take` with each number, in order.
     #[allow(clippy::useless_conversion)] // of the doubles only
     pub fn for_each(&self, mut take: impl FnMut(f64)) {
         each!(self, Self(all) => all.iter().for_each(|&value| take(f64::from(value))));
     }
 
-    /// The numbers in double precision.
+    /// Returns the numbers in double precision.
     #[allow(clippy::useless_conversion)] // of the doubles only
     pub fn to_f64(&self) -> Vec<f64> {
         each!(self, Self(all) => all.iter().map(|&value| f64::from(value)).collect())
@@ -103,7 +103,7 @@ impl<'a> Values<'a> {
         each!(self, Self(all) => all.iter().for_each(|value| out.extend(value.to_le_bytes())));
     }
 
-    /// As bytes, when each number is a whole one from 0 to 255.
+    /// Returns the numbers as bytes, when each is a whole number from 0 to 255.
     pub(crate) fn to_bytes(self) -> Option<Vec<u8>> {
         let mut bytes = Vec::with_capacity(self.len());
         let mut all = true;
@@ -115,7 +115,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// Owned numbers of examples, one after the other.
+/// The numbers of some examples, one example after the other, owned.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Buffer {
     /// Bytes of pixels.
@@ -127,7 +127,7 @@ pub enum Buffer {
 }
 
 impl Buffer {
-    /// An empty buffer with room for `n` numbers.
+    /// Makes an empty buffer with room for `n` numbers.
     pub fn with_capacity(number: Number, n: usize) -> Self {
         match number {
             Number::Byte => Self::Bytes(Vec::with_capacity(n)),
@@ -136,7 +136,7 @@ impl Buffer {
         }
     }
 
-    /// All numbers.
+    /// Returns all numbers.
     pub fn values(&self) -> Values<'_> {
         match self {
             Self::Bytes(all) => Values::Bytes(all),
@@ -171,8 +171,8 @@ impl Buffer {
     }
 }
 
-/// Least and greatest of some numbers, and whether all are whole: what tells bytes of pixels from
-/// shares of one, and from other numbers.
+/// The least and the greatest of some numbers, and whether all are whole: enough to tell bytes of
+/// pixels from numbers in [0, 1], and both from other numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NumberRange {
     pub(crate) least: f64,
@@ -187,7 +187,8 @@ impl Default for NumberRange {
 }
 
 impl NumberRange {
-    /// Looks at the numbers of examples of `n` each, the first of which is example `first`.
+    /// Takes in the numbers of examples that have `n` numbers each; the first of them is example
+    /// `first`.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] at a number that is not finite.
@@ -218,17 +219,18 @@ impl NumberRange {
         }
     }
 
-    /// Whether these are whole numbers from 0 to 255 that reach beyond 1.
+    /// Returns whether the numbers are bytes: whole numbers from 0 to 255, of which some are above
+    /// 1.
     pub(crate) fn is_bytes(&self) -> bool {
         self.whole && self.least >= 0.0 && (2.0..=255.0).contains(&self.most)
     }
 
-    /// Whether all are from 0 to 1.
+    /// Returns whether all numbers are in [0, 1].
     pub(crate) fn is_share(&self) -> bool {
         self.least >= 0.0 && self.most <= 1.0
     }
 
-    /// How numbers in this range that are no bytes become features.
+    /// Returns how numbers in this range that are no bytes become features.
     pub(crate) fn normalization(&self) -> Normalization {
         if self.is_share() { Normalization::DivideBy255 } else { Normalization::AsIs }
     }

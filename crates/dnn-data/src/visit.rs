@@ -4,7 +4,7 @@ use crate::{DataError, InputContract, Number, Values};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Size of every image of a set.
+/// The size of every image of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct ImageShape {
     /// Rows of pixels.
@@ -16,21 +16,22 @@ pub struct ImageShape {
 }
 
 impl ImageShape {
-    /// Bytes of one image.
+    /// Returns the number of bytes of one image, height · width · channels; of other numbers than
+    /// bytes, how many there are.
     pub fn n_bytes(&self) -> usize {
         self.height * self.width * self.channels
     }
 }
 
 impl ImageShape {
-    /// The size of images that a contract asks for.
+    /// Returns the size of the images that a contract asks for.
     pub fn of(contract: &InputContract) -> Self {
         let [height, width, channels] =
             [contract.height, contract.width, contract.channels].map(|n| n as usize);
         Self { height, width, channels }
     }
 
-    /// The contract under which images of this size are features as they are.
+    /// Returns the contract under which images of this size become features without being resized.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when no contract has this size.
@@ -53,26 +54,26 @@ impl std::fmt::Display for ImageShape {
     }
 }
 
-/// Which part of a data set.
+/// The name of a split: which part of a data set it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitName {
-    /// To train on.
+    /// The training set.
     Train,
-    /// To judge by while training.
+    /// The validation set: examples that a network is judged by while it is trained.
     Validation,
-    /// To test on.
+    /// The test set.
     Test,
-    /// All of it: the source makes no such difference.
+    /// All examples of a source that has no splits.
     Unsplit,
 }
 
 impl SplitName {
-    /// The splits that a source can tell apart.
+    /// The splits that a source can have.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
-    /// What datasets and columns of this split are called by: `train`, `validation`, `test`; all of a
-    /// source that makes no difference is to train on.
+    /// Returns the word that datasets and columns of this split are named by: `train`, `validation`
+    /// or `test`. Unsplit examples are training examples.
     pub fn word(self) -> &'static str {
         match self {
             Self::Train | Self::Unsplit => "train",
@@ -81,7 +82,7 @@ impl SplitName {
         }
     }
 
-    /// The split in a sentence: "the training set".
+    /// Returns what the split is called in a sentence: "the training set".
     pub fn phrase(self) -> &'static str {
         match self {
             Self::Train => "the training set",
@@ -91,7 +92,7 @@ impl SplitName {
         }
     }
 
-    /// The split that one of these words means, as part of the name of a file or folder.
+    /// Returns the split that a word in the name of a file or folder means.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         Some(match word.to_lowercase().as_str() {
             "train" | "training" | "trainset" => Self::Train,
@@ -101,8 +102,9 @@ impl SplitName {
         })
     }
 
-    /// The split that the name of a file or folder says, as one of its parts: `train_signs`,
-    /// `test set`, `validation-images`. `None` when it says none, or more than one.
+    /// Returns the split that the name of a file or folder contains as one of its words:
+    /// `train_signs`, `test set`, `validation-images`. `None` when it contains none, or more than
+    /// one.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         let mut found = name.split(|c: char| !c.is_alphanumeric()).filter_map(Self::of_word);
         let first = found.next()?;
@@ -133,38 +135,39 @@ pub struct Part {
     pub path: Option<PathBuf>,
 }
 
-/// Some examples, one after the other.
+/// Some examples of a split, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Batch<'a> {
-    /// (n, height, width, channels), row by row.
+    /// The numbers of the examples, (n, height, width, channels), row by row.
     pub values: Values<'a>,
-    /// Class of each, (n).
+    /// Class index of each example, (n).
     pub labels: &'a [u32],
-    /// The file of each, (n), where each has its own; else none.
+    /// The file of each example, (n), where each has its own; otherwise empty.
     pub files: &'a [PathBuf],
 }
 
-/// What takes examples in the order in which a source has them.
+/// A receiver of examples, in the order in which a source has them.
 ///
 /// Each split is begun once, and all its examples follow, of one size and one type of numbers.
 pub trait Visitor {
-    /// The examples of this split follow; or they do not, when the answer is `false`.
+    /// Announces a split. Its examples follow when the visitor returns `true`; when it returns
+    /// `false`, the split is skipped.
     ///
     /// # Errors
-    /// What keeps the visitor from taking them; reading ends then.
+    /// The reason why the visitor cannot take the examples; reading ends then.
     fn begin(&mut self, part: Part) -> Result<bool, DataError>;
 
-    /// Takes some examples.
+    /// Takes some examples of the split that was begun last.
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
     fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError>;
 }
 
-/// About so much is read at a time.
+/// About how many bytes are read at a time.
 pub(crate) const BLOCK_BYTES: usize = 1 << 20;
 
-/// How many rows of so many bytes are read at a time.
+/// Returns how many rows of this many bytes are read at a time.
 pub(crate) fn block_rows(row_bytes: usize) -> usize {
     (BLOCK_BYTES / row_bytes.max(1)).max(1)
 }

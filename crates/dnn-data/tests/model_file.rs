@@ -190,6 +190,7 @@ fn the_documents_steps_give_the_features() {
         standardization: Some(Standardization {
             mean: vec![0.1, 0.2, 0.3],
             std: vec![0.5, 1.0, 2.0],
+            clip: None,
         }),
         ..InputContract::rgb(2, 2).unwrap()
     };

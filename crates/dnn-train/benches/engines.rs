@@ -9,9 +9,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
-use dnn_train::engine::{Engine, EngineOptions, Pass};
+use dnn_train::engine::{Engine, EngineInput, EngineOptions, Pass};
 use dnn_train::optimizer::{Adam, GradientDescent, Optimizer, Step};
-use dnn_train::{CrossEntropy, Trainable, dense_engine, gram_engine};
+use dnn_train::{CrossEntropy, Trainable, build_engine};
 use nalgebra::DMatrix;
 
 /// Layers, examples, and how many of them a batch has; 0 for all.
@@ -66,10 +66,24 @@ fn engines<F: Trainable>(c: &mut Criterion) {
         for named in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
             let optimizer = named.build();
             let id = (named.name(), &*size, flops);
-            let mut dense = dense_engine(&network, &cost, &*optimizer, &x, &labels, options);
+            let mut dense = build_engine(
+                &network,
+                &cost,
+                &*optimizer,
+                EngineInput::Dense(&x),
+                &labels,
+                options,
+            );
             iterate(c, id, &mut *dense, &*optimizer, &batches);
             if optimizer.is_linear() && batch == 0 {
-                let mut gram = gram_engine(&network, &cost, &*optimizer, &x, &labels, options);
+                let mut gram = build_engine(
+                    &network,
+                    &cost,
+                    &*optimizer,
+                    EngineInput::Gram(&x),
+                    &labels,
+                    options,
+                );
                 iterate(c, id, &mut *gram, &*optimizer, &batches);
             }
         }

@@ -6,10 +6,10 @@
 use dnn_core::nalgebra::{DMatrix, DMatrixViewMut};
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Init, Network, OutputActivation, Real};
-use dnn_train::engine::{EngineOptions, Pass};
+use dnn_train::engine::{EngineInput, EngineOptions, Pass};
 use dnn_train::gradcheck::{self, Options};
 use dnn_train::optimizer::{Optimizer, Step};
-use dnn_train::{Cost, TrainConfig, Training, dense_engine, evaluate};
+use dnn_train::{Cost, TrainConfig, Training, build_engine, evaluate};
 
 /// The focal loss −(1 − p)^γ·ln p of the label's probability p (Lin et al. 2017): examples that are
 /// right already count less. For a network with a sigmoid.
@@ -88,7 +88,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // With an engine alone.
     let options = EngineOptions::default();
-    let mut engine = dense_engine(&network, &cost, &SignDescent, &x, &labels, options);
+    let mut engine =
+        build_engine(&network, &cost, &SignDescent, EngineInput::Dense(&x), &labels, options);
     for iteration in 0..500 {
         let cost = engine.cost(Pass::all(iteration));
         if iteration % 100 == 0 {

@@ -18,9 +18,9 @@
 //! ```
 
 use crate::cost::{Cost, mean_cost};
-use crate::engine::{Engine, EngineKind, EngineOptions, Pass};
+use crate::engine::{Engine, EngineInput, EngineKind, EngineOptions, Pass};
 use crate::optimizer::GradientDescent;
-use crate::trainable::{dense_engine, gram_engine};
+use crate::trainable::build_engine;
 use dnn_core::layer::Dense;
 use dnn_core::linear::Gradients;
 use dnn_core::network::Workspace;
@@ -146,8 +146,14 @@ pub fn engine_gradients(
         layers: of.gradients(),
     };
     [
-        of(EngineKind::Dense, dense_engine(network, cost, optimizer, x, labels, options)),
-        of(EngineKind::Gram, gram_engine(network, cost, optimizer, x, labels, options)),
+        of(
+            EngineKind::Dense,
+            build_engine(network, cost, optimizer, EngineInput::Dense(x), labels, options),
+        ),
+        of(
+            EngineKind::Gram,
+            build_engine(network, cost, optimizer, EngineInput::Gram(x), labels, options),
+        ),
     ]
 }
 

@@ -8,7 +8,7 @@
 //! | follow the course step by step | [`textbook`] |
 //! | minimise a cost of one's own, step in a way of one's own | [`Cost`], [`optimizer::Optimizer`] |
 //! | watch, log, stop, keep checkpoints | [`Observer`], [`Checkpoint`] |
-//! | drive the iterations oneself | [`engine`], [`dense_engine`], [`gram_engine`] |
+//! | drive the iterations oneself | [`engine`], [`build_engine`] |
 //! | check a gradient | [`gradcheck`] |
 //! | judge | [`evaluate`], [`cross_validate`], [`diagnose`] |
 
@@ -45,5 +45,5 @@ pub use folds::{Fold, FoldSummary, Folds, check_folds, cross_validate};
 pub use history::{CostPoint, End, Trained, ValidationPoint, ValidationSplit};
 pub use nalgebra;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
-pub use trainable::{Trainable, dense_engine, evaluate, fed_engine, gram_engine, train};
-pub use trainer::Training;
+pub use trainable::{Trainable, build_engine, evaluate, train};
+pub use trainer::{Training, check_memory};

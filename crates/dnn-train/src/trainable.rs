@@ -7,7 +7,7 @@
 
 use crate::config::TrainConfig;
 use crate::cost::Cost;
-use crate::engine::{self, Engine, EngineOptions, Features};
+use crate::engine::{self, Engine, EngineInput, EngineOptions};
 use crate::error::TrainError;
 use crate::evaluation::{self, Evaluation};
 use crate::history::Trained;
@@ -15,7 +15,6 @@ use crate::observer::Observer;
 use crate::optimizer::Optimizer;
 use crate::trainer::Training;
 use dnn_core::{DatasetError, Examples, Network, Real};
-use nalgebra::DMatrix;
 
 /// A number type that networks are trained in: `f32` or `f64`, and no other.
 ///
@@ -41,7 +40,7 @@ pub trait Trainable: Real {
         network: &Network<Self>,
         cost: &'d dyn Cost<Self>,
         optimizer: &dyn Optimizer<Self>,
-        features: Features<'d, Self>,
+        input: EngineInput<'d, Self>,
         labels: &'d [u32],
         options: EngineOptions<'_>,
     ) -> Box<dyn Engine<Self> + 'd>;
@@ -66,11 +65,11 @@ macro_rules! trainable {
                 network: &Network<Self>,
                 cost: &'d dyn Cost<Self>,
                 optimizer: &dyn Optimizer<Self>,
-                features: Features<'d, Self>,
+                input: EngineInput<'d, Self>,
                 labels: &'d [u32],
                 options: EngineOptions<'_>,
             ) -> Box<dyn Engine<Self> + 'd> {
-                engine::build(network, cost, optimizer, features, labels, options)
+                engine::build(network, cost, optimizer, input, labels, options)
             }
         }
     )*};
@@ -118,56 +117,21 @@ pub fn evaluate<F: Trainable>(
     F::evaluate(network, examples)
 }
 
-/// Makes an engine that computes every product in full, as the course does.
+/// Makes an engine: what computes cost and gradients of a batch, and holds the parameters that they
+/// change.
 ///
 /// # Shapes
-/// `x` (n₀, m), `labels` (m).
+/// X of the input (n₀, m), `labels` (m).
 /// # Panics
-/// When `x`, `labels` or the options do not fit the network.
-pub fn dense_engine<'d, F: Trainable>(
+/// When the input, the labels or the options do not fit the network; in coordinates also when the
+/// optimizer is not linear.
+pub fn build_engine<'d, F: Trainable>(
     network: &Network<F>,
     cost: &'d dyn Cost<F>,
     optimizer: &dyn Optimizer<F>,
-    x: &'d DMatrix<F>,
+    input: EngineInput<'d, F>,
     labels: &'d [u32],
     options: EngineOptions<'_>,
 ) -> Box<dyn Engine<F> + 'd> {
-    F::engine(network, cost, optimizer, Features::Dense(x), labels, options)
-}
-
-/// Makes a [`dense_engine`] for examples that are read batch by batch: call [`feed`](Engine::feed)
-/// before every [`cost`](Engine::cost).
-///
-/// # Shapes
-/// `labels` (m).
-/// # Panics
-/// When the labels or the options do not fit the network.
-pub fn fed_engine<'d, F: Trainable>(
-    network: &Network<F>,
-    cost: &'d dyn Cost<F>,
-    optimizer: &dyn Optimizer<F>,
-    labels: &'d [u32],
-    options: EngineOptions<'_>,
-) -> Box<dyn Engine<F> + 'd> {
-    F::engine(network, cost, optimizer, Features::Fed, labels, options)
-}
-
-/// Makes an engine with the first layer in the coordinates of the training set ([`dnn_core::gram`]
-/// has the algebra): the work of an iteration does not depend on the number of features. For
-/// optimizers whose steps are linear in the gradients. It builds G = XᵀX and P = W₁·X first, on all
-/// threads.
-///
-/// # Shapes
-/// `x` (n₀, m), `labels` (m).
-/// # Panics
-/// When `x`, `labels` or the options do not fit the network, or the optimizer is not linear.
-pub fn gram_engine<'d, F: Trainable>(
-    network: &Network<F>,
-    cost: &'d dyn Cost<F>,
-    optimizer: &dyn Optimizer<F>,
-    x: &'d DMatrix<F>,
-    labels: &'d [u32],
-    options: EngineOptions<'_>,
-) -> Box<dyn Engine<F> + 'd> {
-    F::engine(network, cost, optimizer, Features::Gram(x), labels, options)
+    F::engine(network, cost, optimizer, input, labels, options)
 }

@@ -5,9 +5,9 @@
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
-use dnn_train::engine::{Engine, EngineOptions, Pass};
+use dnn_train::engine::{Engine, EngineInput, EngineOptions, Pass};
 use dnn_train::optimizer::{Optimizer, Step};
-use dnn_train::{CrossEntropy, dense_engine, gram_engine};
+use dnn_train::{CrossEntropy, build_engine};
 use nalgebra::DMatrix;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -88,11 +88,25 @@ fn a_hundred_iterations_allocate_nothing() {
                     ema_decay: 2.0 * dropout,
                     ..EngineOptions::default()
                 };
-                let mut dense = dense_engine(&network, &cost, &*optimizer, &x, &labels, options);
+                let mut dense = build_engine(
+                    &network,
+                    &cost,
+                    &*optimizer,
+                    EngineInput::Dense(&x),
+                    &labels,
+                    options,
+                );
                 let n = count(&mut *dense, &*optimizer, batch, clip);
                 assert_eq!(n, 0, "dense, {hidden:?}, {name}, batch {batch}, {n_threads} threads");
                 if optimizer.is_linear() {
-                    let mut gram = gram_engine(&network, &cost, &*optimizer, &x, &labels, options);
+                    let mut gram = build_engine(
+                        &network,
+                        &cost,
+                        &*optimizer,
+                        EngineInput::Gram(&x),
+                        &labels,
+                        options,
+                    );
                     let n = count(&mut *gram, &*optimizer, batch, clip);
                     assert_eq!(
                         n, 0,

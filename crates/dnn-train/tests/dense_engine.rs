@@ -3,10 +3,10 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
-use dnn_train::engine::{EngineOptions, Pass};
+use dnn_train::engine::{EngineInput, EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Step};
 use dnn_train::{
-    CrossEntropy, End, Flow, IterationEvent, TrainConfig, TrainError, Trainable, dense_engine,
+    CrossEntropy, End, Flow, IterationEvent, TrainConfig, TrainError, Trainable, build_engine,
     textbook, train,
 };
 use nalgebra::DMatrix;
@@ -42,7 +42,8 @@ fn trained<F: Trainable>(
 ) -> (Vec<f64>, Network<F>) {
     let cost = CrossEntropy::new(network.output());
     let options = EngineOptions { n_threads, ..EngineOptions::default() };
-    let mut engine = dense_engine(network, &cost, &GradientDescent, x, labels, options);
+    let mut engine =
+        build_engine(network, &cost, &GradientDescent, EngineInput::Dense(x), labels, options);
     let costs = (0..5)
         .map(|_| {
             let cost = engine.cost(Pass::all(0));
@@ -115,7 +116,8 @@ fn parameters_that_are_written_count_at_once() {
     let (network, x, labels) = case::<f64>(2_000, &[20, 7], 3, 100, Activation::Tanh, 3);
     let options = EngineOptions::default();
     let cost = CrossEntropy::new(network.output());
-    let mut engine = dense_engine(&network, &cost, &GradientDescent, &x, &labels, options);
+    let mut engine =
+        build_engine(&network, &cost, &GradientDescent, EngineInput::Dense(&x), &labels, options);
     let first = engine.cost(Pass::all(0));
     engine.update(&GradientDescent, STEP, None);
     assert!(engine.cost(Pass::all(1)) < first);

@@ -3,9 +3,9 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
-use dnn_train::engine::{EngineOptions, Pass};
+use dnn_train::engine::{EngineInput, EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Momentum, Nesterov, Optimizer, Step};
-use dnn_train::{CrossEntropy, Trainable, dense_engine, gram_engine};
+use dnn_train::{CrossEntropy, Trainable, build_engine};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 
@@ -106,8 +106,8 @@ fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatr
         ema_decay: case.ema_decay,
     };
     [
-        dense_engine(&network, &cost, &*optimizer, &x, &labels, options),
-        gram_engine(&network, &cost, &*optimizer, &x, &labels, options),
+        build_engine(&network, &cost, &*optimizer, EngineInput::Dense(&x), &labels, options),
+        build_engine(&network, &cost, &*optimizer, EngineInput::Gram(&x), &labels, options),
     ]
     .map(|mut engine| {
         let set = engine.hold_out(&held_out);

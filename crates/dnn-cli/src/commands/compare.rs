@@ -1,18 +1,18 @@
 //! `dnn compare`.
 
 use crate::console::{Console, interval, of_how_many};
-use crate::judge::{Answers, Labelled, LabelledArgs, list, prepared};
+use crate::judge::{Answers, Labelled, LabelledArgs, list};
 use crate::run;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{McNemar, McNemarMethod, PairedScore, Score};
 use dnn_data::Predictor;
 use dnn_data::Shown;
-use dnn_data::{ImageSet, SplitName};
+use dnn_data::SplitName;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// A difference that chance makes less often than this is taken for one.
+/// A difference is significant when chance alone makes one as large less often than this.
 const LEVEL: f64 = 0.05;
 /// With fewer images of which one model alone is right, no outcome is below [`LEVEL`]: 2/2⁵ is not.
 const FEWEST: usize = 6;
@@ -44,7 +44,7 @@ struct CompareReport<'a> {
     difference: f64,
     level: f64,
     significant: bool,
-    /// The one that is better, when the difference is significant.
+    /// The better model, when the difference is significant.
     better: Option<&'static str>,
     points_per_image: f64,
     verdict: String,
@@ -79,10 +79,12 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         b_path.shown(),
         list(b.classes())
     );
-    let Labelled { images: set, data } = args.labelled.load(a.model(), &a_path, console)?;
+    let Labelled { images: set, data, .. } = args.labelled.load(a.model(), &a_path, console)?;
     let answers = |predictor: &Predictor, path: &Path| {
-        answers(predictor, path, &set, console)
-            .with_context(|| format!("{} does not fit the model {}", data.shown(), path.shown()))
+        let misfit = || format!("{} does not fit the model {}", data.shown(), path.shown());
+        // What `dnn predict` would make of each, when they do not have its size.
+        let set = args.labelled.prepared(&set, predictor.model(), path, console);
+        Answers::of(predictor, &*set.with_context(misfit)?).with_context(misfit)
     };
     let (of_a, of_b) = (answers(&a, &a_path)?, answers(&b, &b_path)?);
 
@@ -122,34 +124,22 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the model says of the images. When they do not have its size, it gets what `dnn predict`
-/// would make of each.
-fn answers(
-    predictor: &Predictor,
-    path: &Path,
-    set: &ImageSet,
-    console: Console,
-) -> anyhow::Result<Answers> {
-    let set = prepared(set, predictor.input(), path, console)?;
-    Answers::of(predictor, &set)
-}
-
 fn side(model: &Path, score: Score) -> Side<'_> {
     let (low, high) = score.wilson_interval();
     Side { model, correct: score.correct, accuracy: score.accuracy(), interval: [low, high] }
 }
 
-/// The one with more right, and the other; of equals A is named first.
+/// Returns the model with more right answers, and the other; when they are equal, A is first.
 fn ahead(pair: &PairedScore) -> (&'static str, &'static str) {
     if pair.only_second > pair.only_first { ("B", "A") } else { ("A", "B") }
 }
 
-/// Percentage points that so many images are.
+/// Returns how many percentage points a number of images is.
 fn points(images: usize, pair: &PairedScore) -> f64 {
     100.0 * images as f64 / pair.total() as f64
 }
 
-/// Whether the difference is more than chance, in words.
+/// Says in words whether the difference is more than chance.
 fn verdict(pair: &PairedScore, significant: bool) -> String {
     let level = 100.0 * LEVEL;
     let (better, worse) = ahead(pair);
@@ -184,7 +174,7 @@ fn n_images(n: usize) -> String {
     if n == 1 { "1 image".into() } else { format!("{n} images") }
 }
 
-/// The result as text.
+/// Returns the result as text.
 fn describe(
     data: &Path,
     split: SplitName,

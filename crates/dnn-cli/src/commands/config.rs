@@ -73,7 +73,7 @@ pub(crate) fn check(args: &CheckArgs, console: Console) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// A configuration in a line.
+/// Returns a configuration in one line.
 fn summary(RunConfig { source, training, .. }: &RunConfig) -> String {
     let hidden: Vec<_> = training.hidden.iter().map(ToString::to_string).collect();
     let hidden = match hidden.join("-") {

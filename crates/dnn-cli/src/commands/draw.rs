@@ -122,7 +122,7 @@ fn factors(factors: &[synthetic::Factors]) -> Vec<Factor> {
     synthetic::Factors::columns(factors).into_iter().map(column).collect()
 }
 
-/// What makes the image hard, if anything does.
+/// Returns the causes that make the image hard to recognise, if there are any.
 fn difficulty(factors: &synthetic::Factors) -> String {
     const STRONG: f64 = 0.5;
     let strong: Vec<_> = Cause::ALL

@@ -7,11 +7,10 @@ use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::{Examples, Precision, Real};
 use dnn_data::Shown;
-use dnn_data::augment::AugmentedExamples;
 use dnn_data::predictions::{
     PredictionRow, PredictionWriter, RowFormat, example_name, read_predictions,
 };
-use dnn_data::{ImageSet, SplitName, identity};
+use dnn_data::{FeatureExamples, ImageSet, SplitName, identity};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -29,16 +28,16 @@ pub(super) struct FoldsReport {
     data_hash: String,
     /// Folds asked for.
     pub(super) k: usize,
-    /// Those that were trained.
+    /// The folds that were trained.
     pub(super) folds: Vec<Fold>,
-    /// Those whose training failed.
+    /// The folds whose training failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) failed: Vec<FailedFold>,
-    /// Of those that were trained, when there are any.
+    /// The summary of the folds that were trained, when there are any.
     pub(super) summary: Option<FoldSummary>,
     /// 95 % interval of the pooled accuracy.
     interval: Option<(f64, f64)>,
-    /// How each was trained.
+    /// The configuration of the training of each fold.
     config: dnn_train::TrainConfig,
 }
 
@@ -51,7 +50,7 @@ pub(super) struct FailedFold {
 }
 
 impl FoldsReport {
-    /// Reads that of the folder `run`.
+    /// Reads the report in the folder `run`.
     pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
         let file = run.join(run::FOLDS);
         let text =
@@ -59,13 +58,13 @@ impl FoldsReport {
         serde_json::from_str(&text).with_context(|| format!("cannot understand {}", file.shown()))
     }
 
-    /// Whether there is a result of this fold.
+    /// Returns whether there is a result of this fold.
     fn has(&self, number: usize) -> bool {
         self.folds.iter().any(|fold| fold.fold == number)
             || self.failed.iter().any(|fold| fold.fold == number)
     }
 
-    /// Whether every fold was trained, or failed.
+    /// Returns whether every fold was trained, or failed.
     pub(super) fn is_complete(&self) -> bool {
         (1..=self.k).all(|number| self.has(number))
     }
@@ -131,6 +130,7 @@ pub(super) fn resume(
 
 fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let source = config.source.as_ref().context("no data given")?;
+    source::check_memory(source, &config.training)?;
     let Some(train) = source::load(source, console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.shown());
     };
@@ -191,7 +191,7 @@ fn train_folds<F: Trainable>(
     let examples: Box<dyn Examples<F>> = match config.augment.filter(|a| !a.is_off()) {
         Some(augment) => {
             let seed = config.training.seed;
-            Box::new(AugmentedExamples::new(train.clone(), &contract, augment, seed)?)
+            Box::new(FeatureExamples::new(train.clone(), &contract)?.augmented(augment, seed)?)
         }
         None => Box::new(train.to_dataset::<F>(&contract)?),
     };

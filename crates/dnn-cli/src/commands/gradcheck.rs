@@ -1,14 +1,16 @@
 //! `dnn gradcheck`.
 
-use crate::args::{DataArgs, Layers, choice, hidden_activations, layers};
+use crate::args::{DataArgs, choice};
 use crate::console::{Console, warn};
 use crate::run;
+use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
+use dnn_core::{Architecture, Dataset, Examples, Init, Network};
 use dnn_data::Shown;
 use dnn_data::{AnyNetwork, SplitName};
+use dnn_train::config::RawTrainConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::gradcheck::{
     self, EngineGradients, Options, Outcome, ParameterCheck, engine_gradients, in_double,
@@ -23,9 +25,9 @@ use std::process::ExitCode;
 
 /// Exit code when gradients and differences do not agree.
 const NOT_MET: u8 = 1;
-/// Numbers in a drawn network, or in its activations, at most: 400 MB.
+/// The most numbers in a drawn network, or in its activations: 400 MB.
 const MAX_NUMBERS: usize = 50_000_000;
-/// Images of DATA that are enough to see a fault.
+/// How many images of DATA are used by default: enough to see a fault.
 const N_IMAGES: usize = 32;
 
 /// Compare the gradients that training goes by with central differences, layer by layer
@@ -39,7 +41,7 @@ const N_IMAGES: usize = 32;
 )]
 pub(crate) struct Args {
     /// A model file, or the folder of a run
-    #[arg(requires = "data")]
+    #[arg(requires = "data", conflicts_with_all = ["layers", "activation"])]
     model: Option<PathBuf>,
     /// A folder or file of labelled images or numbers, or `drawn`
     data: Option<PathBuf>,
@@ -48,13 +50,8 @@ pub(crate) struct Args {
     split: Option<SplitName>,
     #[command(flatten)]
     of_data: DataArgs,
-    /// Units of the hidden layers, or "none" [default: 20,7,5]
-    #[arg(long, value_name = "N,N,…", value_parser = layers, conflicts_with = "model")]
-    layers: Option<Layers>,
-    /// Activation of the hidden layers [default: relu]
-    #[arg(long, value_name = "NAME", value_parser = choice(&hidden_activations()),
-          conflicts_with = "model")]
-    activation: Option<Activation>,
+    #[command(flatten)]
+    network: Flags<DrawnNetwork>,
     /// Features of an example [default: 20]
     #[arg(long, value_name = "N", conflicts_with = "model")]
     features: Option<usize>,
@@ -81,12 +78,22 @@ pub(crate) struct Args {
     spoil: Option<String>,
 }
 
-/// What is checked, and on what.
+/// The flags of the hidden layers of a network that is drawn.
+#[derive(Debug, Clone)]
+struct DrawnNetwork;
+
+impl FlagGroup for DrawnNetwork {
+    type Settings = RawTrainConfig;
+    const HEADING: &'static str = "Drawn network";
+    const KEYS: &'static [&'static str] = &["hidden", "activation"];
+}
+
+/// The network that is checked, and the examples of the cost.
 struct Case {
     network: Network<f64>,
     x: DMatrix<f64>,
     labels: Vec<u32>,
-    /// Where network and examples come from, in words.
+    /// Where the network and the examples come from, in words.
     origin: [String; 2],
 }
 
@@ -107,11 +114,11 @@ struct GradcheckReport<'a> {
 #[derive(Serialize)]
 struct ParameterRow<'a> {
     name: &'a str,
-    /// Whose gradient it is: the one farther from the differences.
+    /// The engine whose gradient is shown: the one that is farther from the differences.
     engine: EngineKind,
     entries: usize,
     checked: usize,
-    /// Left out: the step crosses the kink of a ReLU.
+    /// Entries that were left out because the step crosses the kink of a ReLU.
     kinks: usize,
     gradient_norm: f64,
     relative_gap: f64,
@@ -206,27 +213,20 @@ fn check_numbers(args: &Args) -> anyhow::Result<()> {
     );
     ensure!(args.sample > 0, "--sample 0: expected at least 1 entry");
     ensure!(args.examples != Some(0), "--examples 0: expected at least 1");
-    let of_data = args.of_data.x.is_some() || args.of_data.draw.any();
+    let of_data = args.of_data.names.any() || args.of_data.draw.any();
     ensure!(args.data.is_some() || !of_data, "--x, --y and the --draw flags need MODEL and DATA");
     Ok(())
 }
 
 impl Case {
-    /// A network and examples from normal distributions.
+    /// Makes a network and examples of normally distributed numbers.
     fn drawn(args: &Args) -> anyhow::Result<Self> {
-        let hidden = args.layers.as_ref().map_or(&[20, 7, 5][..], |layers| &layers.0);
+        let config = args.network.change(None)?.unwrap_or_default();
+        let config = TrainConfig::try_from(config).context("these settings make no network")?;
         let (n_features, m) = (args.features.unwrap_or(20), args.examples.unwrap_or(10));
         let n_classes = args.classes.unwrap_or(2);
         ensure!(n_classes >= 2, "--classes {n_classes}: expected at least 2");
-        let output =
-            if n_classes == 2 { OutputActivation::Sigmoid } else { OutputActivation::Softmax };
-        let dims: Vec<_> = [n_features]
-            .iter()
-            .chain(hidden)
-            .chain(&[output.n_outputs(n_classes)])
-            .copied()
-            .collect();
-        let architecture = Architecture::new(dims, args.activation.unwrap_or_default(), output);
+        let architecture = config.architecture(n_features, n_classes)?;
         let dims = &architecture.layer_dims;
         let n_values = |n: usize| m.checked_mul(n).is_some_and(|n| n <= MAX_NUMBERS);
         // Each below the limit, so that their products do not overflow.
@@ -249,22 +249,22 @@ impl Case {
         Ok(Self { network, x, labels, origin })
     }
 
-    /// A trained network and images.
+    /// Takes a trained network and images.
     fn of_model(model: &Path, data: &Path, args: &Args, console: Console) -> anyhow::Result<Self> {
         let (model, path) = run::read_model(model)?;
         let network = match model.network() {
             AnyNetwork::F32(network) => in_double(network),
             AnyNetwork::F64(network) => network.clone(),
         };
-        let splits =
+        let mut splits =
             source::load_for(&source::named(data, &args.of_data)?, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
-        let split = if args.of_data.x.is_some() {
+        let split = if args.of_data.names.any() {
             SplitName::Train
         } else {
             args.split.unwrap_or(SplitName::Train)
         };
-        let set = split_of(split, splits, data)?;
+        let set = split_of(split, &mut splits, data)?;
         let m = args.examples.unwrap_or(N_IMAGES.min(set.len()));
         if m > set.len() {
             bail!("--examples {m}: {} has {} {split} images", data.shown(), set.len());
@@ -309,7 +309,7 @@ impl Case {
     }
 }
 
-/// Which of two gradients of the same parameter is farther from the differences.
+/// Compares two gradients of the same parameter by how far they are from the differences.
 fn farther(a: &ParameterCheck, b: &ParameterCheck, tolerance: f64) -> Ordering {
     let differs = |check: &ParameterCheck| check.outcome(tolerance) == Outcome::Differs;
     differs(a).cmp(&differs(b)).then(a.relative_gap().total_cmp(&b.relative_gap()))

@@ -7,7 +7,7 @@ use anyhow::Context;
 use dnn_core::{Architecture, Precision};
 use dnn_data::Shown;
 use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
-use dnn_data::image::{DecodeLimits, Rendering, decode_file};
+use dnn_data::image::{DecodeLimits, ImageFormat, Rendering, decode_file};
 use dnn_data::{DataError, ImageSet, InputContract, Model, SplitName, format};
 use dnn_train::{End, FoldSummary};
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     file: PathBuf,
 }
 
-/// What was found, as JSON has it.
+/// What was found, as it is printed in JSON.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Found {
@@ -44,9 +44,9 @@ enum Found {
     Run {
         path: PathBuf,
         state: RunState,
-        /// Updates made, as of the last checkpoint.
+        /// The number of updates made by the last checkpoint.
         iteration: Option<usize>,
-        /// What came of it, or of the part of it that came to an end before it went on.
+        /// The summary of the run, or of the part that had ended before the run was continued.
         summary: Option<Box<Summary>>,
         config: Box<RunConfig>,
     },
@@ -68,15 +68,15 @@ enum Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum RunState {
-    /// A process is training in it.
+    /// A process is training in the folder.
     Running,
-    /// It can go on.
+    /// Training was interrupted, and can go on.
     Interrupted,
     Finished,
 }
 
 impl RunState {
-    /// Of a folder whose contents say that it is finished or not.
+    /// Returns the state of a folder whose contents say whether it is finished.
     fn new(folder: &Path, is_finished: bool) -> anyhow::Result<Self> {
         Ok(match (RunFolder::is_locked(folder)?, is_finished) {
             (true, _) => Self::Running,
@@ -146,12 +146,11 @@ fn look(path: &Path) -> anyhow::Result<Found> {
     let failed = || format!("cannot read {}", path.shown());
     let mut start = Vec::new();
     File::open(path).with_context(failed)?.take(16).read_to_end(&mut start).with_context(failed)?;
-    // A safetensors file starts with the length of its JSON header, which starts with a brace.
-    if start.get(8) == Some(&b'{') {
+    if Model::is_start(&start) {
         let (model, path) = run::read_model(path)?;
         return Ok(Found::Model(facts(&model, path).with_context(failed)?));
     }
-    if start.starts_with(b"\x89PNG") || start.starts_with(b"\xff\xd8\xff") {
+    if ImageFormat::of(&start).is_some() {
         let image = decode_file(path, &DecodeLimits::default(), Rendering::default())?;
         let (width, height) = (image.width(), image.height());
         return Ok(Found::Image { path: path.into(), width, height });
@@ -323,7 +322,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
     Ok(out)
 }
 
-/// How far training has come, and how it goes on.
+/// Writes how far training has come, and the command that continues it.
 fn write_state(
     out: &mut String,
     state: RunState,

@@ -172,11 +172,10 @@ fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
         add_list(list, &mut add)?;
     }
     if !inputs.iter().any(|input| matches!(input, Input::Data(_))) {
-        let DataArgs { x, label, scale, class_map, draw, .. } = &args.of_data;
+        let DataArgs { names, values, class_map, draw } = &args.of_data;
         let of_data = args.split.is_some()
-            || x.is_some()
-            || label.is_some()
-            || scale.is_some()
+            || names.any()
+            || values.any()
             || !class_map.is_empty()
             || draw.any()
             || args.files.gives("test_share")

@@ -1,9 +1,9 @@
 //! `dnn data preview`.
 
-use crate::args::{DataArgs, choice};
-use crate::augmentation::augmentation;
+use crate::args::{Augmentation, DataArgs, choice};
 use crate::console::Console;
 use crate::file::{picture_name, write_chart};
+use crate::settings::Flags;
 use crate::source::{self, split_of};
 use anyhow::ensure;
 use dnn_data::Shown;
@@ -23,11 +23,8 @@ pub(crate) struct Args {
     /// Write the picture to this file
     #[arg(long, value_name = "FILE.png", value_parser = picture_name)]
     out: PathBuf,
-    /// Show augmented images beside each image: light, medium, strong, settings such as
-    /// flip=0.5,rotation=15, or both: strong,erasing=0. Settings: flip, shift, rotation, zoom,
-    /// padding, brightness, contrast, saturation, hue, noise, erasing, erasing_fill
-    #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation)]
-    augment: Option<AugmentConfig>,
+    #[command(flatten)]
+    augment: Flags<Augmentation>,
     /// Images to show, evenly spaced over the data
     #[arg(long, value_name = "N", default_value_t = 6,
           value_parser = clap::value_parser!(u32).range(1..))]
@@ -58,17 +55,18 @@ struct PreviewReport<'a> {
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let source = source::asked(args.data.as_deref(), &args.of_data, console)?;
-    let split = if args.of_data.x.is_some() { SplitName::Train } else { args.split };
-    let set = split_of(split, source::load(&source, console)?, &source.data)?;
+    let augment: Option<AugmentConfig> = args.augment.value("augment")?;
+    let split = if args.of_data.names.any() { SplitName::Train } else { args.split };
+    let set = split_of(split, &mut source::load(&source, console)?, &source.data)?;
     ensure!(
-        args.augment.is_none() || set.is_bytes(),
+        augment.is_none() || set.is_bytes(),
         "{}: its examples are numbers that are no bytes, and only images are augmented",
         source.data.shown()
     );
     let n = (args.examples as usize).min(set.len());
     let examples: Vec<usize> = (0..n).map(|i| i * set.len() / n).collect();
-    let n_epochs = if args.augment.is_some() { args.epochs } else { 0 };
-    let augmenter = args.augment.map(|augment| Augmenter::new(augment, set.shape(), args.seed));
+    let n_epochs = if augment.is_some() { args.epochs } else { 0 };
+    let augmenter = augment.map(|config| Augmenter::new(config, set.shape(), args.seed));
     let images = images(&set, &examples, augmenter.transpose()?.as_ref(), n_epochs, split);
 
     let shape = set.shape();
@@ -76,7 +74,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|(pixels, caption)| Tile { pixels, shape, caption: std::slice::from_ref(caption) })
         .collect();
-    let title = match &args.augment {
+    let title = match &augment {
         Some(augment) => format!("{}, seed {}", name(augment), args.seed),
         None => format!("{n} of {} {split} images, {shape}", set.len()),
     };
@@ -90,7 +88,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         out: &args.out,
         split,
         examples: &examples,
-        augment: args.augment,
+        augment,
         epochs: n_epochs,
         seed: args.seed,
     })?;
@@ -98,14 +96,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A preset's name, or the settings.
+/// Returns the name of a preset, or the settings.
 fn name(augment: &AugmentConfig) -> String {
     let is = |strength: &Strength| AugmentConfig::preset(*strength) == *augment;
     let preset = Strength::ALL.into_iter().find(is);
     preset.map_or_else(|| augment.to_string(), |strength| strength.name().into())
 }
 
-/// Each example as it is, then as it looks in each epoch, with a caption.
+/// Returns each example unchanged and then as it looks in each epoch, with a caption.
 fn images(
     set: &ImageSet,
     examples: &[usize],

@@ -57,7 +57,7 @@ pub(crate) struct Args {
     resume: Option<PathBuf>,
 }
 
-/// What to train, as a file says it.
+/// The grid of a sweep, as its file has it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SweepFile {
@@ -73,7 +73,7 @@ struct SweepFile {
 
 type Grid = BTreeMap<String, Vec<toml::Value>>;
 
-/// Lists of what the settings of a training may be.
+/// Lists of values for the settings of a training.
 fn grid_schema(_: &mut SchemaGenerator) -> Schema {
     let schema = settings::schema::<RawTrainConfig>();
     let lists = settings::properties(&schema)
@@ -87,7 +87,7 @@ fn grid_schema(_: &mut SchemaGenerator) -> Schema {
 /// One combination of the grid's values.
 type Setting = BTreeMap<String, toml::Value>;
 
-/// What came of one of them; a line of `rows.jsonl`.
+/// The result of one combination; a line of `rows.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
     setting: Setting,
@@ -146,14 +146,14 @@ enum LogLine {
 pub(super) struct RowCounts {
     /// Combinations of the grid.
     pub(super) asked: usize,
-    /// Those that were trained.
+    /// The combinations that were trained.
     pub(super) trained: usize,
-    /// Those whose training failed.
+    /// The combinations whose training failed.
     pub(super) failed: usize,
 }
 
 impl RowCounts {
-    /// Of the sweep in this folder.
+    /// Counts the combinations of the sweep in this folder.
     pub(super) fn read(folder: &Path) -> anyhow::Result<Self> {
         let (_, grid) = read(&folder.join(run::SWEEP))?;
         let mut counts = Self { asked: combinations(&grid).len(), trained: 0, failed: 0 };
@@ -173,9 +173,9 @@ impl RowCounts {
 struct SeedGroup {
     setting: Setting,
     runs: usize,
-    /// Of the test accuracies.
+    /// The mean of the test accuracies.
     mean: f64,
-    /// √(Σ(a − ā)²/(n − 1)).
+    /// The standard deviation of the test accuracies, √(Σ(a − ā)²/(n − 1)).
     deviation: f64,
 }
 
@@ -220,6 +220,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, Some(source)) => source,
         (None, None) => source::usual(console)?,
     };
+    for config in &configs {
+        source::check_memory(&source, config)?;
+    }
     let splits = source::load(&source, console)?;
     let train =
         splits.train().with_context(|| format!("{}: no training images", source.data.shown()))?;
@@ -281,7 +284,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(if all { ExitCode::SUCCESS } else { interrupt::exit_code() })
 }
 
-/// The rows of a folder, in the grid's order. What is damaged in their file is taken away.
+/// Reads the rows of a folder, in the grid's order, and removes damaged lines from their file.
 fn rows_of(
     folder: &RunFolder,
     base: &TrainConfig,
@@ -344,7 +347,7 @@ fn parse(text: &str) -> anyhow::Result<SweepFile> {
     Ok(file)
 }
 
-/// Every combination, the last key changing first.
+/// Returns every combination; the last key changes first.
 fn combinations(grid: &Grid) -> Vec<Setting> {
     let mut all = vec![Setting::new()];
     for (key, values) in grid {
@@ -358,7 +361,7 @@ fn combinations(grid: &Grid) -> Vec<Setting> {
     all
 }
 
-/// The base with these values.
+/// Returns the base configuration with these values.
 fn configured(base: &TrainConfig, setting: &Setting) -> anyhow::Result<TrainConfig> {
     let schema = settings::schema::<RawTrainConfig>();
     let mut table = toml::Table::try_from(base).context("the configuration is no table")?;
@@ -370,13 +373,13 @@ fn configured(base: &TrainConfig, setting: &Setting) -> anyhow::Result<TrainConf
     Ok(RawTrainConfig::deserialize(table)?.try_into()?)
 }
 
-/// "hidden = [20, 7, 5], seed = 1"
+/// Returns values as text: "hidden = [20, 7, 5], seed = 1".
 fn described(setting: &Setting) -> String {
     let pairs: Vec<_> = setting.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     pairs.join(", ")
 }
 
-/// The images in the precisions that are needed.
+/// The images as features in the precisions that are needed.
 struct Sets {
     single: Option<TypedSets<f32>>,
     double: Option<TypedSets<f64>>,
@@ -416,7 +419,7 @@ impl Sets {
         Ok(())
     }
 
-    /// `None` when the user asked to end.
+    /// Returns `None` when the user asked to stop.
     fn train(&self, setting: &Setting, config: &TrainConfig) -> Option<Row> {
         let outcome = match (config.precision, &self.single, &self.double) {
             (Precision::F32, Some(pair), _) => pair.train(config),
@@ -432,13 +435,13 @@ impl Sets {
 }
 
 impl<F: Trainable> TypedSets<F> {
-    /// Training as configured, judged by the data's own validation set when there is one.
+    /// Trains as configured, judged by the validation set of the data when there is one.
     fn training<'a>(&'a self, config: &'a TrainConfig) -> Training<'a, F> {
         Training::new(config, &self.train)
             .validate_on(self.validation.as_ref().map(|set| set as &dyn Examples<F>))
     }
 
-    /// `None` when the user asked to end.
+    /// Returns `None` when the user asked to stop.
     fn train(&self, config: &TrainConfig) -> anyhow::Result<Option<Outcome>> {
         let start = Instant::now();
         let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
@@ -466,8 +469,8 @@ impl<F: Trainable> TypedSets<F> {
     }
 }
 
-/// Trains those without a row, `jobs` at a time, until the user asks to end. Each row is written as
-/// soon as it is there.
+/// Trains the combinations without a row, `jobs` at a time, until the user asks to stop. Each row
+/// is written as soon as it is known.
 #[allow(clippy::too_many_arguments)] // each is another thing
 fn train_missing(
     sets: &Sets,
@@ -513,7 +516,7 @@ fn train_missing(
     Ok(())
 }
 
-/// Rows that differ in the seed alone, when there are such.
+/// Returns the groups of rows that differ in the seed alone.
 fn groups(rows: &[Row]) -> Vec<SeedGroup> {
     let mut groups: Vec<(Setting, Vec<f64>)> = Vec::new();
     for row in rows {

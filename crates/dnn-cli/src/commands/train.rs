@@ -1,26 +1,21 @@
 //! `dnn train`, and `dnn` alone.
 
 use super::folds;
-use crate::args::{DataArgs, choice};
-use crate::augmentation::augmentation;
+use crate::args::{Augmentation, DataArgs, choice};
 use crate::console::{self, Console, argument, causes, interval, of_how_many, program, warn};
 use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
-use crate::run::{
-    self, CheckpointInterval, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds,
-    Summary,
-};
+use crate::run::{self, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, loading};
 use anyhow::{Context, bail, ensure};
 use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::Shown;
-use dnn_data::augment::AugmentConfig;
 use dnn_data::loader::{DataConfig, Prepared};
-use dnn_data::{AnyNetwork, InputContract, Model, Normalization};
+use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
@@ -51,11 +46,8 @@ pub(crate) struct Args {
     test_y: Option<String>,
     #[command(flatten)]
     input: InputArgs,
-    /// Change the training images at random in every epoch: light, medium, strong, or settings such
-    /// as flip=0.5,rotation=15 (`dnn data preview` shows them)
-    #[arg(long, value_name = "STRENGTH|KEY=F,…", value_parser = augmentation,
-          help_heading = "Training")]
-    augment: Option<AugmentConfig>,
+    #[command(flatten)]
+    augment: Flags<Augmentation>,
     /// Start from this configuration [default: course-deep]
     #[arg(long, value_name = "PRESET", value_parser = choice(&Preset::ALL),
           help_heading = "Training")]
@@ -65,22 +57,18 @@ pub(crate) struct Args {
     /// Start from a configuration, for example the config.toml of a run; flags change it
     #[arg(long, value_name = "FILE.toml", conflicts_with = "preset", help_heading = "Training")]
     config: Option<PathBuf>,
-    /// Memory for all of it, 512M or 2G: when that is not enough, images stay in their HDF5 file
-    /// (others are written to one in the cache first) and are read while training goes on
-    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Input")]
-    memory_limit: Option<u64>,
+    #[command(flatten)]
+    memory: Flags<MemoryFlags>,
     /// Images to judge by while training: a file or folder
     #[arg(long, value_name = "FILE", conflicts_with = "validation", help_heading = "Input")]
     validation_data: Option<PathBuf>,
     /// Train K networks, each judged on a K-th of the training images that it has not seen, in
     /// place of one; keeps no model
     #[arg(long, value_name = "K", conflicts_with_all = ["resume", "validation", "validation_data",
-          "checkpoint_every"], help_heading = "Run")]
+          "checkpoint-every"], help_heading = "Run")]
     folds: Option<usize>,
-    /// Keep a checkpoint every N iterations, Nepochs or Ns (seconds), and at the end; the last two,
-    /// and the best; or `never` [default: 60s]
-    #[arg(long, value_name = "N|Nepochs|Ns|never", help_heading = "Run")]
-    checkpoint_every: Option<CheckpointInterval>,
+    #[command(flatten)]
+    checkpoints: Flags<CheckpointFlags>,
     /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted. With
     /// more --iterations or --epochs, go on with a finished one; with a folder of --folds, train
     /// those that are missing
@@ -104,6 +92,26 @@ struct TrainingFlags;
 impl FlagGroup for TrainingFlags {
     type Settings = RawTrainConfig;
     const HEADING: &'static str = "Training";
+}
+
+/// How much memory training may take.
+#[derive(Debug, Clone)]
+struct MemoryFlags;
+
+impl FlagGroup for MemoryFlags {
+    type Settings = DataConfig;
+    const HEADING: &'static str = "Input";
+    const GROUP: Option<&'static str> = Some("memory");
+}
+
+/// When checkpoints are kept.
+#[derive(Debug, Clone)]
+struct CheckpointFlags;
+
+impl FlagGroup for CheckpointFlags {
+    type Settings = RunConfig;
+    const HEADING: &'static str = "Run";
+    const GROUP: Option<&'static str> = Some("checkpoints");
 }
 
 /// `dnn` without a subcommand: the course's deep network, on what images there are.
@@ -144,8 +152,8 @@ fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<
     let training = args.training.on(&base.training)?;
     let training = RawTrainConfig::deserialize(training)?;
     let training = TrainConfig::try_from(training).context("these settings make no training")?;
-    let checkpoint_every = args.checkpoint_every.or(base.checkpoint_every);
-    let augment = args.augment.or(base.augment);
+    let checkpoint_every = args.checkpoints.value("checkpoint_every")?.or(base.checkpoint_every);
+    let augment = args.augment.value("augment")?.or(base.augment);
     Ok(RunConfig { checkpoint_every, source: Some(source), augment, training })
 }
 
@@ -204,8 +212,8 @@ fn say_finished(
         format!("{run} stopped early, after {n} iterations: more of them would change nothing")
     } else {
         format!(
-            "{run} is finished, after {n} iterations. To go on with it: {} train --resume {} \
-             --iterations N, with N above {n}",
+            "{run} is finished, after {n} iterations. To go on with it, with N above {n}: {} train \
+             --resume {} --iterations N",
             program(),
             argument(&summary.run)
         )
@@ -231,14 +239,14 @@ fn source_of(
         source.test = Some(test.clone());
         source.test_names = None;
     }
-    let class_names = args.of_data.class_names.as_ref();
-    if let Some(names) = source::names(args.test_x.as_ref(), args.test_y.as_ref(), class_names) {
-        source.test_names = Some(names);
+    if let (Some(images), Some(labels)) = (args.test_x.clone(), args.test_y.clone()) {
+        let classes = args.of_data.names.value("classes")?;
+        source.test_names = Some(Names { images, labels, classes });
     }
     args.input.files.check(&source)?;
     source.input = args.input.change(source.input.take())?;
     source.cache = args.input.cache.caching();
-    source.memory_limit = args.memory_limit.or(source.memory_limit);
+    source.memory_limit = args.memory.value("memory_limit")?.or(source.memory_limit);
     source.check()?;
     source::absolute(source, Path::new(""))
 }
@@ -253,20 +261,6 @@ fn train(
         Precision::F32 => train_in::<f32>(config, destination, console),
         Precision::F64 => train_in::<f64>(config, destination, console),
     }
-}
-
-/// A number of bytes: 4096, 512k, 512M, 2G.
-fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        _ => return Err("expected bytes, as 512M or 2G".into()),
-    };
-    let n = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).filter(|n| *n > 0);
-    n.ok_or_else(|| "expected bytes, as 512M or 2G".into())
 }
 
 /// Everything that can be wrong with the input is found before the run's folder is made, so that a
@@ -286,6 +280,9 @@ where
     let beside = |n_features: usize, n_classes: usize, m: usize| {
         Ok(dnn_train::memory_beside_examples::<F>(&config.training, n_features, n_classes, m)?)
     };
+    if source.memory_limit.is_none() {
+        source::check_memory(source, &config.training)?;
+    }
     let data = loading(source, console, |loader| loader.prepare::<F>(augment, &beside))?;
     let Prepared { train, test, validation, contract, identity: data_hash } = data;
     let training = Training::new(&config.training, &*train).validate_on(validation.as_deref());

@@ -21,7 +21,14 @@ pub(crate) struct RunConfig {
     /// ("30s") or "never", which is only when training is interrupted; once a minute when it is left
     /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-example" = "100", "x-resume" = true))]
+    #[schemars(extend(
+        "x-example" = "100",
+        "x-group" = "checkpoints",
+        "x-resume" = true,
+        "x-value" = "N|Nepochs|Ns|never",
+        "x-help" = "Keep a checkpoint every N iterations, Nepochs or Ns (seconds), and at the end; the \
+                    last two, and the best; or `never` [default: 60s]"
+    ))]
     pub(crate) checkpoint_every: Option<CheckpointInterval>,
     /// Where the images come from. Without this table the command line says it, or data/ is taken
     /// when the cat images are there, and drawn ones when not.
@@ -29,6 +36,13 @@ pub(crate) struct RunConfig {
     pub(crate) source: Option<DataConfig>,
     /// How the training images are changed at random in every epoch; `dnn data preview` shows it.
     /// Without this table they stay as they are.
+    #[schemars(extend(
+        "x-group" = "augment",
+        "x-value" = "STRENGTH|KEY=F,…",
+        "x-help" = "Change the training images at random in every epoch: light, medium, strong, or \
+                    settings such as flip=0.5,rotation=15, or both: strong,erasing=0 (`dnn data \
+                    preview` shows them)"
+    ))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) augment: Option<AugmentConfig>,
     /// The network and how it is trained.

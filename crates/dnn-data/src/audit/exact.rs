@@ -1,4 +1,4 @@
-//! AllImages with the same pixels.
+//! Images with the same pixels.
 
 use super::images::AllImages;
 use std::collections::HashMap;

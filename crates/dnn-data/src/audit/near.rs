@@ -1,4 +1,4 @@
-//! AllImages that are nearly the same: compressed again, a little brighter, moved by a pixel.
+//! Images that are nearly the same: compressed again, a little brighter, moved by a pixel.
 
 use super::exact::Classes;
 use super::fingerprint::{CELLS, Fingerprints, SIDE, centre};
@@ -6,7 +6,7 @@ use super::hamming;
 use super::images::AllImages;
 use super::reduction::Reduction;
 
-/// AllImages with a shorter side are not compared.
+/// Images with a shorter side are not compared.
 pub const MIN_SIDE: usize = 16;
 /// Share of the contrast, at most, by which the grey values of near duplicates differ.
 pub const MAX_DIFFERENCE: f32 = 0.08;

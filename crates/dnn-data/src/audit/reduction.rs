@@ -1,4 +1,4 @@
-//! AllImages made small by averaging.
+//! Images made small by averaging.
 
 /// Averages an image down to a few cells; pixels on the edge of a cell count by their share in it.
 #[derive(Debug, Clone)]

@@ -1,22 +1,23 @@
-//! What colours become: brightness, contrast, saturation and hue as one affine map of red, green
-//! and blue, rounded and clamped once, with the noise.
+//! Changing colours: brightness, contrast, saturation and hue as one affine map of red, green and
+//! blue, rounded and clamped once, together with the noise.
 
 use super::noise::Noise;
 use crate::chance::sin_cos;
 
-/// Red, green and blue's parts of grey, the luma of BT.601 as in [`preprocess`](crate::preprocess).
+/// The weights of red, green and blue in grey, the luma of BT.601 as in
+/// [`preprocess`](crate::preprocess).
 const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
 
-/// What is done to the colours, in this order.
+/// The changes that are made to the colours, in this order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Jitter {
-    /// Factor of all channels.
+    /// Factor on all channels.
     pub(super) brightness: f64,
-    /// Factor of the distance from the image's mean grey.
+    /// Factor on the distance from the image's mean grey.
     pub(super) contrast: f64,
-    /// Factor of the distance from the pixel's grey.
+    /// Factor on the distance from the pixel's grey.
     pub(super) saturation: f64,
-    /// Turn about the grey axis, in turns; the pixel's grey stays.
+    /// Rotation about the grey axis, in turns; the pixel's grey stays.
     pub(super) hue: f64,
 }
 
@@ -40,7 +41,7 @@ impl Jitter {
         }
     }
 
-    /// Row by row, what red, green and blue are made of.
+    /// Returns the matrix of the map of red, green and blue, row by row.
     fn matrix(&self, scale: f64) -> [[f32; 3]; 3] {
         let mut matrix = hue(self.hue);
         for column in 0..3 {
@@ -79,7 +80,7 @@ fn mean_grey(image: &[u8], channels: usize) -> f64 {
     LUMA.iter().zip(means).map(|(part, mean)| part * mean).sum()
 }
 
-/// The mean of each channel.
+/// Returns the mean of each channel.
 fn mean_colour(image: &[u8]) -> [f64; 3] {
     let pixels = image.as_chunks::<3>().0;
     let mut sums = [0_u64; 3];
@@ -91,7 +92,7 @@ fn mean_colour(image: &[u8]) -> [f64; 3] {
     sums.map(|sum| sum as f64 / pixels.len() as f64)
 }
 
-/// The mean colour in bytes, of grey in all three.
+/// Returns the mean colour in bytes; of grey images, the grey three times.
 pub(super) fn mean_bytes(image: &[u8], channels: usize) -> [u8; 3] {
     let means = if channels == 1 { [mean_grey(image, 1); 3] } else { mean_colour(image) };
     means.map(|mean| mean.round() as u8)
@@ -118,7 +119,7 @@ fn rgb(
     }
 }
 
-/// The nearest byte; what is beyond 0 and 255 is clamped.
+/// Returns the nearest byte, between 0 and 255.
 fn byte(v: f32) -> u8 {
     (v + 0.5) as u8
 }

@@ -1,4 +1,4 @@
-//! What is changed, and by how much: invalid values cannot load.
+//! The configuration of augmentation: what is changed, and by how much. Invalid values cannot load.
 
 use crate::affine::Padding;
 use dnn_core::settings::{self, SettingError};
@@ -23,38 +23,39 @@ pub struct AugmentConfig(RawAugmentConfig);
 /// The values as they stand in a file; an [`AugmentConfig`] is one that has been checked.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-presets" = Strength::presets()))]
 #[non_exhaustive]
 pub struct RawAugmentConfig {
     /// Probability of a horizontal flip, left for right.
     #[doc(alias = "hflip")]
     #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a probability"))]
     pub flip: f64,
-    /// Shift at most, as a fraction of each side; by whole pixels.
+    /// Largest shift, as a fraction of each side; by whole pixels.
     #[doc(alias = "translate")]
     #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub shift: f64,
-    /// Rotation about the middle at most, in degrees, either way.
+    /// Largest rotation about the middle, in degrees, either way.
     #[schemars(extend("minimum" = 0, "maximum" = 180, "x-what" = "degrees"))]
     pub rotation: f64,
-    /// Zoom at most: 0.1 scales by 0.9 to 1.1.
+    /// Largest zoom: 0.1 scales by 0.9 to 1.1.
     #[doc(alias = "scale")]
     #[schemars(extend("minimum" = 0, "maximum" = 0.9, "x-what" = "a fraction"))]
     pub zoom: f64,
     /// What shows where a shifted, rotated or shrunk image ends.
     pub padding: Padding,
-    /// Brightness at most: 0.2 multiplies the colours by 0.8 to 1.2.
+    /// Largest change of brightness: 0.2 multiplies the colours by 0.8 to 1.2.
     #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub brightness: f64,
-    /// Contrast at most: 0.2 makes the distance from the image's mean grey 0.8 to 1.2 times as
-    /// large.
+    /// Largest change of contrast: 0.2 makes the distance from the image's mean grey 0.8 to 1.2
+    /// times as large.
     #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub contrast: f64,
-    /// Saturation at most: 0.2 makes the distance from grey 0.8 to 1.2 times as large. Grey images
-    /// have none.
+    /// Largest change of saturation: 0.2 makes the distance from grey 0.8 to 1.2 times as large.
+    /// Grey images have none.
     #[schemars(extend("minimum" = 0, "maximum" = 1, "x-what" = "a fraction"))]
     pub saturation: f64,
-    /// Hue at most, as a fraction of the colour circle: 0.5 is halfway round, either way. Grey
-    /// images have none.
+    /// Largest change of hue, as a fraction of the colour circle: 0.5 is halfway round, either way.
+    /// Grey images have none.
     #[schemars(extend("minimum" = 0, "maximum" = 0.5, "x-what" = "a fraction of the colour circle"))]
     pub hue: f64,
     /// Standard deviation of Gaussian noise in each channel, as a fraction of 255.
@@ -80,7 +81,7 @@ pub enum Fill {
 }
 
 impl Fill {
-    /// Both, for lists and tests.
+    /// Both fills, for lists and tests.
     pub const ALL: [Self; 2] = [Self::Mean, Self::Noise];
 }
 
@@ -92,15 +93,22 @@ pub enum Strength {
     Light,
     /// Rotation, zoom and colours as well.
     Medium,
-    /// All there is, and more of it.
+    /// Every change, and larger ones.
     Strong,
 }
 
 impl Strength {
-    /// All of them, for lists and tests.
+    /// All values, for lists and tests.
     pub const ALL: [Self; 3] = [Self::Light, Self::Medium, Self::Strong];
 
-    /// Its name, as the command line has it.
+    /// Returns the presets and "none" by name, as the command line has them.
+    fn presets() -> serde_json::Value {
+        let presets = Self::ALL.map(|strength| (strength.name(), AugmentConfig::preset(strength)));
+        let all = presets.into_iter().chain([("none", AugmentConfig::default())]);
+        all.map(|(name, config)| (name.to_owned(), serde_json::json!(config))).collect()
+    }
+
+    /// Returns the name of the preset, as the command line has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Light => "light",
@@ -114,10 +122,10 @@ impl Strength {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AugmentError {
-    /// A value is not one that its setting may have.
+    /// A value is out of the range of its setting.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// No picture has this size.
+    /// Images of this size cannot be augmented.
     #[error(
         "augmentation of {shape} images: expected 1 to {max} pixels a side and 1 or 3 channels",
         max = super::Augmenter::MAX_SIDE
@@ -152,7 +160,7 @@ impl std::ops::Deref for AugmentConfig {
 }
 
 impl AugmentConfig {
-    /// The preset of this strength.
+    /// Returns the preset of this strength.
     pub fn preset(strength: Strength) -> Self {
         let none = RawAugmentConfig::default();
         Self(match strength {
@@ -186,7 +194,7 @@ impl AugmentConfig {
         })
     }
 
-    /// This configuration with some values changed, checked again.
+    /// Returns this configuration with some values changed, checked again.
     ///
     /// # Errors
     /// [`AugmentError::Setting`], naming the first value at fault.
@@ -196,7 +204,7 @@ impl AugmentConfig {
         raw.try_into()
     }
 
-    /// Whether images stay as they are.
+    /// Returns whether images stay as they are.
     pub fn is_off(&self) -> bool {
         !(self.moves_pixels() || self.changes_colours() || self.erasing > 0.0)
     }
@@ -211,7 +219,8 @@ impl AugmentConfig {
     }
 }
 
-/// What is not off, as `key=value` with commas between; "none" when all is.
+/// Writes the settings that are not as by default as `key=value` with commas between, or "none"
+/// when images stay as they are.
 impl std::fmt::Display for AugmentConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.is_off() {

@@ -5,12 +5,12 @@ use crate::ImageShape;
 use crate::chance::Dice;
 use std::ops::Range;
 
-/// Share of the image that is erased.
+/// Least and greatest share of the image that is erased.
 const AREA: (f64, f64) = (0.02, 0.2);
-/// The shorter side to the longer one at least.
+/// Least ratio of the shorter side to the longer one.
 const ASPECT: f64 = 0.3;
 
-/// Covers a rectangle somewhere; of images with few pixels perhaps an empty one.
+/// Covers a rectangle at a random place, which may be empty in images of few pixels.
 pub(super) fn erase(image: &mut [u8], shape: ImageShape, fill: Fill, dice: &mut Dice) {
     let (rows, columns) = rectangle(shape, dice);
     let n = shape.channels;
@@ -25,7 +25,8 @@ pub(super) fn erase(image: &mut [u8], shape: ImageShape, fill: Fill, dice: &mut 
     }
 }
 
-/// Rows and columns of the rectangle, each as likely as any other that fits.
+/// Draws the rows and columns of the rectangle; every place where it fits is as likely as any
+/// other.
 fn rectangle(shape: ImageShape, dice: &mut Dice) -> (Range<usize>, Range<usize>) {
     let area = dice.range(AREA.0, AREA.1) * (shape.height * shape.width) as f64;
     let aspect = dice.range(ASPECT, 1.0);

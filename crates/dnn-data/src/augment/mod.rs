@@ -28,10 +28,13 @@ mod config;
 mod erase;
 mod examples;
 mod noise;
+#[cfg(feature = "synthetic")]
+mod perturb;
 
 pub use crate::affine::Padding;
 pub use config::{AugmentConfig, AugmentError, Fill, RawAugmentConfig, Strength};
-pub use examples::AugmentedExamples;
+#[cfg(feature = "synthetic")]
+pub use perturb::{perturb, perturbation};
 
 use crate::ImageShape;
 use crate::affine::Placement;
@@ -39,7 +42,8 @@ use crate::chance::{Dice, hash};
 use colour::Jitter;
 use noise::Quantiles;
 
-/// Changes images of one size. It can be shared by threads, and allocates nothing for an image.
+/// Changes images of one size at random. It can be shared by threads, and allocates nothing for an
+/// image.
 #[derive(Debug, Clone)]
 pub struct Augmenter {
     config: AugmentConfig,
@@ -49,10 +53,10 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// Most pixels a side.
+    /// The longest side of an image, in pixels.
     pub const MAX_SIDE: usize = crate::InputContract::MAX_SIDE as usize;
 
-    /// For images of this size; another seed gives other changes.
+    /// Makes an augmenter for images of this size; another seed gives other changes.
     ///
     /// # Errors
     /// [`AugmentError::Shape`] when no picture has this size.
@@ -68,22 +72,22 @@ impl Augmenter {
         Ok(Self { config, shape, seed, quantiles })
     }
 
-    /// What is done to images.
+    /// Returns the configuration: what is done to images.
     pub fn config(&self) -> &AugmentConfig {
         &self.config
     }
 
-    /// Size of the images.
+    /// Returns the size of the images.
     pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
-    /// Writes what `image`, the example `index`, looks like in this epoch.
+    /// Writes to `out` what `image`, the example `index`, looks like in this epoch.
     ///
     /// # Shapes
     /// `image` and `out` (height, width, channels), row by row.
     /// # Panics
-    /// When one of them has another number of bytes.
+    /// When `image` or `out` has another number of bytes.
     pub fn apply(&self, image: &[u8], epoch: u64, index: u64, out: &mut [u8]) {
         assert_eq!(image.len(), self.shape.n_bytes(), "bytes of the image");
         assert_eq!(out.len(), self.shape.n_bytes(), "bytes of the result");
@@ -105,7 +109,7 @@ impl Augmenter {
         }
     }
 
-    /// Draws everything, in a fixed order, also what the settings make nothing of.
+    /// Draws all random numbers in a fixed order, also those that the settings do not use.
     fn draw(&self, epoch: u64, index: u64) -> Draw {
         let config = &self.config;
         let seed = hash(hash(self.seed, epoch), index);
@@ -134,13 +138,13 @@ impl Augmenter {
     }
 }
 
-/// What is done to one image.
+/// The changes that are made to one image.
 #[derive(Debug, Clone)]
 struct Draw {
     placement: Placement,
     jitter: Jitter,
     erases: bool,
-    /// Streams of their own, as they are of any length.
+    /// Seeds of streams of their own, because these draw any number of random numbers.
     erasing: Dice,
     noise: Dice,
 }

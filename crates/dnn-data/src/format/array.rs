@@ -1,4 +1,4 @@
-//! Arrays of numbers in a file: checked by what is declared of them, then turned into images and
+//! Arrays of numbers in a file: checked by what their headers declare, then turned into images and
 //! labels.
 
 use crate::Shown;
@@ -8,19 +8,19 @@ use crate::visit::block_rows;
 use crate::{Batch, Buffer, DataError, ImageShape, Limits, Number, Values, Visitor, extent};
 use std::path::{Path, PathBuf};
 
-/// What a file declares of an array.
+/// An array as its file declares it.
 #[derive(Debug, Clone)]
 pub(crate) struct Array {
     pub(crate) path: PathBuf,
-    /// For messages; empty when the file holds but one.
+    /// Name for messages; empty when the file holds one array only.
     pub(crate) name: String,
     pub(crate) shape: Vec<u64>,
     pub(crate) element: Element,
 }
 
 impl Array {
-    /// The type that the numbers are kept in: numbers of four bytes and less in single precision,
-    /// unless they are whole numbers of four bytes, which it does not hold.
+    /// Returns the type that the numbers are kept in: numbers of four bytes and less in single
+    /// precision, except integers of four bytes, which it cannot represent.
     pub(crate) fn number(&self) -> Number {
         match (self.element.kind, self.element.bytes) {
             (Kind::Unsigned, 1) => Number::Byte,
@@ -29,20 +29,22 @@ impl Array {
         }
     }
 
-    /// Bytes of all elements as they lie in the file, when they fit into memory as images.
+    /// Returns the bytes of all elements in the file, after checking that they fit into memory as
+    /// images.
     pub(crate) fn n_bytes(&self, limits: &Limits) -> Result<usize, DataError> {
         // Whatever is no byte becomes a number beside what was read.
         let number = self.number();
         self.n_bytes_with(if number == Number::Byte { 0 } else { number.n_bytes() as u64 }, limits)
     }
 
-    /// Bytes of all elements as they lie in the file, when they fit into memory as labels.
+    /// Returns the bytes of all elements in the file, after checking that they fit into memory as
+    /// labels.
     pub(crate) fn n_label_bytes(&self, limits: &Limits) -> Result<usize, DataError> {
         // Each becomes a u32 beside what was read.
         self.n_bytes_with(4, limits)
     }
 
-    /// The same, when each element takes `beside` bytes beside itself.
+    /// Does the same for elements that each take `beside` bytes in addition to their own.
     fn n_bytes_with(&self, beside: u64, limits: &Limits) -> Result<usize, DataError> {
         let width = u64::from(self.element.bytes);
         let in_memory = width + beside;
@@ -76,13 +78,13 @@ impl Array {
         Ok(Labels::Indices(labels))
     }
 
-    /// What is wrong with a label of this array.
+    /// Returns the error about a label of this array.
     pub(crate) fn bad_label(&self, bad: BadLabel) -> DataError {
         let what = format!("label {}{}", bad.index, self.in_name());
         mismatch(&self.path, what, bad.expected, bad.got)
     }
 
-    /// Passes the images on as `fill` gives the bytes of them, some at a time.
+    /// Passes the images to a visitor, some at a time, as `fill` reads their bytes.
     pub(crate) fn visit(
         &self,
         shape: ImageShape,
@@ -105,7 +107,7 @@ impl Array {
         Ok(())
     }
 
-    /// Passes images on whose bytes are in memory.
+    /// Passes images whose bytes are in memory to a visitor.
     pub(crate) fn visit_bytes(
         &self,
         bytes: &[u8],
@@ -140,7 +142,7 @@ impl Array {
     }
 }
 
-/// Whether images and labels go together by what is declared of them; the size of an image.
+/// Checks by their headers that images and labels go together, and returns the size of an image.
 pub(crate) fn check_pair(images: &Array, labels: &Array) -> Result<ImageShape, DataError> {
     let (n_images, shape) =
         extent::of_images(&images.shape, true).map_err(|expected| images.refuse_shape(expected))?;

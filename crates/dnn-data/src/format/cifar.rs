@@ -132,8 +132,8 @@ impl Format for Cifar {
     }
 }
 
-/// What a folder, or a file, holds. What is to test on says `test` in its name, all else is to train
-/// on, in the order of the names.
+/// The files of a folder, or the one file. Test files have `test` in their names; all others are
+/// training files, in the order of their names.
 struct Batches {
     train: Vec<PathBuf>,
     test: Vec<PathBuf>,
@@ -145,7 +145,7 @@ impl Cifar {
         self.n_labels + 3 * PLANE_BYTES
     }
 
-    /// Whether length and beginning of a file allow it.
+    /// Returns whether the length and the first record of a file are those of this format.
     fn is_likely(&self, file: &FoundFile) -> bool {
         file.start().is_some_and(|start| {
             start.n_bytes.is_multiple_of(self.record_bytes() as u64)
@@ -153,14 +153,14 @@ impl Cifar {
         })
     }
 
-    /// Whether the labels of a record are classes: one of 10, or a coarse one of 20 and a fine one of
-    /// 100.
+    /// Returns whether the labels of a record are classes: one of 10, or a coarse one of 20 and a
+    /// fine one of 100.
     fn are_labels(&self, labels: &[u8]) -> bool {
         usize::from(labels[self.n_labels - 1]) < self.n_classes
             && (self.n_labels == 1 || labels[0] < 20)
     }
 
-    /// Whether a file consists of whole records, each with labels that are classes.
+    /// Returns whether a file consists of whole records, each with labels that are classes.
     fn is_batch(&self, InputFile { path, n_bytes, file }: InputFile) -> Result<bool, DataError> {
         let record_bytes = self.record_bytes();
         if !n_bytes.is_multiple_of(record_bytes as u64) {
@@ -201,7 +201,7 @@ impl Cifar {
         Ok(Batches { train, test, classes })
     }
 
-    /// Reads a file record by record: a label, and the planes of an image.
+    /// Reads a file record by record, and calls `take` with the label and the planes of each image.
     fn records(
         &self,
         InputFile { path, n_bytes, file }: InputFile,
@@ -230,7 +230,7 @@ impl Cifar {
         Ok(())
     }
 
-    /// The classes a folder lists, or those that are known.
+    /// Returns the classes that a file in the folder lists, or those that are known without it.
     fn classes(&self, folder: &Path) -> Result<Vec<String>, DataError> {
         /// A hundred names, with room to spare.
         const MAX_BYTES: u64 = 1 << 14;
@@ -259,7 +259,7 @@ impl Cifar {
     }
 }
 
-/// From plane by plane to pixel by pixel.
+/// Appends an image stored plane by plane as pixels.
 fn push_pixels(planes: &[u8], pixels: &mut Vec<u8>) {
     for at in 0..PLANE_BYTES {
         pixels.extend([0, 1, 2].map(|channel| planes[channel * PLANE_BYTES + at]));

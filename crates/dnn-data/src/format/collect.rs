@@ -1,4 +1,4 @@
-//! Everything that a source passes on, in memory.
+//! Collecting all that a source passes on in memory.
 
 use super::options::{Format, Options};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// Keeps what is passed on.
+/// A visitor that keeps the examples of each split.
 struct Collector<'a> {
     source: &'a Path,
     limits: Limits,
@@ -57,7 +57,7 @@ pub(super) fn collect(
     Ok(splits)
 }
 
-/// What numbers were taken for, where another answer was possible.
+/// Says what numbers were taken for, where they could have been taken otherwise.
 fn taken_for(images: &ImageSet, which: &str) -> Option<String> {
     let is_bytes = images.is_bytes() && images.normalization() == Normalization::DivideBy255;
     is_bytes.then(|| {

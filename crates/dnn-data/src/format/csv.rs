@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Names that a column of labels usually has.
+/// Names that a column of labels usually has, in the order in which they are looked for.
 const LABELS: [&str; 5] = ["label", "class", "target", "y", "species"];
 
 /// Reads a table of numbers with a column of labels; all of it is to train on.
@@ -110,7 +110,7 @@ impl Format for Csv {
     }
 }
 
-/// An open table.
+/// An open table, with what was decided about its header and its column of labels.
 struct Table {
     path: PathBuf,
     reader: Reader<Narrow>,
@@ -119,9 +119,9 @@ struct Table {
     n_columns: usize,
     /// `None` in a table of features alone.
     label_column: Option<usize>,
-    /// How it was decided which column that is.
+    /// Why this column was taken for the labels.
     because: &'static str,
-    /// Rows that were read to tell whether there is a header, the next one last.
+    /// Rows that were read to find out whether there is a header; the next one is last.
     ahead: Vec<StringRecord>,
 }
 
@@ -218,7 +218,7 @@ impl Table {
         Ok(table)
     }
 
-    /// What was decided about the table, in a sentence.
+    /// Returns what was decided about the table, in a sentence.
     fn decided(&self) -> String {
         let header = if self.header.is_some() { "a header" } else { "no header" };
         let (path, n) = (self.path.shown(), self.n_columns);
@@ -286,7 +286,7 @@ impl Table {
         Ok(())
     }
 
-    /// Reads the next row; `false` at the end.
+    /// Reads the next row, and returns `false` at the end.
     fn next(&mut self, record: &mut StringRecord) -> Result<bool, DataError> {
         use ::csv::ErrorKind;
         if let Some(ahead) = self.ahead.pop() {
@@ -314,7 +314,7 @@ impl Table {
         })
     }
 
-    /// Gives each row to `take`: its numbers, where room is given for them, and its label.
+    /// Calls `take` with each row: its numbers, when `room` for them is given, and its label.
     fn rows(
         &mut self,
         mut room: Option<&mut Vec<f64>>,
@@ -352,13 +352,13 @@ impl Table {
         })
     }
 
-    /// A row as an image.
+    /// Returns the shape of a row as an image.
     fn shape(&self) -> ImageShape {
         let width = self.n_columns - usize::from(self.label_column.is_some());
         ImageShape { height: 1, width, channels: 1 }
     }
 
-    /// Class indices and names of the classes.
+    /// Returns the class indices of the rows and the names of the classes.
     fn classes(&self, labels: SeenLabels) -> Result<(Vec<u32>, Vec<String>), DataError> {
         let refuse = |line: u64, expected: String, got: String| {
             let place = self.label_column.map_or(String::new(), |column| self.place(line, column));
@@ -415,8 +415,9 @@ impl Table {
     }
 }
 
-/// A file that ends in an error where a row has more fields than one can have: the end of each
-/// takes eight times the memory that a comma takes in the file.
+/// A reader that fails when a row has more fields than a table can have: the reader of the table
+/// keeps eight bytes for each field, so that a file of commas would take eight times its length in
+/// memory.
 struct Narrow {
     file: File,
     delimiter: u8,
@@ -425,7 +426,7 @@ struct Narrow {
     max_fields: usize,
 }
 
-/// Where in a field a byte stands.
+/// The position within a field.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Start,
@@ -461,9 +462,9 @@ impl Read for Narrow {
     }
 }
 
-/// Whether the first line of a table is a header: when none of its fields is a number, when it has a
-/// usual name of labels or the one that is asked for, or when a field is no number though the one
-/// below is.
+/// Returns whether the first line of a table is a header: when none of its fields is a number, when
+/// one of them is a usual name of labels or the one that was asked for, or when a field is no
+/// number although the one below it is.
 fn is_header(first: &StringRecord, second: Option<&StringRecord>, label: Option<&str>) -> bool {
     let is_word = |field: &str| number(field).is_none() && !field.trim().is_empty();
     // `y` may be a class, of two called `y` and `n`.
@@ -479,22 +480,22 @@ fn is_header(first: &StringRecord, second: Option<&StringRecord>, label: Option<
         })
 }
 
-/// A field that is a finite number.
+/// Returns the number of a field, when it is a finite one.
 fn number(field: &str) -> Option<f64> {
     field.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// A label that is a class index; some tables have them as `1.0`.
+/// Returns the class index that a label is; some tables write it as `1.0`.
 fn integer(text: &str) -> Option<u64> {
     text.strip_suffix(".0").unwrap_or(text).parse().ok()
 }
 
-/// A field as a message shows it.
+/// Returns a field as messages show it: in quotes, and cut after 40 characters.
 fn quoted(field: &str) -> String {
     format!("{:?}", field.trim().chars().take(40).collect::<String>())
 }
 
-/// What separates the columns of the first line; a comma when nothing does.
+/// Returns the character that separates the columns of the first line; a comma when none does.
 pub(super) fn delimiter(head: &[u8]) -> u8 {
     let line = head.split(|byte| *byte == b'\n').find(|line| !line.is_empty()).unwrap_or_default();
     let count = |delimiter: u8| line.split(|byte| *byte == delimiter).count();

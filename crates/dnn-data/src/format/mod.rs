@@ -1,7 +1,7 @@
-//! One door for every kind of data: what lies behind a path is told by its content, and each kind is
-//! read by the one format that knows it.
+//! Reading data of every format: the content of a file or folder decides which format it is, and
+//! that format reads it.
 //!
-//! [`visit`] passes examples on as they are read; [`open`] collects what it passes on.
+//! [`visit`] passes examples to a [`Visitor`] as they are read; [`open`] collects them in memory.
 
 mod array;
 #[cfg(feature = "cifar")]
@@ -28,7 +28,7 @@ use found::Found;
 use options::Format;
 use std::path::{Path, PathBuf};
 
-/// Every format that is compiled in. The first that takes what was found reads it.
+/// The formats that are compiled in. The first that recognises what was found reads it.
 static FORMATS: &[&dyn Format] = &[
     #[cfg(feature = "hdf5")]
     &hdf5::Hdf5,
@@ -52,12 +52,12 @@ static FORMATS: &[&dyn Format] = &[
     &csv::Csv,
 ];
 
-/// The names of the formats that are compiled in, in the order in which they are tried.
+/// Returns the names of the formats that are compiled in, in the order in which they are tried.
 pub fn names() -> Vec<&'static str> {
     FORMATS.iter().map(|format| format.about().name).collect()
 }
 
-/// A source whose format is known.
+/// A file or folder of data whose format is known.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     path: &'a Path,
@@ -65,11 +65,11 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Tells by its content what lies behind a path: a folder or a file, whatever its name.
+    /// Finds the format of a folder or file by its content, whatever its name.
     ///
     /// # Errors
-    /// [`DataError::NoSource`] when nothing that can be read is there; [`DataError::Mismatch`] when
-    /// the options ask for what this kind of data has not.
+    /// [`DataError::NoSource`] when no format recognises what is there; [`DataError::Mismatch`]
+    /// when the options ask for something that the format does not have.
     pub fn of(path: &'a Path, options: &Options) -> Result<Self, DataError> {
         let found = Found::at(path)?;
         for &format in FORMATS {
@@ -90,10 +90,11 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// A source of which the format is known to be the one of this name.
+    /// Makes a source of a path whose format is known by name.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] when there is no such format, or the options ask for what it has not.
+    /// [`DataError::Mismatch`] when there is no such format, or the options ask for something that
+    /// it does not have.
     pub fn of_format(path: &'a Path, format: &str, options: &Options) -> Result<Self, DataError> {
         let known = FORMATS.iter().copied().find(|known| known.about().name == format);
         let source =
@@ -106,7 +107,7 @@ impl<'a> Source<'a> {
         Ok(source)
     }
 
-    /// What is asked for must be what this format has.
+    /// Checks that the options ask for nothing that the format does not have.
     fn check(&self, options: &Options) -> Result<(), DataError> {
         let refuse = |what: &str, expected: &str| {
             Err(DataError::File {
@@ -125,35 +126,36 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// What the format is called.
+    /// Returns the name of the format.
     pub fn format(&self) -> &'static str {
         self.format.about().name
     }
 
-    /// Whether the examples are image files of any size, which are decoded and prepared.
+    /// Returns whether the examples are image files of any size, which are decoded and prepared.
     pub fn has_image_files(&self) -> bool {
         self.format.about().has_image_files
     }
 
-    /// Whether this is one HDF5 file, whose examples can stay where they are.
+    /// Returns whether the source is one HDF5 file, whose examples can stay in the file while they
+    /// are used.
     pub fn is_hdf5_file(&self) -> bool {
         self.format.about().name == "HDF5" && !self.path.is_dir()
     }
 
-    /// The files that are read for the examples.
+    /// Returns the files that the examples are read from.
     ///
     /// # Errors
-    /// What is wrong with the source.
+    /// The fault of the source.
     pub fn files(&self, options: &Options) -> Result<Vec<PathBuf>, DataError> {
         self.format.files(self.path, options)
     }
 
-    /// Passes the examples on, some at a time: neither their number nor the size of a file is limited
-    /// by memory.
+    /// Passes the examples to a visitor, some at a time: memory limits neither their number nor the
+    /// size of a file.
     ///
     /// # Errors
-    /// What is wrong with the source, and what the visitor gives. Some examples may have been passed
-    /// on by then.
+    /// The fault of the source, or the error of the visitor. Some examples may have been passed on
+    /// by then.
     pub fn visit(
         &self,
         options: &Options,
@@ -162,10 +164,11 @@ impl<'a> Source<'a> {
         self.format.visit(self.path, options, visitor)
     }
 
-    /// The splits that [`visit`](Self::visit) would pass on, without their examples; and the classes.
+    /// Returns the splits that [`visit`](Self::visit) would pass on, without their examples, and
+    /// the names of the classes.
     ///
     /// # Errors
-    /// What is wrong with the source, where it shows without the examples.
+    /// The fault of the source, as far as it shows without reading the examples.
     pub fn parts(&self, options: &Options) -> Result<(Vec<Part>, Vec<String>), DataError> {
         struct Parts(Vec<Part>);
         impl Visitor for Parts {
@@ -182,10 +185,11 @@ impl<'a> Source<'a> {
         Ok((parts.0, classes))
     }
 
-    /// All examples in memory. `progress` is told how many of how many are read.
+    /// Reads all examples into memory. `progress` is called with how many are read and how many
+    /// there are.
     ///
     /// # Errors
-    /// What is wrong with the source; [`DataError::Limit`], before memory is taken.
+    /// The fault of the source; [`DataError::Limit`] before memory is allocated.
     pub fn open(
         &self,
         options: &Options,
@@ -195,7 +199,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Reads what lies behind a path, whatever it is, into memory.
+/// Reads the data at a path into memory, whatever their format.
 ///
 /// # Errors
 /// As [`Source::of`] and [`Source::open`].
@@ -203,7 +207,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Splits, DataError> {
     Source::of(path, options)?.open(options, &|_, _| ())
 }
 
-/// Passes on what [`open`] would read, some examples at a time.
+/// Passes the examples that [`open`] would read to a visitor, some at a time.
 ///
 /// # Errors
 /// As [`Source::of`] and [`Source::visit`].

@@ -1,8 +1,8 @@
-//! How the arrays of images and labels are usually called, whatever the file that holds them.
+//! The usual names of the arrays of images and labels, whatever the file that holds them.
 
 use crate::SplitName;
 
-/// Names of images and labels, for each split in the order train, validation, test.
+/// Names of the images and labels of each split, in the order train, validation, test.
 const USUAL: [[(&str, &str); 3]; 4] = [
     [
         ("train_set_x", "train_set_y"),
@@ -17,16 +17,16 @@ const USUAL: [[(&str, &str); 3]; 4] = [
     ],
     [("train_x", "train_y"), ("val_x", "val_y"), ("test_x", "test_y")],
 ];
-/// Where there is no test set.
+/// Names of images and labels where there is only a training set.
 const PLAIN: [(&str, &str); 3] = [("x", "y"), ("images", "labels"), ("data", "target")];
-/// Where the names of the classes may be.
+/// Names of the array of class names.
 pub(crate) const CLASSES: [&str; 2] = ["list_classes", "class_names"];
 
-/// The names of the arrays that `find` knows, for each split that is there; `find` gives an array's
-/// own name, which may differ in case.
+/// Returns the names of the images and labels of each split that is there; `find` returns the name
+/// of an array as the file has it, which may differ in case.
 ///
 /// # Errors
-/// What `find` gives.
+/// The error of `find`.
 pub(crate) fn usual<E>(
     mut find: impl FnMut(&str) -> Result<Option<String>, E>,
 ) -> Result<Vec<(SplitName, String, String)>, E> {

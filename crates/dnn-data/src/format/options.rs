@@ -1,4 +1,5 @@
-//! The trait of all formats, and what a reader is asked for: limits, names of arrays, options.
+//! The trait of all formats, and what a caller can ask of a reader: limits, names of arrays,
+//! options.
 
 use super::found::Found;
 #[cfg(feature = "folder")]
@@ -9,17 +10,18 @@ use crate::{DataError, Rejected, Scale, Visitor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// A kind of data: how it is told from others, and how its examples are read.
+/// A format of data: how it is recognised, and how its examples are read.
 pub(crate) trait Format: Sync {
     /// Returns what the format is called and what can be asked of it.
     fn about(&self) -> &AboutFormat;
-    /// Whether what was found is of this kind.
+    /// Returns whether what was found is of this format.
     fn detect(&self, found: &Found) -> Result<bool, DataError>;
-    /// The files that [`visit`](Self::visit) reads: the path itself, unless a format says others.
+    /// Returns the files that [`visit`](Self::visit) reads: the path itself, unless a format
+    /// overrides this.
     fn files(&self, path: &Path, _: &Options) -> Result<Vec<PathBuf>, DataError> {
         Ok(vec![path.into()])
     }
-    /// Passes all examples on, and says what is known when that is done.
+    /// Passes all examples to the visitor, and returns what is known after that.
     fn visit(
         &self,
         path: &Path,
@@ -56,12 +58,13 @@ impl AboutFormat {
     };
 }
 
-/// What a file may ask for. A damaged extent can ask for any amount of memory.
+/// The limits of what a file may declare: a damaged extent can ask for any amount of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one array in memory; 4 GiB by default. The images of a split are one array.
+    /// The most bytes of one array in memory; 4 GiB by default. The images of a split are one
+    /// array.
     pub max_bytes: u64,
-    /// Number of classes; 4096 by default.
+    /// The largest number of classes; 4096 by default.
     pub max_classes: u32,
 }
 
@@ -79,22 +82,36 @@ impl Default for Limits {
 pub struct Names {
     /// (m, height, width, 3), (m, height, width, 1) or (m, height, width); or a table, (m, n).
     #[serde(rename = "x")]
-    #[schemars(extend("x-example" = "images"))]
+    #[schemars(extend(
+        "x-example" = "images",
+        "x-requires" = "y",
+        "x-help" = "Dataset (HDF5) or array (.npz) of the images, when it does not have a usual name \
+                    such as train_set_x or x_train"
+    ))]
     pub images: String,
     /// Class indices, (m), (m, 1) or (1, m).
     #[serde(rename = "y")]
-    #[schemars(extend("x-example" = "labels"))]
+    #[schemars(extend(
+        "x-example" = "labels",
+        "x-requires" = "x",
+        "x-help" = "Dataset or array of the labels"
+    ))]
     pub labels: String,
     /// Strings or integers, one a class. When `None`, `list_classes` is used if the file has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-example" = "class_names"))]
+    #[schemars(extend(
+        "x-example" = "class_names",
+        "x-flag" = "class-names",
+        "x-requires" = "x",
+        "x-help" = "Dataset or array of the class names, when it is not called list_classes"
+    ))]
     pub classes: Option<String>,
 }
 
-/// What is asked of a source; each format looks at what concerns it.
+/// How a source is read; each format takes the options that concern it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
-    /// What a file may ask for.
+    /// The limits of what a file may declare.
     pub limits: Limits,
     /// The library that reads HDF5.
     #[cfg(feature = "hdf5")]
@@ -109,12 +126,12 @@ pub struct Options {
     pub n_features: Option<usize>,
     /// How numbers that are no bytes become features.
     pub scale: Scale,
-    /// How image files are prepared, and what is done about bad ones.
+    /// How image files are prepared, and what happens to those that cannot be used.
     #[cfg(feature = "folder")]
     pub folder: FolderOptions,
 }
 
-/// What is known of a source when all its examples have been passed on.
+/// What is known of a source after all its examples have been passed on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Visited {
     /// Names of the classes, of all splits.

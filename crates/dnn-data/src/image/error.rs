@@ -5,7 +5,7 @@ use crate::Shown;
 use std::io;
 use std::path::PathBuf;
 
-/// The formats that are read.
+/// The image formats that can be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ImageFormat {
     /// Portable Network Graphics.
@@ -33,7 +33,7 @@ impl std::fmt::Display for ImageFormat {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// There is nothing under that name.
+    /// There is no file of that name.
     #[error("{}: expected a PNG or JPEG image, got no file of that name", path.shown())]
     Missing {
         /// The name.
@@ -52,7 +52,7 @@ pub enum ImageError {
         path: PathBuf,
         /// What was tried: "open", "read", "create" …
         operation: &'static str,
-        /// The system's own words.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The file's content is not a picture that can be used.
@@ -63,7 +63,7 @@ pub enum ImageError {
         /// What is wrong with its content.
         reason: DecodeError,
     },
-    /// The contract to prepare the image by is not one.
+    /// The input contract is invalid, or does not apply to images.
     #[error(transparent)]
     Contract(#[from] crate::ContractError),
     /// A picture cannot be written as PNG.
@@ -85,7 +85,7 @@ pub enum DecodeError {
     /// There are no bytes.
     #[error("expected a PNG or JPEG image, got an empty file")]
     Empty,
-    /// The bytes are something else.
+    /// The bytes are something other than an image that can be decoded.
     #[error("expected a PNG or JPEG image, got {found}{advice}")]
     OtherFormat {
         /// What they look like: "a HEIC image".
@@ -142,12 +142,12 @@ pub enum DecodeError {
         /// Height the file declares.
         height: u32,
     },
-    /// A variant of the format that is not read.
+    /// The file is of a variant of the format that cannot be decoded.
     #[error("expected {expected}, got {got}; save it again as PNG or JPEG and use that")]
     Unsupported {
-        /// What is read.
+        /// The variants that can be decoded.
         expected: &'static str,
-        /// What came.
+        /// What the file has.
         got: String,
     },
     /// The file ends before the picture does.

@@ -7,10 +7,11 @@
 
 use super::{DecodeError, ImageFormat};
 
-/// Most scans of a picture. Encoders use about ten; each costs a pass over the picture.
+/// The largest number of scans of a picture. Encoders use about ten; each takes a pass over the
+/// picture.
 const MAX_SCANS: usize = 100;
 
-/// What the markers say.
+/// The structure of a JPEG file, as its markers declare it.
 #[derive(Debug)]
 pub(super) struct Structure<'a> {
     pub width: u16,
@@ -96,8 +97,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, DecodeError> {
     }
 }
 
-/// The next marker from `at` on: where its 0xff is, and its code. Entropy-coded data and stray
-/// bytes are skipped: in the former, 0xff is always followed by 0 or is a restart marker.
+/// Returns the next marker from `at` on: the position of its 0xff, and its code. Entropy-coded data
+/// and stray bytes are skipped: in the former, 0xff is always followed by 0 or is a restart marker.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(usize, u8)> {
     loop {
         at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
@@ -193,8 +194,8 @@ fn scan_header(frame: &mut Structure, segment: &[u8]) -> Result<(), DecodeError>
     Ok(())
 }
 
-/// Whether all of the picture came. The first scan of a progressive file has the mean of each
-/// block only, so a second one must follow; how many more there are, no header tells.
+/// Checks that the scans contain the whole picture. The first scan of a progressive file has only
+/// the mean of each block, so a second one must follow; how many more there are, no header tells.
 fn check_scans(structure: Structure<'_>) -> Result<Structure<'_>, DecodeError> {
     let cut =
         |at: &str| Err(DecodeError::Truncated { format: ImageFormat::Jpeg, at: at.to_owned() });

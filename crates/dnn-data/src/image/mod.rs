@@ -23,13 +23,12 @@ mod jpeg;
 mod jpeg_structure;
 mod orientation;
 mod other_formats;
-mod pixels;
 mod png_file;
 mod signature;
 mod write;
 
+pub use crate::pixels::RgbImage;
 pub use error::{DecodeError, ImageError, ImageFormat};
-pub use pixels::RgbImage;
 pub use write::{encode_png, write_png};
 
 use crate::preprocess::{self, Features};
@@ -40,7 +39,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What decoding one image may take. Whatever asks for more is refused before it is given.
+/// The limits of decoding one image. A file that asks for more is refused before memory is
+/// allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeLimits {
     /// Longest file, in bytes. Default 64 MiB.
@@ -60,7 +60,7 @@ impl Default for DecodeLimits {
 }
 
 impl DecodeLimits {
-    /// Checks what a header declares, before anything is allocated for it.
+    /// Checks the size that a header declares, before anything is allocated for it.
     fn check_size(&self, format: ImageFormat, width: u32, height: u32) -> Result<(), DecodeError> {
         let side = 1..=RgbImage::MAX_SIDE;
         if u64::from(width) * u64::from(height) > self.max_pixels {
@@ -77,7 +77,7 @@ impl DecodeLimits {
         Ok(())
     }
 
-    /// Checks memory that is about to be taken.
+    /// Checks the memory that decoding is about to take.
     fn check_memory(
         &self,
         format: ImageFormat,
@@ -92,10 +92,10 @@ impl DecodeLimits {
     }
 }
 
-/// What a picture's file leaves open; part of the [`InputContract`].
+/// The choices that a picture's file leaves open; part of the [`InputContract`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rendering {
-    /// Red, green and blue of what shows through transparency.
+    /// Red, green and blue of the background that shows through transparency.
     pub background: [u8; 3],
     /// Whether the picture is turned upright as its EXIF orientation says.
     pub exif_orientation: bool,
@@ -148,6 +148,22 @@ pub fn decode_bytes(
     }
 }
 
+/// Returns the most memory that [`decode_bytes`] takes for these bytes besides themselves, in bytes, by
+/// what their header declares; nothing is decoded. For programs that decode several images at once and
+/// must know before whether there is room.
+///
+/// # Errors
+/// [`DecodeError`], as far as the header shows it.
+pub fn decoding_memory(bytes: &[u8]) -> Result<u64, DecodeError> {
+    match signature::format(bytes)? {
+        ImageFormat::Png => png_file::decoding_memory(bytes),
+        ImageFormat::Jpeg => jpeg::decoding_memory(bytes),
+        format @ (ImageFormat::WebP | ImageFormat::Bmp) => {
+            other_formats::decoding_memory(bytes, format)
+        }
+    }
+}
+
 /// Decodes an image file and makes it a column of features by the contract.
 ///
 /// # Shapes
@@ -174,7 +190,7 @@ fn file_too_large(limits: &DecodeLimits, got: String) -> DecodeError {
     DecodeError::FileTooLarge { limit: limits.max_file_bytes, got }
 }
 
-/// The bytes of a file, at most one more than the limit.
+/// Reads the bytes of a file, at most one more than the limit.
 fn read_file(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageError> {
     let failed = |operation| {
         move |source: io::Error| match source.kind() {

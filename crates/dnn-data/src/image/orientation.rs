@@ -3,10 +3,10 @@
 use super::RgbImage;
 use exif::{In, Reader, Tag};
 
-/// The orientation in an EXIF block (a TIFF header and what follows), 1 to 8.
+/// Returns the orientation in an EXIF block (a TIFF header and what follows), 1 to 8.
 ///
-/// A block without one, with a value out of range, or damaged before it means upright, as every
-/// viewer takes it: the picture itself is sound.
+/// A block that has none, has a value out of range, or is damaged before it, means upright, as
+/// viewers take it: the picture itself is sound.
 pub(super) fn read(exif: &[u8]) -> u32 {
     let parsed = Reader::new()
         .continue_on_error(true)
@@ -19,7 +19,7 @@ pub(super) fn read(exif: &[u8]) -> u32 {
         .unwrap_or(1)
 }
 
-/// The picture turned upright from the way orientation 1 to 8 says it is stored.
+/// Returns a picture that is stored in orientation 1 to 8 turned upright.
 pub(super) fn upright(image: RgbImage, orientation: u32) -> RgbImage {
     if !(2..=8).contains(&orientation) {
         return image;

@@ -1,8 +1,8 @@
-//! PNG: the `png` crate with all checksums checked.
+//! PNG, decoded by the `png` crate with all checksums verified.
 
 use super::orientation;
-use super::pixels::{over, round_to_8_bits};
 use super::{DecodeError, DecodeLimits, ImageFormat, Rendering, RgbImage};
+use crate::pixels::{over, round_to_8_bits};
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, Limits, Transformations};
 use std::io::{Cursor, ErrorKind};
 
@@ -57,7 +57,19 @@ pub(super) fn decode(
     Ok(orientation::upright(image, orientation))
 }
 
-/// Samples of 8 or 16 bits in any colour mode as 8-bit RGB over a background.
+/// What decoding takes at most besides the file: transparency and orientation may come after the header.
+pub(super) fn decoding_memory(bytes: &[u8]) -> Result<u64, DecodeError> {
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    let info = decoder.read_header_info().map_err(|error| reason(bytes, error))?;
+    let n_channels = match info.color_type {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => 2,
+        ColorType::Rgb | ColorType::Rgba | ColorType::Indexed => 4,
+    };
+    let bytes_per_pixel = if info.bit_depth == BitDepth::Sixteen { 2 } else { 1 } * n_channels + 3;
+    Ok(u64::from(info.width).saturating_mul(u64::from(info.height)).saturating_mul(bytes_per_pixel))
+}
+
+/// Returns samples of 8 or 16 bits in any colour mode as 8-bit RGB over a background.
 fn to_rgb(
     mut samples: Vec<u8>,
     colour: ColorType,

@@ -1,4 +1,4 @@
-//! Pictures written as PNG.
+//! Writing pictures as PNG.
 
 use super::ImageError;
 use crate::{ImageShape, atomic};
@@ -29,7 +29,7 @@ pub fn write_png(path: &Path, pixels: &[u8], shape: ImageShape) -> Result<(), Im
 /// # Shapes
 /// As [`write_png`].
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] when the pixels do not have that shape; what `out` gives.
+/// [`io::ErrorKind::InvalidInput`] when the pixels do not have that shape; the error of `out`.
 pub fn encode_png(out: impl Write, pixels: &[u8], shape: ImageShape) -> io::Result<()> {
     let (colour, width, height) = header(pixels, shape).map_err(|(expected, got)| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("expected {expected}, got {got}"))
@@ -47,7 +47,7 @@ pub fn encode_png(out: impl Write, pixels: &[u8], shape: ImageShape) -> io::Resu
     })
 }
 
-/// What the header of the PNG says, or what was expected and what came.
+/// Returns what the header of the PNG says, or what was expected and what came.
 fn header(pixels: &[u8], shape: ImageShape) -> Result<(ColorType, u32, u32), (String, String)> {
     let colour = match shape.channels {
         1 => ColorType::Grayscale,

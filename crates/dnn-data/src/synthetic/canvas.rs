@@ -5,7 +5,7 @@ use super::palette::{BLACK, Rgb};
 use super::shape::Shape;
 use std::ops::Range;
 
-/// A square picture in the making.
+/// A square picture that is being drawn.
 #[derive(Debug, Clone)]
 pub(super) struct Canvas {
     size: usize,
@@ -17,17 +17,17 @@ impl Canvas {
         Self { size, pixels: vec![BLACK; size * size] }
     }
 
-    /// Pixels a side.
+    /// Returns the number of pixels a side.
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    /// Colour of the pixel in column `x` and row `y`.
+    /// Returns the colour of the pixel in column `x` and row `y`.
     pub(super) fn at(&self, x: usize, y: usize) -> Rgb {
         self.pixels[y * self.size + x]
     }
 
-    /// A painter whose plane shows [−1, 1]² as the whole picture before `view` is applied.
+    /// Returns a painter whose plane shows [−1, 1]² as the whole picture before `view` is applied.
     pub(super) fn painter(&mut self, view: Transform) -> Painter<'_> {
         let half = self.size as f64 / 2.0;
         let to_pixel = Transform::scale(half, half).after(Transform::shift(1.0, 1.0)).after(view);
@@ -41,7 +41,7 @@ impl Canvas {
         }
     }
 
-    /// Adds the picture to `bytes`, row by row, rounded to the nearest of 256 levels.
+    /// Appends the picture to `bytes`, row by row, rounded to the nearest of 256 levels.
     pub(super) fn write_to(&self, bytes: &mut Vec<u8>) {
         let level = |v: &f64| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
         bytes.extend(self.pixels.iter().flat_map(|pixel| pixel.0.iter().map(level)));
@@ -76,7 +76,7 @@ pub(super) struct Painter<'a> {
 }
 
 impl Painter<'_> {
-    /// A painter of a part, whose plane `place` puts into this one.
+    /// Returns a painter of a part, whose plane `place` maps into this one.
     pub(super) fn inside(&mut self, place: Transform) -> Painter<'_> {
         let view = View::new(self.view.to_pixel.after(place));
         Painter { canvas: self.canvas, view }

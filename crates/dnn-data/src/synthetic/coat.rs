@@ -82,7 +82,7 @@ const BEARS: &[Breed] = &[
     (0xEFEBE0, 0xD2CCBC, 0xFAF8F2, Pattern::Solid),
     (0xA8794C, 0x7E5630, 0xDDBE94, Pattern::Solid),
 ];
-/// Coats no animal is born with: base, marks, light, eyes.
+/// Coats that no animal has in nature: base, marks, light, eyes.
 const RARE: &[(u32, u32, u32, u32)] = &[
     (0x8A3FC0, 0x54208A, 0x6A2CA4, 0xE04A6A),
     (0x2FA05C, 0x14683A, 0x208048, 0xB02038),
@@ -93,7 +93,7 @@ const EYES: &[u32] = &[0x8FB84A, 0xE6BE3C, 0xD08230, 0x64AADC];
 const PALE_EYES: &[u32] = &[0x64AADC];
 
 impl Coat {
-    /// Rolls the coat of an animal of this kind.
+    /// Draws the coat of an animal of this kind at random.
     pub(super) fn roll(kind: Kind, rare: bool, dice: &mut Dice) -> Self {
         let breeds = match kind {
             Kind::Dog => DOGS,
@@ -122,7 +122,7 @@ impl Coat {
         }
     }
 
-    /// The colour that most of the animal has.
+    /// Returns the colour that most of the animal has.
     pub(super) fn main(&self) -> Rgb {
         match self.pattern {
             Pattern::Tabby => self.base.mix(self.marks, 0.3),
@@ -132,7 +132,7 @@ impl Coat {
         }
     }
 
-    /// The colours that cover most of the animal, the commoner first.
+    /// Returns the two colours that cover most of the animal, the more common first.
     pub(super) fn colors(&self) -> (Rgb, Rgb) {
         match self.pattern {
             Pattern::Tuxedo => (self.base, self.light),
@@ -141,12 +141,12 @@ impl Coat {
         }
     }
 
-    /// Whether lines on the fur must be light to be seen.
+    /// Returns whether lines on the fur must be light to be visible.
     pub(super) fn is_dark(&self) -> bool {
         self.main().luma() < 0.4
     }
 
-    /// Colour of the fur at `p`, a point of the animal's own plane (head radius 1).
+    /// Returns the colour of the fur at `p`, a point of the animal's own plane (head radius 1).
     pub(super) fn at(&self, part: Part, p: Point) -> Rgb {
         let color = match self.pattern {
             Pattern::Solid => match part {
@@ -200,7 +200,7 @@ impl Coat {
         }
     }
 
-    /// Inside of the ears.
+    /// Returns the colour of the inside of the ears.
     pub(super) fn inner_ear(&self) -> Rgb {
         hex(0xE3A6A0).mix(self.base, 0.25).mix(WHITE, 0.05)
     }

@@ -1,17 +1,17 @@
-//! Chance: one seeded generator for choices, and noise that is a function of the place.
+//! Random choices by a seeded generator, and noise that is a function of the place.
 
 use super::geometry::Point;
 pub(super) use crate::chance::{Dice, hash};
 use crate::chance::{scramble, unit};
 
-/// Uniform in [0, 1) for each cell of an integer grid.
+/// Returns a number for each cell of an integer grid, uniform in [0, 1).
 pub(super) fn grain(seed: u64, x: i64, y: i64) -> f64 {
     let (x, y) = (x as u64, y as u64);
     let cell = x.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ y.wrapping_mul(0xd134_2543_de82_ef95);
     unit(scramble(seed ^ cell))
 }
 
-/// Value noise, smooth in `p`, in [0, 1): the grid's values, joined by cubics.
+/// Returns value noise in [0, 1), smooth in `p`: the values of the grid, interpolated by cubics.
 pub(super) fn noise(seed: u64, p: Point) -> f64 {
     let (x, y) = (p.x.floor(), p.y.floor());
     let smooth = |t: f64| t * t * (3.0 - 2.0 * t);

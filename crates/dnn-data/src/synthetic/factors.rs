@@ -1,4 +1,4 @@
-//! What makes a drawn image easy or hard, recorded for each.
+//! The factors that make a drawn image easy or hard to recognise, recorded for each image.
 
 use super::SyntheticError;
 use super::dice::Dice;
@@ -22,7 +22,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// All six, in the course's order.
+    /// All six causes, in the course's order.
     pub const ALL: [Self; 6] = [
         Self::Pose,
         Self::Background,
@@ -32,7 +32,7 @@ impl Cause {
         Self::Scale,
     ];
 
-    /// Name for tables: "pose", "background", "rare colour" …
+    /// Returns the name of the cause for tables: "pose", "background", "rare colour" …
     pub fn name(self) -> &'static str {
         match self {
             Self::Pose => "pose",
@@ -41,6 +41,16 @@ impl Cause {
             Self::CameraAngle => "camera angle",
             Self::Brightness => "brightness",
             Self::Scale => "scale",
+        }
+    }
+
+    /// One word for it, as in columns and JSON: "pose", "background", "colour", "angle",
+    /// "brightness" or "scale".
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::RareColor => "colour",
+            Self::CameraAngle => "angle",
+            other => other.name(),
         }
     }
 }
@@ -59,7 +69,7 @@ pub enum Posture {
 /// What an image shows and the factors that make it easy or hard.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Factors {
-    /// What is drawn.
+    /// The kind of thing that is drawn.
     pub kind: Kind,
     /// Rotation of the subject in the picture, clockwise, −45 to 45.
     pub pose_degrees: f64,
@@ -97,8 +107,8 @@ const EXTREME: f64 = 0.075;
 const POSED: f64 = 0.05;
 
 impl Factors {
-    /// An image as easy as it gets: upright, in portrait, on its own background, of a usual colour,
-    /// seen straight on, well lit, of the usual size.
+    /// Returns the factors of the easiest image of a kind: upright, in portrait, on its own
+    /// background, of a usual colour, seen straight on, well lit, of the usual size.
     ///
     /// The place to start from when one factor is to be varied: see [`Plan`](super::Plan).
     pub fn usual(kind: Kind) -> Self {
@@ -115,7 +125,7 @@ impl Factors {
         }
     }
 
-    /// Rolls the factors of an image of this kind.
+    /// Draws the factors of an image of this kind at random.
     pub(super) fn roll(kind: Kind, dice: &mut Dice) -> Self {
         let posed = dice.chance(POSED);
         let (pose, turn) = if posed { (22.5, 45.0) } else { (0.0, 8.0) };
@@ -156,7 +166,7 @@ impl Factors {
         }
     }
 
-    /// Whether each factor is in its range.
+    /// Checks that each factor is in its range.
     ///
     /// # Errors
     /// [`SyntheticError::Factor`] names the first that is not.
@@ -177,7 +187,7 @@ impl Factors {
         Ok(())
     }
 
-    /// How strongly one cause of error is at work: 0 (as easy as it gets) to 1 (extreme).
+    /// Returns how strongly a cause of error is at work: 0 (none) to 1 (extreme).
     ///
     /// The distance of the factor from its usual value over the greatest such distance; for the
     /// pose, the greatest of rotation, turn and posture (sitting 0.5, lying 0.75).
@@ -205,7 +215,31 @@ impl Factors {
         }
     }
 
-    /// The factors of many images as named columns, for a table or an HDF5 file.
+    /// Returns these factors with one cause of error at this [strength](Self::strength), 0 to 1, and the
+    /// others as they are. `positive` is its direction: turned to the right or to the left, brighter or
+    /// darker, larger or smaller. A rare colour is there from 0.5 on; the posture stays.
+    #[must_use]
+    pub fn with_strength(mut self, cause: Cause, strength: f64, positive: bool) -> Self {
+        let sign = if positive { 1.0 } else { -1.0 };
+        // At 1 the limit itself, to the last bit.
+        let from_one = |most: f64, least: f64| {
+            (1.0 - strength) + strength * if positive { most } else { least }
+        };
+        match cause {
+            Cause::Pose => {
+                self.pose_degrees = 45.0 * sign * strength;
+                self.turn_degrees = 50.0 * sign * strength;
+            }
+            Cause::Background => self.background_similarity = strength,
+            Cause::RareColor => self.rare_color = strength >= 0.5,
+            Cause::CameraAngle => self.camera_degrees = 55.0 * strength,
+            Cause::Brightness => self.brightness = from_one(2.2, 0.3),
+            Cause::Scale => self.scale = from_one(1.5, 0.45),
+        }
+        self
+    }
+
+    /// Returns the factors of many images as named columns, for a table or an HDF5 file.
     ///
     /// `kind` is the place in [`Kind::ALL`]; `posture` is 0 (portrait), 1 (sitting) or 2 (lying);
     /// `rare_color` is 0 or 1.
@@ -255,6 +289,27 @@ mod tests {
             assert!((0.05..0.1).contains(&share), "{cause:?}: {share}");
             // Nothing between: an image either has the cause or has it not.
             assert_eq!(strengths.filter(|&strength| strength > 0.3).count(), n_extreme);
+        }
+    }
+
+    #[test]
+    fn one_cause_is_brought_to_a_strength_and_the_others_stay() {
+        for factors in many().into_iter().filter(|f| f.posture == Posture::Portrait).take(200) {
+            for cause in Cause::ALL {
+                for (strength, positive) in [(0.0, true), (0.6, true), (0.6, false), (1.0, false)] {
+                    let changed = factors.with_strength(cause, strength, positive);
+                    changed.check().expect("in its range");
+                    for other in Cause::ALL {
+                        let expected = match other {
+                            Cause::RareColor if other == cause => strength.round(),
+                            _ if other == cause => strength,
+                            _ => factors.strength(other),
+                        };
+                        let got = changed.strength(other);
+                        assert!((got - expected).abs() < 1e-12, "{cause:?}, {other:?}: {got}");
+                    }
+                }
+            }
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) struct Point {
     pub(super) y: f64,
 }
 
-/// Short for a [`Point`].
+/// Makes a [`Point`].
 pub(super) const fn pt(x: f64, y: f64) -> Point {
     Point { x, y }
 }
@@ -27,7 +27,7 @@ impl Point {
         self.dot(self).sqrt()
     }
 
-    /// The point on the circle of radius `r` around `self`, clockwise from the right.
+    /// Returns the point on the circle of radius `r` around `self`, clockwise from the right.
     pub(super) fn around(self, r: f64, degrees: f64) -> Self {
         let (sin, cos) = sin_cos(degrees);
         self + pt(r * cos, r * sin)
@@ -62,7 +62,7 @@ impl Neg for Point {
     }
 }
 
-/// 0 below `from`, 1 above `to`, and a smooth cubic between.
+/// Returns 0 below `from`, 1 above `to`, and a smooth cubic between.
 pub(super) fn smoothstep(from: f64, to: f64, x: f64) -> f64 {
     let t = ((x - from) / (to - from)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -94,7 +94,7 @@ impl Transform {
         Self([[distance, 0.0, 0.0], [0.0, distance * cos, 0.0], [0.0, sin, distance]])
     }
 
-    /// `self` after `first`.
+    /// Returns the map that applies `first`, then `self`.
     pub(super) fn after(self, first: Self) -> Self {
         Self(std::array::from_fn(|i| {
             std::array::from_fn(|j| {
@@ -111,7 +111,7 @@ impl Transform {
         pt(row(0) / w, row(1) / w)
     }
 
-    /// The homogeneous coordinate of the image of `p`.
+    /// Returns the homogeneous coordinate of the image of `p`.
     pub(super) fn weight(&self, p: Point) -> f64 {
         self.0[2][0] * p.x + self.0[2][1] * p.y + self.0[2][2]
     }
@@ -120,7 +120,7 @@ impl Transform {
         (0..3).map(|j| self.0[0][j] * self.cofactor(0, j)).sum()
     }
 
-    /// The map back; every map made here has one.
+    /// Returns the inverse map; every map made here has one.
     pub(super) fn inverse(&self) -> Self {
         let det = self.determinant();
         Self(std::array::from_fn(|i| std::array::from_fn(|j| self.cofactor(j, i) / det)))

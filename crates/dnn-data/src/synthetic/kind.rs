@@ -1,47 +1,47 @@
-//! What can be drawn.
+//! The kinds of things that can be drawn.
 
-/// What an image shows.
+/// What a drawn image shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// The class 1; everything below is the class 0.
+    /// A cat: class 1. All other kinds are class 0.
     Cat,
-    /// Floppy ears, long muzzle, tongue.
+    /// A dog: floppy ears, long muzzle, tongue.
     Dog,
-    /// Long ears.
+    /// A rabbit: long ears.
     Rabbit,
-    /// Round ears, small eyes.
+    /// A bear: round ears, small eyes.
     Bear,
-    /// On a branch, from the side.
+    /// A bird on a branch, from the side.
     Bird,
     /// From the side.
     Fish,
-    /// From above.
+    /// A butterfly from above.
     Butterfly,
-    /// One blossom on its stem.
+    /// A flower: one blossom on its stem.
     Flower,
-    /// Broad-leaved or conifer.
+    /// A broad-leaved tree or a conifer.
     Tree,
-    /// Mountains, sun and water.
+    /// A landscape: mountains, sun and water.
     Landscape,
-    /// Gable, door, windows.
+    /// A house: gable, door, windows.
     House,
     /// From the side.
     Car,
-    /// Hull and sails.
+    /// A boat: hull and sails.
     Boat,
     /// A traffic sign on its pole.
     Sign,
-    /// Apple, pear or orange.
+    /// A fruit: apple, pear or orange.
     Fruit,
-    /// With a handle and steam.
+    /// A mug with a handle and steam.
     Mug,
-    /// Striped or spotted.
+    /// A ball, striped or spotted.
     Ball,
 }
 
 impl Kind {
-    /// All kinds; the place here is the code in [`Factors::columns`](super::Factors::columns).
+    /// All kinds; the index here is the number in [`Factors::columns`](super::Factors::columns).
     pub const ALL: [Self; 17] = [
         Self::Cat,
         Self::Dog,
@@ -65,7 +65,7 @@ impl Kind {
     /// The kinds of the class "non-cat".
     pub const NON_CATS: &'static [Self] = Self::ALL.split_at(1).1;
 
-    /// Name in lower case: "cat", "dog" …
+    /// Returns the name in lower case: "cat", "dog" …
     pub fn name(self) -> &'static str {
         match self {
             Self::Cat => "cat",
@@ -88,12 +88,12 @@ impl Kind {
         }
     }
 
-    /// Class of its images: 1 for cats, else 0.
+    /// Returns the class of the images of this kind: 1 for cats, otherwise 0.
     pub fn label(self) -> u32 {
         u32::from(self == Self::Cat)
     }
 
-    /// Whether it is drawn with a coat, a head and a posture.
+    /// Returns whether the kind is drawn with a coat, a head and a posture.
     pub(super) fn is_furry(self) -> bool {
         matches!(self, Self::Cat | Self::Dog | Self::Rabbit | Self::Bear)
     }

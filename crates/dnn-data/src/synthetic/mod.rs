@@ -1,4 +1,4 @@
-//! Drawn cats and other things: the data that is always there.
+//! Drawn images of cats and of other things: data that need no files.
 //!
 //! [`draw`] makes a train and a test set of labelled images with the shape of the course's own
 //! (64×64 RGB, "non-cat" and "cat"). What the course names as causes of error is a recorded number
@@ -48,7 +48,7 @@ pub enum SyntheticError {
         Plan::SIDES.end()
     )]
     Size {
-        /// Pixels a side that were asked for.
+        /// The pixels a side that were asked for.
         got: usize,
     },
     /// A set would be empty or too large for memory.
@@ -59,11 +59,11 @@ pub enum SyntheticError {
     Count {
         /// "train" or "test".
         split: &'static str,
-        /// Images that were asked for.
+        /// The number of images that was asked for.
         got: usize,
         /// Pixels a side.
         size: usize,
-        /// Most images of this size.
+        /// The most images of this size that can be drawn.
         most: usize,
     },
     /// A factor was set outside its range.
@@ -80,7 +80,7 @@ pub enum SyntheticError {
     },
 }
 
-/// How many images to draw, and which.
+/// How many images are drawn, and which.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DrawOptions {
@@ -101,30 +101,30 @@ pub struct DrawOptions {
 }
 
 impl Default for DrawOptions {
-    /// The numbers of the course: 209 and 50 images of 64×64 pixels.
+    /// The numbers of the course: 209 training and 50 test images of 64×64 pixels.
     fn default() -> Self {
         Self { n_train: 209, n_test: 50, seed: 1, size: 64 }
     }
 }
 
-/// Two drawn sets and what is known of each image.
+/// A drawn training and test set, with the factors of each image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawn {
-    /// Images to learn from.
+    /// The training images.
     pub train: ImageSet,
-    /// Images to be judged by.
+    /// The test images.
     pub test: ImageSet,
-    /// Factors of each image of [`train`](Self::train).
+    /// The factors of each image of [`train`](Self::train).
     pub train_factors: Vec<Factors>,
-    /// Factors of each image of [`test`](Self::test).
+    /// The factors of each image of [`test`](Self::test).
     pub test_factors: Vec<Factors>,
 }
 
-/// Bytes of one drawn set, at most: 1 GiB.
+/// The most bytes of one drawn set: 1 GiB.
 const MAX_SET_BYTES: usize = 1 << 30;
 
-/// Draws a train and a test set with the class balance of the course's: a third of the images to
-/// learn from are cats, two thirds of those to be judged by (each to within one image).
+/// Draws a training and a test set with the class balance of the course's: a third of the training
+/// images and two thirds of the test images are cats (each to within one image).
 ///
 /// # Shapes
 /// `train` (n_train, size, size, 3), `test` (n_test, size, size, 3); classes "non-cat" (0) and

@@ -1,4 +1,4 @@
-//! One image: what is to be drawn, and the drawing.
+//! The plan of one image, and drawing it.
 
 use super::SyntheticError;
 use super::body::{self, Face, Tail};
@@ -12,12 +12,12 @@ use super::palette::Palette;
 use super::palette::Rgb;
 use super::{animals, cat, creatures, nature, scene, things};
 
-/// Which of the two sets an image belongs to.
+/// The set that a drawn image belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// The images a network learns from.
+    /// The training set.
     Train,
-    /// The images it is judged by.
+    /// The test set.
     Test,
 }
 
@@ -31,19 +31,19 @@ impl Split {
     }
 }
 
-/// All that decides one image.
+/// Everything that decides what one image looks like.
 ///
 /// The details (breed, place, light, where exactly the subject stands …) depend on the seed, the
 /// split and the index alone, not on [`factors`](Self::factors): change one factor, render again,
 /// and nothing else changes. That turns "the network fails on dark images" into an experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// What is shown, and how hard it is made.
+    /// What the image shows, and the factors that make it hard to recognise.
     pub factors: Factors,
     details: u64,
 }
 
-/// The streams an image's choices come from.
+/// The streams of random numbers that an image's choices come from.
 #[derive(Clone, Copy)]
 enum Stream {
     Kind,
@@ -56,10 +56,10 @@ enum Stream {
 }
 
 impl Plan {
-    /// Sides a picture can have, in pixels.
+    /// The sides that a picture can have, in pixels.
     pub const SIDES: std::ops::RangeInclusive<usize> = 16..=512;
 
-    /// Decides image `index` of a split.
+    /// Makes the plan of image `index` of a split.
     ///
     /// The classes are balanced as the course's are: of each three images, 3k to 3k + 2, one is a
     /// cat in the train set and two are in the test set. Of each sixteen others in a row, one is of
@@ -76,12 +76,12 @@ impl Plan {
         Self { factors, details }
     }
 
-    /// Class of the image: 1 for a cat, else 0.
+    /// Returns the class of the image: 1 for a cat, otherwise 0.
     pub fn label(&self) -> u32 {
         self.factors.kind.label()
     }
 
-    /// Draws the image.
+    /// Draws the image and returns its pixels.
     ///
     /// # Shapes
     /// `size`·`size`·3 bytes: row by row, red, green and blue of a pixel side by side.
@@ -96,6 +96,17 @@ impl Plan {
         let mut bytes = Vec::with_capacity(size * size * 3);
         self.canvas(size).write_to(&mut bytes);
         Ok(bytes)
+    }
+
+    /// Draws many images, on all cores.
+    ///
+    /// # Shapes
+    /// (n, size, size, 3) bytes.
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn render_all(plans: &[Self], size: usize) -> Result<Vec<u8>, SyntheticError> {
+        let images = crate::parallel::map(plans, |plan| plan.render(size));
+        Ok(images.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     fn canvas(&self, size: usize) -> Canvas {
@@ -146,7 +157,7 @@ fn dice(seed: u64, stream: Stream) -> Dice {
     Dice::new(hash(seed, stream as u64))
 }
 
-/// What image `index` of a set shows.
+/// Returns what image `index` of a set shows.
 fn kind_of(set: u64, split: Split, index: usize) -> Kind {
     let (triple, place) = (index / 3, index % 3);
     // The odd one of the three: the cat to learn from, or what is not a cat to be judged by.
@@ -163,7 +174,7 @@ fn kind_of(set: u64, split: Split, index: usize) -> Kind {
     round[n_before % n]
 }
 
-/// A subject's colours.
+/// The colours of a subject.
 enum Look {
     Furry(Coat),
     Plain(Palette),
@@ -179,7 +190,7 @@ impl Look {
         }
     }
 
-    /// The two colours that cover most of the subject.
+    /// Returns the two colours that cover most of the subject.
     fn colors(&self) -> (Rgb, Rgb) {
         match self {
             Self::Furry(coat) => coat.colors(),

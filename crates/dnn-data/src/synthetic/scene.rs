@@ -1,4 +1,4 @@
-//! Where a subject stands, and the light the finished picture is seen in.
+//! The background that a subject stands before, and the light of the finished picture.
 
 use super::canvas::{Canvas, Painter};
 use super::dice::{Dice, grain, noise};
@@ -17,7 +17,7 @@ pub(super) fn backdrop(painter: &mut Painter<'_>, dice: &mut Dice) {
     }
 }
 
-/// Takes light from the place and gives it richer colours, so that the subject stands out.
+/// Makes the background darker and richer in colour, so that the subject stands out.
 pub(super) fn recede(canvas: &mut Canvas) {
     canvas.map(|_, _, color| {
         let gray = color.luma();

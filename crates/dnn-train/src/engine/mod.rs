@@ -2,8 +2,7 @@
 //!
 //! One loop over the layers (`layered.rs`) does it; how the first layer is computed, which is nearly
 //! all of the work, is a choice behind it: in full, or in the coordinates of the training set.
-//! [`dense_engine`](crate::dense_engine()), [`fed_engine`](crate::fed_engine()) and
-//! [`gram_engine`](crate::gram_engine()) make engines.
+//! [`build_engine`](crate::build_engine()) makes engines.
 
 mod dense;
 mod dropout;
@@ -27,35 +26,37 @@ use layered::LayeredEngine;
 use nalgebra::DMatrix;
 
 /// Where the features of an engine's examples are, and how its first layer is computed with them.
-#[doc(hidden)]
 #[derive(Clone, Copy)]
-pub enum Features<'d, F: Real> {
-    /// X (n₀, m) in memory, and every product in full.
+pub enum EngineInput<'d, F: Real> {
+    /// X (n₀, m) in memory; every product is computed in full, as the course does.
     Dense(&'d DMatrix<F>),
-    /// Every batch comes before its cost; every product in full.
+    /// Examples that are read batch by batch: [`feed`](Engine::feed) is called before every
+    /// [`cost`](Engine::cost). Every product is computed in full.
     Fed,
-    /// X (n₀, m) in memory, and the first layer in the coordinates of the training set.
+    /// X (n₀, m) in memory, and the first layer in the coordinates of the training set
+    /// ([`dnn_core::gram`] has the algebra): the work of an iteration does not depend on the number
+    /// of features. For optimizers whose steps are linear in the gradients. The engine computes
+    /// G = XᵀX and P = W₁·X first, on all threads.
     Gram(&'d DMatrix<F>),
 }
 
-/// Makes an engine; see [`dense_engine`](crate::dense_engine()), [`fed_engine`](crate::fed_engine())
-/// and [`gram_engine`](crate::gram_engine()).
+/// Makes an engine, as [`build_engine`](crate::build_engine()) says.
 pub(crate) fn build<'d, F: Real>(
     network: &Network<F>,
     cost: &'d dyn Cost<F>,
     optimizer: &dyn Optimizer<F>,
-    features: Features<'d, F>,
+    input: EngineInput<'d, F>,
     labels: &'d [u32],
     options: EngineOptions<'_>,
 ) -> Box<dyn Engine<F> + 'd> {
-    let x = match features {
-        Features::Dense(x) | Features::Gram(x) => {
+    let x = match input {
+        EngineInput::Dense(x) | EngineInput::Gram(x) => {
             assert_eq!(x.ncols(), labels.len(), "a label for each example");
             Some(x)
         }
-        Features::Fed => None,
+        EngineInput::Fed => None,
     };
-    if let Features::Gram(x) = features {
+    if let EngineInput::Gram(x) = input {
         let first = GramLayer::new(network, optimizer, x, options);
         Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
     } else {

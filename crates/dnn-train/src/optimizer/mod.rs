@@ -7,7 +7,6 @@ mod adamw;
 mod gradient_descent;
 mod lion;
 mod momentum;
-mod nesterov;
 mod rmsprop;
 mod step;
 
@@ -64,7 +63,7 @@ macro_rules! optimizers {
 optimizers! {
     gradient_descent::GradientDescent = "gradient-descent";
     momentum::Momentum = "momentum";
-    nesterov::Nesterov = "nesterov";
+    momentum::Nesterov = "nesterov";
     rmsprop::RmsProp = "rmsprop";
     adam::Adam = "adam";
     adamw::AdamW = "adamw";

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// As `dnn train` takes it; files that are no images are part of what is found.
+/// Loads the data as `dnn train` does; files that are no images are part of the findings.
 fn source_of(args: &Args, console: Console) -> anyhow::Result<DataConfig> {
     let mut source = source::asked(args.data.as_deref(), &args.of_data, console)?;
     args.files.check(&source)?;
@@ -92,7 +92,7 @@ fn source_of(args: &Args, console: Console) -> anyhow::Result<DataConfig> {
     Ok(source)
 }
 
-/// A number with its noun.
+/// Returns a number with its noun.
 fn count(n: usize, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
 }

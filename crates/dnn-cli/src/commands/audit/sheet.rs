@@ -1,4 +1,4 @@
-//! The suspects of an audit, in pairs.
+//! The picture of an audit: the images that were found, in pairs.
 
 use super::count;
 use dnn_data::Shown;
@@ -39,7 +39,7 @@ pub(super) fn write(path: &Path, splits: &Splits, audit: &Audit) -> anyhow::Resu
     write_chart(path, &image_sheet(&title, &tiles, Arrangement::Pairs)?, 1)
 }
 
-/// Two images, and what is the matter with them; the gravest first, no two twice.
+/// Returns pairs of images and what is wrong with them, the gravest first and no pair twice.
 fn pairs(audit: &Audit) -> Vec<([ImageRef; 2], String)> {
     let leaks = audit.leaks.listed.iter().map(|leak| {
         let how = match leak.likeness {

@@ -1,4 +1,4 @@
-//! An audit as text.
+//! The report of an audit as text.
 
 use super::count;
 use dnn_data::Shown;
@@ -11,10 +11,10 @@ use dnn_data::audit::{
 use std::fmt::{self, Write};
 use std::path::Path;
 
-/// Classes in the table of counts; the JSON has all.
+/// The most classes in the table of counts; the JSON has all of them.
 const MAX_CLASSES: usize = 20;
 
-/// Everything that was found, the gravest first.
+/// Writes everything that was found, the gravest first.
 pub(super) fn describe(
     data: &Path,
     audit: &Audit,
@@ -47,7 +47,7 @@ pub(super) fn describe(
     Ok(out)
 }
 
-/// Images and brightness of each class in each set.
+/// Writes the number and brightness of the images of each class in each set.
 fn counts(out: &mut String, audit: &Audit) -> fmt::Result {
     let names: Vec<_> = audit.classes.iter().map(|name| name.shown()).collect();
     let shown = names.len().min(MAX_CLASSES);
@@ -76,7 +76,7 @@ fn counts(out: &mut String, audit: &Audit) -> fmt::Result {
     writeln!(out)
 }
 
-/// Mean and deviation of the channels.
+/// Writes mean and deviation of the channels.
 fn colours(out: &mut String, audit: &Audit) -> fmt::Result {
     let channels: &[&str] = match audit.shape.channels {
         1 => &["values"],
@@ -99,7 +99,7 @@ fn colours(out: &mut String, audit: &Audit) -> fmt::Result {
     Ok(())
 }
 
-/// A heading with the total, then an entry a line.
+/// Writes a heading with the total, then an entry a line.
 fn list<T>(
     out: &mut String,
     (what, of): (&str, &str),
@@ -157,7 +157,7 @@ fn near(out: &mut String, audit: &Audit) -> fmt::Result {
     }
 }
 
-/// What is wrong with the numbers of images.
+/// Writes what is wrong with the numbers of images.
 fn classes(out: &mut String, audit: &Audit, options: &AuditOptions) -> fmt::Result {
     let class = |label: u32| audit.classes[label as usize].shown();
     for split in &audit.splits {

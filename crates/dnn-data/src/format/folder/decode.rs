@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// The sound images of a listing.
+/// The prepared images of a listing, without those that cannot be used.
 pub(super) struct Decoded {
     pub(super) pixels: Vec<u8>,
     pub(super) listing: Listing,
@@ -49,7 +49,7 @@ pub(super) fn decode(mut listing: Listing, options: &FolderOptions) -> Decoded {
     Decoded { pixels, listing, rejected: rejected.into_iter().map(|(_, r)| r).collect() }
 }
 
-/// What is wrong with a file.
+/// Returns the file with what is wrong with it; `None` when it can be used.
 pub(super) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
     let error = prepared(path, options).err()?;
     Some(Rejected { path: path.into(), reason: reason(&error) })
@@ -66,7 +66,7 @@ fn prepared(path: &Path, options: &FolderOptions) -> Result<Vec<u8>, ImageError>
     Ok(preprocess::prepare(image, contract)?)
 }
 
-/// What is wrong, without the path: the list has it.
+/// Returns what is wrong without the path, which the list has already.
 fn reason(error: &ImageError) -> String {
     match error {
         ImageError::Decode { reason, .. } => reason.to_string(),

@@ -41,27 +41,27 @@ pub enum FolderError {
         /// The folder in it.
         folder: PathBuf,
     },
-    /// Folders that are neither a split nor nothing.
+    /// There are other folders beside those of splits.
     #[error(
         "{}: expected train, val and test only, got {} beside them", root.shown(), listed(others)
     )]
     BesideSplits {
         /// The folder.
         root: PathBuf,
-        /// The others.
+        /// The other folders.
         others: Vec<String>,
     },
-    /// Two folders that mean the same split.
+    /// Two folders have names that mean the same split.
     #[error("{}: {first} and {second} both name the same split", root.shown())]
     SplitTwice {
         /// The folder.
         root: PathBuf,
-        /// One.
+        /// One of them.
         first: String,
-        /// The other.
+        /// The other one.
         second: String,
     },
-    /// A class without images would shift no label, but cannot be learned.
+    /// The folder of a class has no images.
     #[error("{}: expected images, got none: the class {} is empty", path.shown(), class.shown())]
     EmptyClass {
         /// The class's folder.
@@ -69,7 +69,7 @@ pub enum FolderError {
         /// Its name.
         class: String,
     },
-    /// A class that one split has and another has not.
+    /// A split has a class that another split does not have.
     #[error(
         "{}: {} has the class {}, {} has no folder of that name", root.shown(),
         with.phrase(), class.shown(), without.phrase()
@@ -79,12 +79,12 @@ pub enum FolderError {
         root: PathBuf,
         /// The class.
         class: String,
-        /// A split that has it.
+        /// A split that has the class.
         with: SplitName,
-        /// A split that has not.
+        /// A split that does not have the class.
         without: SplitName,
     },
-    /// Two classes whose names differ in case only.
+    /// The names of two classes differ in case only.
     #[error(
         "{}: the classes {} and {} differ in case only: which is it?", root.shown(),
         first.shown(), second.shown()
@@ -94,10 +94,10 @@ pub enum FolderError {
         root: PathBuf,
         /// One name.
         first: String,
-        /// The other.
+        /// The other one.
         second: String,
     },
-    /// A class of which no file is a sound image.
+    /// None of the image files of a class can be used.
     #[error(
         "{}: the class {} has no sound image in {}", root.shown(), class.shown(), split.phrase()
     )]
@@ -109,7 +109,7 @@ pub enum FolderError {
         /// The class.
         class: String,
     },
-    /// A class too small to keep some of it apart.
+    /// A class has too few images for a test set to be drawn from them.
     #[error(
         "{}: of the {n} images of class {} a share of {share} for testing is none; add images, \
          ask for another share, or for 0 to test on nothing", root.shown(), class.shown()
@@ -124,7 +124,7 @@ pub enum FolderError {
         /// The share asked for.
         share: f64,
     },
-    /// Files that are no sound images: all of them.
+    /// Image files cannot be used; all of them are listed.
     #[error("{}: {} of {n_files} image files cannot be used:{}", root.shown(), bad.len(), list(bad))]
     BadImages {
         /// The folder.
@@ -134,22 +134,26 @@ pub enum FolderError {
         /// How many files there are.
         n_files: usize,
     },
-    /// Folders that look like splits, but whose names say none.
+    /// Folders look like splits, but their names are not those of splits.
     #[error(
-        "{}: {} hold the same folders ({}), so they look like splits and not like classes; read are \
+        "{}: {} {}, so they look like splits and not like classes; read are \
          train, val (or valid, validation, dev) and test as the name of a folder or a part of it, \
-         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.shown(),
-        listed(folders), listed(classes)
+         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.shown(), listed(folders),
+        if classes.is_empty() {
+            "begin with the words of splits".into()
+        } else {
+            format!("hold the same folders ({})", listed(classes))
+        }
     )]
     UnknownSplits {
         /// The folder.
         root: PathBuf,
         /// What it holds.
         folders: Vec<String>,
-        /// What each of them holds.
+        /// The folders that each of them holds; empty where only their names look like splits.
         classes: Vec<String>,
     },
-    /// More folders of classes than classes can be.
+    /// There are more folders than there can be classes.
     #[error(
         "{}: expected a folder for each class, {max} at most, got {n} folders; are the classes one \
          level deeper, or in the names of the files?", root.shown()
@@ -162,7 +166,7 @@ pub enum FolderError {
         /// How many classes there may be.
         max: u32,
     },
-    /// The name of an image says no class.
+    /// The name of an image contains no class.
     #[error(
         "{}: expected the class and a number in the name of each image, as in cat.0.jpg, or a folder \
          for each class, got {}", root.shown(), file.shown()
@@ -173,12 +177,12 @@ pub enum FolderError {
         /// The image.
         file: PathBuf,
     },
-    /// The generator does not take the seed.
+    /// The random number generator does not accept the seed.
     #[error("{}: {reason}", root.shown())]
     Seed {
         /// The folder.
         root: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 }

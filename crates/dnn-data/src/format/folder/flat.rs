@@ -9,7 +9,8 @@ use crate::{DataError, SplitName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Images side by side, in folders of splits (`train/cat.0.jpg`) or without.
+/// Images in one folder with the class in their names, with folders of splits (`train/cat.0.jpg`)
+/// or without.
 pub(in super::super) static FLAT_FOLDER: ImageFiles = ImageFiles {
     about: AboutFormat {
         name: "images with the class in their names",
@@ -24,7 +25,8 @@ pub(in super::super) static FLAT_FOLDER: ImageFiles = ImageFiles {
     layout,
 };
 
-/// The class in a name: what stands before the number at its end, and a dot, line or space.
+/// Returns the class in the name of an image: what stands before a number at the end of the name
+/// and the dot, hyphen, underscore or space before that.
 fn class_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_string_lossy().into_owned();
     let numbered = stem.trim_end_matches(')');
@@ -39,7 +41,7 @@ fn holds_folders(path: &Path) -> bool {
     entries.map(|entry| entry.path()).any(|path| path.is_dir())
 }
 
-/// The images that lie in a folder, or in its folders of splits.
+/// Returns the images that lie in a folder, or in its folders of splits.
 fn splits_of(root: &Path) -> Result<Vec<(SplitName, Vec<PathBuf>)>, DataError> {
     let images = |folder: &Path| -> Result<Vec<PathBuf>, DataError> {
         let mut files = files_of(folder)?;

@@ -41,21 +41,21 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// In parts of so many files.
+    /// Returns the listing in parts of at most this many files.
     pub(super) fn parts(&self, n: usize) -> impl Iterator<Item = Self> + '_ {
         let parts = self.files.chunks(n).zip(self.labels.chunks(n));
         parts.map(|(files, labels)| Self { files: files.to_vec(), labels: labels.to_vec() })
     }
 }
 
-/// What a folder holds.
+/// The classes of a folder, and the files of each of its splits.
 pub(super) struct Layout {
     pub(super) classes: Vec<String>,
     pub(super) listings: Vec<(SplitName, Listing)>,
 }
 
-/// Whether a folder looks like one of images: a file with an image's name lies in a folder of it,
-/// or in a folder of that.
+/// Returns whether a folder looks like a folder of images: a file with an image's name lies one or
+/// two folders below it.
 pub(super) fn is_image_folder(root: &Path) -> bool {
     WalkDir::new(root)
         .min_depth(2)
@@ -129,8 +129,8 @@ impl Layout {
         Ok(Self { classes, listings })
     }
 
-    /// The same, with a training and a test set where the folder makes no such difference. Files
-    /// are drawn before they are looked at: a bad one changes nothing for the others.
+    /// Returns the layout with a training and a test set where the folder has no splits. The test
+    /// files are drawn before any file is decoded, so that a bad one does not change the drawing.
     pub(super) fn drawn_apart(
         mut self,
         root: &Path,
@@ -204,7 +204,7 @@ fn classes_in(path: &Path, max_classes: u32) -> Result<(Vec<String>, Listing), F
     Ok((classes, listing))
 }
 
-/// Whether a folder holds folders and no images of its own.
+/// Returns whether a folder holds folders and no images of its own.
 fn holds_classes(path: &Path) -> bool {
     let Ok(entries) = fs::read_dir(path) else { return false };
     let mut any = false;
@@ -219,10 +219,22 @@ fn holds_classes(path: &Path) -> bool {
     any
 }
 
-/// Folders that hold the same two or more folders each are no classes but splits, whose names are
-/// not understood: training would tell the splits apart.
+/// Refuses folders that each hold the same two or more folders: they are splits whose names are not
+/// understood, and training would learn to tell the splits apart. Refuses as well folders whose names
+/// all begin with the words of splits, such as `trainA` and `testA`.
 fn refuse_unknown_splits(root: &Path, folders: &[PathBuf]) -> Result<(), FolderError> {
     let [first, others @ ..] = folders else { return Ok(()) };
+    let begins = |path: &PathBuf, word: &str| name(path).to_lowercase().starts_with(word);
+    let to_train_on = folders.iter().filter(|path| begins(path, "train")).count();
+    let to_judge_by = |path: &&PathBuf| begins(path, "test") || begins(path, "val");
+    let to_judge_by = folders.iter().filter(to_judge_by).count();
+    if to_train_on > 0 && to_judge_by > 0 && to_train_on + to_judge_by == folders.len() {
+        return Err(FolderError::UnknownSplits {
+            root: root.into(),
+            folders: folders.iter().take(8).map(|path| name(path)).collect(),
+            classes: Vec::new(),
+        });
+    }
     if others.is_empty() || !folders.iter().take(8).all(|path| holds_classes(path)) {
         return Ok(());
     }
@@ -242,7 +254,7 @@ fn refuse_unknown_splits(root: &Path, folders: &[PathBuf]) -> Result<(), FolderE
     })
 }
 
-/// The folders in a folder, by their names.
+/// Returns the folders in a folder, by their names.
 fn folders(path: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let io =
         |source| FolderError::Io { path: path.into(), operation: "listing the folder", source };
@@ -257,7 +269,7 @@ fn folders(path: &Path) -> Result<Vec<PathBuf>, FolderError> {
     Ok(folders)
 }
 
-/// The images of a folder and of those below it, by their paths.
+/// Returns the images of a folder and of the folders below it, sorted by their paths.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
     image_files(folder).collect()
 }
@@ -290,7 +302,8 @@ pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// What systems and archives leave behind.
+/// Returns whether a name is that of a hidden file, or of one that operating systems and archives
+/// leave behind.
 fn is_passed_over(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with('.')

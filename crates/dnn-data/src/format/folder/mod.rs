@@ -36,12 +36,13 @@ use decode::Decoded;
 use layout::Layout;
 use std::path::{Path, PathBuf};
 
-/// How many files are decoded before the threads wait for one another, at most.
+/// The most files that are decoded before the threads wait for one another.
 const AT_ONCE: usize = 256;
-/// What they may take; eight of them may take more.
+/// The most bytes that these files may take as images; eight of them may take more.
 const AT_ONCE_BYTES: usize = 16 << 20;
 
-/// Image files of any size: which of them belong to which split and class is all that differs.
+/// A format of image files of any size. Formats differ only in how they tell which file belongs to
+/// which split and class.
 pub(super) struct ImageFiles {
     about: AboutFormat,
     detect: fn(&Found) -> bool,
@@ -59,8 +60,8 @@ impl Format for ImageFiles {
         let listings = self.listings(path, options)?.listings;
         Ok(listings.into_iter().flat_map(|(_, listing)| listing.files).collect())
     }
-    /// With [`OnBadImage::Error`] nothing is passed on any more when one is bad, but all of them are
-    /// found.
+    /// With [`OnBadImage::Error`], nothing more is passed on after a bad file, but the search goes
+    /// on until all of them are found.
     fn visit(
         &self,
         root: &Path,
@@ -116,8 +117,8 @@ impl Format for ImageFiles {
 }
 
 impl ImageFiles {
-    /// The files of each split and class, with a part drawn apart for testing where the source has
-    /// no splits.
+    /// Returns the files of each split and class, with a test set drawn from the files where the
+    /// source has no splits.
     fn listings(&self, root: &Path, options: &Options) -> Result<Layout, DataError> {
         let folder = &options.folder;
         folder.contract.check().map_err(crate::image::ImageError::from)?;
@@ -132,7 +133,7 @@ impl ImageFiles {
     }
 }
 
-/// The files of each split of a source of image files, in the order in which they are read.
+/// Returns the files of each split of a source of image files, in the order in which they are read.
 pub(crate) fn files_of_splits(
     root: &Path,
     options: &Options,
@@ -151,7 +152,7 @@ pub(crate) fn files_of_splits(
     Ok(listings.into_iter().map(|(split, listing)| (split, listing.files)).collect())
 }
 
-/// What is wrong with a file; nothing is, if it is sound.
+/// Returns a file with what is wrong with it; `None` when it can be used.
 pub(crate) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
     decode::rejection(path, options)
 }

@@ -24,7 +24,7 @@ pub(in super::super) static FILE_TABLE: ImageFiles = ImageFiles {
     layout,
 };
 
-/// Whether one of the first two lines of a text has the name of an image in a column.
+/// Returns whether one of the first two lines of a text has the name of an image in a column.
 fn names_images(head: &[u8]) -> bool {
     let Some(Text::Other(text)) = Text::of(head) else { return false };
     let separator = char::from(delimiter(head));
@@ -37,7 +37,7 @@ fn is_image(field: &str) -> bool {
     path.extension().is_some() && has_image_ending(path)
 }
 
-/// The columns of a table.
+/// The columns of a table that are used.
 struct Columns {
     file: usize,
     label: usize,
@@ -116,7 +116,8 @@ fn layout(path: &Path, options: &Options) -> Result<Layout, DataError> {
     Ok(Layout { classes, listings })
 }
 
-/// Which columns hold what.
+/// Returns which columns hold the files, the labels and the splits; `None` when there are no
+/// columns of files and of labels.
 fn columns(
     first: &StringRecord,
     has_header: bool,
@@ -142,7 +143,7 @@ fn columns(
     (label != file).then_some(Columns { file, label, split })
 }
 
-/// The folder of a table, and the folders in it.
+/// Returns the folder of a table, and the folders in it, where its files may be.
 fn folders(folder: &Path) -> Vec<PathBuf> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let below = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());

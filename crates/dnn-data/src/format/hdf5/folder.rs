@@ -1,7 +1,6 @@
 //! A folder that holds the files of a data set's splits: which is which is told by their content.
 
 use super::file::OpenFile;
-use super::schema::usual_names;
 use super::{Hdf5Error, Options};
 use crate::SplitName;
 use std::path::{Path, PathBuf};
@@ -66,7 +65,7 @@ struct FileSplits {
 impl FileSplits {
     fn of(path: &Path, options: &Options) -> Self {
         let look = || {
-            let names = usual_names(&OpenFile::open(path, options)?)?;
+            let names = OpenFile::open(path, options)?.usual_names()?;
             Ok(names.into_iter().map(|(split, ..)| split).collect())
         };
         Self { path: path.into(), has: look() }

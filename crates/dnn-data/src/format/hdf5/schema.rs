@@ -1,7 +1,7 @@
 //! From datasets to labelled images: the course's schema and what others made of it.
 
 use super::super::found::Found;
-use super::super::names::{self, usual};
+use super::super::names;
 use super::super::options::{self, AboutFormat, Format, Visited};
 use super::backend::{DatasetInfo, Element};
 use super::checks::{image_extent, label_extent, read_classes, read_labels};
@@ -64,7 +64,7 @@ impl Format for Hdf5 {
             let number = images.number();
             let path = Some(file.path.clone());
             if visitor.begin(Part { split, shape, n: labels.len(), number, contract, path })? {
-                pass_on(&file, &images, shape, &labels, own.backend, visitor)?;
+                pass_on(&file, &images, &labels, own.backend, visitor)?;
             }
         }
         Ok(Visited { classes, ..Visited::default() })
@@ -79,7 +79,6 @@ fn hdf5_options(asked: &options::Options) -> Options {
 fn pass_on(
     file: &OpenFile,
     images: &DatasetInfo,
-    shape: ImageShape,
     labels: &[u32],
     backend: Backend,
     visitor: &mut dyn Visitor,
@@ -88,18 +87,10 @@ fn pass_on(
         let values = file.read_values(images)?;
         return visitor.examples(Batch { values: values.values(), labels, files: &[] });
     }
-    // Whole chunks: each is unpacked once.
-    let n = labels.len() as u64;
-    let chunk = images.chunk_rows().unwrap_or(1).max(1);
-    let row_bytes = shape.n_bytes() as u64 * images.element_bytes;
-    let rows = chunk * (BLOCK_BYTES as u64 / chunk.saturating_mul(row_bytes).max(1)).max(1);
-    for start in (0..n).step_by(rows as usize) {
-        let end = n.min(start + rows);
-        let values = file.read_value_rows(images, start..end)?;
-        let labels = &labels[start as usize..end as usize];
-        visitor.examples(Batch { values: values.values(), labels, files: &[] })?;
-    }
-    Ok(())
+    file.each_block(images, BLOCK_BYTES as u64, &mut |rows, values| {
+        let labels = &labels[rows.start as usize..rows.end as usize];
+        visitor.examples(Batch { values: values.values(), labels, files: &[] })
+    })
 }
 
 /// Images and labels of one split as the file has them; the images are not read yet.
@@ -221,7 +212,7 @@ pub(super) fn sets(
     let files = files(path, options)?;
     for path in &files {
         let file = OpenFile::open(path, options)?;
-        for (split, images, labels) in usual_names(&file)? {
+        for (split, images, labels) in file.usual_names()? {
             if sets.iter().all(|set| set.split != split) {
                 let file = OpenFile::open(path, options)?;
                 sets.push(RawSet::read(split, file, Names { images, labels, classes: None })?);
@@ -234,21 +225,6 @@ pub(super) fn sets(
     }
     sets.sort_by_key(|set| set.split);
     Ok(sets)
-}
-
-/// The sets of a file that have usual names; case does not matter.
-pub(super) fn usual_names(file: &OpenFile) -> Result<Vec<(SplitName, String, String)>, Hdf5Error> {
-    let mut listed: Option<Vec<String>> = None;
-    usual(|name| {
-        if file.find(name)?.is_some() {
-            return Ok(Some(name.to_owned()));
-        }
-        if listed.is_none() {
-            listed = Some(file.list()?.0);
-        }
-        let same = |own: &&String| own.eq_ignore_ascii_case(name);
-        Ok(listed.iter().flatten().find(same).cloned())
-    })
 }
 
 /// The contract that the images were prepared by, where the file has it.

@@ -1,5 +1,5 @@
-//! A folder of idx files: images and labels are told apart by their content, what is to train on
-//! and what is to test on by the names.
+//! A folder of idx files: images and labels are told apart by their number of dimensions, training
+//! and test files by their names.
 
 use super::super::found::Found;
 use super::Pair;
@@ -8,14 +8,14 @@ use crate::DataError;
 use crate::file::{listed, says_test};
 use std::path::{Path, PathBuf};
 
-/// An idx file and its rank.
+/// An idx file and the number of its dimensions.
 pub(super) struct IdxFile {
     path: PathBuf,
     rank: u8,
 }
 
-/// The idx files of a folder. Of a file and the same with `.gz`, only the first: it was unpacked
-/// from the other.
+/// Returns the idx files of a folder. Of a file and the same with `.gz` only the first is taken: it
+/// was unpacked from the other.
 pub(super) fn idx_files(folder: &Path) -> Result<Vec<IdxFile>, DataError> {
     let in_folder = Found::at(folder)?;
     let files = in_folder.files();
@@ -32,7 +32,7 @@ pub(super) fn idx_files(folder: &Path) -> Result<Vec<IdxFile>, DataError> {
     Ok(found)
 }
 
-/// Images and labels to train on and to test on.
+/// Returns the files of the training set and of the test set.
 pub(super) fn pairs(folder: &Path) -> Result<(Option<Pair>, Option<Pair>), DataError> {
     let found = idx_files(folder)?;
     let (test, train): (Vec<_>, Vec<_>) = found.iter().partition(|found| says_test(&found.path));
@@ -47,7 +47,7 @@ pub(super) fn pairs(folder: &Path) -> Result<(Option<Pair>, Option<Pair>), DataE
     Ok((pair(folder, &train, "train")?, pair(folder, &test, "test")?))
 }
 
-/// The one file of images of a split and the one of labels.
+/// Returns the file of images and the file of labels of a split.
 fn pair(folder: &Path, found: &[&IdxFile], split: &str) -> Result<Option<Pair>, DataError> {
     if found.is_empty() {
         return Ok(None);

@@ -80,7 +80,7 @@ impl Format for Idx {
     }
 }
 
-/// The files that hold the training and the test set.
+/// Returns the files that hold the training and the test set.
 fn pairs(path: &Path) -> Result<(Option<Pair>, Option<Pair>), DataError> {
     if path.is_dir() {
         return folder::pairs(path);
@@ -96,7 +96,7 @@ struct Pair {
     labels: PathBuf,
 }
 
-/// A pair whose labels are read and whose images are next.
+/// The open files of a split, whose labels are read and whose images come next.
 struct Opened {
     split: SplitName,
     images: Array,
@@ -116,7 +116,7 @@ impl Pair {
     }
 }
 
-/// The labels of a file of images, by the names that go together.
+/// Returns the file of labels that belongs to a file of images, by its name.
 fn label_file_of(images: &Path) -> Result<PathBuf, DataError> {
     let name = images.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let swapped = name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1");

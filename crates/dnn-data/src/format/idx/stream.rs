@@ -1,4 +1,5 @@
-//! The bytes of an idx file, unpacked where they are packed, never more than are asked for.
+//! Reading the bytes of an idx file, unpacked where they are packed, and never more than were asked
+//! for.
 
 use super::super::array::Array;
 use crate::content::GZIP;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// The most dimensions of an array that can be used.
 const MAX_RANK: u8 = 4;
 
-/// A file and how many bytes it can hold.
+/// An open idx file, unpacked while it is read.
 pub(super) struct Stream {
     path: PathBuf,
     reader: Box<dyn Read>,
@@ -20,7 +21,7 @@ pub(super) struct Stream {
     file_bytes: u64,
 }
 
-/// What the first four bytes say.
+/// The type and number of dimensions that the first four bytes declare.
 pub(super) struct Magic {
     element: Element,
     pub(super) rank: u8,
@@ -42,7 +43,7 @@ impl Magic {
     }
 }
 
-/// What the beginning of a file says, packed or not, when it is that of idx.
+/// Returns what the beginning of a file declares, packed or not, when it is that of an idx file.
 pub(super) fn magic(head: &[u8]) -> Option<Magic> {
     let mut start = Vec::new();
     let packed = head.starts_with(GZIP);
@@ -62,7 +63,8 @@ impl Stream {
         Ok(Self { path: input.path, reader, packed, file_bytes: input.n_bytes })
     }
 
-    /// The first four bytes, when they are those of idx.
+    /// Reads the first four bytes and returns what they declare, when they are those of an idx
+    /// file.
     fn magic(&mut self) -> Result<Option<Magic>, DataError> {
         let mut start = Vec::new();
         match (&mut self.reader).take(4).read_to_end(&mut start) {
@@ -72,7 +74,8 @@ impl Stream {
         Ok(Magic::of(&start))
     }
 
-    /// What the header declares, with as many bytes as the file can have; the elements are next.
+    /// Reads the header and returns the array that it declares, after checking that the file can
+    /// hold it; the elements come next.
     pub(super) fn array(mut self) -> Result<(Array, Self), DataError> {
         let refuse = |stream: &Self, what: &str, expected: &str, got: String| DataError::File {
             path: stream.path.clone(),
@@ -113,7 +116,8 @@ impl Stream {
         Ok((array, self))
     }
 
-    /// What is left, which must be `n` bytes; the caller has checked that they fit into memory.
+    /// Returns the rest of the file, which must be `n` bytes; the caller has checked that they fit
+    /// into memory.
     pub(super) fn exactly(mut self, n: usize) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::with_capacity(n);
         let read = (&mut self.reader).take(n as u64).read_to_end(&mut bytes);
@@ -125,7 +129,7 @@ impl Stream {
         Ok(bytes)
     }
 
-    /// The next bytes.
+    /// Reads the next bytes.
     pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), DataError> {
         match self.reader.read_exact(bytes) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
@@ -135,7 +139,8 @@ impl Stream {
         }
     }
 
-    /// Nothing may be left after `n` bytes. Asking for more also makes gzip compare its checksum.
+    /// Checks that nothing is left after `n` bytes. Reading on also makes gzip compare its
+    /// checksum.
     pub(super) fn end(&mut self, n: usize) -> Result<(), DataError> {
         match self.reader.read(&mut [0]).map_err(|error| self.broken(error))? {
             0 => Ok(()),

@@ -1,4 +1,4 @@
-//! An .npz: a zip archive of arrays. Each is checked by what is declared of it before any of it is
+//! An .npz: a zip archive of arrays. The header of each array is checked before any element is
 //! unpacked.
 
 use super::super::array::Array;
@@ -21,7 +21,7 @@ pub(super) struct Archive {
     path: PathBuf,
     n_bytes: u64,
     zip: ZipArchive<BufReader<File>>,
-    /// The arrays by their names, and where they are.
+    /// Name and index of each array.
     arrays: Vec<(String, usize)>,
 }
 
@@ -55,12 +55,12 @@ impl Archive {
         Ok(Self { path, n_bytes, zip, arrays })
     }
 
-    /// The array of that name, or of one that differs in case only.
+    /// Returns the index of the array of this name, or of one that differs in case only.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.array(name).map(|(_, index)| *index)
     }
 
-    /// The own name of an array, which may differ in case.
+    /// Returns the name of an array as the archive has it, which may differ in case.
     pub(super) fn own_name(&self, name: &str) -> Option<String> {
         self.array(name).map(|(own, _)| own.clone())
     }
@@ -70,7 +70,7 @@ impl Archive {
         exactly.or_else(|| self.arrays.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)))
     }
 
-    /// What is said when there is no such array.
+    /// Returns the error that there is no such array.
     pub(super) fn missing(&self, expected: String) -> DataError {
         const SHOWN: usize = 12;
         let names = self.arrays.iter().take(SHOWN).map(|(name, _)| format!("`{name}`"));
@@ -84,7 +84,7 @@ impl Archive {
         DataError::File { path: self.path.clone(), what: "arrays".into(), expected, got }
     }
 
-    /// What is declared of an array.
+    /// Reads and checks the header of an array.
     pub(super) fn entry(&mut self, name: &str) -> Result<Entry, DataError> {
         let Some(index) = self.find(name) else {
             return Err(self.missing(format!("one called `{name}`")));
@@ -115,7 +115,7 @@ impl Archive {
         Ok(Entry { index, header, header_bytes, name: name.into() })
     }
 
-    /// An array of numbers.
+    /// Returns the array of an entry that holds numbers.
     pub(super) fn numbers(&self, entry: &Entry) -> Result<Array, DataError> {
         match entry.header.items {
             Items::Numbers(element) => Ok(Array {
@@ -133,8 +133,8 @@ impl Archive {
         }
     }
 
-    /// An array of labels: integers, or names of classes, of which each is as an integer of a byte for
-    /// what is checked of its shape.
+    /// Returns the array of an entry that holds labels: integers, or names of classes, which count
+    /// as integers of one byte, since only their shape is checked.
     pub(super) fn label_array(&self, entry: &Entry) -> Array {
         let element = entry.header.label_element();
         let (path, name) = (self.path.clone(), entry.name.clone());
@@ -186,7 +186,8 @@ impl Archive {
         Ok(Labels::of_words(words))
     }
 
-    /// The elements of an array whose bytes fit into memory, last index fastest.
+    /// Reads the elements of an array whose bytes fit into memory, with the last index varying
+    /// fastest.
     pub(super) fn read(&mut self, entry: &Entry, n_bytes: usize) -> Result<Vec<u8>, DataError> {
         let mut file = by_index(&mut self.zip, &self.path, entry.index, &entry.name)?;
         let mut bytes = Vec::with_capacity(n_bytes);
@@ -208,7 +209,8 @@ impl Archive {
         Ok(entry.header.in_order(bytes))
     }
 
-    /// Passes the images of an array that is [in order](Header::is_in_order) on, some at a time.
+    /// Passes the images of an array that is [in order](Header::is_in_order) to a visitor, some at
+    /// a time.
     pub(super) fn visit(
         &mut self,
         entry: &Entry,
@@ -228,7 +230,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Names of classes: strings, or integers, which become their digits.
+    /// Reads names of classes: strings, or integers, which become their digits.
     pub(super) fn names(&mut self, name: &str, limits: &Limits) -> Result<Vec<String>, DataError> {
         let entry = self.entry(name)?;
         let path = self.path.clone();

@@ -7,16 +7,16 @@ use std::io::{self, Read};
 /// Longer dictionaries are those of records with many fields.
 const MAX_HEADER_BYTES: usize = 1 << 16;
 
-/// What an array is.
+/// The header of an .npy.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) items: Items,
-    /// First index fastest, as Fortran has it.
+    /// Whether the first index varies fastest, as in Fortran.
     pub(super) fortran_order: bool,
     pub(super) shape: Vec<u64>,
 }
 
-/// What an array holds.
+/// The type of the elements of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Items {
     Numbers(Element),
@@ -30,7 +30,7 @@ pub(super) enum Items {
 }
 
 impl Items {
-    /// Bytes of one of them.
+    /// Returns the bytes of one element.
     pub(super) fn width(self) -> u64 {
         match self {
             Self::Numbers(element) => u64::from(element.bytes),
@@ -41,8 +41,8 @@ impl Items {
 }
 
 impl Items {
-    /// One item as text: a string without its padding, or the digits of an integer; `None` when it
-    /// is no text.
+    /// Returns an element as text: a string without its padding, or the digits of an integer;
+    /// `None` when it is not text.
     pub(super) fn text(self, item: &[u8]) -> Option<String> {
         let text = match self {
             Self::Numbers(element) => element.integers(item).next().map(|n| n.to_string()),
@@ -58,14 +58,14 @@ impl Items {
     }
 }
 
-/// Why a header cannot be read.
+/// The reason why a header cannot be read.
 pub(super) enum Unread {
     Io(io::Error),
     Other { what: &'static str, expected: &'static str, got: String },
 }
 
 impl Header {
-    /// Reads the header of an .npy, and says how many bytes it takes.
+    /// Reads the header of an .npy, and returns it with the number of bytes that it takes.
     pub(super) fn read(from: &mut impl Read) -> Result<(Self, u64), Unread> {
         let mut start = [0; 8];
         from.read_exact(&mut start).map_err(Unread::Io)?;
@@ -94,17 +94,17 @@ impl Header {
         Ok((header, (start.len() + n + length) as u64))
     }
 
-    /// Bytes of all elements; `None` when they overflow.
+    /// Returns the bytes of all elements; `None` when they overflow.
     pub(super) fn n_bytes(&self) -> Option<u64> {
         self.shape.iter().try_fold(self.items.width(), |n, &d| n.checked_mul(d))
     }
 
-    /// Whether the elements lie in the file with the last index fastest.
+    /// Returns whether the last index of the elements in the file varies fastest.
     pub(super) fn is_in_order(&self) -> bool {
         !self.fortran_order || self.shape.iter().filter(|&&n| n > 1).count() <= 1
     }
 
-    /// All elements with the last index fastest.
+    /// Returns all elements with the last index varying fastest.
     pub(super) fn in_order(&self, bytes: Vec<u8>) -> Vec<u8> {
         if self.is_in_order() {
             return bytes;
@@ -112,8 +112,8 @@ impl Header {
         last_index_fastest(&bytes, &self.shape, self.items.width() as usize)
     }
 
-    /// How one element is stored, as far as it concerns labels: a name is as an integer of a byte for
-    /// what is checked of the shape.
+    /// Returns how a label is stored. A name counts as an integer of one byte, since only the shape
+    /// of names is checked.
     pub(super) fn label_element(&self) -> Element {
         match self.items {
             Items::Numbers(element) => element,
@@ -122,7 +122,7 @@ impl Header {
     }
 }
 
-/// Turns an array whose first index is the fastest, as Fortran has it, into one as C has it.
+/// Turns an array in Fortran's order, whose first index varies fastest, into one in C's order.
 fn last_index_fastest(bytes: &[u8], shape: &[u64], width: usize) -> Vec<u8> {
     let shape: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
     let mut strides = vec![width; shape.len()];
@@ -146,10 +146,10 @@ fn last_index_fastest(bytes: &[u8], shape: &[u64], width: usize) -> Vec<u8> {
     out
 }
 
-/// Reads the dictionary.
+/// Parses the dictionary of the header.
 ///
 /// # Errors
-/// What cannot be used, in words.
+/// What is wrong with it, in words.
 fn parse(text: &str) -> Result<Header, String> {
     let malformed = || format!("a header that is none: {:?}", shortened(text));
     let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
@@ -200,13 +200,13 @@ fn parse(text: &str) -> Result<Header, String> {
     }
 }
 
-/// `'text'` or `"text"`, and what follows it.
+/// Returns the text of `'text'` or `"text"`, and what follows it.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     text[1..].split_once(quote)
 }
 
-/// What NumPy's notation means: byte order, kind, bytes.
+/// Returns the type that NumPy's notation means: byte order, kind, bytes.
 fn items_of(descr: &str) -> Result<Items, String> {
     let unknown = || format!("elements of type {:?}", shortened(descr));
     let plain = descr.trim_start_matches(['<', '>', '|', '=']);

@@ -38,7 +38,7 @@ impl Format for Npz {
         let is_zip = |head: &[u8]| head.starts_with(ZIP) || head.starts_with(EMPTY_ZIP);
         Ok(found.file().is_some_and(|file| file.begins(is_zip)))
     }
-    /// An array whose first index is the fastest is read as a whole.
+    /// An array in Fortran's order, whose first index varies fastest, is read as a whole.
     fn visit(
         &self,
         path: &Path,
@@ -92,7 +92,7 @@ struct Opened {
     label_array: Array,
 }
 
-/// Which arrays have the usual names.
+/// Returns the arrays that have usual names.
 fn usual_pairs(archive: &Archive) -> Result<Vec<(SplitName, String, String)>, DataError> {
     let find = |name: &str| Ok::<_, DataError>(archive.own_name(name));
     let pairs = usual(find)?;
@@ -107,7 +107,7 @@ fn usual_pairs(archive: &Archive) -> Result<Vec<(SplitName, String, String)>, Da
 }
 
 impl Archive {
-    /// Passes the images of an array on, some at a time where their order allows it.
+    /// Passes the images of an array to a visitor, some at a time where their order allows it.
     fn pass_on(
         &mut self,
         images: &Entry,

@@ -87,7 +87,7 @@ impl Format for NpyPair {
     }
 }
 
-/// An .npy whose elements are next.
+/// An open .npy whose header is read and whose elements come next.
 struct Npy {
     array: Array,
     header: Header,
@@ -119,7 +119,8 @@ impl Npy {
         Ok(Self { array, header, reader })
     }
 
-    /// All elements, last index fastest; `n` of them by what each takes as a number.
+    /// Reads all elements, with the last index varying fastest; `n_bytes` is what they take as
+    /// numbers.
     fn whole(&mut self, n_bytes: usize) -> Result<Vec<u8>, DataError> {
         let n = n_bytes / usize::from(self.array.element.bytes);
         let mut bytes = vec![0; n * self.header.items.width() as usize];
@@ -132,7 +133,7 @@ impl Npy {
     }
 }
 
-/// Images and labels of each split.
+/// Returns the files of images and labels of each split.
 fn pairs(folder: &Path) -> Result<Vec<(SplitName, Npy, Npy)>, DataError> {
     let mut arrays = Vec::new();
     for file in Found::at(folder)?.files().iter().filter(|file| file.ends_in(&["npy"])) {

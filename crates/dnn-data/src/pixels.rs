@@ -1,4 +1,4 @@
-//! A decoded picture.
+//! A decoded picture: its pixels, in 8-bit RGB.
 
 /// A picture in 8-bit RGB, rows from the top, each side 1 to [`MAX_SIDE`](Self::MAX_SIDE).
 #[derive(Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ impl RgbImage {
     /// which goes with a side and not with the area.
     pub const MAX_SIDE: u32 = 65_535;
 
-    /// Takes pixels; nothing when a side is out of range or the pixels are not
+    /// Makes a picture of its pixels; `None` when a side is out of range or the pixels are not
     /// width · height · 3 bytes.
     ///
     /// # Shapes
@@ -25,22 +25,22 @@ impl RgbImage {
             .then_some(Self { width, height, pixels })
     }
 
-    /// Pixels of a row.
+    /// Returns the width in pixels.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Rows of pixels.
+    /// Returns the height in pixels.
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// Red, green, blue of each pixel, row by row; (height, width, 3).
+    /// Returns red, green and blue of each pixel, (height, width, 3), row by row.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
-    /// As [`pixels`](Self::pixels), taken out.
+    /// Returns the pixels as [`pixels`](Self::pixels) does, without copying them.
     pub fn into_pixels(self) -> Vec<u8> {
         self.pixels
     }
@@ -52,14 +52,14 @@ impl std::fmt::Debug for RgbImage {
     }
 }
 
-/// One sample laid over a background: (a·v + (255 − a)·b) / 255, rounded.
-pub(super) fn over(background: u8, value: u8, alpha: u8) -> u8 {
+/// Lays a sample over a background: (a·v + (255 − a)·b) / 255, rounded.
+pub(crate) fn over(background: u8, value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     ((alpha * value + (255 - alpha) * u32::from(background) + 127) / 255) as u8
 }
 
-/// A 16-bit sample in 8 bits: v·255/65535 = v/257, rounded.
-pub(super) fn round_to_8_bits([high, low]: [u8; 2]) -> u8 {
+/// Returns a 16-bit sample in 8 bits: v·255/65535 = v/257, rounded.
+pub(crate) fn round_to_8_bits([high, low]: [u8; 2]) -> u8 {
     ((u32::from(u16::from_be_bytes([high, low])) + 128) / 257) as u8
 }
 
