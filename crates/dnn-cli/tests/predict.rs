@@ -1,5 +1,6 @@
 //! `dnn predict` on folders, data of any kind, lists and standard input; `dnn evaluate --predictions` and
 //! `dnn train --folds`, which write the same rows.
+#![allow(clippy::unwrap_used)] // tests
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! What docs/export.md shows, run by Python where it has NumPy, Pillow and onnxruntime (`DNN_PYTHON`,
 //! `python3` by default); else these tests skip, unless `DNN_REQUIRE_ONNXRUNTIME` is set.
+#![allow(clippy::unwrap_used)] // tests
 
 mod common;
 

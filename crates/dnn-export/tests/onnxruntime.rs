@@ -3,6 +3,7 @@
 //! `DNN_PYTHON` is a Python that has it, `python3` by default, and `DNN_ONNXRUNTIME_WEB` the folder of the
 //! package onnxruntime-web, which Node runs; what is not there is skipped, unless
 //! `DNN_REQUIRE_ONNXRUNTIME` is set.
+#![allow(clippy::unwrap_used)] // tests
 
 mod common;
 

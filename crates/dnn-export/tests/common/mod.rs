@@ -1,6 +1,6 @@
 //! Models to export.
 
-#![allow(dead_code)] // each test file uses a part
+#![allow(clippy::unwrap_used, dead_code)] // tests; each file uses a part
 
 use dnn_core::init::Init;
 use dnn_core::rng::{Generator, RngKind};
