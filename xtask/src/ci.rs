@@ -25,7 +25,7 @@ pub(crate) struct Args {
 type Check = fn(&Ci) -> anyhow::Result<()>;
 
 /// The checks in their order; what each is for stands in docs/xtask.md.
-const CHECKS: [(&str, Check); 17] = [
+const CHECKS: [(&str, Check); 18] = [
     ("fmt", |ci| ci.cargo("fmt --all -- --check")),
     ("layers", |ci| no_findings(&check_layers(&ci.root)?)),
     ("msrv", |ci| no_findings(&check_msrv(&ci.root)?)),
@@ -49,6 +49,7 @@ const CHECKS: [(&str, Check); 17] = [
     ("test", Ci::test),
     ("pages", Ci::pages),
     ("examples", Ci::examples),
+    ("export", Ci::export),
     ("libhdf5", Ci::libhdf5),
     ("first-run", Ci::first_run),
 ];
@@ -201,6 +202,30 @@ impl Ci {
             }
         }
         Ok(())
+    }
+
+    /// Exported models in the runtimes of others, installed here; nothing is skipped.
+    fn export(&self) -> anyhow::Result<()> {
+        let folder = self.root.join("target").join("export");
+        let python = folder.join("python");
+        let venv = ["-m", "venv"].map(Path::new);
+        execute(bench_peers::python(&self.root)?.args(venv).arg(&python))
+            .context("needs Python's module venv: apt-get install python3-venv")?;
+        let python = python.join(if cfg!(windows) { "Scripts" } else { "bin" }).join("python");
+        let tests = self.root.join("crates").join("dnn-export").join("tests");
+        let mut install = self.command(&python.to_string_lossy());
+        let install = install.args(["-m", "pip", "install", "--quiet", "--requirement"]);
+        execute(install.arg(tests.join("requirements.txt")))?;
+        let mut install = self.command("npm");
+        let install = install.args(["install", "--silent", "--no-save", "--prefix"]).arg(&folder);
+        execute(install.arg("onnxruntime-web@1.30.0"))
+            .context("needs Node: apt-get install nodejs npm")?;
+        let mut test = self.command("cargo");
+        test.args(["test", "--package", "dnn-export"])
+            .env("DNN_PYTHON", &python)
+            .env("DNN_ONNXRUNTIME_WEB", folder.join("node_modules").join("onnxruntime-web"))
+            .envs(["DNN_REQUIRE_ONNXRUNTIME", "DNN_REQUIRE_CC"].map(|name| (name, "1")));
+        execute(&mut test)
     }
 
     fn libhdf5(&self) -> anyhow::Result<()> {
