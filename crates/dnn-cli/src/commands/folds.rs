@@ -5,9 +5,10 @@ use crate::interrupt::{self, Interrupted};
 use crate::run::{self, Destination, RunConfig, RunFolder};
 use crate::source;
 use anyhow::{Context, bail, ensure};
-use dnn_core::{Examples, Precision};
+use dnn_core::Precision;
 use dnn_data::Shown;
-use dnn_data::{FeatureExamples, ImageSet, SplitName, identity};
+use dnn_data::loader::examples_to_train_on;
+use dnn_data::{ImageSet, SplitName, identity};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -183,13 +184,8 @@ fn train_folds<F: Trainable>(
     console: Console,
 ) -> anyhow::Result<()> {
     let contract = train.contract()?;
-    let examples: Box<dyn Examples<F>> = match config.augment.filter(|a| !a.is_off()) {
-        Some(augment) => {
-            let seed = config.training.seed;
-            Box::new(FeatureExamples::new(train.clone(), &contract)?.augmented(augment, seed)?)
-        }
-        None => Box::new(train.to_dataset::<F>(&contract)?),
-    };
+    let seed = config.training.seed;
+    let examples = examples_to_train_on::<F>(train.clone(), &contract, config.augment, seed)?;
     let k = report.k;
     let folds = Folds::new(&config.training, &*examples, k)?;
     let mut heard = Ok(());
