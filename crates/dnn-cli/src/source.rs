@@ -232,6 +232,14 @@ fn fetched() -> Option<PathBuf> {
     data.join("train_catvnoncat.h5").exists().then_some(data)
 }
 
+/// Returns whether these are the course's images: drawn ones are like them.
+pub(crate) fn is_of_the_course(source: &DataConfig) -> bool {
+    let is_named = |path: &Path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().contains("catvnoncat"))
+    };
+    source.is_drawn() || is_named(&source.data) || source.data.join("train_catvnoncat.h5").exists()
+}
+
 /// Says how to get the real images.
 fn how_to_fetch() -> String {
     format!(

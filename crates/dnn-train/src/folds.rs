@@ -116,12 +116,14 @@ impl<'a, F: Trainable> Folds<'a, F> {
             Box::new(copied(*examples, &rest)?)
         };
         let validation = copied(*examples, kept)?;
+        // With all views.
+        let to_judge = Subset::new(*examples, kept.clone());
         let training = Training::new(config, &*train).validate_on(Some(&validation));
         let trained = training.run(observers)?;
         if trained.end == End::Asked {
             return Ok(None);
         }
-        let judged = evaluate(&trained.network, &validation)?;
+        let judged = evaluate(&trained.network, &to_judge)?;
         let fold = Fold {
             fold: number,
             train: evaluate(&trained.network, &*train)?.score,

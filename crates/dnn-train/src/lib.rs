@@ -11,6 +11,7 @@
 //! | drive the iterations oneself | [`engine`], [`build_engine`] |
 //! | check a gradient | [`gradcheck`] |
 //! | judge | [`evaluate`], [`cross_validate`], [`diagnose`] |
+//! | choose among recipes | [`tune`] |
 
 mod batches;
 pub mod checkpoint;
@@ -32,6 +33,7 @@ pub mod schedule;
 pub mod textbook;
 mod trainable;
 mod trainer;
+pub mod tune;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, Preset, TrainConfig};

@@ -3,7 +3,7 @@
 use crate::console::{Console, interval, of_how_many, warn};
 use crate::file::{Rows, picture_name, rows_name, write_chart};
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
-use crate::quality::Quality;
+use crate::quality::{Majority, Quality};
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
 use dnn_data::Shown;
@@ -48,6 +48,7 @@ struct EvaluateReport<'a> {
     accuracy: f64,
     /// Wilson, 95 %.
     interval: [f64; 2],
+    majority: Majority,
     cost: f64,
     #[serde(flatten)]
     quality: Quality<'a>,
@@ -107,8 +108,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .map(|i| ClassRow { class: &classes[i], report: confusion.class_report(i) })
         .collect();
     let met = args.require.is_none_or(|floor| score.accuracy() >= floor);
+    // Of the images that are judged: no answer for all could be right more often.
+    let majority = Majority::of(predictions, set.labels(), set.labels(), classes);
     if !console.json {
-        console.text(describe(&data, split, &answers, &quality, &confusion, &rows)?)?;
+        console.text(describe(&data, split, &answers, &majority, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
     }
     console.json(&EvaluateReport {
@@ -119,6 +122,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         total: score.total,
         accuracy: score.accuracy(),
         interval: [low, high],
+        majority,
         cost: answers.cost,
         quality,
         confusion: ConfusionTable {
@@ -169,6 +173,7 @@ fn describe(
     data: &Path,
     split: SplitName,
     answers: &Answers,
+    majority: &Majority,
     quality: &Quality<'_>,
     confusion: &Confusion,
     rows: &[ClassRow<'_>],
@@ -177,6 +182,7 @@ fn describe(
     let (data, score) = (data.shown(), answers.score);
     writeln!(out, "Data:      {data} ({split})")?;
     writeln!(out, "Accuracy:  {}, {}", of_how_many(score), interval(score))?;
+    writeln!(out, "Majority:  {majority}")?;
     writeln!(out, "Cost:      {:.6}", answers.cost)?;
     writeln!(out, "{quality}")?;
     let names: Vec<_> = rows.iter().map(|row| row.class.shown()).collect();

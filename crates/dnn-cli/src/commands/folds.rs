@@ -5,12 +5,13 @@ use crate::interrupt::{self, Interrupted};
 use crate::run::{self, Destination, RunConfig, RunFolder};
 use crate::source;
 use anyhow::{Context, bail, ensure};
-use dnn_core::{Examples, Precision, Real};
+use dnn_core::{Precision, Real};
 use dnn_data::Shown;
+use dnn_data::loader::examples_to_train_on;
 use dnn_data::predictions::{
     PredictionRow, PredictionWriter, RowFormat, example_name, read_predictions,
 };
-use dnn_data::{FeatureExamples, ImageSet, SplitName, identity};
+use dnn_data::{ImageSet, SplitName, identity};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -188,13 +189,8 @@ fn train_folds<F: Trainable>(
     console: Console,
 ) -> anyhow::Result<()> {
     let contract = train.contract()?;
-    let examples: Box<dyn Examples<F>> = match config.augment.filter(|a| !a.is_off()) {
-        Some(augment) => {
-            let seed = config.training.seed;
-            Box::new(FeatureExamples::new(train.clone(), &contract)?.augmented(augment, seed)?)
-        }
-        None => Box::new(train.to_dataset::<F>(&contract)?),
-    };
+    let seed = config.training.seed;
+    let examples = examples_to_train_on::<F>(train.clone(), &contract, config.augment, seed)?;
     let k = report.k;
     let folds = Folds::new(&config.training, &*examples, k)?;
     let mut predictions = Predictions::read(folder, train)?;

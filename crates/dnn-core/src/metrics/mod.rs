@@ -7,6 +7,7 @@
 //! | do members of a class get more of its probability than others | [`RocCurve`], [`PrecisionRecallCurve`], with their areas |
 //! | are the probabilities themselves right | [`log_loss`], [`brier_score`], [`Calibration`] |
 //! | is one model better than another | [`PairedScore`]: McNemar's test |
+//! | is it better than always saying the same | [`MajorityBaseline`] |
 //!
 //! Pure functions of probabilities (n_classes, m), whose columns are examples, and of labels, m
 //! class indices. What is undefined is `None`: the recall of a class without examples, the curve of
@@ -16,6 +17,7 @@
 mod calibration;
 mod confusion;
 mod curve;
+mod majority;
 mod paired;
 mod probability;
 mod score;
@@ -23,6 +25,7 @@ mod score;
 pub use calibration::{Calibration, ReliabilityBin};
 pub use confusion::{ClassReport, Confusion, MacroAverage};
 pub use curve::{PrecisionRecallCurve, PrecisionRecallPoint, RocCurve, RocPoint, one_vs_rest};
+pub use majority::MajorityBaseline;
 pub use paired::{McNemar, McNemarMethod, PairedScore};
 pub use probability::{brier_score, log_loss};
 pub use score::{Prediction, Score, predictions};
