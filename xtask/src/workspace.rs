@@ -19,7 +19,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dnn-data", &["dnn-core"]),
     ("dnn-train", &["dnn-core"]),
     ("dnn-report", &["dnn-core", "dnn-data", "dnn-train"]),
-    ("dnn-cli", &["dnn-core", "dnn-data", "dnn-train", "dnn-report"]),
+    ("dnn-export", &["dnn-core", "dnn-data"]),
+    ("dnn-page", &["dnn-core", "dnn-data"]),
+    ("dnn-serve", &["dnn-core", "dnn-data"]),
+    (
+        "dnn-cli",
+        &["dnn-core", "dnn-data", "dnn-train", "dnn-export", "dnn-page", "dnn-report", "dnn-serve"],
+    ),
     ("xtask", &[]),
 ];
 
@@ -30,6 +36,9 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("dnn-train", &["image", "hdf5-pure", "hdf5-metno", "clap", "indicatif", "anyhow"]),
     ("dnn-data", &["clap", "indicatif", "anyhow"]),
     ("dnn-report", &["clap", "indicatif", "anyhow"]),
+    ("dnn-export", &["clap", "indicatif", "anyhow"]),
+    ("dnn-page", &["clap", "indicatif", "anyhow"]),
+    ("dnn-serve", &["clap", "indicatif", "anyhow"]),
 ];
 
 /// What `cargo metadata` says, as far as it is asked here.

@@ -1,8 +1,10 @@
 //! The command line, and which subcommand does what it asks for.
 
+#[cfg(feature = "serve")]
+use crate::commands::serve;
 use crate::commands::{
-    audit, compare, config, convert, draw, evaluate, gradcheck, inspect, predict, preview, sweep,
-    train,
+    audit, compare, config, convert, draw, evaluate, export, gradcheck, inspect, predict, preview,
+    sweep, train,
 };
 use crate::console::Console;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -34,6 +36,9 @@ enum Command {
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Predict(predict::Args),
+    Export(export::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Inspect(inspect::Args),
     Gradcheck(gradcheck::Args),
     /// Make data, look at it, or for what is wrong with it
@@ -80,6 +85,9 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Compare(args)) => compare::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),
+        Some(Command::Export(args)) => export::run(args, console),
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(args)) => serve::run(args, console),
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Gradcheck(args)) => gradcheck::run(args, console),
         Some(Command::Data { command: DataCommand::Draw(args) }) => draw::run(args, console),

@@ -40,6 +40,38 @@ pub(crate) fn listen() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// From now on a signal that asks to end is counted rather than obeyed, and SIGHUP asks to read again.
+/// Returns what calls `stop` and `reload` then, until the process ends; to be run on a thread.
+///
+/// # Errors
+/// When the system does not let signals be handled.
+#[cfg(feature = "serve")]
+pub(crate) fn listener(
+    stop: impl Fn() + Send,
+    reload: impl Fn() + Send,
+) -> anyhow::Result<impl FnOnce() + Send> {
+    let context = "cannot handle signals";
+    let asked = Arc::new(AtomicBool::new(false));
+    let asked_to_reload = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_usize(signal, Arc::clone(&RECEIVED), signal as usize).context(context)?;
+        flag::register(signal, Arc::clone(&asked)).context(context)?;
+    }
+    #[cfg(unix)]
+    flag::register(signal_hook::consts::SIGHUP, Arc::clone(&asked_to_reload)).context(context)?;
+    Ok(move || {
+        loop {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            if asked_to_reload.swap(false, Ordering::Relaxed) {
+                reload();
+            }
+            if asked.swap(false, Ordering::Relaxed) {
+                stop();
+            }
+        }
+    })
+}
+
 /// Lets a write beyond the limit of a file's size fail as on a full disk, instead of ending the
 /// program with half a file.
 pub(crate) fn survive_file_size_limit() {

@@ -66,6 +66,15 @@ impl<F: Real> Dense<F> {
         self.w.ncols()
     }
 
+    /// Returns the layer in double precision.
+    pub(crate) fn to_f64(&self) -> Dense<f64> {
+        Dense {
+            w: self.w.map(Real::as_f64),
+            b: self.b.map(Real::as_f64),
+            activation: self.activation,
+        }
+    }
+
     /// Computes Z = W·A_prev + b and A = g(Z). Returns A and the cache for the backward pass.
     ///
     /// # Shapes

@@ -14,6 +14,7 @@
 //! | make and apply a network | [`Network`], [`Architecture`], [`init`] |
 //! | draw the course's random numbers | [`rng`] |
 //! | judge predictions | [`metrics`] |
+//! | see what an answer rests on | [`saliency`] |
 //!
 //! The cost, the whole network's backward pass and training are in the crate `dnn-train`.
 
@@ -31,6 +32,7 @@ pub mod metrics;
 pub mod network;
 mod output;
 pub mod rng;
+pub mod saliency;
 mod scalar;
 pub mod settings;
 mod simd;

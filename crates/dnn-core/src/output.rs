@@ -133,7 +133,7 @@ mod tests {
             output.forward(&mut mean);
             assert_eq!(mean.shape(), (n_outputs, 2));
             for (k, j) in (0..n_outputs).flat_map(|k| [(k, 0), (k, 1)]) {
-                let expected = each.columns(4 * j, 4).row(k).mean();
+                let expected: f64 = each.columns(4 * j, 4).row(k).mean();
                 assert!((mean[(k, j)] - expected).abs() < 1e-15, "{output}: {k}, {j}");
             }
             // Certain of opposite classes, beyond what e^z can hold: one half.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 const FRACTION: u32 = 32;
 /// Bits of a weight: finer than a byte can show, and two weights and a byte fit 32 bits.
 const WEIGHT: u32 = 11;
-const ONE: u32 = 1 << WEIGHT;
+pub(crate) const ONE: u32 = 1 << WEIGHT;
 
 /// What shows where an image ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -102,13 +102,10 @@ impl Affine {
             _ => [0; CHANNELS],
         };
         let inside = |at: i64, n: usize| at >= 0 && at + 1 < n as i64;
-        // Half a step of the weights, so that cutting bits off rounds.
-        let fixed = |v: f64| (v * (1_u64 << FRACTION) as f64).round() as i64;
-        let half = 1 << (FRACTION - WEIGHT - 1);
         let (step_x, step_y) = (fixed(self.x[1]), fixed(self.y[1]));
         for (row, y) in rows.zip(0..) {
-            let mut at_x = fixed(self.x[0] + self.x[2] * f64::from(y)) + half;
-            let mut at_y = fixed(self.y[0] + self.y[2] * f64::from(y)) + half;
+            let mut at_x = fixed(self.x[0] + self.x[2] * f64::from(y)) + HALF;
+            let mut at_y = fixed(self.y[0] + self.y[2] * f64::from(y)) + HALF;
             for to in row {
                 let (x, right) = split(at_x);
                 let (y, below) = split(at_y);
@@ -128,6 +125,24 @@ impl Affine {
             }
         }
     }
+}
+
+/// Half a step of the weights, so that cutting bits off rounds.
+const HALF: i64 = 1 << (FRACTION - WEIGHT - 1);
+
+fn fixed(v: f64) -> i64 {
+    (v * (1_u64 << FRACTION) as f64).round() as i64
+}
+
+/// Returns, of each pixel of a line of `n` that begins at `from` and goes on by `step`, the two pixels
+/// that it lies between and the weight of the second, of [`ONE`]; beyond the ends are the pixels there.
+pub(crate) fn line(from: f64, step: f64, n: usize) -> Vec<([usize; 2], u32)> {
+    let clamped = |at: i64| at.clamp(0, n as i64 - 1) as usize;
+    let each = |i: usize| {
+        let (before, weight) = split(fixed(from) + HALF + i as i64 * fixed(step));
+        ([clamped(before), clamped(before + 1)], weight)
+    };
+    (0..n).map(each).collect()
 }
 
 /// The pixel at or before a coordinate, and the weight of the one after it.

@@ -192,6 +192,28 @@ impl ImageSet {
         Self { labels, classes, ..self }
     }
 
+    /// Returns the same examples with other pixels: changed, to see what a network makes of them.
+    ///
+    /// # Shapes
+    /// `pixels` (m, height, width, channels), row by row.
+    /// # Errors
+    /// [`DataError::Mismatch`] when the numbers of bytes differ, or these are other numbers than bytes
+    /// of pixels.
+    pub fn with_pixels(&self, pixels: Vec<u8>) -> Result<Self, DataError> {
+        if !self.is_bytes() || pixels.len() != self.pixels().len() {
+            return Err(DataError::Mismatch {
+                what: "pixels".into(),
+                expected: format!("{} bytes of pixels", self.pixels().len()),
+                got: if self.is_bytes() {
+                    format!("{} bytes", pixels.len())
+                } else {
+                    "numbers that are no pixels".into()
+                },
+            });
+        }
+        Ok(Self { values: Buffer::Bytes(pixels), ..self.clone() })
+    }
+
     /// Returns the number of images, m.
     pub fn len(&self) -> usize {
         self.labels.len()

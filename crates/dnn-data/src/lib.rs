@@ -5,6 +5,8 @@
 #![cfg_attr(not(feature = "default"), allow(dead_code, unreachable_pub))]
 
 mod affine;
+#[cfg(feature = "image")]
+mod answer;
 #[cfg(any(feature = "hdf5", feature = "image"))]
 pub mod atomic;
 pub mod audit;
@@ -46,6 +48,8 @@ mod values;
 mod views;
 mod visit;
 
+#[cfg(feature = "image")]
+pub use answer::{Answer, Details, SaliencyMap};
 pub use contract::{
     Aspect, ContractError, FeatureKind, InputContract, Normalization, ResizeFilter, Standardization,
 };
@@ -62,4 +66,5 @@ pub use predictor::{PredictError, Predictor};
 pub use shown::{Shown, steers_terminal};
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
+pub use views::ViewSource;
 pub use visit::{Batch, ImageShape, Part, SplitName, Visitor};

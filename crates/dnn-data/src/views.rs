@@ -1,7 +1,7 @@
 //! Views of an image: the whole and five crops, each also mirrored.
 
 use crate::ImageShape;
-use crate::affine::{Affine, Padding};
+use crate::affine::{Affine, ONE, Padding, line};
 
 /// Writes view `view` of an image: 0 is the image itself, 1 its mirror image; then, in pairs of a crop
 /// and its mirror image, the middle, the upper left, the upper right, the lower left and the lower
@@ -15,6 +15,37 @@ pub(crate) fn view(image: &[u8], shape: ImageShape, view: u32, out: &mut [u8]) {
     if view == 0 {
         return out.copy_from_slice(image);
     }
+    source(shape, view).resample(image, shape, Padding::Edge, out);
+}
+
+/// Where the pixels of a view come from, along each side: a pixel is the mean of the image's pixels at
+/// `rows` and `columns` by the product of their weights, rounded to nearest.
+///
+/// `docs/images.md` has the formulas; this is for programs that compute views in another way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewSource {
+    /// Of each row the two rows that it lies between, and the weight of the second, of
+    /// [`WHOLE`](Self::WHOLE).
+    pub rows: Vec<([usize; 2], u32)>,
+    /// The same of each column.
+    pub columns: Vec<([usize; 2], u32)>,
+}
+
+impl ViewSource {
+    /// What both weights of a side add up to.
+    pub const WHOLE: u32 = ONE;
+
+    /// Returns where the pixels of view `view` of images of this size come from.
+    ///
+    /// # Panics
+    /// When `view` is 12 or above.
+    pub fn new(shape: ImageShape, view: u32) -> Self {
+        let Affine { x, y } = source(shape, view);
+        Self { rows: line(y[0], y[2], shape.height), columns: line(x[0], x[1], shape.width) }
+    }
+}
+
+fn source(shape: ImageShape, view: u32) -> Affine {
     // Where along a side the crop lies, in halves of what is left over; the whole has no crop.
     let place = match view / 2 {
         0 => None,
@@ -38,8 +69,7 @@ pub(crate) fn view(image: &[u8], shape: ImageShape, view: u32, out: &mut [u8]) {
     let last = shape.width as f64 - 1.0;
     let of_x =
         if view % 2 == 1 { [first(left, x) + x * last, -x, 0.0] } else { [first(left, x), x, 0.0] };
-    let affine = Affine { x: of_x, y: [first(top, y), 0.0, y] };
-    affine.resample(image, shape, Padding::Edge, out);
+    Affine { x: of_x, y: [first(top, y), 0.0, y] }
 }
 
 #[cfg(test)]
@@ -69,6 +99,31 @@ mod tests {
                 for (a, b) in mirrored.iter().zip(&of_pair) {
                     assert!(a.abs_diff(*b) <= 1, "view {} of {shape}", 2 * pair + 1);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_source_of_a_view_says_where_each_pixel_comes_from() {
+        for shape in [shape(64, 64, 1), shape(9, 14, 1), shape(1, 1, 1)] {
+            let image: Vec<u8> = (0..shape.n_bytes()).map(|i| (i * i * 31 % 251) as u8).collect();
+            for of in 0..12 {
+                let ViewSource { rows, columns } = ViewSource::new(shape, of);
+                let mut pixels = Vec::new();
+                for (y, below) in &rows {
+                    for (x, right) in &columns {
+                        let weights = [ViewSource::WHOLE - right, *right];
+                        let sum = |y: usize| -> u32 {
+                            x.iter()
+                                .zip(weights)
+                                .map(|(x, weight)| u32::from(image[y * shape.width + x]) * weight)
+                                .sum()
+                        };
+                        let sum = sum(y[0]) * (ViewSource::WHOLE - below) + sum(y[1]) * below;
+                        pixels.push(((sum + (1 << 21)) >> 22) as u8);
+                    }
+                }
+                assert_eq!(pixels, seen(&image, shape, of), "view {of} of {shape}");
             }
         }
     }

@@ -22,6 +22,10 @@ enum Style {
     Fixed(usize),
     /// Digits after the point of the mantissa.
     Scientific(usize),
+    /// As percentages; with a sign or without.
+    Percent {
+        signed: bool,
+    },
 }
 
 /// Returns the cost as it can be drawn; nothing for what has no place on an axis.
@@ -71,6 +75,22 @@ impl Axis {
         Self { ticks: multiples(&range, step), range, style }
     }
 
+    /// An axis of shares, from 0 to 100 %.
+    pub(crate) fn of_shares(max_ticks: usize) -> Self {
+        let step = nice_at_least(1.0 / max_ticks.max(1) as f64);
+        let range = 0.0..1.0;
+        Self { ticks: multiples(&range, step), range, style: Style::Percent { signed: false } }
+    }
+
+    /// An axis of differences between shares, with 0 and a little room on both sides.
+    pub(crate) fn of_differences(values: impl Iterator<Item = f64>, max_ticks: usize) -> Self {
+        let (low, high) = bounds(values.chain([0.0])).unwrap_or((0.0, 0.0));
+        let room = (0.05 * (high - low)).max(0.01);
+        let range = low - room..high + room;
+        let step = nice_at_least((range.end - range.start) / max_ticks.max(1) as f64).max(0.01);
+        Self { ticks: multiples(&range, step), range, style: Style::Percent { signed: true } }
+    }
+
     /// Returns a tick as it is written.
     pub(crate) fn label(&self, tick: f64) -> String {
         match self.style {
@@ -80,6 +100,8 @@ impl Axis {
             _ if tick == 0.0 => "0".into(),
             Style::Fixed(digits) => format!("{tick:.digits$}"),
             Style::Scientific(digits) => format!("{tick:.digits$e}"),
+            Style::Percent { signed: true } => format!("{:+.0}", 100.0 * tick),
+            Style::Percent { signed: false } => format!("{:.0} %", 100.0 * tick),
         }
     }
 

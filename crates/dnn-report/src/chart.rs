@@ -75,6 +75,27 @@ impl Chart {
         &self.svg
     }
 
+    /// Returns the picture for a page in HTML: its inks are the variables `--paper`, `--ink`, `--soft`,
+    /// `--axis` and `--grid` of the page's style, so that it is dark where the page is, and `id` makes
+    /// the references to its title and description unique.
+    pub fn inline_svg(&self, id: &str) -> String {
+        let inks = [
+            (colour::PAPER, "paper"),
+            (colour::INK, "ink"),
+            (colour::SOFT, "soft"),
+            (colour::AXIS, "axis"),
+            (colour::GRID, "grid"),
+        ];
+        let mut svg = self.svg.clone();
+        for (ink, name) in inks {
+            svg = svg.replace(&format!("\"{ink}\""), &format!("\"var(--{name}, {ink})\""));
+        }
+        let labelled = format!(r#"role="img" aria-labelledby="{id}-title {id}-desc""#);
+        svg.replacen(r#"role="img""#, &labelled, 1)
+            .replacen("<title>", &format!("<title id=\"{id}-title\">"), 1)
+            .replacen("<desc>", &format!("<desc id=\"{id}-desc\">"), 1)
+    }
+
     /// Returns width and height in pixels of the SVG.
     pub fn size(&self) -> (u32, u32) {
         (self.width, self.height)
@@ -126,7 +147,7 @@ impl Placed {
 }
 
 /// Pixels as a PNG file.
-fn png(pixels: &[u8], shape: ImageShape) -> Result<Vec<u8>, ReportError> {
+pub(crate) fn png(pixels: &[u8], shape: ImageShape) -> Result<Vec<u8>, ReportError> {
     let mut bytes = Vec::new();
     dnn_data::image::encode_png(&mut bytes, pixels, shape).map_err(ReportError::Encode)?;
     Ok(bytes)
@@ -166,6 +187,20 @@ impl Drawing {
         let [x, y, width, height] = [x, y, width, height].map(number);
         self.element(format_args!(
             r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"/>"#
+        ));
+    }
+
+    /// Lays a colour over a rectangle, `opacity` from 0 to 1.
+    pub(crate) fn shade(
+        &mut self,
+        (x, y): (f32, f32),
+        (width, height): (f32, f32),
+        fill: &str,
+        opacity: f32,
+    ) {
+        let [x, y, width, height, opacity] = [x, y, width, height, opacity].map(number);
+        self.element(format_args!(
+            r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}" fill-opacity="{opacity}"/>"#
         ));
     }
 

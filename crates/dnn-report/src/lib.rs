@@ -1,11 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod axis;
+pub mod causes;
 mod chart;
-mod cost_plot;
+pub mod factors;
+pub mod figures;
 mod fonts;
+mod heat;
 mod image_sheet;
+mod line_plot;
+pub mod page;
+pub mod statistics;
+pub mod suspects;
+pub mod words;
 
 pub use chart::{Chart, ReportError};
-pub use cost_plot::{Series, cost_plot};
+pub use heat::{occlusion, overlay};
 pub use image_sheet::{Arrangement, Tile, image_sheet};
+pub use line_plot::{Series, cost_plot};

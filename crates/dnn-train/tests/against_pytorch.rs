@@ -4,9 +4,9 @@
 
 use dnn_core::layer::Dense;
 use dnn_core::{Activation, Network, OutputActivation};
-use dnn_train::engine::{EngineOptions, Pass};
+use dnn_train::engine::{EngineInput, EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Step};
-use dnn_train::{CrossEntropy, dense_engine, gram_engine};
+use dnn_train::{CrossEntropy, build_engine};
 use nalgebra::{DMatrix, DVector};
 
 fn close(got: &[f64], golden: &[f64]) {
@@ -41,8 +41,8 @@ fn the_average_of_the_weights() {
     let cost = CrossEntropy::new(OutputActivation::Sigmoid);
     let options = EngineOptions { ema_decay: 0.6, ..EngineOptions::default() };
     for mut engine in [
-        dense_engine(&network, &cost, &GradientDescent, &x, &labels, options),
-        gram_engine(&network, &cost, &GradientDescent, &x, &labels, options),
+        build_engine(&network, &cost, &GradientDescent, EngineInput::Dense(&x), &labels, options),
+        build_engine(&network, &cost, &GradientDescent, EngineInput::Gram(&x), &labels, options),
     ] {
         for number in 1..=4 {
             engine.cost(Pass::all(0));

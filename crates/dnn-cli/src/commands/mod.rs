@@ -6,10 +6,13 @@ pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod draw;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod preview;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod sweep;
 pub(crate) mod train;

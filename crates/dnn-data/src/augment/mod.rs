@@ -28,9 +28,13 @@ mod config;
 mod erase;
 mod examples;
 mod noise;
+#[cfg(feature = "synthetic")]
+mod perturb;
 
 pub use crate::affine::Padding;
 pub use config::{AugmentConfig, AugmentError, Fill, RawAugmentConfig, Strength};
+#[cfg(feature = "synthetic")]
+pub use perturb::{perturb, perturbation};
 
 use crate::ImageShape;
 use crate::affine::Placement;

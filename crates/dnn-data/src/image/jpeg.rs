@@ -20,15 +20,24 @@ pub(super) fn decode(
     limits.check_size(ImageFormat::Jpeg, width, height)?;
     let exif = structure.exif.filter(|_| rendering.exif_orientation);
     let orientation = exif.map_or(1, orientation::read);
-    let bytes_per_pixel = if orientation > 1 { 6 } else { 3 };
-    let n_pixels = u64::from(width) * u64::from(height);
-    let needed = n_pixels * bytes_per_pixel + structure.n_coefficient_bytes();
-    limits.check_memory(ImageFormat::Jpeg, size, needed)?;
+    limits.check_memory(ImageFormat::Jpeg, size, memory(&structure, orientation))?;
 
     let pixels = samples(&fenced(bytes, &structure))?;
     let image = RgbImage::new(width, height, pixels)
         .ok_or_else(|| corrupt("the decoder returned a picture of another size"))?;
     Ok(orientation::upright(image, orientation))
+}
+
+/// What decoding takes besides the file, upright as its EXIF orientation says.
+pub(super) fn decoding_memory(bytes: &[u8]) -> Result<u64, DecodeError> {
+    let structure = jpeg_structure::read(bytes)?;
+    Ok(memory(&structure, structure.exif.map_or(1, orientation::read)))
+}
+
+fn memory(structure: &Structure, orientation: u32) -> u64 {
+    let bytes_per_pixel = if orientation > 1 { 6 } else { 3 };
+    let n_pixels = u64::from(structure.width) * u64::from(structure.height);
+    n_pixels * bytes_per_pixel + structure.n_coefficient_bytes()
 }
 
 /// The file up to the end of its picture, with a fence before the end-of-image marker.

@@ -148,6 +148,22 @@ pub fn decode_bytes(
     }
 }
 
+/// Returns the most memory that [`decode_bytes`] takes for these bytes besides themselves, in bytes, by
+/// what their header declares; nothing is decoded. For programs that decode several images at once and
+/// must know before whether there is room.
+///
+/// # Errors
+/// [`DecodeError`], as far as the header shows it.
+pub fn decoding_memory(bytes: &[u8]) -> Result<u64, DecodeError> {
+    match signature::format(bytes)? {
+        ImageFormat::Png => png_file::decoding_memory(bytes),
+        ImageFormat::Jpeg => jpeg::decoding_memory(bytes),
+        format @ (ImageFormat::WebP | ImageFormat::Bmp) => {
+            other_formats::decoding_memory(bytes, format)
+        }
+    }
+}
+
 /// Decodes an image file and makes it a column of features by the contract.
 ///
 /// # Shapes

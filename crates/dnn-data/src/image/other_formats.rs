@@ -25,6 +25,22 @@ pub(super) fn decode(
     decoded(decoder, bytes, format, limits, rendering)
 }
 
+/// What decoding takes besides the file.
+pub(super) fn decoding_memory(bytes: &[u8], format: ImageFormat) -> Result<u64, DecodeError> {
+    let failed = |error: ImageError| reason(bytes, format, &error);
+    Ok(match format {
+        ImageFormat::Bmp => memory(&BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?),
+        _ => memory(&WebPDecoder::new(Cursor::new(bytes)).map_err(failed)?),
+    })
+}
+
+/// The decoder keeps its own picture with alpha beside the one that it gives, and RGB is made of that.
+fn memory(decoder: &impl ImageDecoder) -> u64 {
+    let (width, height) = decoder.dimensions();
+    let n_rgb = u64::from(width).saturating_mul(u64::from(height)).saturating_mul(3);
+    decoder.total_bytes().saturating_mul(2).saturating_add(n_rgb)
+}
+
 fn decoded(
     mut decoder: impl ImageDecoder,
     bytes: &[u8],
@@ -38,12 +54,9 @@ fn decoded(
     let exif: ImageResult<Option<Vec<u8>>> = decoder.exif_metadata();
     let exif = exif.ok().flatten().filter(|_| rendering.exif_orientation);
     let orientation = exif.map_or(1, |exif| orientation::read(&exif));
-    let n_rgb = u64::from(width) * u64::from(height) * 3;
-    // The decoder keeps its own picture with alpha beside the one that it gives.
-    let n_decoded = decoder.total_bytes();
-    limits.check_memory(format, size, 2 * n_decoded + n_rgb)?;
+    limits.check_memory(format, size, memory(&decoder))?;
     let color = decoder.color_type();
-    let mut samples = vec![0; n_decoded as usize];
+    let mut samples = vec![0; decoder.total_bytes() as usize];
     decoder.read_image(&mut samples).map_err(failed)?;
     let [red, green, blue] = rendering.background;
     let pixels = match color {

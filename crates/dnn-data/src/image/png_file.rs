@@ -57,6 +57,18 @@ pub(super) fn decode(
     Ok(orientation::upright(image, orientation))
 }
 
+/// What decoding takes at most besides the file: transparency and orientation may come after the header.
+pub(super) fn decoding_memory(bytes: &[u8]) -> Result<u64, DecodeError> {
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    let info = decoder.read_header_info().map_err(|error| reason(bytes, error))?;
+    let n_channels = match info.color_type {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => 2,
+        ColorType::Rgb | ColorType::Rgba | ColorType::Indexed => 4,
+    };
+    let bytes_per_pixel = if info.bit_depth == BitDepth::Sixteen { 2 } else { 1 } * n_channels + 3;
+    Ok(u64::from(info.width).saturating_mul(u64::from(info.height)).saturating_mul(bytes_per_pixel))
+}
+
 /// Returns samples of 8 or 16 bits in any colour mode as 8-bit RGB over a background.
 fn to_rgb(
     mut samples: Vec<u8>,

@@ -43,6 +43,16 @@ impl Cause {
             Self::Scale => "scale",
         }
     }
+
+    /// One word for it, as in columns and JSON: "pose", "background", "colour", "angle",
+    /// "brightness" or "scale".
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::RareColor => "colour",
+            Self::CameraAngle => "angle",
+            other => other.name(),
+        }
+    }
 }
 
 /// How an animal holds itself; [`Portrait`](Self::Portrait) for everything else.
@@ -205,6 +215,30 @@ impl Factors {
         }
     }
 
+    /// Returns these factors with one cause of error at this [strength](Self::strength), 0 to 1, and the
+    /// others as they are. `positive` is its direction: turned to the right or to the left, brighter or
+    /// darker, larger or smaller. A rare colour is there from 0.5 on; the posture stays.
+    #[must_use]
+    pub fn with_strength(mut self, cause: Cause, strength: f64, positive: bool) -> Self {
+        let sign = if positive { 1.0 } else { -1.0 };
+        // At 1 the limit itself, to the last bit.
+        let from_one = |most: f64, least: f64| {
+            (1.0 - strength) + strength * if positive { most } else { least }
+        };
+        match cause {
+            Cause::Pose => {
+                self.pose_degrees = 45.0 * sign * strength;
+                self.turn_degrees = 50.0 * sign * strength;
+            }
+            Cause::Background => self.background_similarity = strength,
+            Cause::RareColor => self.rare_color = strength >= 0.5,
+            Cause::CameraAngle => self.camera_degrees = 55.0 * strength,
+            Cause::Brightness => self.brightness = from_one(2.2, 0.3),
+            Cause::Scale => self.scale = from_one(1.5, 0.45),
+        }
+        self
+    }
+
     /// Returns the factors of many images as named columns, for a table or an HDF5 file.
     ///
     /// `kind` is the place in [`Kind::ALL`]; `posture` is 0 (portrait), 1 (sitting) or 2 (lying);
@@ -255,6 +289,27 @@ mod tests {
             assert!((0.05..0.1).contains(&share), "{cause:?}: {share}");
             // Nothing between: an image either has the cause or has it not.
             assert_eq!(strengths.filter(|&strength| strength > 0.3).count(), n_extreme);
+        }
+    }
+
+    #[test]
+    fn one_cause_is_brought_to_a_strength_and_the_others_stay() {
+        for factors in many().into_iter().filter(|f| f.posture == Posture::Portrait).take(200) {
+            for cause in Cause::ALL {
+                for (strength, positive) in [(0.0, true), (0.6, true), (0.6, false), (1.0, false)] {
+                    let changed = factors.with_strength(cause, strength, positive);
+                    changed.check().expect("in its range");
+                    for other in Cause::ALL {
+                        let expected = match other {
+                            Cause::RareColor if other == cause => strength.round(),
+                            _ if other == cause => strength,
+                            _ => factors.strength(other),
+                        };
+                        let got = changed.strength(other);
+                        assert!((got - expected).abs() < 1e-12, "{cause:?}, {other:?}: {got}");
+                    }
+                }
+            }
         }
     }
 

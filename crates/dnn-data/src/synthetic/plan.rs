@@ -98,6 +98,17 @@ impl Plan {
         Ok(bytes)
     }
 
+    /// Draws many images, on all cores.
+    ///
+    /// # Shapes
+    /// (n, size, size, 3) bytes.
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn render_all(plans: &[Self], size: usize) -> Result<Vec<u8>, SyntheticError> {
+        let images = crate::parallel::map(plans, |plan| plan.render(size));
+        Ok(images.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
     fn canvas(&self, size: usize) -> Canvas {
         let factors = &self.factors;
         let mut canvas = Canvas::new(size);

@@ -1,11 +1,9 @@
-//! The cost over the iterations, as the course draws it.
+//! Lines over two axes: the cost over the iterations, as the course draws it, and all other curves.
 
 use crate::axis::{Axis, drawable};
 use crate::chart::{Anchor, Chart, Drawing, colour};
 use crate::fonts;
 
-const WIDTH: f32 = 800.0;
-const HEIGHT: f32 = 500.0;
 const MARGIN: f32 = 20.0;
 const TITLE_EM: f32 = 17.0;
 const TEXT_EM: f32 = 13.0;
@@ -13,7 +11,7 @@ const TICK_EM: f32 = 12.0;
 const LINE_WIDTH: f32 = 2.0;
 const TICK_LENGTH: f32 = 4.0;
 /// From the middle of a line of text to its baseline, in em.
-const MIDDLE: f32 = 0.36;
+pub(crate) const MIDDLE: f32 = 0.36;
 
 /// A cost over the iterations.
 #[derive(Debug, Clone, Copy)]
@@ -29,68 +27,139 @@ pub struct Series<'a> {
 /// The title is the course's, "Learning rate = 0.0075"; the subtitle is a second, smaller line, the
 /// layer sizes for example. Either may be empty.
 pub fn cost_plot(title: &str, subtitle: &str, series: &[Series<'_>]) -> Chart {
-    let mut drawing = Drawing::new(WIDTH as u32, HEIGHT as u32);
-    let mut top = MARGIN - 6.0;
-    for (line, em, ink) in [(title, TITLE_EM, colour::INK), (subtitle, TEXT_EM, colour::SOFT)] {
-        let line = fonts::shorten(line, em, WIDTH - 2.0 * MARGIN);
-        if !line.trim().is_empty() {
-            let baseline = top + em * (0.7 + MIDDLE);
-            drawing.text(&line, (WIDTH / 2.0, baseline), Anchor::Middle, em, ink);
-            top += em * 1.45;
-        }
-    }
-    if series.len() > 1 {
-        top += 4.0;
-        draw_legend(&mut drawing, series, top + TEXT_EM * 0.7);
-        top += TEXT_EM * 1.4;
-    }
-    top += 12.0;
-
+    const SIZE: (f32, f32) = (800.0, 500.0);
     let all = || series.iter().flat_map(|series| series.points);
-    let costs = || all().filter_map(|(_, cost)| drawable(*cost));
-    let y = Axis::of_costs(costs(), (HEIGHT / 70.0) as usize);
-    let x = Axis::of_iterations(all().map(|(iteration, _)| *iteration), (WIDTH / 100.0) as usize);
-    let labels: Vec<_> = y.ticks.iter().map(|tick| (*tick, y.label(*tick))).collect();
-    let widest = labels.iter().map(|(_, label)| fonts::width(label, TICK_EM)).fold(0.0, f32::max);
-
-    let left = (MARGIN + TEXT_EM + 10.0 + widest + TICK_LENGTH + 4.0).round();
-    let (right, bottom) = (WIDTH - MARGIN - 4.0, HEIGHT - MARGIN - 2.2 * TEXT_EM - TICK_EM);
-    let bottom = bottom.round();
-    for (tick, label) in labels {
-        // On the middle of a pixel a thin line is sharp.
-        let at = y.place(tick, bottom, top).floor() + 0.5;
-        drawing.line(&[(left, at), (right, at)], colour::GRID, 1.0);
-        drawing.line(&[(left - TICK_LENGTH, at), (left, at)], colour::AXIS, 1.0);
-        let place = (left - TICK_LENGTH - 4.0, at + MIDDLE * TICK_EM);
-        drawing.text(&label, place, Anchor::End, TICK_EM, colour::SOFT);
+    let costs = all().filter_map(|(_, cost)| drawable(*cost));
+    let lines = series.iter().map(|Series { name, points }| {
+        Line::solid(name, points.iter().map(|(at, cost)| (*at as f64, *cost)).collect())
+    });
+    LinePlot {
+        title,
+        subtitle,
+        labels: ("iterations", "cost"),
+        size: SIZE,
+        y: Axis::of_costs(costs, (SIZE.1 / 70.0) as usize),
+        x: Axis::of_iterations(all().map(|(at, _)| *at), (SIZE.0 / 100.0) as usize),
+        lines: lines.collect(),
+        if_empty: "no finite cost",
     }
-    for tick in &x.ticks {
-        let at = x.place(*tick, left, right).floor() + 0.5;
-        drawing.line(&[(at, bottom), (at, bottom + TICK_LENGTH)], colour::AXIS, 1.0);
-        let place = (at, bottom + TICK_LENGTH + 1.2 * TICK_EM);
-        drawing.text(&x.label(*tick), place, Anchor::Middle, TICK_EM, colour::SOFT);
-    }
-    let corner = (left + 0.5, bottom + 0.5);
-    drawing.line(&[(corner.0, top), corner, (right, corner.1)], colour::AXIS, 1.0);
-    let middle = (f32::midpoint(left, right), f32::midpoint(top, bottom));
-    drawing.text("iterations", (middle.0, HEIGHT - MARGIN), Anchor::Middle, TEXT_EM, colour::INK);
-    drawing.text_upwards("cost", (MARGIN + 0.8 * TEXT_EM, middle.1), TEXT_EM, colour::INK);
+    .draw(&description(series))
+}
 
-    for (series, ink) in series.iter().zip(colour::SERIES.iter().cycle()) {
-        // Two columns a pixel are all that a picture can show.
-        for line in lines(series.points, 2 * WIDTH as usize) {
-            let place =
-                |(at, cost): &(f64, f64)| (x.place(*at, left, right), y.place(*cost, bottom, top));
-            match &line.iter().map(place).collect::<Vec<_>>()[..] {
-                [alone] => drawing.disc(*alone, 3.0, ink),
-                line => drawing.line(line, ink, LINE_WIDTH),
+/// Lines over two axes, with a legend where there are several.
+pub(crate) struct LinePlot<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) subtitle: &'a str,
+    /// What the axes show, across and up.
+    pub(crate) labels: (&'a str, &'a str),
+    /// In pixels.
+    pub(crate) size: (f32, f32),
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) lines: Vec<Line<'a>>,
+    /// What is written where there is nothing to draw.
+    pub(crate) if_empty: &'a str,
+}
+
+/// A line of a plot.
+pub(crate) struct Line<'a> {
+    name: &'a str,
+    /// By rising x; a y that is not finite leaves a gap.
+    points: Vec<(f64, f64)>,
+    /// The interval of each point, where there are some.
+    intervals: Vec<(f64, f64)>,
+    /// Whether it is there to compare with only: thin, grey, and not in the legend.
+    is_guide: bool,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn solid(name: &'a str, points: Vec<(f64, f64)>) -> Self {
+        Self { name, points, intervals: Vec::new(), is_guide: false }
+    }
+
+    pub(crate) fn guide(points: Vec<(f64, f64)>) -> Self {
+        Self { is_guide: true, ..Self::solid("", points) }
+    }
+
+    pub(crate) fn with_intervals(self, intervals: Vec<(f64, f64)>) -> Self {
+        Self { intervals, ..self }
+    }
+}
+
+impl LinePlot<'_> {
+    pub(crate) fn draw(self, description: &str) -> Chart {
+        let Self { title, subtitle, labels, size: (width, height), x, y, lines, if_empty } = self;
+        let mut drawing = Drawing::new(width as u32, height as u32);
+        let mut top = MARGIN - 6.0;
+        for (line, em, ink) in [(title, TITLE_EM, colour::INK), (subtitle, TEXT_EM, colour::SOFT)] {
+            let line = fonts::shorten(line, em, width - 2.0 * MARGIN);
+            if !line.trim().is_empty() {
+                let baseline = top + em * (0.7 + MIDDLE);
+                drawing.text(&line, (width / 2.0, baseline), Anchor::Middle, em, ink);
+                top += em * 1.45;
             }
         }
+        let named: Vec<_> = lines.iter().filter(|line| !line.is_guide).collect();
+        if named.len() > 1 {
+            top += 4.0;
+            top = draw_legend(&mut drawing, &named, width, top + TEXT_EM * 0.7) + TEXT_EM * 0.7;
+        }
+        top += 12.0;
+
+        let ticks: Vec<_> = y.ticks.iter().map(|tick| (*tick, y.label(*tick))).collect();
+        let widest =
+            ticks.iter().map(|(_, label)| fonts::width(label, TICK_EM)).fold(0.0, f32::max);
+        let left = (MARGIN + TEXT_EM + 10.0 + widest + TICK_LENGTH + 4.0).round();
+        let (right, bottom) = (width - MARGIN - 4.0, height - MARGIN - 2.2 * TEXT_EM - TICK_EM);
+        let bottom = bottom.round();
+        for (tick, label) in ticks {
+            // On the middle of a pixel a thin line is sharp.
+            let at = y.place(tick, bottom, top).floor() + 0.5;
+            drawing.line(&[(left, at), (right, at)], colour::GRID, 1.0);
+            drawing.line(&[(left - TICK_LENGTH, at), (left, at)], colour::AXIS, 1.0);
+            let place = (left - TICK_LENGTH - 4.0, at + MIDDLE * TICK_EM);
+            drawing.text(&label, place, Anchor::End, TICK_EM, colour::SOFT);
+        }
+        for tick in &x.ticks {
+            let at = x.place(*tick, left, right).floor() + 0.5;
+            drawing.line(&[(at, bottom), (at, bottom + TICK_LENGTH)], colour::AXIS, 1.0);
+            let place = (at, bottom + TICK_LENGTH + 1.2 * TICK_EM);
+            drawing.text(&x.label(*tick), place, Anchor::Middle, TICK_EM, colour::SOFT);
+        }
+        let corner = (left + 0.5, bottom + 0.5);
+        drawing.line(&[(corner.0, top), corner, (right, corner.1)], colour::AXIS, 1.0);
+        let middle = (f32::midpoint(left, right), f32::midpoint(top, bottom));
+        drawing.text(labels.0, (middle.0, height - MARGIN), Anchor::Middle, TEXT_EM, colour::INK);
+        drawing.text_upwards(labels.1, (MARGIN + 0.8 * TEXT_EM, middle.1), TEXT_EM, colour::INK);
+
+        let place =
+            |(at, value): (f64, f64)| (x.place(at, left, right), y.place(value, bottom, top));
+        let mut inks = colour::SERIES.iter().cycle();
+        for line in &lines {
+            let (ink, stroke) = match line.is_guide {
+                true => (&colour::AXIS, 1.0),
+                false => (inks.next().unwrap_or(&colour::INK), LINE_WIDTH),
+            };
+            for (&(at, _), &(low, high)) in line.points.iter().zip(&line.intervals) {
+                drawing.line(&[place((at, low)), place((at, high))], ink, 1.0);
+            }
+            // Two columns a pixel are all that a picture can show.
+            for run in runs(&line.points, 2 * width as usize) {
+                match &run.into_iter().map(place).collect::<Vec<_>>()[..] {
+                    [alone] => drawing.disc(*alone, 3.0, ink),
+                    run => drawing.line(run, ink, stroke),
+                }
+            }
+            if !line.intervals.is_empty() {
+                line.points.iter().for_each(|point| drawing.disc(place(*point), 3.0, ink));
+            }
+        }
+        let mut all = lines.iter().filter(|line| !line.is_guide).flat_map(|line| &line.points);
+        if !all.any(|(_, value)| drawable(*value).is_some()) {
+            drawing.text(if_empty, middle, Anchor::Middle, TEXT_EM, colour::SOFT);
+        }
+        drawing.finish(title, description)
     }
-    if costs().next().is_none() {
-        drawing.text("no finite cost", middle, Anchor::Middle, TEXT_EM, colour::SOFT);
-    }
-    drawing.finish(title, &description(series))
 }
 
 /// What a screen reader says of the curves.
@@ -106,36 +175,45 @@ fn description(series: &[Series<'_>]) -> String {
     format!("The cost over the iterations. {}.", curves.collect::<Vec<_>>().join("; "))
 }
 
-/// A centred line of a sample and the name of each series.
-fn draw_legend(drawing: &mut Drawing, series: &[Series<'_>], middle: f32) {
+/// Rows of samples and names, centred, from `middle` down; returns the middle of the last.
+fn draw_legend(drawing: &mut Drawing, lines: &[&Line<'_>], width: f32, mut middle: f32) -> f32 {
     const SAMPLE: f32 = 22.0;
     const GAP: f32 = 7.0;
-    const BETWEEN: f32 = 26.0;
-    let n = series.len() as f32;
-    let room = (WIDTH - 2.0 * MARGIN - BETWEEN * (n - 1.0)) / n - SAMPLE - GAP;
-    let names: Vec<String> =
-        series.iter().map(|series| fonts::shorten(series.name, TEXT_EM, room)).collect();
-    let widths: Vec<f32> = names.iter().map(|name| fonts::width(name, TEXT_EM)).collect();
-    let total = widths.iter().sum::<f32>() + n * (SAMPLE + GAP) + (n - 1.0) * BETWEEN;
-    let mut left = (WIDTH - total) / 2.0;
-    for ((name, width), ink) in names.iter().zip(widths).zip(colour::SERIES.iter().cycle()) {
-        drawing.line(&[(left, middle), (left + SAMPLE, middle)], ink, LINE_WIDTH);
-        left += SAMPLE + GAP;
-        let place = (left, middle + MIDDLE * TEXT_EM);
-        drawing.text(name, place, Anchor::Start, TEXT_EM, colour::INK);
-        left += width + BETWEEN;
+    const BETWEEN: f32 = 22.0;
+    /// Narrower columns make more rows.
+    const NARROWEST: f32 = 110.0;
+    let most = ((width - 2.0 * MARGIN + BETWEEN) / (NARROWEST + BETWEEN)).max(1.0) as usize;
+    // As many in each row, as far as that goes.
+    let in_row = lines.len().div_ceil(lines.len().div_ceil(most));
+    let room = (width - 2.0 * MARGIN + BETWEEN) / in_row as f32 - BETWEEN - SAMPLE - GAP;
+    let mut inks = colour::SERIES.iter().cycle();
+    for (i, row) in lines.chunks(in_row).enumerate() {
+        middle += if i > 0 { TEXT_EM * 1.4 } else { 0.0 };
+        let names: Vec<_> =
+            row.iter().map(|line| fonts::shorten(line.name, TEXT_EM, room)).collect();
+        let widths: Vec<f32> = names.iter().map(|name| fonts::width(name, TEXT_EM)).collect();
+        let n = row.len() as f32;
+        let total = widths.iter().sum::<f32>() + n * (SAMPLE + GAP) + (n - 1.0) * BETWEEN;
+        let mut left = (width - total) / 2.0;
+        for ((name, width), ink) in names.iter().zip(widths).zip(&mut inks) {
+            drawing.line(&[(left, middle), (left + SAMPLE, middle)], ink, LINE_WIDTH);
+            left += SAMPLE + GAP;
+            let place = (left, middle + MIDDLE * TEXT_EM);
+            drawing.text(name, place, Anchor::Start, TEXT_EM, colour::INK);
+            left += width + BETWEEN;
+        }
     }
+    middle
 }
 
 /// The points as lines without gaps, each thinned to what `n_columns` columns can show: the first,
 /// lowest, highest and last point of a column keep every spike.
-fn lines(points: &[(usize, f64)], n_columns: usize) -> Vec<Vec<(f64, f64)>> {
-    let shown =
-        |(iteration, cost): &(usize, f64)| drawable(*cost).map(|cost| (*iteration as f64, cost));
+fn runs(points: &[(f64, f64)], n_columns: usize) -> Vec<Vec<(f64, f64)>> {
+    let shown = |(at, value): &(f64, f64)| drawable(*value).map(|value| (*at, value));
     let whole = points.split(|(_, cost)| drawable(*cost).is_none());
     let whole = whole.map(|run| run.iter().filter_map(shown).collect::<Vec<_>>());
     let (first, last) = match points {
-        [first, .., last] => (first.0 as f64, last.0 as f64),
+        [first, .., last] => (first.0, last.0),
         _ => (0.0, 0.0),
     };
     let per_column = ((last - first) / n_columns.max(1) as f64).max(f64::MIN_POSITIVE);
@@ -250,7 +328,7 @@ mod tests {
             let em = node.attribute("font-size").and_then(|em| em.parse().ok()).expect("a size");
             let text = node.text().unwrap_or_default();
             shortened += usize::from(text.ends_with('…'));
-            assert!(fonts::width(text, em) <= WIDTH - 2.0 * MARGIN, "{text}");
+            assert!(fonts::width(text, em) <= 800.0 - 2.0 * MARGIN, "{text}");
         }
         assert_eq!(shortened, 6, "title, subtitle and four names");
     }
@@ -284,11 +362,11 @@ mod tests {
 
     #[test]
     fn gaps_split_a_line_and_thinning_keeps_spikes() {
-        let points = [(0, 1.0), (1, f64::NAN), (2, 3.0), (3, 4.0), (4, f64::INFINITY)];
-        assert_eq!(lines(&points, 100), [vec![(0.0, 1.0)], vec![(2.0, 3.0), (3.0, 4.0)]]);
-        let mut many: Vec<_> = (0..100_000).map(|i| (i, 1.0)).collect();
+        let points = [(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 4.0), (4.0, f64::INFINITY)];
+        assert_eq!(runs(&points, 100), [vec![(0.0, 1.0)], vec![(2.0, 3.0), (3.0, 4.0)]]);
+        let mut many: Vec<_> = (0..100_000).map(|i| (f64::from(i), 1.0)).collect();
         (many[31_415].1, many[31_416].1) = (9.0, -9.0);
-        let thinned = lines(&many, 100);
+        let thinned = runs(&many, 100);
         assert_eq!(thinned.len(), 1);
         assert!(thinned[0].len() <= 4 * 101, "{}", thinned[0].len());
         assert!(thinned[0].is_sorted_by(|a, b| a.0 < b.0));

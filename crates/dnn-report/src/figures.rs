@@ -1,0 +1,349 @@
+//! The figures of a report: each takes plain numbers and returns a chart.
+
+use crate::axis::Axis;
+use crate::causes::{Intervention, Observations, Simplified};
+use crate::chart::{Anchor, Chart, Drawing, colour};
+use crate::fonts;
+use crate::line_plot::{Line, LinePlot, MIDDLE};
+use dnn_core::metrics::{Calibration, PrecisionRecallCurve, RocCurve, Score};
+
+/// Width and height of the plots of a report, in pixels.
+const PLOT: (f32, f32) = (460.0, 380.0);
+const MARGIN: f32 = 20.0;
+const TITLE_EM: f32 = 17.0;
+const TEXT_EM: f32 = 13.0;
+const TICK_EM: f32 = 12.0;
+/// Curves of more classes are not told apart.
+const MAX_CURVES: usize = 6;
+
+/// A row of an [`interval_plot`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntervalRow {
+    /// What it is of.
+    pub name: String,
+    /// The value; `None` where there is none to show.
+    pub value: Option<f64>,
+    /// Its interval.
+    pub interval: Option<(f64, f64)>,
+    /// What stands at the right.
+    pub note: String,
+    /// Which colour it has, from 0.
+    pub series: usize,
+}
+
+/// Draws values with their intervals, a row each: shares from 0 to 1 as percentages, or differences of
+/// shares as percentage points.
+pub fn interval_plot(
+    title: &str,
+    label: &str,
+    are_differences: bool,
+    rows: &[IntervalRow],
+) -> Chart {
+    const ROW: f32 = 26.0;
+    const WIDTH: f32 = 640.0;
+    let widest = |texts: &mut dyn Iterator<Item = &str>| {
+        texts.map(|text| fonts::width(text, TEXT_EM)).fold(0.0, f32::max)
+    };
+    let names = widest(&mut rows.iter().map(|row| row.name.as_str())).min(WIDTH / 3.0);
+    let notes = widest(&mut rows.iter().map(|row| row.note.as_str())).min(WIDTH / 3.0);
+    let top = MARGIN + if title.is_empty() { 0.0 } else { 1.8 * TITLE_EM };
+    let bottom = top + ROW * rows.len().max(1) as f32;
+    let height = bottom + TICK_EM * 1.6 + TEXT_EM * 1.8 + MARGIN / 2.0;
+    let (left, right) = (MARGIN + names + 12.0, WIDTH - MARGIN - notes - 12.0);
+    let ends = rows.iter().flat_map(|row| {
+        let (low, high) = row.interval.unzip();
+        [row.value, low, high].into_iter().flatten()
+    });
+    let max_ticks = ((right - left) / 60.0) as usize;
+    let axis = if are_differences {
+        Axis::of_differences(ends.filter(|end| end.is_finite()), max_ticks)
+    } else {
+        Axis::of_shares(max_ticks)
+    };
+    let mut drawing = Drawing::new(WIDTH as u32, height.ceil() as u32);
+    let heading = fonts::shorten(title, TITLE_EM, WIDTH - 2.0 * MARGIN);
+    drawing.text(
+        &heading,
+        (WIDTH / 2.0, MARGIN + TITLE_EM * 0.8),
+        Anchor::Middle,
+        TITLE_EM,
+        colour::INK,
+    );
+    for tick in &axis.ticks {
+        let at = axis.place(*tick, left, right).floor() + 0.5;
+        let ink = if are_differences && *tick == 0.0 { colour::SOFT } else { colour::GRID };
+        drawing.line(&[(at, top), (at, bottom)], ink, 1.0);
+        let place = (at, bottom + 1.3 * TICK_EM);
+        drawing.text(&axis.label(*tick), place, Anchor::Middle, TICK_EM, colour::SOFT);
+    }
+    for (i, row) in rows.iter().enumerate() {
+        let middle = top + ROW * (i as f32 + 0.5);
+        let baseline = middle + MIDDLE * TEXT_EM;
+        let name = fonts::shorten(&row.name, TEXT_EM, names);
+        drawing.text(&name, (left - 12.0, baseline), Anchor::End, TEXT_EM, colour::INK);
+        let note = fonts::shorten(&row.note, TEXT_EM, notes);
+        drawing.text(&note, (right + 12.0, baseline), Anchor::Start, TEXT_EM, colour::SOFT);
+        let ink = colour::SERIES[row.series % colour::SERIES.len()];
+        if let Some((low, high)) = row.interval {
+            let ends = [low, high].map(|end| (axis.place(end, left, right), middle));
+            drawing.line(&ends, ink, 2.0);
+        }
+        if let Some(value) = row.value {
+            drawing.disc((axis.place(value, left, right), middle), 4.5, ink);
+        }
+    }
+    let place = (f32::midpoint(left, right), height - MARGIN / 2.0 - 2.0);
+    drawing.text(label, place, Anchor::Middle, TEXT_EM, colour::INK);
+    let unit = if are_differences { "percentage points" } else { "%" };
+    let said = rows.iter().map(|row| {
+        let value = row.value.map_or("not known".into(), |v| format!("{:.1} {unit}", 100.0 * v));
+        let interval = row.interval.map_or(String::new(), |(low, high)| {
+            format!(", 95 % interval {:.1} to {:.1}", 100.0 * low, 100.0 * high)
+        });
+        format!("{}: {value}{interval}", row.name)
+    });
+    drawing.finish(title, &format!("{label}. {}.", said.collect::<Vec<_>>().join("; ")))
+}
+
+/// Draws by how much each cause of error raises the share of errors: changed images and images that
+/// have the cause by themselves.
+pub fn causes_plot(interventions: &[Intervention], observations: Option<&Observations>) -> Chart {
+    let mut rows = Vec::new();
+    for one in interventions {
+        rows.push(IntervalRow {
+            name: one.cause.name().into(),
+            value: Some(one.difference),
+            interval: Some(one.interval),
+            note: format!("changed, n = {}", one.n),
+            series: 0,
+        });
+    }
+    for one in observations.iter().flat_map(|all| &all.causes) {
+        rows.push(IntervalRow {
+            name: one.cause.clone(),
+            value: one.difference,
+            interval: one.interval,
+            note: format!("seen, {} with it", one.with.total),
+            series: 1,
+        });
+    }
+    let label = "errors with the cause less errors without, percentage points";
+    interval_plot("What each cause adds to the errors", label, true, &rows)
+}
+
+/// Draws the share of errors against the strength of each cause that images are given.
+pub fn strengths_plot(interventions: &[Intervention]) -> Chart {
+    let lines = interventions.iter().map(|one| {
+        let steps = std::iter::once(&one.original).chain(&one.steps);
+        Line::solid(one.cause.name(), steps.map(|step| (step.strength, step.error)).collect())
+    });
+    let said = interventions.iter().map(|one| {
+        let last = one.steps.last().map_or(one.original.error, |step| step.error);
+        let name = one.cause.name();
+        format!("{name}: from {:.1} % to {:.1} %", 100.0 * one.original.error, 100.0 * last)
+    });
+    shares_plot(
+        "Errors as a cause grows",
+        ("strength of the cause", "share of errors"),
+        lines.collect(),
+        &format!("Share of errors. {}.", said.collect::<Vec<_>>().join("; ")),
+    )
+}
+
+/// Draws accuracy on images with less in them beside that on the images themselves.
+pub fn simplified_plot(simplified: &[Simplified], majority: f64) -> Chart {
+    let row = |name: &str, score: Score, series| IntervalRow {
+        name: name.into(),
+        value: Some(score.accuracy()),
+        interval: Some(score.wilson_interval()),
+        note: format!("{} of {}", score.correct, score.total),
+        series,
+    };
+    let mut rows = Vec::new();
+    rows.extend(simplified.first().map(|one| row("as they are", one.pairs.first(), 0)));
+    rows.extend(simplified.iter().map(|one| row(one.left.name(), one.pairs.second(), 1)));
+    rows.push(IntervalRow {
+        name: "always the commonest class".into(),
+        value: Some(majority),
+        interval: None,
+        note: String::new(),
+        series: 2,
+    });
+    interval_plot("Accuracy with less in the images", "accuracy", false, &rows)
+}
+
+/// Draws the receiver operating characteristic of each class, with its area.
+pub fn roc_plot(curves: &[(&str, &RocCurve)]) -> Chart {
+    let names: Vec<_> =
+        curves.iter().map(|(name, curve)| format!("{name}, area {:.3}", curve.area())).collect();
+    let mut lines = vec![Line::guide(vec![(0.0, 0.0), (1.0, 1.0)])];
+    lines.extend(curves.iter().zip(&names).take(MAX_CURVES).map(|((_, curve), name)| {
+        let points = curve.points().iter();
+        Line::solid(name, points.map(|p| (p.false_positive_rate, p.true_positive_rate)).collect())
+    }));
+    shares_plot(
+        "Receiver operating characteristic",
+        ("false positive rate", "true positive rate"),
+        lines,
+        &format!("True against false positive rate. {}.", names.join("; ")),
+    )
+}
+
+/// Draws precision against recall of each class, with the average precision.
+pub fn precision_recall_plot(curves: &[(&str, &PrecisionRecallCurve)]) -> Chart {
+    let names: Vec<_> = curves
+        .iter()
+        .map(|(name, curve)| format!("{name}, average {:.3}", curve.average_precision()))
+        .collect();
+    let lines = curves.iter().zip(&names).take(MAX_CURVES).map(|((_, curve), name)| {
+        Line::solid(name, curve.points().iter().map(|p| (p.recall, p.precision)).collect())
+    });
+    shares_plot(
+        "Precision and recall",
+        ("recall", "precision"),
+        lines.collect(),
+        &format!("Precision against recall. {}.", names.join("; ")),
+    )
+}
+
+/// Draws how often answers of a confidence are right, with Wilson's interval of each bin.
+pub fn calibration_plot(calibration: &Calibration) -> Chart {
+    let (mut points, mut intervals) = (Vec::new(), Vec::new());
+    for bin in calibration.bins() {
+        if let (Some(confidence), Some(accuracy)) = (bin.confidence, bin.accuracy) {
+            let correct = (accuracy * bin.count as f64).round() as usize;
+            points.push((confidence, accuracy));
+            intervals.push(Score { correct, total: bin.count }.wilson_interval());
+        }
+    }
+    let said = points.iter().map(|(p, a)| format!("{:.0} %: {:.0} %", 100.0 * p, 100.0 * a));
+    let said = said.collect::<Vec<_>>().join("; ");
+    shares_plot(
+        "Calibration",
+        ("confidence", "share that is right"),
+        vec![
+            Line::guide(vec![(0.0, 0.0), (1.0, 1.0)]),
+            Line::solid("", points).with_intervals(intervals),
+        ],
+        &format!("How often answers of a confidence are right. {said}."),
+    )
+}
+
+/// Draws accuracies over the epochs (or iterations).
+pub fn accuracy_plot(label: &str, series: &[(&str, Vec<(usize, f64)>)]) -> Chart {
+    let said = series.iter().filter_map(|(name, points)| {
+        points.last().map(|(at, share)| format!("{name}: {:.1} % at {label} {at}", 100.0 * share))
+    });
+    let said = said.collect::<Vec<_>>().join("; ");
+    let x = Axis::of_iterations(series.iter().flat_map(|(_, p)| p).map(|(at, _)| *at), 6);
+    let lines = series.iter().map(|(name, points)| {
+        Line::solid(name, points.iter().map(|(at, share)| (*at as f64, *share)).collect())
+    });
+    LinePlot {
+        title: "Accuracy",
+        subtitle: "",
+        labels: (label, "accuracy"),
+        size: PLOT,
+        x,
+        y: Axis::of_shares(5),
+        lines: lines.collect(),
+        if_empty: "nothing was recorded",
+    }
+    .draw(&format!("Accuracy. {said}."))
+}
+
+/// A plot of shares over shares.
+fn shares_plot(title: &str, labels: (&str, &str), lines: Vec<Line<'_>>, said: &str) -> Chart {
+    LinePlot {
+        title,
+        subtitle: "",
+        labels,
+        size: PLOT,
+        x: Axis::of_shares(5),
+        y: Axis::of_shares(5),
+        lines,
+        if_empty: "not defined for these images",
+    }
+    .draw(said)
+}
+
+/// Draws which class was taken for which: a row a true class, a column an answer, the darker the
+/// larger the share of the row. Of more than 30 classes without the numbers.
+pub fn confusion_plot(classes: &[String], counts: &[Vec<usize>]) -> Chart {
+    const MAX_NUMBERED: usize = 30;
+    let n = classes.len().max(1);
+    let cell = (560.0 / n as f32).clamp(6.0, 64.0);
+    let numbered = n <= MAX_NUMBERED;
+    let em = TEXT_EM.min(cell * 0.45);
+    let widest = classes.iter().map(|name| fonts::width(name, TEXT_EM)).fold(0.0, f32::max);
+    let names = if cell >= 12.0 { widest.min(180.0) } else { 0.0 };
+    let (left, top) = (MARGIN + TEXT_EM * 1.6 + names + 8.0, MARGIN + 2.0 * TITLE_EM);
+    let side = cell * n as f32;
+    let upright = names > cell - 4.0;
+    let under = if names == 0.0 {
+        4.0
+    } else if upright {
+        names + 10.0
+    } else {
+        TEXT_EM * 1.6
+    };
+    let width = (left + side + MARGIN).max(320.0);
+    let height = top + side + under + TEXT_EM * 2.0;
+    let mut drawing = Drawing::new(width.ceil() as u32, height.ceil() as u32);
+    let title = "Confusion matrix";
+    drawing.text(
+        title,
+        (width / 2.0, MARGIN + TITLE_EM * 0.7),
+        Anchor::Middle,
+        TITLE_EM,
+        colour::INK,
+    );
+    let mut said = Vec::new();
+    for (i, (name, row)) in classes.iter().zip(counts).enumerate() {
+        let y = top + cell * i as f32;
+        let total: usize = row.iter().sum();
+        if names > 0.0 {
+            let name = fonts::shorten(name, TEXT_EM, names);
+            let place = (left - 8.0, y + cell / 2.0 + MIDDLE * TEXT_EM);
+            drawing.text(&name, place, Anchor::End, TEXT_EM, colour::INK);
+            let middle = left + cell * (i as f32 + 0.5);
+            if upright {
+                drawing.text_upwards(
+                    &name,
+                    (middle + MIDDLE * TEXT_EM, top + side + 6.0 + names / 2.0),
+                    TEXT_EM,
+                    colour::INK,
+                );
+            } else {
+                let place = (middle, top + side + TEXT_EM * 1.3);
+                drawing.text(&name, place, Anchor::Middle, TEXT_EM, colour::INK);
+            }
+        }
+        for (j, &count) in row.iter().enumerate() {
+            let share = if total > 0 { count as f32 / total as f32 } else { 0.0 };
+            let x = left + cell * j as f32;
+            let fill = if i == j { colour::SERIES[0] } else { colour::SERIES[1] };
+            drawing.rect((x, y), (cell - 1.0, cell - 1.0), colour::GRID);
+            if count > 0 {
+                // Never so pale that one of many does not show.
+                drawing.shade((x, y), (cell - 1.0, cell - 1.0), fill, 0.12 + 0.88 * share);
+                if i != j {
+                    said.push((count, format!("{name} taken for {}: {count}", classes[j])));
+                }
+            }
+            if numbered {
+                let ink = if share > 0.55 { colour::PAPER } else { colour::INK };
+                let place = (x + cell / 2.0, y + cell / 2.0 + MIDDLE * em);
+                drawing.text(&count.to_string(), place, Anchor::Middle, em, ink);
+            }
+        }
+    }
+    let place = (left + side / 2.0, height - 8.0);
+    drawing.text("predicted class", place, Anchor::Middle, TEXT_EM, colour::INK);
+    drawing.text_upwards("true class", (MARGIN, top + side / 2.0), TEXT_EM, colour::INK);
+    said.sort_by(|a, b| b.0.cmp(&a.0));
+    let said: Vec<_> = said.into_iter().take(10).map(|(_, text)| text).collect();
+    let said =
+        if said.is_empty() { "No class is taken for another".into() } else { said.join("; ") };
+    drawing.finish(title, &format!("Rows are true classes, columns answers. {said}."))
+}

@@ -1,0 +1,498 @@
+//! The report of a run: one page of HTML that needs nothing else.
+
+use crate::causes::{CauseFinding, FindingKind, JointModel, LEVEL, Observations};
+use crate::chart::{Chart, ReportError, png};
+use crate::words::{p_text, percent};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use dnn_core::metrics::ClassReport;
+use dnn_data::{ImageShape, Shown};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// A row of the table of layers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerRow {
+    /// "1", "2", … or "output".
+    pub name: String,
+    /// Units and inputs.
+    pub shape: (usize, usize),
+    /// Number of weights and biases.
+    pub n_parameters: usize,
+    /// What is applied to its sums.
+    pub activation: String,
+    /// How its units fare, in words.
+    pub health: String,
+}
+
+/// An image of the gallery of errors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Error {
+    /// Its name: a file's, or "image 17".
+    pub name: String,
+    /// Its class.
+    pub truth: String,
+    /// The answer.
+    pub predicted: String,
+    /// The probability of the answer.
+    pub probability: f64,
+    /// Its bytes, row by row.
+    pub pixels: Vec<u8>,
+    /// Its size.
+    pub shape: ImageShape,
+    /// The same size in colours, with where the network looked laid over it; when there is such a map.
+    pub overlay: Option<Vec<u8>>,
+    /// The causes that it has, as far as they are known.
+    pub causes: Vec<String>,
+}
+
+/// An image whose label looks wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SuspectRow {
+    /// Its name.
+    pub name: String,
+    /// Its label.
+    pub label: String,
+    /// The class that it looks like.
+    pub likely: String,
+    /// Probability of the likely class less that of the label.
+    pub margin: f64,
+}
+
+/// All that a page says. Lists that are empty leave their section out.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What the page is called: the name of the run.
+    pub title: String,
+    /// The verdict and what else was found, in sentences.
+    pub words: Vec<String>,
+    /// Limits of what was found, in sentences.
+    pub limits: Vec<String>,
+    /// Key figures: a name, a value, and what it means.
+    pub figures: Vec<(String, String, String)>,
+    /// The layers.
+    pub layers: Vec<LayerRow>,
+    /// How training went.
+    pub history: Vec<Chart>,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// Which class was taken for which: `confusion[truth][prediction]`.
+    pub confusion: Vec<Vec<usize>>,
+    /// Precision, recall and F1 of each class.
+    pub class_reports: Vec<ClassReport>,
+    /// Curves over all thresholds, and calibration.
+    pub curves: Vec<Chart>,
+    /// Errors, the surest first.
+    pub errors: Vec<Error>,
+    /// How many errors there are in all.
+    pub n_errors: usize,
+    /// What each cause adds to the errors.
+    pub causes: Vec<CauseFinding>,
+    /// What images show by themselves.
+    pub observations: Option<Observations>,
+    /// The figures of the causes, and of what the answers go by.
+    pub cause_charts: Vec<Chart>,
+    /// Images whose label looks wrong.
+    pub suspects: Vec<SuspectRow>,
+    /// What the units do, in words.
+    pub health: Vec<String>,
+    /// What the audit of the data found.
+    pub audit: Vec<String>,
+    /// The configuration, as its file has it.
+    pub configuration: String,
+    /// The commands that repeat the run to the byte, and what they need.
+    pub repeat: String,
+    /// What the page was made by.
+    pub producer: String,
+}
+
+const STYLE: &str = include_str!("page.css");
+/// Images are shown at most this wide and high, in their own pixels.
+const MAX_SIDE: usize = 64;
+
+/// Returns the page: HTML in UTF-8 with its style and pictures in it, which asks for nothing else.
+///
+/// # Errors
+/// [`ReportError::Image`] when an image has not the bytes of its shape.
+pub fn page(report: &Report) -> Result<String, ReportError> {
+    let gallery = gallery(report)?;
+    let mut charts = 0;
+    let mut figures = |all: &[Chart]| -> Markup {
+        html! {
+            @if !all.is_empty() {
+                div class="figures" {
+                    @for chart in all {
+                        @let id = { charts += 1; format!("figure-{charts}") };
+                        figure { (PreEscaped(chart.inline_svg(&id))) }
+                    }
+                }
+            }
+        }
+    };
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="generator" content=(report.producer);
+                title { (report.title.shown()) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { (report.title.shown()) }
+                    section class="verdict" aria-label="In words" {
+                        @for (i, sentence) in report.words.iter().enumerate() {
+                            p class=[(i == 0).then_some("first")] { (sentence) }
+                        }
+                        @for sentence in &report.limits { p class="note" { (sentence) } }
+                    }
+                    @if !report.figures.is_empty() {
+                        section {
+                            h2 { "Key figures" }
+                            div class="scroll" tabindex="0" role="region" aria-label="Key figures" {
+                                table {
+                                    thead { tr {
+                                        th scope="col" { "figure" }
+                                        th scope="col" { "value" }
+                                        th scope="col" { "meaning" }
+                                    } }
+                                    tbody {
+                                        @for (name, value, meaning) in &report.figures {
+                                            tr {
+                                                th scope="row" { (name) }
+                                                td class="number" { (value) }
+                                                td { (meaning) }
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    @if !report.causes.is_empty() {
+                        section {
+                            h2 { "Causes of error" }
+                            (figures(&report.cause_charts))
+                            (causes(report))
+                        }
+                    }
+                    @if let Some(gallery) = gallery {
+                        section {
+                            h2 { "Errors" }
+                            (gallery)
+                        }
+                    }
+                    @if !report.confusion.is_empty() {
+                        section {
+                            h2 { "Which class is taken for which" }
+                            (confusion(report))
+                            h2 { "Each class" }
+                            (classes(report))
+                        }
+                    }
+                    @if !report.curves.is_empty() {
+                        section {
+                            h2 { "Over all thresholds" }
+                            (figures(&report.curves))
+                        }
+                    }
+                    @if !report.suspects.is_empty() {
+                        section {
+                            h2 { "Suspect labels" }
+                            (suspects(report))
+                        }
+                    }
+                    @if !report.history.is_empty() {
+                        section {
+                            h2 { "Training" }
+                            (figures(&report.history))
+                        }
+                    }
+                    @if !report.layers.is_empty() {
+                        section {
+                            h2 { "The network" }
+                            (layers(report))
+                        }
+                    }
+                    (list("Health", &report.health))
+                    (list("Data audit", &report.audit))
+                    @if !report.repeat.is_empty() {
+                        section {
+                            h2 { "To repeat it to the byte" }
+                            pre tabindex="0" { code { (report.repeat) } }
+                        }
+                    }
+                    @if !report.configuration.is_empty() {
+                        section {
+                            h2 { "Configuration" }
+                            details {
+                                summary { "config.toml" }
+                                pre tabindex="0" { code { (report.configuration) } }
+                            }
+                        }
+                    }
+                }
+                footer { p { "Made by " (report.producer) "." } }
+            }
+        }
+    };
+    Ok(markup.into_string())
+}
+
+fn list(title: &str, lines: &[String]) -> Markup {
+    html! {
+        @if !lines.is_empty() {
+            section {
+                h2 { (title) }
+                ul { @for line in lines { li { (line) } } }
+            }
+        }
+    }
+}
+
+fn gallery(report: &Report) -> Result<Option<Markup>, ReportError> {
+    if report.errors.is_empty() {
+        return Ok(None);
+    }
+    let mut tiles = Vec::new();
+    for (index, error) in report.errors.iter().enumerate() {
+        let image = data_url(index, &error.pixels, error.shape)?;
+        let rgb = ImageShape { channels: 3, ..error.shape };
+        let overlay = error.overlay.as_ref().map(|map| data_url(index, map, rgb)).transpose()?;
+        tiles.push((error, image, overlay));
+    }
+    let has_overlays = tiles.iter().any(|(_, _, overlay)| overlay.is_some());
+    Ok(Some(html! {
+        p class="note" {
+            @if report.n_errors > report.errors.len() {
+                "The " (report.errors.len()) " of " (report.n_errors) " errors that the network is surest of. "
+            } @else {
+                "All " (report.n_errors) " errors, the surest first. "
+            }
+            @if has_overlays {
+                "Beside each image, where the network looked: orange speaks for its answer, blue against it \
+                 (occlusion)."
+            }
+        }
+        ul class="gallery" {
+            @for (error, image, overlay) in &tiles {
+                li {
+                    div class="pair" {
+                        img src=(image) alt={ (error.name.shown()) ", true class " (error.truth.shown()) };
+                        @if let Some(overlay) = overlay {
+                            img src=(overlay) alt={ "where the network looked in " (error.name.shown()) };
+                        }
+                    }
+                    p {
+                        span class="name" { (error.name.shown()) } br;
+                        "true: " (error.truth.shown()) br;
+                        "answer: " (error.predicted.shown()) " " (percent(error.probability))
+                        @if !error.causes.is_empty() {
+                            br; span class="causes" { (error.causes.join(", ")) }
+                        }
+                    }
+                }
+            }
+        }
+    }))
+}
+
+/// An image as PNG in a URL, reduced to [`MAX_SIDE`] by leaving out pixels.
+fn data_url(index: usize, pixels: &[u8], shape: ImageShape) -> Result<String, ReportError> {
+    if pixels.len() != shape.n_bytes() || pixels.is_empty() {
+        return Err(ReportError::Image { index, shape, got: pixels.len() });
+    }
+    let step = shape.height.max(shape.width).div_ceil(MAX_SIDE);
+    let (height, width) = (shape.height.div_ceil(step), shape.width.div_ceil(step));
+    // What has no colours of its own is shown as grey.
+    let channels = if shape.channels >= 3 { 3 } else { 1 };
+    let mut out = Vec::with_capacity(height * width * channels);
+    for y in (0..shape.height).step_by(step) {
+        for x in (0..shape.width).step_by(step) {
+            let at = (y * shape.width + x) * shape.channels;
+            out.extend_from_slice(&pixels[at..at + channels]);
+        }
+    }
+    let bytes = png(&out, ImageShape { height, width, channels })?;
+    Ok(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes)))
+}
+
+fn confusion(report: &Report) -> Markup {
+    let headers = |i: usize| format!("class-{i}");
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix" {
+            table class="confusion" {
+                caption { "Rows are true classes, columns answers." }
+                thead { tr {
+                    td {}
+                    @for (i, name) in report.classes.iter().enumerate() {
+                        th scope="col" id=(headers(i)) { span { (name.shown()) } }
+                    }
+                } }
+                tbody {
+                    @for (i, (name, row)) in report.classes.iter().zip(&report.confusion).enumerate() {
+                        @let total = row.iter().sum::<usize>().max(1);
+                        tr {
+                            th scope="row" { (name.shown()) }
+                            @for (j, count) in row.iter().enumerate() {
+                                @let share = (5 * count).div_ceil(total);
+                                td class={
+                                    "number "
+                                    @if *count == 0 { "none" } @else if i == j { "right-" (share) }
+                                    @else { "wrong-" (share) }
+                                } { (count) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn classes(report: &Report) -> Markup {
+    let share = |share: Option<f64>| share.map_or("–".to_owned(), percent);
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label="Each class" {
+            table {
+                thead { tr {
+                    th scope="col" { "class" }
+                    th scope="col" { "images" }
+                    th scope="col" { "precision" }
+                    th scope="col" { "recall" }
+                    th scope="col" { "F1" }
+                } }
+                tbody {
+                    @for (name, class) in report.classes.iter().zip(&report.class_reports) {
+                        tr {
+                            th scope="row" { (name.shown()) }
+                            td class="number" { (class.support) }
+                            td class="number" { (share(class.precision)) }
+                            td class="number" { (share(class.recall)) }
+                            td class="number" { (share(class.f1)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn causes(report: &Report) -> Markup {
+    let change = |v: f64| format!("{:+.1}", 100.0 * v);
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label="Causes of error" {
+            table {
+                thead { tr {
+                    th scope="col" { "cause" }
+                    th scope="col" { "how" }
+                    th scope="col" { "images" }
+                    th scope="col" { "errors, points" }
+                    th scope="col" { "95 % interval" }
+                    th scope="col" { "p by Holm" }
+                } }
+                tbody {
+                    @for one in &report.causes {
+                        tr class=[one.p_holm.is_some_and(|p| p < LEVEL).then_some("found")] {
+                            th scope="row" { (one.cause.shown()) }
+                            td { @match one.kind {
+                                FindingKind::Intervention => "changed",
+                                FindingKind::Observation => "seen",
+                            } }
+                            td class="number" { (one.n) }
+                            td class="number" { (one.difference.map_or("–".to_owned(), change)) }
+                            td class="number" {
+                                @match one.interval {
+                                    Some([low, high]) => { (change(low)) " to " (change(high)) }
+                                    None => { "–" }
+                                }
+                            }
+                            td { (one.p_holm.map_or("too few images".to_owned(), p_text)) }
+                        }
+                    }
+                }
+            }
+        }
+        p class="note" {
+            "“Changed”: the same images with one thing changed, intervals by bootstrap over images, McNemar’s \
+             test. "
+            @if let Some(seen) = &report.observations {
+                "“Seen”: " (seen.n) " images whose causes are known, " (seen.n_errors) " of them got wrong, \
+                 Newcombe’s intervals, "
+                @match seen.model {
+                    JointModel::Logistic => "tests by a joint logistic model. ",
+                    JointModel::Firth => "tests by a joint logistic model with Firth’s penalty. ",
+                    JointModel::TooFewErrors => "Fisher’s exact test: too few errors for a joint model. ",
+                    JointModel::NotIdentified => "Fisher’s exact test: these images do not tell the causes apart. ",
+                }
+            }
+            "All p-values are by Holm over the causes."
+        }
+    }
+}
+
+fn suspects(report: &Report) -> Markup {
+    html! {
+        p class="note" {
+            "Images whose label looks wrong to networks that have not seen them (confident learning). Suspect \
+             is not wrong: look at them."
+        }
+        div class="scroll" tabindex="0" role="region" aria-label="Suspect labels" {
+            table {
+                thead { tr {
+                    th scope="col" { "image" }
+                    th scope="col" { "label" }
+                    th scope="col" { "looks like" }
+                    th scope="col" { "by" }
+                } }
+                tbody {
+                    @for one in &report.suspects {
+                        tr {
+                            th scope="row" { (one.name.shown()) }
+                            td { (one.label.shown()) }
+                            td { (one.likely.shown()) }
+                            td class="number" { (percent(one.margin)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn layers(report: &Report) -> Markup {
+    let total: usize = report.layers.iter().map(|layer| layer.n_parameters).sum();
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label="The network" {
+            table {
+                thead { tr {
+                    th scope="col" { "layer" }
+                    th scope="col" { "weights" }
+                    th scope="col" { "parameters" }
+                    th scope="col" { "activation" }
+                    th scope="col" { "units" }
+                } }
+                tbody {
+                    @for layer in &report.layers {
+                        tr {
+                            th scope="row" { (layer.name) }
+                            td class="number" { (layer.shape.0) " × " (layer.shape.1) }
+                            td class="number" { (layer.n_parameters) }
+                            td { (layer.activation) }
+                            td { (layer.health) }
+                        }
+                    }
+                    tr {
+                        th scope="row" { "all" }
+                        td {}
+                        td class="number" { (total) }
+                        td {}
+                        td {}
+                    }
+                }
+            }
+        }
+    }
+}

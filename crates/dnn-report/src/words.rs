@@ -1,0 +1,315 @@
+//! What was found, in sentences.
+
+use crate::causes::{
+    Intervention, JointModel, LEVEL, MIN_IMAGES, Observations, Simplification, Simplified,
+};
+use dnn_core::metrics::Score;
+use dnn_data::augment::perturbation;
+use dnn_data::synthetic::Cause;
+
+/// What the sentences are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Findings<'a> {
+    /// The images that were judged: "test images".
+    pub images: &'a str,
+    /// How many of them are right.
+    pub score: Score,
+    /// The commonest class of them, and how many images it has.
+    pub majority: (&'a str, usize),
+    /// Whether the images were drawn again, and not perturbed.
+    pub are_drawn: bool,
+    /// The causes that images were given; empty when none could be.
+    pub interventions: &'a [Intervention],
+    /// What the images show by themselves, when causes are known.
+    pub observations: Option<&'a Observations>,
+    /// The answers on images with less in them.
+    pub simplified: &'a [Simplified],
+    /// How many labels look wrong, when there are out-of-sample probabilities.
+    pub n_suspects: Option<usize>,
+}
+
+/// A perturbed photo is not a new photo.
+pub const LIMITS_OF_PHOTOS: &str = "A perturbed photo is not a new photo: it shows how the answer \
+    changes with the picture, and not how the network would do on cats in another pose or light.";
+
+/// Returns three to six sentences: how good it is, what it does worst at and how sure that is, what it
+/// seems to go by, and what to try.
+pub fn sentences(found: &Findings<'_>) -> Vec<String> {
+    let mut all = vec![verdict(found)];
+    all.extend(worst(found));
+    all.extend(found.observations.map(seen));
+    all.extend(goes_by(found.simplified));
+    all.extend(suspicion(found));
+    all.push(to_try(found));
+    all
+}
+
+/// Returns a share as "80.0 %".
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// Returns a difference of shares as "+12.3 points".
+pub(crate) fn points(difference: f64) -> String {
+    format!("{:+.1} points", 100.0 * difference)
+}
+
+/// Returns a p-value as "p = 0.012", "p < 0.0001".
+pub fn p_text(p: f64) -> String {
+    match p {
+        p if p < 1e-4 => "p < 0.0001".into(),
+        p if p < 0.1 => format!("p = {p:.4}"),
+        p => format!("p = {p:.2}"),
+    }
+}
+
+fn of(score: Score) -> String {
+    format!("{} of {}", score.correct, score.total)
+}
+
+/// How good it is, beside what knowing nothing gives.
+pub(crate) fn verdict(found: &Findings<'_>) -> String {
+    let Findings { score, majority: (class, n), .. } = *found;
+    let (low, high) = score.wilson_interval();
+    let interval = format!("95 % interval {:.1} to {}", 100.0 * low, percent(high));
+    let baseline = n as f64 / score.total as f64;
+    let against = match baseline {
+        b if low > b => "more than",
+        b if high < b => "less than",
+        _ => "no more, as far as so few images tell, than",
+    };
+    format!(
+        "The network is right on {} {}, {} ({interval}): {against} the {} of always answering \
+         {class:?}.",
+        of(score),
+        found.images,
+        percent(score.accuracy()),
+        percent(baseline)
+    )
+}
+
+/// What it does worst at, when something is changed in the same images.
+fn worst(found: &Findings<'_>) -> Option<String> {
+    let all = found.interventions;
+    let largest = all.iter().max_by(|a, b| a.difference.total_cmp(&b.difference))?;
+    if all.iter().all(|one| one.p_value.is_none()) {
+        return Some(format!(
+            "{} images are too few to say what a change does to them: it takes at least \
+             {MIN_IMAGES}.",
+            largest.n
+        ));
+    }
+    let is_found =
+        |one: &&Intervention| one.difference > 0.0 && one.p_holm.is_some_and(|p| p < LEVEL);
+    let effect = |one: &Intervention| {
+        let (low, high) = one.interval;
+        format!(
+            "{}, {:.1} to {:.1}, n = {}",
+            points(one.difference),
+            100.0 * low,
+            100.0 * high,
+            one.n
+        )
+    };
+    let mut counted: Vec<_> = all.iter().filter(is_found).collect();
+    counted.sort_by(|a, b| b.difference.total_cmp(&a.difference));
+    let Some((first, others)) = counted.split_first() else {
+        return Some(format!(
+            "None of the {} changes, each made to the same images, raises the errors by more than \
+             chance explains; the largest is {} ({}).",
+            all.len(),
+            largest.cause.name(),
+            effect(largest)
+        ));
+    };
+    let how = if found.are_drawn {
+        "drawn again with nothing else changed".into()
+    } else {
+        perturbation(first.cause).to_owned()
+    };
+    let last = first.steps.last().map_or(0.0, |step| step.error);
+    let others: Vec<_> = others
+        .iter()
+        .map(|one| format!("{} ({})", one.cause.name(), points(one.difference)))
+        .collect();
+    let also = if others.is_empty() {
+        "; of the other causes none is sure to count".into()
+    } else {
+        format!("; {} too", others.join(", "))
+    };
+    Some(format!(
+        "It does worst at {}: on the same images, {how}, errors go from {} to {} ({}, {} by Holm){also}.",
+        first.cause.name(),
+        percent(first.original.error),
+        percent(last),
+        effect(first),
+        p_text(first.p_holm.unwrap_or(1.0)),
+    ))
+}
+
+/// What images show that have a cause by themselves.
+fn seen(all: &Observations) -> String {
+    let mut found: Vec<_> =
+        (all.causes.iter()).filter(|one| one.p_holm.is_some_and(|p| p < LEVEL)).collect();
+    found.sort_by(|a, b| b.difference.unwrap_or(0.0).total_cmp(&a.difference.unwrap_or(0.0)));
+    let with: Vec<usize> = all.causes.iter().map(|one| one.with.total).collect();
+    let (least, most) = (with.iter().min().unwrap_or(&0), with.iter().max().unwrap_or(&0));
+    if found.is_empty() {
+        let why = match all.model {
+            JointModel::TooFewErrors => ", and with so few errors no joint model is made",
+            _ => "",
+        };
+        return format!(
+            "The {} images whose causes are known, {} of them got wrong, show no cause for sure: \
+             {least} to {most} have each{why}.",
+            all.n, all.n_errors
+        );
+    }
+    let each: Vec<_> = found
+        .iter()
+        .map(|one| {
+            format!(
+                "{} ({} wrong with it, {} without, {})",
+                one.cause,
+                of(one.with),
+                of(one.without),
+                p_text(one.p_holm.unwrap_or(1.0))
+            )
+        })
+        .collect();
+    format!("Images that differ by themselves show it for {}.", each.join("; "))
+}
+
+/// What the answer seems to rest on.
+fn goes_by(simplified: &[Simplified]) -> Option<String> {
+    let one = |left| simplified.iter().find(|one| one.left == left);
+    let thumbnail = one(Simplification::Thumbnail)?;
+    let lost = |one: &Simplified| {
+        let pairs = one.pairs;
+        pairs.second().correct < pairs.first().correct && pairs.mcnemar().p_value < LEVEL
+    };
+    let share = |one: &Simplified| percent(one.pairs.second().accuracy());
+    let mut texts = vec![format!("as 8×8 thumbnails it is right on {}", share(thumbnail))];
+    texts.extend(one(Simplification::Grey).map(|grey| format!("in grey on {}", share(grey))));
+    texts.extend(
+        one(Simplification::MeanColour)
+            .map(|mean| format!("on their mean colour on {}", share(mean))),
+    );
+    let by_colour = one(Simplification::Grey).is_some_and(lost);
+    let meaning = match (lost(thumbnail), by_colour) {
+        (false, true) => "it goes by which colour is where, not by form",
+        (false, false) => "it goes by light and dark in large patches, not by fine form",
+        (true, true) => "it needs detail, and colour as well",
+        (true, false) => "it needs the detail of the image, and little of its colour",
+    };
+    let texts = texts.join(", ");
+    let few = thumbnail.pairs.n_discordant() < 6 && !lost(thumbnail);
+    let doubt = if few { ", as far as so few images tell" } else { "" };
+    Some(format!("With less in the same images, {texts}: {meaning}{doubt}."))
+}
+
+fn suspicion(found: &Findings<'_>) -> Option<String> {
+    Some(match found.n_suspects? {
+        0 => "No label looks wrong to networks that have not seen its image.".into(),
+        1 => "One label is suspect: look at the image before trusting it.".into(),
+        n => format!("{n} labels are suspect: look at the images before trusting them."),
+    })
+}
+
+fn to_try(found: &Findings<'_>) -> String {
+    let worst = found
+        .interventions
+        .iter()
+        .filter(|one| one.difference > 0.0 && one.p_holm.is_some_and(|p| p < LEVEL))
+        .max_by(|a, b| a.difference.total_cmp(&b.difference));
+    match worst.map(|one| one.cause) {
+        Some(Cause::Pose) => "To try: augmentation that turns images, and photos in more poses.",
+        Some(Cause::CameraAngle) => {
+            "To try: photos from above and from below; augmentation turns and shifts, but tips nothing."
+        }
+        Some(Cause::Scale) => "To try: augmentation that zooms and shifts, and photos near and far.",
+        Some(Cause::Brightness) => {
+            "To try: augmentation of brightness and contrast, and photos in more kinds of light."
+        }
+        Some(Cause::RareColor) => {
+            "To try: augmentation of hue and saturation, and photos of rare breeds."
+        }
+        Some(Cause::Background) => {
+            "To try: photos on backgrounds of the subject's own colour; no augmentation makes those."
+        }
+        None if found.score.total < 200 => {
+            "To try: more images to judge by, before anything is concluded from these."
+        }
+        None => "To try: look at the errors themselves; none of the known causes stands out.",
+    }
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causes::Step;
+    use dnn_core::metrics::PairedScore;
+
+    fn change(cause: Cause, difference: f64, p_holm: Option<f64>) -> Intervention {
+        let step = |strength, error| Step { strength, error, probability: 1.0 - error };
+        Intervention {
+            cause,
+            n: 100,
+            original: step(0.0, 0.2),
+            steps: vec![step(1.0, 0.2 + difference)],
+            pairs: PairedScore { both_right: 50, only_first: 40, only_second: 5, both_wrong: 5 },
+            difference,
+            interval: (difference - 0.1, difference + 0.1),
+            p_value: p_holm,
+            p_holm,
+        }
+    }
+
+    fn findings(interventions: &[Intervention]) -> Vec<String> {
+        sentences(&Findings {
+            images: "test images",
+            score: Score { correct: 80, total: 100 },
+            majority: ("cat", 66),
+            are_drawn: false,
+            interventions,
+            observations: None,
+            simplified: &[],
+            n_suspects: None,
+        })
+    }
+
+    #[test]
+    fn the_worst_cause_is_named_with_how_sure_it_is() {
+        let all = [
+            change(Cause::Scale, 0.05, Some(0.4)),
+            change(Cause::Pose, 0.35, Some(1e-6)),
+            change(Cause::Brightness, 0.15, Some(0.01)),
+        ];
+        let said = findings(&all);
+        assert!((3..=6).contains(&said.len()), "{said:?}");
+        assert!(said[0].contains("80 of 100 test images, 80.0 % (95 % interval 71.1 to 86.7 %)"));
+        assert!(
+            said[0].contains("more than the 66.0 % of always answering \"cat\""),
+            "{}",
+            said[0]
+        );
+        let expected = "It does worst at pose: on the same images, turned in the plane by 45°, edges \
+                        continued, errors go from 20.0 % to 55.0 % (+35.0 points, 25.0 to 45.0, n = 100, \
+                        p < 0.0001 by Holm); brightness (+15.0 points) too.";
+        assert_eq!(said[1], expected);
+        assert!(said[2].contains("turns images"));
+    }
+
+    #[test]
+    fn what_chance_explains_is_no_finding() {
+        let said = findings(&[
+            change(Cause::Scale, 0.05, Some(0.4)),
+            change(Cause::Pose, 0.01, Some(1.0)),
+        ]);
+        assert!(said[1].starts_with("None of the 2 changes"), "{}", said[1]);
+        assert!(said[1].contains("the largest is scale (+5.0 points"), "{}", said[1]);
+        let said = findings(&[change(Cause::Scale, 0.5, None)]);
+        assert!(said[1].contains("too few to say"), "{}", said[1]);
+    }
+}

@@ -1,0 +1,76 @@
+//! The log: a JSON object a line, of what happened and never of what was sent.
+
+use serde::Serialize;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Lines that may wait to be written.
+const MAX_WAITING: usize = 4096;
+
+/// Writes lines without ever making a request wait for it: what a reader of the log is too slow for is
+/// dropped and counted.
+pub(crate) struct Log {
+    lines: SyncSender<Vec<u8>>,
+    n_dropped: AtomicU64,
+}
+
+/// What is written of everything that happens.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    /// Seconds since 1970.
+    ts: f64,
+    level: &'static str,
+    event: &'a str,
+    #[serde(flatten)]
+    fields: T,
+}
+
+impl Log {
+    /// Starts the thread that writes to `out`; it ends when the log is dropped.
+    pub(crate) fn start(out: impl Write + Send + 'static) -> (Self, JoinHandle<()>) {
+        let (lines, waiting) = sync_channel(MAX_WAITING);
+        let writer = std::thread::spawn(move || write(&waiting, out));
+        (Self { lines, n_dropped: AtomicU64::new(0) }, writer)
+    }
+
+    /// Notes what happened as it should.
+    pub(crate) fn info(&self, event: &str, fields: impl Serialize) {
+        self.line("info", event, fields);
+    }
+
+    /// Notes what somebody should look at.
+    pub(crate) fn warn(&self, event: &str, fields: impl Serialize) {
+        self.line("warn", event, fields);
+    }
+
+    /// Returns the number of lines that were dropped.
+    pub(crate) fn n_dropped(&self) -> u64 {
+        self.n_dropped.load(Ordering::Relaxed)
+    }
+
+    fn line(&self, level: &'static str, event: &str, fields: impl Serialize) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ts = since.as_millis() as f64 / 1e3;
+        let line = serde_json::to_vec(&Line { ts, level, event, fields }).map(|mut line| {
+            line.push(b'\n');
+            self.lines.try_send(line)
+        });
+        if !matches!(line, Ok(Ok(()))) {
+            self.n_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Writes what waits, all that is there at once.
+fn write(waiting: &Receiver<Vec<u8>>, mut out: impl Write) {
+    while let Ok(mut lines) = waiting.recv() {
+        while let Ok(line) = waiting.try_recv() {
+            lines.extend(line);
+        }
+        // When nobody reads the log any more, the server goes on.
+        let _ = out.write_all(&lines).and_then(|()| out.flush());
+    }
+}

@@ -1,0 +1,223 @@
+//! `/v1/predict`, `/v1/explain`, `/v1/models`.
+
+use crate::body;
+use crate::models::MAX_EXAMPLES;
+use crate::problem::Problem;
+use crate::server::App;
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dnn_data::image::{DecodeLimits, decoding_memory};
+use dnn_data::{Answer, Details};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// An image of a request.
+struct Image {
+    /// The name that the client gave it, if any.
+    name: Option<String>,
+    /// The file's bytes.
+    bytes: Bytes,
+}
+
+/// What is said of one image of several.
+#[derive(Serialize)]
+struct Prediction {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Answer(Answer),
+    Problem(Problem),
+}
+
+/// The query of an address: names of models need no escapes, so there are none to undo.
+struct Query<'a> {
+    model: Option<&'a str>,
+    prepared: bool,
+}
+
+impl<'a> Query<'a> {
+    fn parse(query: Option<&'a str>) -> Result<Self, Problem> {
+        let mut parsed = Self { model: None, prepared: false };
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("model", name)) => parsed.model = Some(name),
+                Some(("prepared", "true")) => parsed.prepared = true,
+                Some(("prepared", "false")) => parsed.prepared = false,
+                _ => {
+                    let expected = "expected the query to have model=NAME or prepared=true";
+                    return Err(Problem::bad_request(expected));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+pub(crate) async fn predict(app: State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+    answer(&app.0, request, false).await
+}
+
+pub(crate) async fn explain(app: State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+    answer(&app.0, request, true).await
+}
+
+/// Answers with what `dnn predict --json` has of each image.
+async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Response, Problem> {
+    let models = app.models();
+    let (parts, body) = request.into_parts();
+    let asked = Query::parse(parts.uri.query())
+        .and_then(|query| models.get(query.model).map(|served| (query, served)));
+    let (query, served) = match asked {
+        Ok(asked) => asked,
+        Err(problem) => return Err(body::refuse(body, problem)),
+    };
+    let details = Details { prepared: query.prepared, saliency };
+    let (bytes, mut room) = app.body(&parts.headers, body).await?;
+    let kind = media_type(&parts.headers);
+    let images = match kind.as_str() {
+        "multipart/form-data" => parts_of(&parts.headers, bytes).await?,
+        "application/json" => {
+            // Texts are a third longer than what they stand for.
+            room.add(app.queue.reserve(bytes.len() as u64 * 3 / 4)?);
+            tokio::task::block_in_place(|| images_of_json(&bytes))?
+        }
+        _ => vec![Image { name: None, bytes }],
+    };
+    let is_single = !matches!(kind.as_str(), "multipart/form-data" | "application/json");
+    // They are decoded one after the other, so there must be room for the largest.
+    let sizes = images.iter().map(|image| decoding_memory(&image.bytes).map_err(unprocessable));
+    let sizes: Vec<_> = sizes.collect();
+    let decoding = sizes.iter().filter_map(|size| size.as_ref().ok()).max().copied();
+    if let (true, Err(problem)) = (is_single, &sizes[0]) {
+        return Err(problem.clone());
+    }
+    room.add(app.queue.reserve(decoding.unwrap_or(0))?);
+    let limits =
+        DecodeLimits { max_memory_bytes: decoding.unwrap_or(0), ..DecodeLimits::default() };
+    let name = served.name.clone();
+    let (working, computing) = (Arc::clone(app), Arc::clone(&models));
+    let work = move || {
+        let start = Instant::now();
+        let predictor = &computing.get(Some(&name))?.predictor;
+        let outcomes = images.into_iter().zip(sizes).map(|(image, size)| {
+            let answer = size.and_then(|_| {
+                Answer::new(predictor, &image.bytes, &limits, details).map_err(Problem::from)
+            });
+            let outcome = answer.map_or_else(Outcome::Problem, Outcome::Answer);
+            Prediction { image: image.name, outcome }
+        });
+        let predictions: Vec<_> = outcomes.collect();
+        let is_good = |prediction: &&Prediction| matches!(prediction.outcome, Outcome::Answer(_));
+        let n_good = predictions.iter().filter(is_good).count() as u64;
+        let n_bad = predictions.len() as u64 - n_good;
+        working.metrics.computed(n_good, n_bad, start.elapsed());
+        Ok::<_, Problem>(predictions)
+    };
+    let mut predictions = app.queue.run(room, work).await??;
+    if let (true, Some(Prediction { outcome: Outcome::Problem(problem), .. })) =
+        (is_single, predictions.first_mut())
+    {
+        return Err(problem.clone());
+    }
+    let classes = served.predictor.classes();
+    #[derive(Serialize)]
+    struct Predictions<'a> {
+        model: &'a str,
+        classes: &'a [String],
+        predictions: Vec<Prediction>,
+    }
+    Ok(Json(Predictions { model: &served.name, classes, predictions }).into_response())
+}
+
+fn unprocessable(error: dnn_data::image::DecodeError) -> Problem {
+    Problem::unprocessable(error.to_string())
+}
+
+/// The media type without its parameters, in lower case.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// Every part of a form is an image, whatever it is called.
+async fn parts_of(headers: &HeaderMap, bytes: Bytes) -> Result<Vec<Image>, Problem> {
+    let malformed =
+        |error: &dyn std::fmt::Display| Problem::bad_request(format!("the form: {error}"));
+    let mut request = Request::new(Body::from(bytes));
+    if let Some(kind) = headers.get(header::CONTENT_TYPE) {
+        request.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
+    }
+    let mut form =
+        Multipart::from_request(request, &()).await.map_err(|error| malformed(&error))?;
+    let mut images = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
+        let name = field.file_name().or(field.name()).map(str::to_owned);
+        let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
+        images.push(Image { name, bytes });
+        check_number(images.len())?;
+    }
+    check_number(images.len()).map(|()| images)
+}
+
+/// `{"images": ["base64 of a file", …]}`; a data URL is understood as well.
+fn images_of_json(bytes: &[u8]) -> Result<Vec<Image>, Problem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Several<'a> {
+        #[serde(borrow)]
+        images: Vec<Cow<'a, str>>,
+    }
+    let several: Several<'_> = serde_json::from_slice(bytes).map_err(|error| {
+        Problem::bad_request(format!("expected {{\"images\": [BASE64, …]}}: {error}"))
+    })?;
+    check_number(several.images.len())?;
+    let image = |(index, text): (usize, &Cow<'_, str>)| {
+        let base64 = text.strip_prefix("data:").and_then(|url| url.split_once(";base64,"));
+        let base64 = base64.map_or(text.as_ref(), |(_, base64)| base64);
+        let bytes = STANDARD.decode(base64).map_err(|error| {
+            Problem::bad_request(format!("images[{index}] is no base64: {error}"))
+        })?;
+        Ok(Image { name: None, bytes: bytes.into() })
+    };
+    several.images.iter().enumerate().map(image).collect()
+}
+
+fn check_number(n: usize) -> Result<(), Problem> {
+    if (1..=MAX_EXAMPLES).contains(&n) {
+        return Ok(());
+    }
+    Err(Problem::bad_request(format!("expected 1 to {MAX_EXAMPLES} images, got {n}")))
+}
+
+/// The names of the models, and what they tell apart.
+pub(crate) async fn models(app: State<Arc<App>>) -> Response {
+    let models = app.0.models();
+    let models: Vec<_> = models
+        .iter()
+        .map(|served| {
+            let predictor = &served.predictor;
+            json!({
+                "name": served.name,
+                "classes": predictor.classes(),
+                "input": predictor.input().to_string(),
+                "takes_images": served.takes_images(),
+            })
+        })
+        .collect();
+    Json(json!({ "models": models })).into_response()
+}

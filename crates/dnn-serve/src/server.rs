@@ -1,0 +1,477 @@
+//! The server: connections, routes, and how it ends.
+
+use crate::guard::Guard;
+use crate::log::Log;
+use crate::metrics::{self, Metrics};
+use crate::models::{Models, ModelsError};
+use crate::problem::Problem;
+use crate::queue::{Queue, Room};
+use crate::{body, inference, predict};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use dnn_data::Model;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{sleep, sleep_until};
+
+/// What a server allows.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Names that clients may know the server by, besides `localhost` and addresses in numbers.
+    pub allowed_hosts: Vec<String>,
+    /// The token that clients must show, for everything but health, page and OpenAPI document.
+    pub token: Option<String>,
+    /// The longest body, in bytes.
+    pub max_body_bytes: u64,
+    /// Memory for the bodies and the decoded images of all requests together, in bytes.
+    pub memory_bytes: u64,
+    /// Requests that may wait for a thread or have one.
+    pub n_places: usize,
+    /// Connections that may be open.
+    pub max_connections: usize,
+    /// Threads that compute.
+    pub n_threads: usize,
+    /// The longest that a client may take for a request's headers, the first byte included.
+    pub header_time: Duration,
+    /// The longest that a client may take for a body.
+    pub body_time: Duration,
+    /// The longest that a request waits for a thread and is computed.
+    pub answer_time: Duration,
+    /// The longest that requests are waited for when the server is asked to end.
+    pub drain_time: Duration,
+    /// The page at `/`, as HTML.
+    pub page: Option<String>,
+}
+
+impl Default for Options {
+    /// What a small machine bears: bodies of 16 MiB, 240 MiB of memory, 128 places.
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            token: None,
+            max_body_bytes: 16 << 20,
+            memory_bytes: 240 << 20,
+            n_places: 128,
+            max_connections: 16_384,
+            n_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            header_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(30),
+            drain_time: Duration::from_secs(10),
+            page: None,
+        }
+    }
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address is taken or not this machine's.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's own words.
+        source: io::Error,
+    },
+    /// The models cannot be served.
+    #[error(transparent)]
+    Models(#[from] ModelsError),
+    /// The models cannot be read.
+    #[error("cannot read the models")]
+    Load(#[source] LoadError),
+    /// The system gives no threads or no events.
+    #[error("cannot start the server's threads")]
+    Start(#[source] io::Error),
+}
+
+/// Why models cannot be read: whatever the program that serves them finds.
+pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Reads the models with their names, at the start and whenever the server is asked to read them again.
+pub type Load = Box<dyn Fn() -> Result<Vec<(String, Model)>, LoadError> + Send + Sync>;
+
+/// How a server that was asked to end did so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Every request was answered.
+    Drained,
+    /// Some were not, when their time was up or the server was asked a second time.
+    CutOff,
+}
+
+/// What a running server can be asked, from any thread.
+#[derive(Debug, Clone)]
+pub struct Control(mpsc::UnboundedSender<Ask>);
+
+#[derive(Debug)]
+enum Ask {
+    Stop,
+    Reload,
+}
+
+impl Control {
+    /// Takes no more connections, answers what was asked, and ends; the second time it ends at once.
+    pub fn stop(&self) {
+        // A server that has ended has nothing left to do.
+        let _ = self.0.send(Ask::Stop);
+    }
+
+    /// Reads the models again; when that fails, the old ones stay.
+    pub fn reload(&self) {
+        let _ = self.0.send(Ask::Reload);
+    }
+}
+
+/// A server that listens, and answers once it is [run](Self::run).
+pub struct Server {
+    listener: std::net::TcpListener,
+    app: Arc<App>,
+    log_writer: std::thread::JoinHandle<()>,
+    control: Control,
+    asks: mpsc::UnboundedReceiver<Ask>,
+}
+
+/// What all requests share.
+pub(crate) struct App {
+    options: Options,
+    models: RwLock<Arc<Models>>,
+    load: Load,
+    guard: Guard,
+    log: Log,
+    pub(crate) queue: Queue,
+    pub(crate) metrics: Metrics,
+    pub(crate) is_stopping: AtomicBool,
+    n_in_flight: AtomicUsize,
+}
+
+impl App {
+    /// Returns the models as they are now; a request keeps them while they are replaced.
+    pub(crate) fn models(&self) -> Arc<Models> {
+        Arc::clone(&self.models.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads a body within the server's limits.
+    pub(crate) async fn body(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<(Bytes, Room), Problem> {
+        let Options { max_body_bytes, body_time, .. } = self.options;
+        body::read(headers, body, &self.queue, max_body_bytes, body_time).await
+    }
+
+    fn reload(&self) {
+        let read = (self.load)().map_err(ServeError::Load);
+        match read.and_then(|models| Ok(Models::new(models)?)) {
+            Ok(models) => {
+                *self.models.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
+                self.metrics.reloaded("done");
+                self.log.info("reloaded", ());
+            }
+            Err(error) => {
+                self.metrics.reloaded("failed");
+                self.log.warn("reload failed", json!({ "error": in_words(&error) }));
+            }
+        }
+    }
+}
+
+/// An error and its causes.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+impl Server {
+    /// Reads the models and begins to listen: connections wait until the server is run.
+    ///
+    /// # Errors
+    /// When the models cannot be read or served together, or the address cannot be listened on.
+    pub fn bind(
+        address: SocketAddr,
+        options: Options,
+        load: Load,
+        log: impl Write + Send + 'static,
+    ) -> Result<Self, ServeError> {
+        let models = Models::new(load().map_err(ServeError::Load)?)?;
+        let bind = |source| ServeError::Bind { address, source };
+        let listener = std::net::TcpListener::bind(address).map_err(bind)?;
+        listener.set_nonblocking(true).map_err(bind)?;
+        let (control, asks) = mpsc::unbounded_channel();
+        let (log, log_writer) = Log::start(log);
+        let app = Arc::new(App {
+            models: RwLock::new(Arc::new(models)),
+            load,
+            guard: Guard::new(&options.allowed_hosts, options.token.as_deref()),
+            log,
+            queue: Queue::new(options.memory_bytes, options.n_places, options.answer_time),
+            metrics: Metrics::new(),
+            is_stopping: AtomicBool::new(false),
+            n_in_flight: AtomicUsize::new(0),
+            options,
+        });
+        Ok(Self { listener, app, log_writer, control: Control(control), asks })
+    }
+
+    /// Returns the address that is listened on: with its port, when any was asked for.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Returns what the running server can be asked through.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Answers until it is asked to end.
+    ///
+    /// # Errors
+    /// [`ServeError::Start`].
+    pub fn run(self) -> Result<Ending, ServeError> {
+        let Self { listener, app, log_writer, control: _control, asks } = self;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(app.options.n_threads)
+            .max_blocking_threads(app.options.n_threads)
+            .thread_name("dnn-serve")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(ServeError::Start)?;
+        let ending = runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).map_err(ServeError::Start)?;
+            Ok(serve(listener, &app, asks).await)
+        });
+        // What is computed for requests that were cut off is not waited for.
+        runtime.shutdown_background();
+        if let Ok(app) = Arc::try_unwrap(app).map_err(|_| ()) {
+            drop(app);
+            // The last lines; a thread that panicked has none.
+            let _ = log_writer.join();
+        }
+        ending
+    }
+}
+
+/// Takes connections until the server is asked to end, then waits for what was asked.
+async fn serve(
+    listener: TcpListener,
+    app: &Arc<App>,
+    mut asks: mpsc::UnboundedReceiver<Ask>,
+) -> Ending {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(app.options.header_time)
+        // Bounds what is read ahead for a connection, headers included.
+        .max_buf_size(64 << 10);
+    let service = TowerToHyperService::new(router(Arc::clone(app)));
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(app.options.max_connections));
+    loop {
+        // No place: who comes waits in the system's queue.
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (stream, place) = tokio::select! {
+            ask = asks.recv() => match ask {
+                Some(Ask::Reload) => {
+                    let app = Arc::clone(app);
+                    tokio::task::spawn_blocking(move || app.reload());
+                    continue;
+                }
+                Some(Ask::Stop) | None => break,
+            },
+            next = next => match next {
+                (Ok((stream, _)), place) => (stream, place),
+                (Err(error), _) => {
+                    // Such as too many open files: it passes when connections are closed.
+                    app.log.warn("accept failed", json!({ "error": error.to_string() }));
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        // Answers are small: they are sent as they are. Some systems refuse that for dead connections.
+        let _ = stream.set_nodelay(true);
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let connection = graceful.watch(connection);
+        let app = Arc::clone(app);
+        tokio::spawn(async move {
+            app.metrics.connections.inc();
+            // What clients do to their connections is no event of the server's.
+            let _ = connection.await;
+            app.metrics.connections.dec();
+            drop(place);
+        });
+    }
+    drop(listener);
+    app.is_stopping.store(true, Ordering::Relaxed);
+    app.log.info("stopping", json!({ "in_flight": app.n_in_flight.load(Ordering::Relaxed) }));
+    let until = tokio::time::Instant::now() + app.options.drain_time;
+    let drained = async {
+        // Who has sent half of a request's headers is not waited for longer than this.
+        const GRACE: Duration = Duration::from_secs(1);
+        tokio::pin! { let closed = graceful.shutdown(); }
+        let mut idle_since = tokio::time::Instant::now();
+        loop {
+            tokio::select! {
+                () = &mut closed => return,
+                () = sleep(Duration::from_millis(20)) => {}
+            }
+            if app.n_in_flight.load(Ordering::Relaxed) > 0 {
+                idle_since = tokio::time::Instant::now();
+            } else if idle_since.elapsed() > GRACE {
+                return;
+            }
+        }
+    };
+    let asked_again = async { while !matches!(asks.recv().await, Some(Ask::Stop) | None) {} };
+    let ending = tokio::select! {
+        () = drained => Ending::Drained,
+        () = sleep_until(until) => Ending::CutOff,
+        () = asked_again => Ending::CutOff,
+    };
+    app.log.info("stopped", json!({ "drained": ending == Ending::Drained }));
+    ending
+}
+
+/// Addresses that need no token.
+const OPEN: [&str; 4] = ["/", "/openapi.json", "/v2/health/live", "/v2/health/ready"];
+
+/// The OpenAPI document.
+const OPENAPI: &str = include_str!("openapi.json");
+
+fn router(app: Arc<App>) -> Router {
+    let page = app.options.page.clone();
+    let router = Router::new()
+        .route(
+            "/openapi.json",
+            get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }),
+        )
+        .route(
+            "/metrics",
+            get(|State(app): State<Arc<App>>| async move {
+                let text = app.metrics.text(app.log.n_dropped(), app.queue.in_use_bytes());
+                ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+            }),
+        )
+        .route("/v1/models", get(predict::models))
+        .route("/v1/predict", post(predict::predict))
+        .route("/v1/explain", post(predict::explain))
+        .route("/v2", get(inference::server))
+        .route("/v2/health/live", get(inference::live))
+        .route("/v2/health/ready", get(inference::ready));
+    let router = match page.map(Bytes::from) {
+        Some(page) => router.route("/", get(|| async { Html(page) })),
+        None => router,
+    };
+    let model = |router: Router<_>, path: &str| {
+        router
+            .route(path, get(inference::model))
+            .route(&format!("{path}/ready"), get(inference::model_ready))
+            .route(&format!("{path}/infer"), post(inference::infer))
+    };
+    let router = model(router, "/v2/models/{model}");
+    model(router, "/v2/models/{model}/versions/{version}")
+        .fallback(|| async { Problem::not_found("nothing here; /openapi.json says what there is") })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        // The server's own limit holds, before anything is taken apart.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
+}
+
+/// A request from its headers to its answer, or to its client's leaving.
+struct Watched {
+    app: Arc<App>,
+    method: &'static str,
+    route: String,
+    start: Instant,
+    /// Of the answer; 499 until there is one.
+    status: u16,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let took = self.start.elapsed();
+        self.app.metrics.answered(&self.route, self.status, took);
+        self.app.log.info(
+            "request",
+            json!({
+                "method": self.method,
+                "route": self.route,
+                "status": self.status,
+                "took_us": took.as_micros() as u64,
+            }),
+        );
+        self.app.metrics.in_flight.dec();
+        self.app.n_in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Checks who asks, and notes what came of it.
+async fn observe(
+    State(app): State<Arc<App>>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    app.n_in_flight.fetch_add(1, Ordering::Relaxed);
+    app.metrics.in_flight.inc();
+    let route = path.as_ref().map_or("other", MatchedPath::as_str);
+    let known = [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS, Method::PUT];
+    let names = ["GET", "POST", "HEAD", "OPTIONS", "PUT"];
+    let method = known.iter().zip(names).find(|(method, _)| **method == request.method());
+    let mut watched = Watched {
+        app: Arc::clone(&app),
+        method: method.map_or("other", |(_, name)| name),
+        route: route.to_owned(),
+        start: Instant::now(),
+        status: 499,
+    };
+    let source = app.guard.check_source(request.uri(), request.headers());
+    let allowed = source.and_then(|()| match OPEN.contains(&route) {
+        true => Ok(()),
+        false => app.guard.check_token(request.headers()),
+    });
+    let mut response = match allowed {
+        Ok(()) => next.run(request).await,
+        Err(problem) => body::refuse(request.into_body(), problem).into_response(),
+    };
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    watched.status = response.status().as_u16();
+    response
+}
