@@ -29,7 +29,7 @@ use crate::images::each_of_all;
 use crate::preprocess::ContractChange;
 use crate::{
     DataError, FeatureExamples, ImageSet, ImageShape, Images, InputContract, Names, Normalization,
-    Part, Split, SplitName, Splits, identity, standardization, synthetic,
+    Split, SplitInfo, SplitName, Splits, identity, standardization, synthetic,
 };
 use dnn_core::{Examples, Real};
 use std::borrow::Cow;
@@ -514,9 +514,9 @@ impl<'a> Loader<'a> {
         beside: MemoryBeside<'_>,
     ) -> Result<bool, DataError> {
         let config = self.config;
-        let (parts, classes) = Source::of(&config.data, options)?.parts(options)?;
+        let (splits, classes) = Source::of(&config.data, options)?.split_infos(options)?;
         let (mut n_bytes, mut m, mut n_features) = (0_u64, 0, 0);
-        for Part { shape, n, number, .. } in parts {
+        for SplitInfo { shape, n, number, .. } in splits {
             n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
             let each = n_features as u64 * (number.n_bytes() + feature_bytes) as u64;
             n_bytes = n_bytes.saturating_add((n as u64).saturating_mul(each));
