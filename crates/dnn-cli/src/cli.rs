@@ -3,8 +3,8 @@
 #[cfg(feature = "serve")]
 use crate::commands::serve;
 use crate::commands::{
-    audit, compare, config, convert, draw, evaluate, export, gradcheck, inspect, predict, preview,
-    sweep, train,
+    audit, compare, config, convert, draw, evaluate, explain, export, gradcheck, inspect, predict,
+    preview, report, sweep, train,
 };
 use crate::console::Console;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -35,6 +35,8 @@ enum Command {
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
+    Explain(Box<explain::Args>),
+    Report(Box<report::Args>),
     Predict(predict::Args),
     Export(export::Args),
     #[cfg(feature = "serve")]
@@ -84,6 +86,8 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Sweep(args)) => sweep::run(args, console),
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Compare(args)) => compare::run(args, console),
+        Some(Command::Explain(args)) => explain::run(args, console),
+        Some(Command::Report(args)) => report::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),
         Some(Command::Export(args)) => export::run(args, console),
         #[cfg(feature = "serve")]

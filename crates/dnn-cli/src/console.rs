@@ -134,29 +134,85 @@ fn wrapped(text: Cow<'_, str>, is_terminal: bool) -> Cow<'_, str> {
     }
 }
 
-/// Breaks long sentences; tables, which begin with a space, and commands stay in one piece.
+/// Breaks long lines: sentences between words, and commands, which end a line and follow a colon or
+/// stand alone, so that a shell takes them as they were. Tables, which begin with a space, stay in one
+/// piece.
 fn wrap(text: &str, width: usize) -> String {
-    const INDENT: &str = "  ";
-    let command = format!("{} ", program());
-    let mut out = String::new();
-    for line in text.split('\n') {
-        let stays = line.starts_with(' ') || line.contains(&command);
-        let mut room = width;
-        for word in line.split_inclusive(' ') {
-            let length = word.trim_end().chars().count();
-            if !stays && length > room && room < width {
-                out.truncate(out.trim_end().len());
-                out.push('\n');
-                out.push_str(INDENT);
-                room = width.saturating_sub(INDENT.len());
-            }
-            out.push_str(word);
-            room = room.saturating_sub(word.chars().count());
-        }
-        out.push('\n');
+    let lines: Vec<_> = text.split('\n').map(|line| wrap_line(line, width)).collect();
+    lines.join("\n")
+}
+
+fn wrap_line(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.into();
     }
-    out.pop();
+    if line.starts_with("# ") {
+        // A comment of a file that is shown.
+        return fill("", &words(line, false), width, "# ", "");
+    }
+    let program = format!("{} ", program());
+    let indent = &line[..line.len() - line.trim_start_matches(' ').len()];
+    let command = |indent: &str, command: &str| {
+        fill(indent, &words(command, true), width, &format!("{indent}  "), " \\")
+    };
+    if line[indent.len()..].starts_with(&program) {
+        command(indent, &line[indent.len()..])
+    } else if let Some(colon) = line.find(&format!(": {program}")) {
+        let (before, after) = line.split_at(colon + 1);
+        format!("{}\n{}", wrap_line(before, width), command("  ", after.trim_start()))
+    } else if indent.is_empty() {
+        fill("", &words(line, false), width, "  ", "")
+    } else {
+        line.into()
+    }
+}
+
+/// Lines of words, each with the spaces that follow it: the first line begins with `first`, the others
+/// with `then`, and all but the last end with `ending`.
+fn fill(first: &str, words: &[&str], width: usize, then: &str, ending: &str) -> String {
+    let (mut out, mut used) = (first.to_owned(), first.len());
+    for (i, word) in words.iter().enumerate() {
+        let reserved = if i + 1 < words.len() { ending.len() } else { 0 };
+        if i > 0 && used + word.trim_end().chars().count() + reserved > width {
+            out.truncate(out.trim_end().len());
+            out.push_str(ending);
+            out.push('\n');
+            out.push_str(then);
+            used = then.len();
+        }
+        out.push_str(word);
+        used += word.chars().count();
+    }
     out
+}
+
+/// The words of a line with the spaces after them; those of a command are the shell's, with quoted
+/// spaces in them.
+fn words(line: &str, is_command: bool) -> Vec<&str> {
+    let (mut words, mut start) = (Vec::new(), 0);
+    // What ends the quotes, and whether a backslash takes the next character from its meaning.
+    let (mut is_quoted, mut escapes) = (false, true);
+    let mut chars = line.char_indices();
+    let mut before = ' ';
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if is_command && escapes => {
+                chars.next();
+            }
+            '\'' if is_command => {
+                is_quoted = !is_quoted;
+                escapes = !is_quoted || before == '$';
+            }
+            ' ' if !is_quoted && !line[at + 1..].starts_with(' ') => {
+                words.push(&line[start..=at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    words.push(&line[start..]);
+    words
 }
 
 /// Returns a path or word as an argument that can be pasted into a shell.
@@ -223,8 +279,38 @@ mod tests {
         assert_eq!(wrap(long, 17), "one two three\n  four");
         assert_eq!(wrap("one two three four five", 10), "one two\n  three\n  four\n  five");
         assert_eq!(wrap("abcdefghijklmnop\n\nq ", 5), "abcdefghijklmnop\n\nq ");
-        let table = format!("  {long}\nNext: {} train", program());
+        assert_eq!(wrap("# one two three", 10), "# one two\n# three");
+        let table = format!("  {long}");
         assert_eq!(wrap(&table, 5), table);
+    }
+
+    #[test]
+    fn commands_are_broken_as_a_shell_takes_them() {
+        let dnn = program();
+        let command = format!("{dnn} evaluate 'my run' d --x y");
+        let width = dnn.len() + 11;
+        for (line, wrapped) in [
+            (format!("  {command}"), format!("  {dnn} evaluate \\\n    'my run' d --x \\\n    y")),
+            (
+                format!("It is finished. Next: {command}"),
+                format!(
+                    "It is finished.\n  Next:\n  {dnn} evaluate \\\n    'my run' d --x \\\n    y"
+                ),
+            ),
+        ] {
+            // Of this program's own name: through cargo the width is another.
+            if dnn == "dnn" {
+                assert_eq!(wrap(&line, width + 2), wrapped);
+            }
+            assert_eq!(wrap(&line, 200), line);
+        }
+        // Whatever the width, the words stay the same.
+        for path in ["my run's", "it's\u{1b} a"] {
+            let line = format!("{dnn} train {} --out r", argument(path.as_ref()));
+            for width in 1..line.len() + 1 {
+                assert_eq!(wrap(&line, width).replace(" \\\n  ", " "), line);
+            }
+        }
     }
 
     #[test]

@@ -71,6 +71,23 @@ pub(crate) fn write_chart(path: &Path, chart: &Chart, scale: u32) -> anyhow::Res
     write_whole(path, &chart.png(scale).with_context(failed)?)
 }
 
+/// Writes a page of HTML, [whole or not at all](write_whole).
+///
+/// # Errors
+/// As [`write_whole`]; when there is a file of that name that is no page.
+pub(crate) fn write_page(path: &Path, html: &[u8]) -> anyhow::Result<()> {
+    if path.is_file() {
+        let mut start = Vec::new();
+        File::open(path)?.take(9).read_to_end(&mut start)?;
+        ensure!(
+            start.is_empty() || start.eq_ignore_ascii_case(b"<!doctype"),
+            "cannot write {}: there is a file of that name that is no page of HTML",
+            path.shown()
+        );
+    }
+    write_whole(path, html)
+}
+
 /// Refuses to replace anything but a picture: the name of a model after `--mislabeled` is a
 /// mistake.
 fn check_replaceable(path: &Path) -> anyhow::Result<()> {

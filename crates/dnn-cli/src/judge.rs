@@ -12,7 +12,7 @@ use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
 use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, match_classes};
-use dnn_data::{AnyNetwork, ImageSet, InputContract, Model, Predictor, SplitName};
+use dnn_data::{AnyNetwork, ImageSet, Model, Predictor, SplitName, Splits};
 use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
@@ -55,6 +55,10 @@ pub(crate) struct LabelledArgs {
     pub(crate) split: SplitName,
     #[command(flatten)]
     of_data: DataArgs,
+    /// Judge images of another size or colour than the model's input although its classes are
+    /// numbers, which do not say what the images should show
+    #[arg(long)]
+    any_size: bool,
     #[command(flatten)]
     files: Flags<FileFlags>,
     #[command(flatten)]
@@ -65,6 +69,12 @@ pub(crate) struct LabelledArgs {
 pub(crate) struct Labelled {
     pub(crate) images: ImageSet,
     pub(crate) data: PathBuf,
+    /// The split that they are.
+    pub(crate) split: SplitName,
+    /// What was read.
+    pub(crate) source: DataConfig,
+    /// The other splits of the data.
+    pub(crate) others: Splits,
 }
 
 impl LabelledArgs {
@@ -88,12 +98,12 @@ impl LabelledArgs {
         source.input = self.files.change(source.input.take())?;
         source.cache = self.cache.caching();
         source.check()?;
-        let splits = source::load_for(&source, model.input(), console)?;
+        let mut others = source::load_for(&source, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let is_named = self.of_data.names.any();
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
-        let images = split_of(split, splits, &data)?;
+        let images = split_of(split, &mut others, &data)?;
         let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
         let images = match_classes(images, model.classes()).with_context(misfit)?;
         if let Some(run) = of_run {
@@ -114,7 +124,42 @@ impl LabelledArgs {
                 ));
             }
         }
-        Ok(Labelled { images, data })
+        Ok(Labelled { images, data, split, source, others })
+    }
+
+    /// The images as a model takes them; that they are made another size is said.
+    ///
+    /// # Errors
+    /// When they cannot be; when the model's classes are numbers, which other data have as well, and
+    /// neither `--any-size` nor `--class-map` says that these are meant.
+    pub(crate) fn prepared<'a>(
+        &self,
+        set: &'a ImageSet,
+        model: &Model,
+        path: &Path,
+        console: Console,
+    ) -> anyhow::Result<Cow<'a, ImageSet>> {
+        let prepared = set.prepared(model.input())?;
+        if let Cow::Owned(resized) = &prepared {
+            let is_number = |class: &String| class.bytes().all(|byte| byte.is_ascii_digit());
+            ensure!(
+                self.any_size
+                    || !self.of_data.class_map.is_empty()
+                    || !model.classes().iter().all(is_number),
+                "the images are {}, the input of the model is {}, and its classes are numbers, which \
+                 do not say what the images should show: these may be other data; if they are not, \
+                 --any-size judges them",
+                set.shape(),
+                resized.shape()
+            );
+            console.note(format!(
+                "The images are {}; for {} they are made {}, as `dnn predict` does",
+                set.shape(),
+                path.shown(),
+                resized.shape()
+            ));
+        }
+        Ok(prepared)
     }
 
     fn source(&self, of_run: Option<&DataConfig>, model: &Path) -> anyhow::Result<DataConfig> {
@@ -178,28 +223,6 @@ impl Answers {
             AnyNetwork::F64(network) => answers(network, predictor, set),
         }
     }
-}
-
-/// The images as a network takes them; that they are made another size is said.
-///
-/// # Errors
-/// When they cannot be.
-pub(crate) fn prepared<'a>(
-    set: &'a ImageSet,
-    contract: &InputContract,
-    model: &Path,
-    console: Console,
-) -> anyhow::Result<Cow<'a, ImageSet>> {
-    let prepared = set.prepared(contract)?;
-    if let Cow::Owned(resized) = &prepared {
-        console.note(format!(
-            "The images are {}; for {} they are made {}, as `dnn predict` does",
-            set.shape(),
-            model.shown(),
-            resized.shape()
-        ));
-    }
-    Ok(prepared)
 }
 
 fn answers<F: Trainable>(

@@ -15,23 +15,23 @@ const BINS: usize = 10;
 /// The measures; those that are undefined are `None`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Quality<'a> {
-    balanced_accuracy: Option<f64>,
-    macro_average: Option<MacroAverage>,
-    log_loss: Option<f64>,
-    brier_score: Option<f64>,
+    pub(crate) balanced_accuracy: Option<f64>,
+    pub(crate) macro_average: Option<MacroAverage>,
+    pub(crate) log_loss: Option<f64>,
+    pub(crate) brier_score: Option<f64>,
     /// With two classes, the value of the second; with more, the mean of those that have one.
-    roc_auc: Option<f64>,
-    average_precision: Option<f64>,
-    calibration: Option<Calibration>,
+    pub(crate) roc_auc: Option<f64>,
+    pub(crate) average_precision: Option<f64>,
+    pub(crate) calibration: Option<Calibration>,
     /// With two classes, the second against the first; with more, each against the rest.
-    curves: Vec<ClassCurves<'a>>,
+    pub(crate) curves: Vec<ClassCurves<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct ClassCurves<'a> {
-    class: &'a str,
-    roc: Option<RocCurve>,
-    precision_recall: Option<PrecisionRecallCurve>,
+pub(crate) struct ClassCurves<'a> {
+    pub(crate) class: &'a str,
+    pub(crate) roc: Option<RocCurve>,
+    pub(crate) precision_recall: Option<PrecisionRecallCurve>,
 }
 
 impl<'a> Quality<'a> {

@@ -8,9 +8,10 @@ use crate::progress::image_bar;
 use crate::settings::Flags;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
-use dnn_data::loader::{DataConfig, Hooks, Loader, Notice};
+use dnn_data::loader::{DataConfig, Extent, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{DataError, ImageSet, InputContract, Names, SplitName, Splits};
+use dnn_train::TrainConfig;
 use std::path::{Path, PathBuf};
 
 pub(crate) use dnn_data::loader::DRAWN;
@@ -21,7 +22,7 @@ pub(crate) use dnn_data::loader::DRAWN;
 /// When there is no such split, with the splits that there are.
 pub(crate) fn split_of(
     name: SplitName,
-    mut splits: Splits,
+    splits: &mut Splits,
     data: &Path,
 ) -> anyhow::Result<ImageSet> {
     let set = splits.take(name);
@@ -167,6 +168,20 @@ pub(crate) fn drawn() -> DataConfig {
     let mut source = DataConfig::of(DRAWN);
     source.drawn = Some(DrawOptions::default());
     source
+}
+
+/// Refuses data that take more memory than there is, as features and for training on them, before
+/// they are read.
+///
+/// # Errors
+/// What it would take and what there is.
+pub(crate) fn check_memory(source: &DataConfig, training: &TrainConfig) -> anyhow::Result<()> {
+    if let Some(extent) = Loader::new(source, Hooks::default()).extent()? {
+        let Extent { n_features, n_classes, n_train, n_examples } = extent;
+        dnn_train::check_memory(training, n_features, n_classes, [n_train, n_examples])
+            .context("these images and settings make no training")?;
+    }
+    Ok(())
 }
 
 /// Reads or draws the images, prepared as the configuration says.

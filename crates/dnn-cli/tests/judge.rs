@@ -4,7 +4,8 @@
 mod common;
 
 use common::{DATA, Place, stderr, stdout, write_colours};
-use dnn_data::ImageShape;
+use dnn_data::hdf5::Factors;
+use dnn_data::{ImageSet, ImageShape, Splits};
 use serde_json::Value;
 use std::fs;
 
@@ -180,6 +181,34 @@ fn images_of_another_size_are_prepared_and_what_is_no_data_is_refused() {
     assert!(error.contains("nothing"), "{error}");
     let error = place.refused(&["evaluate", "r", "nowhere"]);
     assert!(error.contains("nowhere: no such file or folder"), "{error}");
+}
+
+#[test]
+fn a_model_whose_classes_are_numbers_refuses_images_of_another_size() {
+    let place = Place::new();
+    let set = |side: usize, channels: usize| {
+        let shape = ImageShape { height: side, width: side, channels };
+        let pixels = (0..20 * shape.n_bytes()).map(|i| (i % 251) as u8).collect();
+        let labels = (0..20).map(|i| i % 2).collect();
+        ImageSet::new(pixels, shape, labels, ["0", "1"].map(String::from).into()).unwrap()
+    };
+    for (name, side, channels) in [("own", 8, 1), ("larger", 9, 1), ("colour", 8, 3)] {
+        let splits = Splits::new(Some(set(side, channels)), Some(set(side, channels))).unwrap();
+        let path = place.path(&format!("{name}.h5"));
+        dnn_data::hdf5::write_splits(&path, &splits, &Factors::default()).unwrap();
+    }
+    place.ok(&["train", "own.h5", "--layers", "2", "--iterations", "5", "--out", "r"]);
+    place.ok(&["evaluate", "r", "own.h5"]);
+    for data in ["larger.h5", "colour.h5"] {
+        for command in [&["evaluate", "r", data][..], &["compare", "r", "r", data]] {
+            let error = place.refused(command);
+            for part in ["8×8×1", "its classes are numbers", "--any-size", data] {
+                assert!(error.contains(part), "no {part:?} in {error}");
+            }
+            place.ok(&[command, &["--any-size"]].concat());
+            place.ok(&[command, &["--class-map", "0=1,1=0"]].concat());
+        }
+    }
 }
 
 #[test]

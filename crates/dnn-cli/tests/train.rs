@@ -95,6 +95,28 @@ fn a_run_is_not_overwritten_unless_forced() {
 }
 
 #[test]
+fn more_memory_than_there_is_is_refused_before_images_are_read() {
+    let place = Place::new();
+    fs::write(
+        place.path("c.toml"),
+        "[source]\ndata = \"drawn\"\n[source.drawn]\ntrain = 100000\n[source.input]\nsize = \"4096\"\n\
+         [training]\niterations = 2\n",
+    )
+    .unwrap();
+    fs::write(place.path("s.toml"), "config = \"c.toml\"\n[grid]\nseed = [1, 2]\n").unwrap();
+    // 100,000 images of 50 million features of 8 bytes.
+    for args in [
+        &["train", "--config", "c.toml"][..],
+        &["train", "--config", "c.toml", "--folds", "3"],
+        &["sweep", "s.toml"],
+    ] {
+        let error = place.refused(args);
+        assert!(error.contains("takes at least 40") && error.contains("GB of memory"), "{error}");
+        assert_eq!(place.names(), ["c.toml", "s.toml"]);
+    }
+}
+
+#[test]
 fn wrong_settings_are_named_and_leave_nothing() {
     let place = Place::new();
     for (args, says) in [

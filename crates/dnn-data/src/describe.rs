@@ -3,6 +3,7 @@
 //! `docs/images.md` has the formulas. Everything that is counted is decided with whole numbers, so that
 //! a description is the same on every machine.
 
+use crate::preprocess::luma;
 use crate::{FeatureKind, ImageShape};
 
 /// The smallest width and height of an image that can be described, in pixels.
@@ -43,72 +44,37 @@ pub(crate) fn describe(kind: FeatureKind, shape: ImageShape, image: &[u8], numbe
     assert_eq!(numbers.len(), n_features(kind), "numbers of the description");
     let (of_colour, of_texture) =
         numbers.split_at_mut(if kind.has_colour() { N_COLOUR } else { 0 });
-    if kind.has_colour() {
-        assert_eq!(shape.channels, 3, "channels of an image with colours");
-        colour(image.as_chunks().0, shape, of_colour);
-    }
-    if kind.has_texture() {
-        texture(image, shape, of_texture);
-    }
+    // With the widest vectors that the machine has; the numbers are the same with all.
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            if kind.has_colour() {
+                assert_eq!(shape.channels, 3, "channels of an image with colours");
+                colour(image.as_chunks().0, shape, of_colour);
+            }
+            if kind.has_texture() {
+                texture(image, shape, of_texture);
+            }
+        },
+    );
 }
 
 /// The pixels from the first of cell `cell` to before the first of the next, of `n` in `cells` cells.
+#[inline(always)]
 fn cell(cell: usize, n: usize, cells: usize) -> std::ops::Range<usize> {
     cell * n / cells..(cell + 1) * n / cells
 }
 
 /// Square roots of shares: histograms that are compared by Hellinger's distance.
+#[inline(always)]
 fn roots_of_shares(counts: &[u32], n: usize, out: &mut [f64]) {
     for (out, &count) in out.iter_mut().zip(counts) {
         *out = (f64::from(count) / n as f64).sqrt();
     }
 }
 
-/// ⌊n / d⌋ as (n · `RECIPROCAL[d]`) / 2³²: exact, since n·d is below 2³².
-const RECIPROCAL: [u64; 766] = {
-    let mut table = [0; 766];
-    let mut d = 1;
-    while d < table.len() {
-        table[d] = (1_u64 << 32).div_ceil(d as u64);
-        d += 1;
-    }
-    table
-};
-
-/// Where a sum s, moved to begin at 0, falls in `OPPONENTS` equal parts of 0..=6·part; one row beyond
-/// the last part for what is outside.
-const fn opponent(sum: i32, part: i32) -> usize {
-    if sum < 0 || sum > OPPONENTS as i32 * part {
-        OPPONENTS
-    } else if sum == OPPONENTS as i32 * part {
-        OPPONENTS - 1
-    } else {
-        (sum / part) as usize
-    }
-}
-
-/// The place in the opponents' histogram of (r − g) + 255 and of (r + g − 2b) + 510: ±0.6 are ±153 of
-/// 255, and the second sum is twice (r + g)/2 − b.
-const RED_GREEN: [u8; 511] = {
-    let mut table = [0; 511];
-    let mut i = 0;
-    while i < table.len() {
-        table[i] = opponent(i as i32 - 255 + 153, 51) as u8;
-        i += 1;
-    }
-    table
-};
-const YELLOW_BLUE: [u8; 1021] = {
-    let mut table = [0; 1021];
-    let mut i = 0;
-    while i < table.len() {
-        table[i] = opponent(i as i32 - 510 + 306, 102) as u8;
-        i += 1;
-    }
-    table
-};
-
 /// 172 numbers: hue and saturation, value, opponents, means of the cells, deviations of the cells.
+#[inline(always)]
 fn colour(pixels: &[[u8; 3]], ImageShape { height, width, .. }: ImageShape, out: &mut [f64]) {
     const SIDE: usize = OPPONENTS + 1;
     let mut hues = [0_u32; HUES * SATURATIONS];
@@ -116,32 +82,44 @@ fn colour(pixels: &[[u8; 3]], ImageShape { height, width, .. }: ImageShape, out:
     let mut opponents = [0_u32; SIDE * SIDE];
     let (histograms, cells) = out.split_at_mut(N_COLOUR - 2 * COLOUR_CELLS * COLOUR_CELLS * 3);
     let (means, deviations) = cells.split_at_mut(COLOUR_CELLS * COLOUR_CELLS * 3);
-    let places = (0..COLOUR_CELLS).flat_map(|y| (0..COLOUR_CELLS).map(move |x| (y, x)));
-    let moments = means.chunks_exact_mut(3).zip(deviations.chunks_exact_mut(3));
-    for ((y, x), (means, deviations)) in places.zip(moments) {
-        let (rows, columns) = (cell(y, height, COLOUR_CELLS), cell(x, width, COLOUR_CELLS));
-        let n = rows.len() as u64 * columns.len() as u64;
-        let (mut sums, mut squares) = ([0_u64; 3], [0_u64; 3]);
-        for row in rows {
-            for pixel in &pixels[row * width..][columns.clone()] {
-                let (hue, value) = hue_and_value(*pixel);
-                hues[hue] += 1;
-                values[value] += 1;
-                let [r, g, b] = pixel.map(i32::from);
-                let red_green = RED_GREEN[(r - g + 255) as usize] as usize;
-                let yellow_blue = YELLOW_BLUE[(r + g - 2 * b + 510) as usize] as usize;
-                opponents[red_green * SIDE + yellow_blue] += 1;
-                for (channel, v) in pixel.map(u64::from).into_iter().enumerate() {
-                    sums[channel] += v;
-                    squares[channel] += v * v;
-                }
+    // Of a row: each channel, and where each pixel is counted.
+    let mut room = vec![0; 6 * width];
+    let (channels, places) = room.split_at_mut(3 * width);
+    // Of each channel of a column in a row of cells the sum and that of the squares.
+    let mut columns = vec![(0_u32, 0_u32); 3 * width];
+    for y in 0..COLOUR_CELLS {
+        let rows = cell(y, height, COLOUR_CELLS);
+        columns.fill((0, 0));
+        for row in pixels[rows.start * width..rows.end * width].chunks_exact(width) {
+            for (channel, to) in channels.chunks_exact_mut(width).enumerate() {
+                to.iter_mut().zip(row).for_each(|(to, pixel)| *to = i16::from(pixel[channel]));
+            }
+            find_places(channels, places, width);
+            let (of_hue, rest) = places.split_at(width);
+            let (of_value, of_opponent) = rest.split_at(width);
+            for ((&hue, &value), &opponent) in of_hue.iter().zip(of_value).zip(of_opponent) {
+                hues[hue as usize] += 1;
+                values[value as usize] += 1;
+                opponents[opponent as usize] += 1;
+            }
+            for ((sum, squares), &v) in columns.iter_mut().zip(&*channels) {
+                *sum += v as u32;
+                *squares += (i32::from(v) * i32::from(v)) as u32;
             }
         }
-        let moments = means.iter_mut().zip(deviations).zip(sums.into_iter().zip(squares));
-        for ((mean, deviation), (sum, square)) in moments {
-            *mean = sum as f64 / (255 * n) as f64;
-            // In whole numbers, so that nothing cancels.
-            *deviation = ((n * square - sum * sum) as f64).sqrt() / (255 * n) as f64;
+        for x in 0..COLOUR_CELLS {
+            let of_cell = cell(x, width, COLOUR_CELLS);
+            let n = (rows.len() * of_cell.len()) as u64;
+            for (channel, columns) in columns.chunks_exact(width).enumerate() {
+                let columns = columns[of_cell.clone()].iter();
+                let (sum, squares) = columns.fold((0, 0), |(sum, squares), of_column| {
+                    (sum + u64::from(of_column.0), squares + u64::from(of_column.1))
+                });
+                let at = (y * COLOUR_CELLS + x) * 3 + channel;
+                means[at] = sum as f64 / (255 * n) as f64;
+                // In whole numbers, so that nothing cancels.
+                deviations[at] = ((n * squares - sum * sum) as f64).sqrt() / (255 * n) as f64;
+            }
         }
     }
     let n = height * width;
@@ -157,50 +135,81 @@ fn colour(pixels: &[[u8; 3]], ImageShape { height, width, .. }: ImageShape, out:
     rows.for_each(|(counts, out)| roots_of_shares(counts, n, out));
 }
 
-/// The place of a pixel in the histogram of hue and saturation, and its value.
+/// Of each pixel the place in the histogram of hue and saturation, the value, and the place in the
+/// histogram of the opponents, which has a row and a column for what is outside.
+///
+/// Parts are told by comparing: sixteen bits are enough for that, and it takes no division.
+///
+/// # Shapes
+/// `channels` and `places` (3, n).
 #[inline(always)]
-fn hue_and_value([r, g, b]: [u8; 3]) -> (usize, usize) {
-    let (max, min) = (r.max(g).max(b), r.min(g).min(b));
-    let [r, g, b] = [r, g, b].map(i32::from);
-    let (value, spread) = (i32::from(max), i32::from(max - min));
-    // The hue is sixths / spread sixths of the circle.
-    let (from, to, sixths) = if value == r {
-        (b, g, if g < b { 6 } else { 0 })
-    } else if value == g {
-        (r, b, 2)
-    } else {
-        (g, r, 4)
-    };
-    let sixths = (to - from + sixths * spread) as u64;
-    let quotient = |n: u64, d: i32| ((n * RECIPROCAL[d as usize]) >> 32) as usize;
-    let hue = quotient(4 * sixths, 3 * spread);
-    let saturation = quotient(4 * spread as u64, value).min(SATURATIONS - 1);
-    (hue * SATURATIONS + saturation, usize::from(max))
-}
-
-/// The weights, in units of 10⁻¹⁰, of the four pixels about a neighbour that lies diagonally: the one
-/// next to the centre, the two beside it, the far one. The neighbour is at R·√½ either way, rounded to
-/// five digits as scikit-image does, and bilinear between the four.
-struct Diagonal {
-    /// Steps from the centre to the near pixel; one more leads to the far one.
-    near: usize,
-    weights: [f64; 3],
-}
-
-impl Diagonal {
-    const fn new(near: usize, beyond: u64) -> Self {
-        let before = 100_000 - beyond;
-        let weights =
-            [(before * before) as f64, (before * beyond) as f64, (beyond * beyond) as f64];
-        Self { near, weights }
+fn find_places(channels: &[i16], places: &mut [i16], n: usize) {
+    // How many of the edges 1·part, 2·part … before the last part a number has reached.
+    #[inline(always)]
+    fn part_of(number: i16, part: i16, parts: i16) -> i16 {
+        (1..parts).map(|k| i16::from(number >= k * part)).sum()
+    }
+    #[inline(always)]
+    fn opponent(number: i16, part: i16) -> i16 {
+        const PARTS: i16 = OPPONENTS as i16;
+        let is_outside = number < 0 || number > PARTS * part;
+        if is_outside { PARTS } else { part_of(number, part, PARTS) }
+    }
+    let [red, green, blue] = [0, 1, 2].map(|channel| &channels[channel * n..][..n]);
+    let (hues, rest) = places.split_at_mut(n);
+    let (values, opponents) = rest.split_at_mut(n);
+    let (hues, values, opponents) = (&mut hues[..n], &mut values[..n], &mut opponents[..n]);
+    for i in 0..n {
+        let (r, g, b) = (red[i], green[i], blue[i]);
+        let value = r.max(g).max(b);
+        let spread = value - r.min(g).min(b);
+        // The hue is sixths / spread sixths of the circle.
+        let of_red = g - b + if g < b { 6 * spread } else { 0 };
+        let of_green = b - r + 2 * spread;
+        let of_blue = r - g + 4 * spread;
+        let of_others = if value == g { of_green } else { of_blue };
+        let sixths = if value == r { of_red } else { of_others };
+        let hue = part_of(4 * sixths, 3 * spread.max(1), HUES as i16);
+        let saturation = part_of(4 * spread, value.max(1), SATURATIONS as i16);
+        hues[i] = hue * SATURATIONS as i16 + saturation;
+        values[i] = value;
+        // ±0.6 are ±153 of 255; the second sum is twice (r + g)/2 − b.
+        let (red_green, yellow_blue) =
+            (opponent(r - g + 153, 51), opponent(r + g - 2 * b + 306, 102));
+        opponents[i] = red_green * (OPPONENTS as i16 + 1) + yellow_blue;
     }
 }
 
-/// All weights together.
-const WHOLE: f64 = 1e10;
+/// The weights of the four pixels about a neighbour that lies diagonally: the one next to the centre,
+/// the two beside it, the far one. The neighbour is at R·√½ either way, rounded to five digits as
+/// scikit-image does, and bilinear between the four.
+struct Diagonal {
+    /// Steps from the centre to the near pixel; one more leads to the far one.
+    near: usize,
+    /// Hundred-thousandths of a pixel from the near pixel to the neighbour, either way.
+    beyond: u64,
+}
+
+impl Diagonal {
+    /// In units of 10⁻¹⁰.
+    const fn weights(&self) -> [u64; 3] {
+        let before = 100_000 - self.beyond;
+        [before * before, before * self.beyond, self.beyond * self.beyond]
+    }
+
+    /// How much lighter the neighbour is than the centre, given how much lighter the near pixel is,
+    /// the two beside it together, and the far one.
+    ///
+    /// The sign is exact for all pixels that there can be, and a test goes through them.
+    #[inline(always)]
+    fn lighter(weights: [f32; 3], near: f32, beside: f32, far: f32) -> f32 {
+        weights[2] * far + weights[1] * beside + weights[0] * near
+    }
+}
 
 /// Both radii: of 1, the diagonals are at 0.70711, of 2 at 1.41421.
-const RADII: [Diagonal; 2] = [Diagonal::new(0, 70_711), Diagonal::new(1, 41_421)];
+const RADII: [Diagonal; 2] =
+    [Diagonal { near: 0, beyond: 70_711 }, Diagonal { near: 1, beyond: 41_421 }];
 
 /// The pattern of each set of neighbours, a bit each in the order of the circle: how many there are
 /// when they are side by side, else the last.
@@ -217,85 +226,80 @@ const PATTERN: [u8; 256] = {
 };
 
 /// 80 numbers: of radius 1, then 2, the patterns of each cell.
+#[inline(always)]
 fn texture(image: &[u8], shape @ ImageShape { height, width, .. }: ImageShape, out: &mut [f64]) {
     /// Black beyond the edges.
     const MARGIN: usize = 2;
     let stride = width + 2 * MARGIN;
     let mut grey = vec![0.0; stride * (height + 2 * MARGIN)];
-    for (row, to) in
-        image.chunks_exact(width * shape.channels).zip(grey.chunks_exact_mut(stride).skip(MARGIN))
-    {
-        let to = &mut to[MARGIN..MARGIN + width];
+    let rows = grey.chunks_exact_mut(stride).skip(MARGIN);
+    for (row, to) in image.chunks_exact(width * shape.channels).zip(rows) {
+        let to = to[MARGIN..].iter_mut();
         match shape.channels {
-            1 => to.iter_mut().zip(row).for_each(|(to, &v)| *to = f64::from(v)),
-            _ => to
-                .iter_mut()
-                .zip(row.as_chunks().0)
-                .for_each(|(to, &pixel)| *to = f64::from(crate::preprocess::luma(pixel))),
+            1 => to.zip(row).for_each(|(to, &v)| *to = f32::from(v)),
+            _ => to.zip(row.as_chunks().0).for_each(|(to, &rgb)| *to = f32::from(luma(rgb))),
         }
     }
-    let mut codes = vec![0_u64; width];
-    for ((radius, diagonal), out) in
-        (1..).zip(&RADII).zip(out.chunks_exact_mut(TEXTURE_CELLS * TEXTURE_CELLS * PATTERNS))
-    {
+    let mut codes = vec![0_u32; width];
+    for (diagonal, out) in RADII.iter().zip(out.chunks_exact_mut(N_TEXTURE / RADII.len())) {
         for (y, out) in out.chunks_exact_mut(TEXTURE_CELLS * PATTERNS).enumerate() {
-            let mut counts = [[0_u32; PATTERNS]; TEXTURE_CELLS];
+            let mut counts = [[0_u32; 256]; TEXTURE_CELLS];
             let rows = cell(y, height, TEXTURE_CELLS);
             for row in rows.clone() {
-                let at = (row + MARGIN) * stride + MARGIN;
-                neighbours(&grey, at, stride, radius, diagonal, &mut codes);
+                neighbours(&grey, (row + MARGIN) * stride + MARGIN, stride, diagonal, &mut codes);
                 for (x, counts) in counts.iter_mut().enumerate() {
                     for &code in &codes[cell(x, width, TEXTURE_CELLS)] {
-                        counts[usize::from(PATTERN[code as usize])] += 1;
+                        counts[code as usize] += 1;
                     }
                 }
             }
             for ((x, counts), out) in counts.iter().enumerate().zip(out.chunks_exact_mut(PATTERNS))
             {
+                let mut of_patterns = [0; PATTERNS];
+                for (&pattern, count) in PATTERN.iter().zip(counts) {
+                    of_patterns[usize::from(pattern)] += count;
+                }
                 let n = rows.len() * cell(x, width, TEXTURE_CELLS).len();
-                roots_of_shares(counts, n, out);
+                roots_of_shares(&of_patterns, n, out);
             }
         }
     }
 }
 
 /// Which neighbours of each pixel of a row are at least as light as it: a bit each, counter-clockwise
-/// from the right.
-fn neighbours(
-    grey: &[f64],
-    at: usize,
-    stride: usize,
-    radius: usize,
-    &Diagonal { near, weights: [of_near, of_side, of_far] }: &Diagonal,
-    codes: &mut [u64],
-) {
+/// from the right. The first pixel is `grey[at]`.
+#[inline(always)]
+fn neighbours(grey: &[f32], at: usize, stride: usize, diagonal: &Diagonal, codes: &mut [u32]) {
     let n = codes.len();
+    let [near, far] = [0, 1].map(|beyond| (diagonal.near + beyond) as isize);
+    let weights = diagonal.weights().map(|weight| weight as f32 / 1e10);
     let row = |up: isize, right: isize| {
         let from = at as isize - up * stride as isize + right;
         &grey[from as usize..][..n]
     };
     let centre = row(0, 0);
-    let (far, near, radius) = (near as isize + 1, near as isize, radius as isize);
+    let straight = [(0, 1), (1, 0), (0, -1), (-1, 0)].map(|(up, right)| row(up * far, right * far));
+    let corners = [(1, 1), (1, -1), (-1, -1), (-1, 1)].map(|(up, right)| {
+        let (near_up, near_right, far_up, far_right) =
+            (up * near, right * near, up * far, right * far);
+        let beside = [row(far_up, near_right), row(near_up, far_right)];
+        (row(near_up, near_right), beside, row(far_up, far_right))
+    });
     codes.fill(0);
-    for (bit, (up, right)) in [(0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1)]
-        .into_iter()
-        .enumerate()
-    {
-        if up == 0 || right == 0 {
-            let there = row(up * radius, right * radius);
-            for ((code, &v), &c) in codes.iter_mut().zip(there).zip(centre) {
-                *code |= u64::from(v >= c) << bit;
-            }
-        } else {
-            let near_row = row(up * near, right * near);
-            let (above, beside) = (row(up * far, right * near), row(up * near, right * far));
-            let far_row = row(up * far, right * far);
-            for (i, code) in codes.iter_mut().enumerate() {
-                // Whole numbers below 2⁵³ all the way: exact.
-                let v =
-                    of_near * near_row[i] + of_side * (above[i] + beside[i]) + of_far * far_row[i];
-                *code |= u64::from(v >= WHOLE * centre[i]) << bit;
-            }
+    for (bit, there) in straight.into_iter().enumerate() {
+        for ((code, c), v) in codes.iter_mut().zip(centre).zip(there) {
+            *code |= u32::from(v >= c) << (2 * bit);
+        }
+    }
+    for (bit, (near, [one, other], far)) in corners.into_iter().enumerate() {
+        // All are n long; said here, where the loop is made of it.
+        let (near, one, other, far) = (&near[..n], &one[..n], &other[..n], &far[..n]);
+        let (centre, codes) = (&centre[..n], &mut codes[..n]);
+        for i in 0..n {
+            let c = centre[i];
+            let beside = (one[i] - c) + (other[i] - c);
+            let lighter = Diagonal::lighter(weights, near[i] - c, beside, far[i] - c);
+            codes[i] |= u32::from(lighter >= 0.0) << (2 * bit + 1);
         }
     }
 }
@@ -446,6 +450,33 @@ mod tests {
         // Grey is what grey pixels of three channels are.
         let three = ImageShape { channels: 3, ..shape };
         assert_eq!(described(FeatureKind::Texture, three, &[77; 192]), numbers);
+    }
+
+    #[test]
+    fn single_precision_tells_exactly_whether_a_neighbour_is_lighter() {
+        for diagonal in &RADII {
+            let exact = diagonal.weights().map(|weight| weight as i64);
+            let weights = exact.map(|weight| weight as f32 / 1e10);
+            for (near, far) in
+                (-255..=255).flat_map(|near| (-255..=255).map(move |far| (near, far)))
+            {
+                // The centre of radius 1 is its own near pixel.
+                let centres = 0.max(-near).max(-far)..=255.min(255 - near).min(255 - far);
+                if centres.is_empty() || (diagonal.near == 0 && near != 0) {
+                    continue;
+                }
+                // Both grow with the two pixels beside: where the sign changes is all there is to see.
+                let rest = exact[2] * far + exact[0] * near;
+                for beside in [-1, 0, 1].map(|step| (-rest).div_euclid(exact[1]) + step) {
+                    if (-2 * centres.end()..=510 - 2 * centres.start()).contains(&beside) {
+                        let is_lighter = rest + exact[1] * beside >= 0;
+                        let [near, beside, far] = [near, beside, far].map(|v| v as f32);
+                        let got = Diagonal::lighter(weights, near, beside, far);
+                        assert_eq!(got >= 0.0, is_lighter, "{near} {beside} {far}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

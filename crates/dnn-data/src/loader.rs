@@ -27,6 +27,7 @@ use crate::hdf5::{self, Hdf5Error, Stream};
 use crate::image::ImageError;
 use crate::images::each_of_all;
 use crate::preprocess::ContractChange;
+use crate::synthetic::DrawOptions;
 use crate::{
     DataError, FeatureExamples, ImageSet, ImageShape, Images, InputContract, Names, Normalization,
     Split, SplitInfo, SplitName, Splits, identity, standardization, synthetic,
@@ -71,6 +72,19 @@ impl Default for Hooks<'_> {
 /// Tells how many bytes training takes beside the images, given their features, classes and number.
 pub type MemoryBeside<'a> =
     &'a dyn Fn(usize, usize, usize) -> Result<usize, Box<dyn Error + Send + Sync>>;
+
+/// How much data there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Features of an example.
+    pub n_features: usize,
+    /// Number of classes.
+    pub n_classes: usize,
+    /// Examples to train on.
+    pub n_train: usize,
+    /// Examples of all splits.
+    pub n_examples: usize,
+}
 
 /// What a network is trained on and judged by.
 pub struct Prepared<F: Real> {
@@ -163,6 +177,45 @@ impl<'a> Loader<'a> {
         splits.unify();
         splits.check()?;
         Ok(splits)
+    }
+
+    /// Returns how much [`prepare`](Self::prepare) would make of the data in memory, where that is known
+    /// before they are read: of image files, of drawn images, and of what is brought to another size.
+    /// Sets to judge by that lie elsewhere are not counted.
+    ///
+    /// `None` as well where something is wrong with the data, which reading them says.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn extent(&self) -> Result<Option<Extent>, DataError> {
+        let config = self.config;
+        config.check()?;
+        let change = self.input().contract_change();
+        let (parts, n_classes) = if config.is_drawn() {
+            let DrawOptions { n_train, n_test, size, .. } =
+                config.drawn.clone().unwrap_or_default();
+            let shape = ImageShape { height: size, width: size, channels: 3 };
+            let splits = [(SplitName::Train, shape, n_train), (SplitName::Test, shape, n_test)];
+            (splits.to_vec(), 2)
+        } else {
+            let options = config.options(config.names.as_ref(), self.folder_options(None));
+            let Ok(source) = Source::of(&config.data, &options) else { return Ok(None) };
+            if !source.has_image_files() && change.size.is_none() {
+                return Ok(None);
+            }
+            let Ok((parts, classes)) = source.split_infos(&options) else { return Ok(None) };
+            let parts = parts.into_iter().map(|part| (part.split, part.shape, part.n)).collect();
+            (parts, classes.len())
+        };
+        let mut extent = Extent { n_features: 0, n_classes, n_train: 0, n_examples: 0 };
+        for (split, shape, n) in parts {
+            extent.n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
+            extent.n_examples += n;
+            if matches!(split, SplitName::Train | SplitName::Unsplit) {
+                extent.n_train += n;
+            }
+        }
+        Ok(Some(extent))
     }
 
     /// What a network is trained on and judged by: in memory, or from files when they take more than

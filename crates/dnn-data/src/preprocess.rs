@@ -281,6 +281,7 @@ fn standardize_one<F: Real>(x: &mut F, mean: f64, std: f64, clip: Option<f64>) {
 }
 
 /// Grey in fixed point: the luma of BT.601 (0.299, 0.587, 0.114).
+#[inline(always)]
 pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
 }

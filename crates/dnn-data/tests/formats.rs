@@ -74,6 +74,11 @@ fn folders_that_look_like_splits_are_no_classes() {
     for part in ["part1, part2", "cats, dogs", "look like splits", "training_set/CLASS"] {
         assert!(error.contains(part), "no {part:?} in {error}");
     }
+    for split in ["trainA", "testA"] {
+        picture(&root.path().join(format!("names/{split}/0.png")), 1);
+    }
+    let error = message(&open(&root.path().join("names"), &small()).unwrap_err());
+    assert!(error.contains("testA, trainA begin with the words of splits"), "{error}");
     // Nor do splits without classes in them, which training would tell apart.
     let root = folder();
     for split in ["training_set", "test_set"] {

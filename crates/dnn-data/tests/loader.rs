@@ -5,7 +5,9 @@
 use dnn_data::cache::CachePolicy;
 use dnn_data::hdf5::{Factors, Stream, of_course, write_splits};
 use dnn_data::image::write_png;
-use dnn_data::loader::{ByteSize, DataConfig, Hooks, InputConfig, Loader, Notice, Prepared, Size};
+use dnn_data::loader::{
+    ByteSize, DataConfig, Extent, Hooks, InputConfig, Loader, Notice, Prepared, Size,
+};
 use dnn_data::{DataError, ImageSet, ImageShape, Images as _, Scale, Splits};
 use nalgebra::DMatrix;
 use std::cell::RefCell;
@@ -195,4 +197,32 @@ fn classes_get_other_names_and_a_size_beyond_memory_is_refused() {
     let config = DataConfig { input: Some(input), ..DataConfig::of(&path) };
     let error = prepare(&config).err().unwrap().to_string();
     assert!(error.contains("4294967296 bytes in memory at most"), "{error}");
+}
+
+#[test]
+fn how_much_data_there_are_is_known_before_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for i in 0..10 {
+        let path = at("photos").join(if i < 5 { "cats" } else { "dogs" });
+        fs::create_dir_all(&path).unwrap();
+        // What is in them is not looked at.
+        fs::write(path.join(format!("{i}.png")), "no picture").unwrap();
+    }
+    write(&at("d.h5"));
+    let size = |size| Some(InputConfig { size, ..InputConfig::default() });
+    let extent = |input: Option<InputConfig>, data: DataConfig| {
+        Loader::new(&DataConfig { input, ..data }, Hooks::default()).extent().unwrap()
+    };
+    let known = |n_features, n_train, n_examples| {
+        Some(Extent { n_features, n_classes: 2, n_train, n_examples })
+    };
+    let large = size(Some(Size(4096, 2048)));
+    assert_eq!(extent(large.clone(), DataConfig::of(at("photos"))), known(25_165_824, 8, 10));
+    assert_eq!(extent(large.clone(), DataConfig::of(at("d.h5"))), known(25_165_824, 5000, 5002));
+    assert_eq!(extent(large, DataConfig::of("drawn")), known(25_165_824, 209, 259));
+    assert_eq!(extent(None, DataConfig::of(at("photos"))), known(12_288, 8, 10));
+    // What has its own size shows when it is read.
+    assert_eq!(extent(None, DataConfig::of(at("d.h5"))), None);
+    assert_eq!(extent(None, DataConfig::of(at("nowhere"))), None);
 }

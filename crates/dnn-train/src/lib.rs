@@ -46,4 +46,4 @@ pub use history::{CostPoint, End, Trained, ValidationPoint, ValidationSplit};
 pub use nalgebra;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
 pub use trainable::{Trainable, build_engine, evaluate, train};
-pub use trainer::Training;
+pub use trainer::{Training, check_memory};

@@ -13,7 +13,7 @@ use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
 use crate::run::{Run, ValidationSet};
 use dnn_core::rng::Generator;
-use dnn_core::{Architecture, DatasetError, Examples, Network, Real, split};
+use dnn_core::{Architecture, DatasetError, Examples, Network, Precision, Real, split};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
 
@@ -93,7 +93,8 @@ impl<'a, F: Real> Training<'a, F> {
     pub fn check(&self) -> Result<(), TrainError> {
         let Self { config, examples, validation, .. } = self;
         let architecture = config.architecture(examples.n_features(), examples.classes().len())?;
-        check_memory(&architecture, working_bytes::<F>(&architecture, self.batch_len()))?;
+        let batch = batch_len(config, examples.n_examples());
+        check_available(&architecture, working_bytes(&architecture, batch, size_of::<F>()))?;
         if let Some(set) = validation {
             return check_alike(*examples, *set);
         }
@@ -110,12 +111,6 @@ impl<'a, F: Real> Training<'a, F> {
             ));
         }
         Ok(())
-    }
-
-    /// The number of examples of an update.
-    fn batch_len(&self) -> usize {
-        let m = self.examples.n_examples();
-        if self.config.batch_size == 0 { m } else { self.config.batch_size.min(m) }
     }
 
     /// See [`run`](Self::run).
@@ -234,19 +229,46 @@ impl<'a, F: Real> Training<'a, F> {
     }
 }
 
-/// Returns how many bytes training takes at least: the weights with their gradients, and the values of
-/// a batch, forward and backward.
-fn working_bytes<F: Real>(architecture: &Architecture, batch: usize) -> u64 {
+/// Checks, before examples are read, that there is memory for training on `n_train` of them and for
+/// the features of all `n_examples`, those to judge by among them.
+///
+/// # Errors
+/// [`TrainError::Memory`]; when the configuration makes no network of data like these.
+pub fn check_memory(
+    config: &TrainConfig,
+    n_features: usize,
+    n_classes: usize,
+    [n_train, n_examples]: [usize; 2],
+) -> Result<(), TrainError> {
+    let width = match config.precision {
+        Precision::F32 => size_of::<f32>(),
+        Precision::F64 => size_of::<f64>(),
+    };
+    let architecture = config.architecture(n_features, n_classes)?;
+    let features = n_features as u128 * n_examples as u128 * width as u128;
+    let features = u64::try_from(features).unwrap_or(u64::MAX);
+    let working = working_bytes(&architecture, batch_len(config, n_train), width);
+    check_available(&architecture, working.saturating_add(features))
+}
+
+/// Returns the number of examples of an update, of `m` in all.
+fn batch_len(config: &TrainConfig, m: usize) -> usize {
+    if config.batch_size == 0 { m } else { config.batch_size.min(m) }
+}
+
+/// Returns how many bytes training takes at least beside the examples: the weights with their gradients,
+/// and the values of a batch, forward and backward, in numbers of `width` bytes.
+fn working_bytes(architecture: &Architecture, batch: usize, width: usize) -> u64 {
     let dims = &architecture.layer_dims;
     let weights = dims.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128).sum::<u128>();
     let values = dims.iter().skip(1).map(|&n| n as u128).sum::<u128>() * batch as u128;
-    let bytes = 2 * (weights + values) * size_of::<F>() as u128;
+    let bytes = 2 * (weights + values) * width as u128;
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// Refuses what takes more memory than there is, before it is asked for: when an allocation fails, the
 /// program ends without a word.
-fn check_memory(architecture: &Architecture, needed: u64) -> Result<(), TrainError> {
+fn check_available(architecture: &Architecture, needed: u64) -> Result<(), TrainError> {
     /// What any machine has; asking the system costs more than training a small network.
     const SMALL: u64 = 256 << 20;
     if needed <= SMALL {
@@ -304,15 +326,21 @@ mod tests {
             Architecture { layer_dims: vec![1000, units, 1], activations, output }
         };
         // 2 · (1000·10 + 10·1 + 50·11) · 8 bytes.
-        assert_eq!(working_bytes::<f64>(&architecture(10), 50), 168_960);
+        assert_eq!(working_bytes(&architecture(10), 50, 8), 168_960);
         let check = |units| {
             let architecture = architecture(units);
-            check_memory(&architecture, working_bytes::<f32>(&architecture, 1))
+            check_available(&architecture, working_bytes(&architecture, 1, 4))
         };
         assert!(check(10).is_ok());
         for units in [1 << 40, usize::MAX] {
             let refused = check(units).expect_err("no machine has so much").to_string();
             assert!(refused.contains("1000-") && refused.contains("GB of memory"), "{refused}");
         }
+        // Features count before they are there.
+        let config = TrainConfig::course_deep();
+        assert!(super::check_memory(&config, 12_288, 2, [209, 259]).is_ok());
+        let refused =
+            super::check_memory(&config, 12_288, 2, [209, 1 << 40]).expect_err("too many");
+        assert!(refused.to_string().contains("training 12288-20-7-5-1 takes"), "{refused}");
     }
 }

@@ -1,13 +1,13 @@
 //! `dnn compare`.
 
 use crate::console::{Console, interval, of_how_many};
-use crate::judge::{Answers, Labelled, LabelledArgs, list, prepared};
+use crate::judge::{Answers, Labelled, LabelledArgs, list};
 use crate::run;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{McNemar, McNemarMethod, PairedScore, Score};
 use dnn_data::Predictor;
 use dnn_data::Shown;
-use dnn_data::{ImageSet, SplitName};
+use dnn_data::SplitName;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -79,10 +79,12 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         b_path.shown(),
         list(b.classes())
     );
-    let Labelled { images: set, data } = args.labelled.load(a.model(), &a_path, console)?;
+    let Labelled { images: set, data, .. } = args.labelled.load(a.model(), &a_path, console)?;
     let answers = |predictor: &Predictor, path: &Path| {
-        answers(predictor, path, &set, console)
-            .with_context(|| format!("{} does not fit the model {}", data.shown(), path.shown()))
+        let misfit = || format!("{} does not fit the model {}", data.shown(), path.shown());
+        // What `dnn predict` would make of each, when they do not have its size.
+        let set = args.labelled.prepared(&set, predictor.model(), path, console);
+        Answers::of(predictor, &*set.with_context(misfit)?).with_context(misfit)
     };
     let (of_a, of_b) = (answers(&a, &a_path)?, answers(&b, &b_path)?);
 
@@ -120,18 +122,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         verdict,
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Returns the answers of a model on the images. Images of another size are prepared as `dnn
-/// predict` prepares them.
-fn answers(
-    predictor: &Predictor,
-    path: &Path,
-    set: &ImageSet,
-    console: Console,
-) -> anyhow::Result<Answers> {
-    let set = prepared(set, predictor.input(), path, console)?;
-    Answers::of(predictor, &set)
 }
 
 fn side(model: &Path, score: Score) -> Side<'_> {

@@ -2,7 +2,7 @@
 
 use crate::console::{Console, interval, of_how_many, warn};
 use crate::file::{picture_name, write_chart};
-use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs, prepared};
+use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
 use crate::quality::Quality;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
@@ -86,11 +86,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (predictor, model_path) = args.predictor.read()?;
     let model = predictor.model();
     let split = args.labelled.split;
-    let Labelled { images, data } = args.labelled.load(model, &model_path, console)?;
-    let set = prepared(&images, model.input(), &model_path, console)?;
-    let answers = Answers::of(&predictor, &set).with_context(|| {
-        format!("{} does not fit the model {}", data.shown(), model_path.shown())
-    })?;
+    let Labelled { images, data, .. } = args.labelled.load(model, &model_path, console)?;
+    let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
+    let set = args.labelled.prepared(&images, model, &model_path, console).with_context(misfit)?;
+    let answers = Answers::of(&predictor, &set).with_context(misfit)?;
     let Answers { score, predictions, .. } = &answers;
 
     let classes = model.classes();

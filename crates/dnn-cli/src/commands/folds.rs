@@ -125,6 +125,7 @@ pub(super) fn resume(
 
 fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let source = config.source.as_ref().context("no data given")?;
+    source::check_memory(source, &config.training)?;
     let Some(train) = source::load(source, console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.shown());
     };

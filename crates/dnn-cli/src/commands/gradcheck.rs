@@ -256,7 +256,7 @@ impl Case {
             AnyNetwork::F32(network) => in_double(network),
             AnyNetwork::F64(network) => network.clone(),
         };
-        let splits =
+        let mut splits =
             source::load_for(&source::named(data, &args.of_data)?, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let split = if args.of_data.names.any() {
@@ -264,7 +264,7 @@ impl Case {
         } else {
             args.split.unwrap_or(SplitName::Train)
         };
-        let set = split_of(split, splits, data)?;
+        let set = split_of(split, &mut splits, data)?;
         let m = args.examples.unwrap_or(N_IMAGES.min(set.len()));
         if m > set.len() {
             bail!("--examples {m}: {} has {} {split} images", data.shown(), set.len());

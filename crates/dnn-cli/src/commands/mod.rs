@@ -6,12 +6,14 @@ pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod draw;
 pub(crate) mod evaluate;
+pub(crate) mod explain;
 pub(crate) mod export;
 mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod preview;
+pub(crate) mod report;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod sweep;

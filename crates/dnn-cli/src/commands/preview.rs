@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let source = source::asked(args.data.as_deref(), &args.of_data, console)?;
     let augment: Option<AugmentConfig> = args.augment.value("augment")?;
     let split = if args.of_data.names.any() { SplitName::Train } else { args.split };
-    let set = split_of(split, source::load(&source, console)?, &source.data)?;
+    let set = split_of(split, &mut source::load(&source, console)?, &source.data)?;
     ensure!(
         augment.is_none() || set.is_bytes(),
         "{}: its examples are numbers that are no bytes, and only images are augmented",

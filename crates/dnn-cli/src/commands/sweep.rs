@@ -220,6 +220,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, Some(source)) => source,
         (None, None) => source::usual(console)?,
     };
+    for config in &configs {
+        source::check_memory(&source, config)?;
+    }
     let splits = source::load(&source, console)?;
     let train =
         splits.train().with_context(|| format!("{}: no training images", source.data.shown()))?;

@@ -212,8 +212,8 @@ fn say_finished(
         format!("{run} stopped early, after {n} iterations: more of them would change nothing")
     } else {
         format!(
-            "{run} is finished, after {n} iterations. To go on with it: {} train --resume {} \
-             --iterations N, with N above {n}",
+            "{run} is finished, after {n} iterations. To go on with it, with N above {n}: {} train \
+             --resume {} --iterations N",
             program(),
             argument(&summary.run)
         )
@@ -280,6 +280,9 @@ where
     let beside = |n_features: usize, n_classes: usize, m: usize| {
         Ok(dnn_train::memory_beside_examples::<F>(&config.training, n_features, n_classes, m)?)
     };
+    if source.memory_limit.is_none() {
+        source::check_memory(source, &config.training)?;
+    }
     let data = loading(source, console, |loader| loader.prepare::<F>(augment, &beside))?;
     let Prepared { train, test, validation, contract, identity: data_hash } = data;
     let training = Training::new(&config.training, &*train).validate_on(validation.as_deref());

@@ -29,7 +29,7 @@ pub(crate) fn refuse_changes(
     ensure!(
         changes.is_empty(),
         "{}: {}; a run that goes on may change {} and nothing else, and stays as it was. To start a \
-         new run with other settings: {} train --config {} and the flags that change them",
+         new run with other settings, add their flags to: {} train --config {}",
         run.shown(),
         changes.join(", "),
         allowed.join(", "),

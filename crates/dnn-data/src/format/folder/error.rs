@@ -136,17 +136,21 @@ pub enum FolderError {
     },
     /// Folders look like splits, but their names are not those of splits.
     #[error(
-        "{}: {} hold the same folders ({}), so they look like splits and not like classes; read are \
+        "{}: {} {}, so they look like splits and not like classes; read are \
          train, val (or valid, validation, dev) and test as the name of a folder or a part of it, \
-         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.shown(),
-        listed(folders), listed(classes)
+         such as train/CLASS, training_set/CLASS or val_signs/CLASS", root.shown(), listed(folders),
+        if classes.is_empty() {
+            "begin with the words of splits".into()
+        } else {
+            format!("hold the same folders ({})", listed(classes))
+        }
     )]
     UnknownSplits {
         /// The folder.
         root: PathBuf,
         /// What it holds.
         folders: Vec<String>,
-        /// The folders that each of them holds.
+        /// The folders that each of them holds; empty where only their names look like splits.
         classes: Vec<String>,
     },
     /// There are more folders than there can be classes.

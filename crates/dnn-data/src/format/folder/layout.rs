@@ -220,9 +220,21 @@ fn holds_classes(path: &Path) -> bool {
 }
 
 /// Refuses folders that each hold the same two or more folders: they are splits whose names are not
-/// understood, and training would learn to tell the splits apart.
+/// understood, and training would learn to tell the splits apart. Refuses as well folders whose names
+/// all begin with the words of splits, such as `trainA` and `testA`.
 fn refuse_unknown_splits(root: &Path, folders: &[PathBuf]) -> Result<(), FolderError> {
     let [first, others @ ..] = folders else { return Ok(()) };
+    let begins = |path: &PathBuf, word: &str| name(path).to_lowercase().starts_with(word);
+    let to_train_on = folders.iter().filter(|path| begins(path, "train")).count();
+    let to_judge_by = |path: &&PathBuf| begins(path, "test") || begins(path, "val");
+    let to_judge_by = folders.iter().filter(to_judge_by).count();
+    if to_train_on > 0 && to_judge_by > 0 && to_train_on + to_judge_by == folders.len() {
+        return Err(FolderError::UnknownSplits {
+            root: root.into(),
+            folders: folders.iter().take(8).map(|path| name(path)).collect(),
+            classes: Vec::new(),
+        });
+    }
     if others.is_empty() || !folders.iter().take(8).all(|path| holds_classes(path)) {
         return Ok(());
     }

@@ -45,6 +45,12 @@ pub(super) trait Reader: Send {
     fn info(&self, name: &str) -> Result<Option<DatasetInfo>, Cause>;
     /// The chunks that were written.
     fn chunks_written(&self, name: &str) -> Result<ChunksWritten, Cause>;
+    /// Where the chunks lie, in the order of their rows, when each holds whole rows and all filters
+    /// were applied to it; `None` when not, or when the library does not tell.
+    fn chunks_of_rows(&self, info: &DatasetInfo) -> Result<Option<Vec<PackedChunk>>, Cause> {
+        let _ = info;
+        Ok(None)
+    }
     /// All elements of a dataset of uint8.
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause>;
     /// Some rows of a dataset of uint8, along its first dimension.
@@ -103,6 +109,11 @@ impl DatasetInfo {
         }
     }
 
+    /// Bytes of a row in the file.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.shape.iter().skip(1).fold(self.element_bytes, |n, &d| n.saturating_mul(d))
+    }
+
     /// Rows of a chunk, where there are chunks.
     pub(super) fn chunk_rows(&self) -> Option<u64> {
         match &self.storage {
@@ -159,6 +170,16 @@ pub(super) enum Storage {
     Chunked(Vec<u64>),
     /// In other files.
     Elsewhere,
+}
+
+/// A chunk as it lies in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PackedChunk {
+    /// Its first row.
+    pub(super) start: u64,
+    /// Byte of the file where it begins.
+    pub(super) address: u64,
+    pub(super) n_bytes: u64,
 }
 
 /// The chunks of a dataset that are in the file.

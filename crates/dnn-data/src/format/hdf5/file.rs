@@ -1,12 +1,17 @@
 //! An open file whose datasets are checked before they are read.
 
 use super::super::names::usual;
-use super::backend::{Backend, ChunksWritten, DatasetInfo, Element, Filter, Reader, Storage};
+use super::backend::{
+    Backend, ChunksWritten, DatasetInfo, Element, Filter, PackedChunk, Reader, Storage,
+};
 use super::error::Cause;
 use super::pure::PureReader;
 use super::{Hdf5Error, Options, sniff};
 use crate::file::MAX_EXPANSION;
-use crate::{Buffer, Limits, Number, SplitName, extent};
+use crate::{Buffer, DataError, Limits, Number, SplitName, extent};
+use flate2::read::ZlibDecoder;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -102,6 +107,83 @@ impl OpenFile {
         }
         let read = self.reader.read_float_rows(&info.name, rows);
         Ok(info.floats(self.as_many(read, n, info)?))
+    }
+
+    /// Passes on all rows of uint8 or floats after [`check_by_rows`](Self::check_by_rows), about
+    /// `block_bytes` at a time. That is more where a chunk is larger, which a library unpacks as a
+    /// whole; one of bytes that only gzip has packed is unpacked as it is read.
+    pub(super) fn each_block(
+        &self,
+        info: &DatasetInfo,
+        block_bytes: u64,
+        take: &mut dyn FnMut(Range<u64>, Buffer) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        /// Below, the library is as good.
+        const LARGE_BYTES: u64 = 16 << 20;
+        let n = info.shape.first().copied().unwrap_or(0);
+        let row_bytes = info.row_bytes().max(1);
+        let chunk = info.chunk_rows().unwrap_or(1).max(1);
+        let chunk_bytes = chunk.saturating_mul(row_bytes);
+        let is_gzip = info.filters.iter().map(|filter| filter.id).eq([Filter::DEFLATE]);
+        if chunk_bytes > LARGE_BYTES && is_gzip && info.number() == Number::Byte {
+            let found = self.reader.chunks_of_rows(info);
+            let found = found.map_err(|source| self.failed("reading", &info.name, &source))?;
+            if let Some(chunks) = found {
+                let rows = (block_bytes / row_bytes).max(1);
+                return chunks.iter().try_for_each(|at| self.unpack(info, at, chunk, rows, take));
+            }
+        }
+        if chunk_bytes > LARGE_BYTES {
+            // As it is unpacked, and the rows that are copied out of it.
+            DataError::afford(chunk_bytes.saturating_mul(2), || {
+                (self.path.clone(), format!("chunks of {chunk} rows of `{}`", info.name))
+            })?;
+        }
+        // Whole chunks: each is unpacked once.
+        let rows = chunk * (block_bytes / chunk_bytes.max(1)).max(1);
+        for start in (0..n).step_by(usize::try_from(rows).unwrap_or(usize::MAX)) {
+            let rows = start..n.min(start.saturating_add(rows));
+            take(rows.clone(), self.read_value_rows(info, rows)?)?;
+        }
+        Ok(())
+    }
+
+    /// Passes on the rows of one chunk that gzip has packed, of `chunk` rows, some at a time.
+    fn unpack(
+        &self,
+        info: &DatasetInfo,
+        at: &PackedChunk,
+        chunk: u64,
+        rows: u64,
+        take: &mut dyn FnMut(Range<u64>, Buffer) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let failed = |source: io::Error| self.failed("reading", &info.name, &source.into());
+        let mut file = File::open(&self.path).map_err(failed)?;
+        file.seek(SeekFrom::Start(at.address)).map_err(failed)?;
+        let mut bytes = ZlibDecoder::new(file.take(at.n_bytes));
+        let row_bytes = info.row_bytes();
+        // The last chunk goes beyond the last row.
+        let end = info.shape.first().copied().unwrap_or(0).min(at.start.saturating_add(chunk));
+        let mut start = at.start;
+        while start < end {
+            let stop = end.min(start + rows);
+            let mut block = vec![0; usize::try_from((stop - start) * row_bytes).unwrap_or(0)];
+            bytes.read_exact(&mut block).map_err(failed)?;
+            take(start..stop, Buffer::Bytes(block))?;
+            start = stop;
+        }
+        let beyond = (at.start.saturating_add(chunk) - end) * row_bytes;
+        // At its end the checksum is compared.
+        let rest = io::copy(&mut bytes.take(beyond + 1), &mut io::sink()).map_err(failed)?;
+        if rest == beyond {
+            return Ok(());
+        }
+        Err(Hdf5Error::Incomplete {
+            path: self.path.clone(),
+            name: info.name.clone(),
+            reason: format!("a chunk of {chunk} rows does not hold as many bytes as they have"),
+        }
+        .into())
     }
 
     /// Reads all of a dataset of uint8 or floats.
@@ -332,4 +414,81 @@ fn nearest(name: &str, found: &[String]) -> Option<String> {
     let nearest = dnn_core::settings::nearest(&last(name), names.iter().map(String::as_str))?;
     let at = names.iter().position(|name| name == nearest)?;
     Some(found[at].clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Backend;
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+    use rust_hdf5::H5File;
+    use std::io::Write;
+
+    /// 24 MB in a chunk, the last of which goes beyond the last row.
+    const CHUNK: [usize; 3] = [2000, 64, 192];
+    const N: u64 = 3000;
+
+    /// Writes rows of which each has one byte, in chunks that are packed from so many bytes.
+    fn write(path: &Path, chunk_bytes: usize) {
+        let file = H5File::create(path).expect("created");
+        let max = CHUNK.map(Some);
+        let dataset = file.new_dataset::<u8>().shape([N as usize, CHUNK[1], CHUNK[2]]);
+        let dataset = dataset.max_shape(&[None, max[1], max[2]]).chunk(&CHUNK).deflate(1);
+        let dataset = dataset.create("x").expect("created");
+        for chunk in 0..2 {
+            let row = |at: usize| ((chunk * CHUNK[0] + at / (CHUNK[1] * CHUNK[2])) % 251) as u8;
+            let bytes: Vec<u8> = (0..chunk_bytes).map(row).collect();
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(1));
+            encoder.write_all(&bytes).expect("packed");
+            dataset.write_chunk_raw(chunk, &encoder.finish().expect("packed"), 0).expect("written");
+        }
+        drop(dataset);
+        file.close().expect("closed");
+    }
+
+    fn pure() -> Options {
+        Options { backend: Backend::Pure, ..Options::default() }
+    }
+
+    /// How many rows were passed on, and whether they are those that were written.
+    fn read(path: &Path) -> Result<(u64, bool), DataError> {
+        let file = OpenFile::open(path, &pure())?;
+        let info = file.info("x")?;
+        file.check_by_rows(&info)?;
+        let (mut next, mut is_same) = (0, true);
+        file.each_block(&info, 1 << 20, &mut |rows, values| {
+            let Buffer::Bytes(bytes) = values else { panic!("bytes are bytes") };
+            assert_eq!((rows.start, bytes.len() as u64), (next, (rows.end - next) * 12_288));
+            assert!(bytes.len() <= 1 << 20, "never a whole chunk");
+            for (row, bytes) in rows.clone().zip(bytes.chunks(12_288)) {
+                is_same &= bytes.iter().all(|&byte| u64::from(byte) == row % 251);
+            }
+            next = rows.end;
+            Ok(())
+        })?;
+        Ok((next, is_same))
+    }
+
+    #[test]
+    fn a_large_chunk_is_unpacked_as_it_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("d.h5");
+        let whole = CHUNK.iter().product();
+        write(&path, whole);
+        assert_eq!(read(&path).expect("sound"), (N, true));
+        // What its checksum does not confirm ends in an error, whatever was passed on by then.
+        let mut bytes = std::fs::read(&path).expect("there");
+        let file = OpenFile::open(&path, &pure()).expect("sound");
+        let chunks = file.reader.chunks_of_rows(&file.info("x").expect("there")).expect("sound");
+        let chunk = chunks.expect("of whole rows")[0];
+        bytes[(chunk.address + chunk.n_bytes - 1) as usize] ^= 0x10;
+        std::fs::write(&path, bytes).expect("written");
+        read(&path).expect_err("damaged");
+        for (n, says) in [(whole - 1, "reading `x`"), (whole + 1, "as many bytes")] {
+            write(&path, n);
+            let error = read(&path).expect_err("of another length").to_string();
+            assert!(error.contains("d.h5") && error.contains(says), "{error}");
+        }
+    }
 }

@@ -1,10 +1,13 @@
 //! The pure-Rust library as a [`Reader`].
 
 use super::backend::{
-    ChunksWritten, DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, Reader, Storage,
+    ChunksWritten, DatasetInfo, Element, Filter, MAX_DEPTH, MAX_LISTED, PackedChunk, Reader,
+    Storage,
 };
 use super::error::Cause;
-use hdf5_pure::{Dataset, Datatype, Error, File, FormatError, Layout, VlenStringReadOptions};
+use hdf5_pure::{
+    Chunk, Dataset, Datatype, Error, File, FormatError, Layout, VlenStringReadOptions,
+};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
@@ -89,6 +92,25 @@ impl Reader for PureReader {
         let chunks = self.0.dataset(name)?.chunks()?;
         let end = chunks.iter().map(|chunk| chunk.address.saturating_add(chunk.storage_size)).max();
         Ok(ChunksWritten { n: chunks.len() as u64, end })
+    }
+
+    fn chunks_of_rows(&self, info: &DatasetInfo) -> Result<Option<Vec<PackedChunk>>, Cause> {
+        match &info.storage {
+            Storage::Chunked(chunk) if chunk[1..] == info.shape[1..] => {}
+            _ => return Ok(None),
+        }
+        let chunks = self.0.dataset(&info.name)?.chunks()?;
+        if chunks.iter().any(|chunk| chunk.filter_mask != 0) {
+            return Ok(None);
+        }
+        let packed = |chunk: &Chunk| PackedChunk {
+            start: chunk.offset.first().copied().unwrap_or(0),
+            address: chunk.address,
+            n_bytes: chunk.storage_size,
+        };
+        let mut chunks: Vec<_> = chunks.iter().map(packed).collect();
+        chunks.sort_unstable();
+        Ok(Some(chunks))
     }
 
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {

@@ -66,7 +66,7 @@ impl Format for Hdf5 {
             let number = images.number();
             let path = Some(file.path.clone());
             if visitor.begin(SplitInfo { split, shape, n: labels.len(), number, contract, path })? {
-                pass_on(&file, &images, shape, &labels, own.backend, visitor)?;
+                pass_on(&file, &images, &labels, own.backend, visitor)?;
             }
         }
         Ok(Visited { classes, ..Visited::default() })
@@ -81,7 +81,6 @@ fn hdf5_options(asked: &options::Options) -> Options {
 fn pass_on(
     file: &OpenFile,
     images: &DatasetInfo,
-    shape: ImageShape,
     labels: &[u32],
     backend: Backend,
     visitor: &mut dyn Visitor,
@@ -90,18 +89,10 @@ fn pass_on(
         let values = file.read_values(images)?;
         return visitor.examples(Batch { values: values.values(), labels, files: &[] });
     }
-    // Whole chunks: each is unpacked once.
-    let n = labels.len() as u64;
-    let chunk = images.chunk_rows().unwrap_or(1).max(1);
-    let row_bytes = shape.n_bytes() as u64 * images.element_bytes;
-    let rows = chunk * (BLOCK_BYTES as u64 / chunk.saturating_mul(row_bytes).max(1)).max(1);
-    for start in (0..n).step_by(rows as usize) {
-        let end = n.min(start + rows);
-        let values = file.read_value_rows(images, start..end)?;
-        let labels = &labels[start as usize..end as usize];
-        visitor.examples(Batch { values: values.values(), labels, files: &[] })?;
-    }
-    Ok(())
+    file.each_block(images, BLOCK_BYTES as u64, &mut |rows, values| {
+        let labels = &labels[rows.start as usize..rows.end as usize];
+        visitor.examples(Batch { values: values.values(), labels, files: &[] })
+    })
 }
 
 /// Images and labels of one split as the file has them; the images are not read yet.

@@ -1,0 +1,380 @@
+//! `dnn report`.
+
+use super::explain::{self, CauseArgs, Explained, MAX_SUSPECTS};
+use crate::console::{Console, argument, program};
+use crate::file::write_page;
+use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::quality::Quality;
+use crate::run::{self, RunFolder, Summary};
+use anyhow::bail;
+use dnn_core::Architecture;
+use dnn_core::metrics::Confusion;
+use dnn_data::audit::{AuditOptions, Near, audit};
+use dnn_data::{ImageSet, ImageShape, Predictor, Shown};
+use dnn_report::causes::CauseFinding;
+use dnn_report::figures::{accuracy_plot, calibration_plot, precision_recall_plot, roc_plot};
+use dnn_report::page::{Error, LayerRow, Report, SuspectRow, page};
+use dnn_report::words::{Findings, sentences};
+use dnn_report::{Chart, ModelCard, Series, cost_plot, model_card, overlay};
+use dnn_train::engine::LayerHealth;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Errors in the gallery; more would make the page heavy.
+const MAX_ERRORS: usize = 48;
+/// Of more images the audit compares none with all others.
+const MAX_AUDITED: usize = 20_000;
+
+/// Write a page about a run: how good it is, why it fails, how it was made
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    predictor: PredictorArgs,
+    #[command(flatten)]
+    labelled: LabelledArgs,
+    #[command(flatten)]
+    causes: CauseArgs,
+    /// The page, one file of HTML [default: report.html in the run's folder, with a model card,
+    /// README.md, beside it]
+    #[arg(long, value_name = "FILE.html", value_parser = page_name)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    report: &'a Path,
+    bytes: usize,
+    model_card: Option<PathBuf>,
+    words: &'a [String],
+}
+
+/// Takes a name that ends in `.html`.
+fn page_name(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match path.extension().is_some_and(|e| e.eq_ignore_ascii_case("html")) {
+        true => Ok(path),
+        false => Err("expected a name that ends in .html".into()),
+    }
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    let (predictor, model_path) = args.predictor.read()?;
+    let folder = model_path.parent().unwrap_or(Path::new(""));
+    let is_run = folder.join(run::CONFIG).is_file();
+    if args.out.is_none() && !is_run {
+        bail!("{}: not in the folder of a run; name the page with --out", model_path.shown());
+    }
+    let summary = if is_run { Summary::read(folder)? } else { None };
+    let labelled = args.labelled.load(predictor.model(), &model_path, console)?;
+    let about = About { predictor: &predictor, summary, labelled, folder, is_run };
+    let (report, card) = about.report(&model_path, &args.causes, console)?;
+    let html = page(&report)?;
+    let mut written = Written {
+        report: args.out.as_deref().unwrap_or(Path::new("")),
+        bytes: html.len(),
+        model_card: None,
+        words: &report.words,
+    };
+    let path;
+    match &args.out {
+        Some(out) => write_page(out, html.as_bytes())?,
+        None => {
+            let folder = RunFolder::open(folder)?;
+            folder.write(run::REPORT, html.as_bytes())?;
+            folder.write(run::MODEL_CARD, card.as_bytes())?;
+            path = folder.file(run::REPORT);
+            written.report = &path;
+            written.model_card = Some(folder.file(run::MODEL_CARD));
+        }
+    }
+    console.text(report.words.join("\n"))?;
+    let card = written.model_card.iter().map(|card| format!(" and {}", card.shown()));
+    let card: String = card.collect();
+    console.text(format!("\nWritten: {}{card}", written.report.shown()))?;
+    console.json(&written)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a report is about.
+struct About<'a> {
+    predictor: &'a Predictor,
+    /// What came of the run, when there is one.
+    summary: Option<Summary>,
+    labelled: Labelled,
+    folder: &'a Path,
+    is_run: bool,
+}
+
+impl About<'_> {
+    fn report(
+        mut self,
+        model_path: &Path,
+        args: &CauseArgs,
+        console: Console,
+    ) -> anyhow::Result<(Report, String)> {
+        let Self { predictor, labelled, .. } = &self;
+        let model = predictor.model();
+        let is_picture = ImageShape::of(model.input()).height > 1 && labelled.images.is_bytes();
+        let explained = match is_picture {
+            true => Some(explain::explain(predictor, model_path, labelled, args, console)?),
+            false => None,
+        };
+        let (answers, set);
+        let (answers, set) = match &explained {
+            Some(found) => (&found.answers, &found.set),
+            None => {
+                set = labelled.images.prepared(model.input())?.into_owned();
+                answers = Answers::of(predictor, &set)?;
+                (&answers, &set)
+            }
+        };
+        let classes = model.classes();
+        let confusion = Confusion::of(&answers.predictions, set.labels(), classes.len());
+        let quality = Quality::of(answers, &confusion, set.labels(), classes);
+        let name = self.name(model_path);
+        let words = match &explained {
+            Some(found) => found.words.clone(),
+            None => sentences(&Findings {
+                images: "rows",
+                score: answers.score,
+                majority: explain::majority(set),
+                are_drawn: false,
+                interventions: &[],
+                observations: None,
+                simplified: &[],
+                n_suspects: None,
+            }),
+        };
+        let configuration = match self.is_run {
+            true => crate::file::read_text(&self.folder.join(run::CONFIG))?,
+            false => String::new(),
+        };
+        let repeat = self.repeat();
+        let architecture = model.network().architecture();
+        let mut report = Report {
+            title: name.clone(),
+            words,
+            limits: explained.iter().flat_map(|found| found.limits.clone()).collect(),
+            figures: figures(answers, &quality, set),
+            layers: layers(&architecture, self.summary.as_ref()),
+            history: self.summary.iter().flat_map(history).collect(),
+            classes: classes.to_vec(),
+            confusion: confusion.counts().to_vec(),
+            class_reports: (0..classes.len()).map(|class| confusion.class_report(class)).collect(),
+            curves: curves(&quality),
+            n_errors: answers.score.total - answers.score.correct,
+            health: self.summary.iter().flat_map(|summary| summary.findings.clone()).collect(),
+            configuration,
+            repeat: repeat.clone(),
+            producer: format!("dnn {}", env!("CARGO_PKG_VERSION")),
+            ..Report::default()
+        };
+        if let Some(found) = &explained {
+            report.errors = errors(found, classes)?;
+            report.causes = CauseFinding::list(&found.interventions, found.observations.as_ref());
+            report.observations.clone_from(&found.observations);
+            report.cause_charts = found.charts().into_iter().map(|(_, chart)| chart).collect();
+            let class = |class: u32| classes[class as usize].clone();
+            report.suspects = (found.suspects.iter().flatten().take(MAX_SUSPECTS))
+                .map(|one| SuspectRow {
+                    name: format!("training image {}", one.index),
+                    label: class(one.label),
+                    likely: class(one.likely),
+                    margin: one.margin,
+                })
+                .collect();
+        }
+        let data = labelled.data.file_name().unwrap_or(labelled.data.as_os_str());
+        let data = data.to_string_lossy().into_owned();
+        let card = model_card(&ModelCard {
+            name: &name,
+            architecture: &architecture.to_string(),
+            classes,
+            input: &model.input().to_string(),
+            takes_images: is_picture,
+            judged_on: (&data, explain::split_words(labelled.split)),
+            score: answers.score,
+            words: &report.words,
+            repeat: &repeat,
+            producer: &report.producer,
+        });
+        report.audit = audited(&mut self.labelled)?;
+        Ok((report, card))
+    }
+
+    fn name(&self, model_path: &Path) -> String {
+        let path = if self.is_run { self.folder } else { model_path };
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let name = absolute.file_stem().unwrap_or(path.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+
+    /// The commands that make the same model again.
+    fn repeat(&self) -> String {
+        let Some(summary) = &self.summary else { return String::new() };
+        let config = self.folder.join(run::CONFIG);
+        let revision = summary.machine.git_revision.as_deref();
+        format!(
+            "{} train --config {} --out ANOTHER_FOLDER\n# dnn {}{}, {}, {} engine, {}\n# data: {}, SHA-256 {}\n",
+            program(),
+            argument(&config),
+            summary.version,
+            revision.map_or(String::new(), |revision| format!(" ({revision})")),
+            summary.machine.arch,
+            summary.engine,
+            summary.precision,
+            summary.data.shown(),
+            summary.data_hash
+        )
+    }
+}
+
+/// Key figures, with what they mean.
+fn figures(
+    answers: &Answers,
+    quality: &Quality<'_>,
+    set: &ImageSet,
+) -> Vec<(String, String, String)> {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let (low, high) = answers.score.wilson_interval();
+    let (class, n) = explain::majority(set);
+    let mut all = vec![
+        (
+            "accuracy",
+            percent(answers.score.accuracy()),
+            format!("95 % interval {} to {} (Wilson)", percent(low), percent(high)),
+        ),
+        (
+            "majority baseline",
+            percent(n as f64 / set.len() as f64),
+            format!("always answering {}", class.shown()),
+        ),
+    ];
+    let number = |value: f64| format!("{value:.4}");
+    let calibration = quality.calibration.as_ref().map(|c| c.expected_error());
+    for (name, value, meaning) in [
+        ("balanced accuracy", quality.balanced_accuracy.map(percent), "mean recall of the classes"),
+        ("macro F1", quality.macro_average.map(|m| number(m.f1)), "mean over the classes"),
+        ("ROC AUC", quality.roc_auc.map(number), "0.5 knows nothing, 1 is a perfect order"),
+        (
+            "average precision",
+            quality.average_precision.map(number),
+            "area under precision and recall",
+        ),
+        ("log loss", quality.log_loss.map(number), "mean of −ln p of the true class"),
+        ("Brier score", quality.brier_score.map(number), "mean squared error of the probabilities"),
+        ("calibration error", calibration.map(percent), "confidence against accuracy, ten bins"),
+    ] {
+        all.extend(value.map(|value| (name, value, meaning.to_owned())));
+    }
+    all.into_iter().map(|(name, value, meaning)| (name.to_owned(), value, meaning)).collect()
+}
+
+fn layers(architecture: &Architecture, summary: Option<&Summary>) -> Vec<LayerRow> {
+    let health: &[LayerHealth] = summary.map_or(&[], |summary| &summary.layers);
+    let n_hidden = architecture.activations.len();
+    (architecture.layer_dims.windows(2).enumerate())
+        .map(|(i, pair)| LayerRow {
+            name: if i < n_hidden { (i + 1).to_string() } else { "output".into() },
+            shape: (pair[1], pair[0]),
+            n_parameters: (pair[0] + 1) * pair[1],
+            activation: match architecture.activations.get(i) {
+                Some(activation) => activation.to_string(),
+                None => architecture.output.to_string(),
+            },
+            health: match health.get(i) {
+                Some(layer) if layer.dead > 0 => format!("{} of {} dead", layer.dead, layer.units),
+                Some(layer) if layer.saturated > 0.0 => {
+                    format!("{:.0} % of the values saturated", 100.0 * layer.saturated)
+                }
+                Some(_) => "all alive".into(),
+                None => String::new(),
+            },
+        })
+        .collect()
+}
+
+/// How training went: cost and validation cost, and accuracy.
+fn history(summary: &Summary) -> Vec<Chart> {
+    let mut costs: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
+    costs.push((summary.iterations, summary.final_cost));
+    costs.dedup_by_key(|point| point.0);
+    let validation: Vec<_> = summary.validations.iter().map(|p| (p.iteration, p.cost)).collect();
+    let mut series = vec![Series { name: "training cost", points: &costs }];
+    if !validation.is_empty() {
+        series.push(Series { name: "validation cost", points: &validation });
+    }
+    let mut charts = vec![cost_plot("Cost", &summary.architecture.to_string(), &series)];
+    if !summary.validations.is_empty() {
+        let points = summary.validations.iter().map(|p| (p.iteration, p.score.accuracy()));
+        charts.push(accuracy_plot("iterations", &[("validation", points.collect())]));
+    }
+    charts
+}
+
+fn curves(quality: &Quality<'_>) -> Vec<Chart> {
+    let roc = quality.curves.iter().filter_map(|c| Some((c.class, c.roc.as_ref()?)));
+    let precision =
+        quality.curves.iter().filter_map(|c| Some((c.class, c.precision_recall.as_ref()?)));
+    let mut charts = vec![roc_plot(&roc.collect::<Vec<_>>())];
+    charts.push(precision_recall_plot(&precision.collect::<Vec<_>>()));
+    charts.extend(quality.calibration.as_ref().map(calibration_plot));
+    charts
+}
+
+fn errors(found: &Explained, classes: &[String]) -> anyhow::Result<Vec<Error>> {
+    let set = &found.set;
+    let class = |class: u32| classes[class as usize].clone();
+    (found.maps.iter().take(MAX_ERRORS))
+        .map(|(index, map)| {
+            let p = found.answers.predictions[*index];
+            let overlay = map.as_ref().map(|map| overlay(set.image(*index), set.shape(), map));
+            Ok(Error {
+                name: found.name(*index),
+                truth: class(set.labels()[*index]),
+                predicted: class(p.class),
+                probability: p.probability,
+                pixels: set.image(*index).to_vec(),
+                shape: set.shape(),
+                overlay: overlay.transpose()?,
+                causes: found.causes_of(*index).to_vec(),
+            })
+        })
+        .collect()
+}
+
+/// What an audit of all the data says, in sentences.
+fn audited(labelled: &mut Labelled) -> anyhow::Result<Vec<String>> {
+    let mut splits = std::mem::take(&mut labelled.others);
+    let images = labelled.images.clone();
+    splits.insert(dnn_data::Split { name: labelled.split, images, path: None });
+    let n: usize = splits.iter().map(|split| split.images.len()).sum();
+    let near_distance = if n <= MAX_AUDITED { AuditOptions::NEAR_DISTANCE } else { 0 };
+    let found = audit(&splits, &[], &AuditOptions { near_distance, ..AuditOptions::default() })?;
+    let mut lines: Vec<String> = found
+        .splits
+        .iter()
+        .map(|split| {
+            let counts: Vec<_> = (found.classes.iter().zip(&split.class_counts))
+                .take(12)
+                .map(|(class, n)| format!("{n} {}", class.shown()))
+                .collect();
+            format!("{}: {} images: {}", split.split, split.n_images, counts.join(", "))
+        })
+        .collect();
+    lines.push(format!("{} test images are in the training set", found.leaks.total));
+    for leak in &found.leaks.listed {
+        let (test, train) = (leak.test, leak.train);
+        lines.push(format!(
+            "{} image {} is, or nearly is, {} image {}",
+            test.split, test.index, train.split, train.index
+        ));
+    }
+    lines.push(format!("{} pictures have more than one label", found.contradictions.total));
+    lines.push(format!("{} images have the same pixels as another", found.exact.n_images));
+    if let Near::Searched(near) = &found.near {
+        lines.push(format!("{} images are nearly the same as another", near.duplicates.n_images));
+    }
+    Ok(lines)
+}
