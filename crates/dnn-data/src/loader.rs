@@ -30,7 +30,8 @@ use crate::preprocess::ContractChange;
 use crate::synthetic::DrawOptions;
 use crate::{
     DataError, FeatureExamples, FeatureKind, ImageSet, ImageShape, Images, InputContract, Names,
-    Normalization, Number, Part, Split, SplitName, Splits, identity, standardization, synthetic,
+    Normalization, Number, Split, SplitInfo, SplitName, Splits, identity, standardization,
+    synthetic,
 };
 use dnn_core::{Examples, Real};
 use std::borrow::Cow;
@@ -214,7 +215,7 @@ impl<'a> Loader<'a> {
             if !source.has_image_files() && change.size.is_none() {
                 return Ok(None);
             }
-            let Ok((parts, classes)) = source.parts(&options) else { return Ok(None) };
+            let Ok((parts, classes)) = source.split_infos(&options) else { return Ok(None) };
             let parts = parts.into_iter().map(|part| (part.split, part.shape, part.n)).collect();
             (parts, classes.len())
         };
@@ -339,11 +340,11 @@ impl<'a> Loader<'a> {
             return Ok(DataKind::FewPhotos);
         }
         let options = config.options(config.names.as_ref(), self.folder_options(None));
-        let (parts, _) = Source::of(&config.data, &options)?.parts(&options)?;
+        let (parts, _) = Source::of(&config.data, &options)?.split_infos(&options)?;
         let is_trained_on =
-            |part: &&Part| matches!(part.split, SplitName::Train | SplitName::Unsplit);
+            |part: &&SplitInfo| matches!(part.split, SplitName::Train | SplitName::Unsplit);
         let train: Vec<_> = parts.iter().filter(is_trained_on).collect();
-        let Some(&Part { shape, number, .. }) = train.first().copied() else {
+        let Some(&SplitInfo { shape, number, .. }) = train.first().copied() else {
             return Err(self.no_training());
         };
         let shape = ImageShape::of(&self.input().contract_change().apply(shape.contract()?));
@@ -608,9 +609,9 @@ impl<'a> Loader<'a> {
         beside: MemoryBeside<'_>,
     ) -> Result<bool, DataError> {
         let config = self.config;
-        let (parts, classes) = Source::of(&config.data, options)?.parts(options)?;
+        let (splits, classes) = Source::of(&config.data, options)?.split_infos(options)?;
         let (mut n_bytes, mut m, mut n_features) = (0_u64, 0, 0);
-        for Part { shape, n, number, .. } in parts {
+        for SplitInfo { shape, n, number, .. } in splits {
             n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
             let each = n_features as u64 * (number.n_bytes() + feature_bytes) as u64;
             n_bytes = n_bytes.saturating_add((n as u64).saturating_mul(each));

@@ -7,8 +7,8 @@ use crate::image_set::{not_resized, prepared};
 use crate::loader::{Loader, Notice};
 use crate::values::NumberRange;
 use crate::{
-    Batch, DataError, ImageSet, ImageShape, Normalization, Number, Part, PredictError, Predictor,
-    Scale, Shown, SplitName, Values, Visitor, parallel,
+    Batch, DataError, ImageSet, ImageShape, Normalization, Number, PredictError, Predictor, Scale,
+    Shown, SplitInfo, SplitName, Values, Visitor, parallel,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -354,7 +354,7 @@ impl Loader<'_> {
         let mut options = config.options(config.names.as_ref(), folder);
         options.n_features = Some(predictor.input().n_values());
         let source = Source::of(path, &options)?;
-        let (parts, classes) = source.parts(&options)?;
+        let (parts, classes) = source.split_infos(&options)?;
         let there: Vec<_> = parts.iter().map(|part| part.split).collect();
         let split = chosen(split, &there, path)?;
         answering.split = split;
@@ -413,7 +413,7 @@ impl Loader<'_> {
             range: NumberRange,
         }
         impl Visitor for Looking<'_> {
-            fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+            fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError> {
                 self.n_values = part.shape.n_bytes();
                 Ok(part.split == self.split)
             }
@@ -460,7 +460,7 @@ struct Answering<'a, 't> {
     loader: Loader<'a>,
     taking: Taking<'a>,
     split: SplitName,
-    part: Option<Part>,
+    part: Option<SplitInfo>,
     /// The model's class for each of the source's.
     classes: Vec<Option<u32>>,
     n_done: usize,
@@ -503,7 +503,7 @@ impl Taking<'_> {
 }
 
 impl Visitor for Answering<'_, '_> {
-    fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+    fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError> {
         if part.split != self.split {
             return Ok(false);
         }
@@ -513,7 +513,7 @@ impl Visitor for Answering<'_, '_> {
     }
 
     fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError> {
-        let Some(Part { shape, .. }) = self.part else { return Ok(()) };
+        let Some(SplitInfo { shape, .. }) = self.part else { return Ok(()) };
         let n_values = shape.n_bytes();
         let places: Vec<usize> = (0..batch.values.len() / n_values).collect();
         let taking = self.taking;

@@ -3,7 +3,7 @@
 use crate::args::{DataArgs, choice};
 use crate::console::{Console, causes, warn};
 use crate::file::{Rows, rows_name};
-use crate::input::Files;
+use crate::input::FileFlags;
 use crate::interrupt::{self, Interrupted};
 use crate::judge::PredictorArgs;
 use crate::progress;
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     of_data: DataArgs,
     #[command(flatten)]
-    files: Flags<Files>,
+    files: Flags<FileFlags>,
 }
 
 /// What arguments lead to.

@@ -3,7 +3,7 @@
 use crate::args::DataArgs;
 use crate::console::{Console, argument, program, warn};
 use crate::file::{write_new, write_whole};
-use crate::input::{CacheArgs, Files};
+use crate::input::{CacheArgs, FileFlags};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::bar;
 use crate::run::RunConfig;
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     of_data: DataArgs,
     #[command(flatten)]
-    files: Flags<Files>,
+    files: Flags<FileFlags>,
     #[command(flatten)]
     cache: CacheArgs,
     /// How often all of it is done, with other folds each time

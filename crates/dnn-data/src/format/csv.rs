@@ -8,7 +8,8 @@ use crate::content::Text;
 use crate::file::InputFile;
 use crate::visit::block_rows;
 use crate::{
-    Batch, DataError, ImageShape, InputContract, Limits, Number, Part, SplitName, Values, Visitor,
+    Batch, DataError, ImageShape, InputContract, Limits, Number, SplitInfo, SplitName, Values,
+    Visitor,
 };
 use ::csv::{Position, Reader, ReaderBuilder, StringRecord};
 use std::collections::HashMap;
@@ -67,7 +68,7 @@ impl Format for Csv {
             None => Default::default(),
         };
         let shape = table.shape();
-        let part = Part {
+        let part = SplitInfo {
             split: SplitName::Train,
             shape,
             n,

@@ -31,7 +31,9 @@ pub(super) use table::FILE_TABLE;
 use super::found::Found;
 use super::options::{AboutFormat, Format, Options, Visited};
 pub use super::options::{FolderOptions, OnBadImage};
-use crate::{Batch, DataError, ImageShape, Number, Part, Rejected, SplitName, Values, Visitor};
+use crate::{
+    Batch, DataError, ImageShape, Number, Rejected, SplitInfo, SplitName, Values, Visitor,
+};
 use decode::Decoded;
 use layout::Layout;
 use std::path::{Path, PathBuf};
@@ -78,7 +80,7 @@ impl Format for ImageFiles {
             let goes_on = |rejected: &[Rejected]| rejected.is_empty() || !strict;
             if goes_on(&rejected) {
                 let contract = &options.contract;
-                let part = Part {
+                let part = SplitInfo {
                     split,
                     shape: ImageShape::of(contract),
                     n: listing.files.len(),
