@@ -156,7 +156,8 @@ impl Ci {
     /// Pages in a real browser, judged by axe-core as well.
     fn pages(&self) -> anyhow::Result<()> {
         let npm = self.root.join("target/npm");
-        let install = ["install", "--no-audit", "--no-fund", "--silent", "axe-core@4.10.3", "--prefix"];
+        let install =
+            ["install", "--no-audit", "--no-fund", "--silent", "axe-core@4.10.3", "--prefix"];
         execute(self.command("npm").args(install).arg(&npm))?;
         execute(
             self.command("cargo")

@@ -27,7 +27,11 @@ use std::time::Duration;
 struct Own(&'static str, Value);
 
 impl WebDriverCompatibleCommand for Own {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
         base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.0))
     }
 
@@ -90,8 +94,7 @@ impl Browser {
         let params = json!({
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600,
         });
-        let command =
-            json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params });
+        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params });
         self.client.issue_cmd(Own("goog/cdp/execute", command)).await.expect("another size");
     }
 
@@ -132,8 +135,10 @@ impl Browser {
     }
 
     async fn error(&self) -> String {
-        let said = self.until("const e = document.getElementById('error');
-                               return e.hidden ? null : e.textContent");
+        let said = self.until(
+            "const e = document.getElementById('error');
+                               return e.hidden ? null : e.textContent",
+        );
         said.await.as_str().expect("a text").to_owned()
     }
 
@@ -176,7 +181,8 @@ impl Browser {
 fn trained(place: &Place) -> (PathBuf, Value) {
     place.ok(&[&quick()[..], &["--out", "r"]].concat());
     let (file, shape) = (place.path("p.png"), ImageShape { height: 90, width: 120, channels: 3 });
-    let pixels: Vec<u8> = (0..shape.n_bytes()).map(|i| (i / 3 % 120 * 2 + i % 3 * 7) as u8).collect();
+    let pixels: Vec<u8> =
+        (0..shape.n_bytes()).map(|i| (i / 3 % 120 * 2 + i % 3 * 7) as u8).collect();
     write_png(&file, &pixels, shape).expect("written");
     let said = place.json(&["predict", "r", "p.png"]);
     (file, said["predictions"][0].clone())
@@ -206,7 +212,8 @@ fn one_file_answers_without_a_network_what_predict_answers() {
 
         browser.choose(&picture).await;
         let said = browser.answer().await;
-        let probability: f64 = said["probability"].as_str().expect("one").parse().expect("a number");
+        let probability: f64 =
+            said["probability"].as_str().expect("one").parse().expect("a number");
         let difference = (probability - expected["probability"].as_f64().expect("one")).abs();
         eprintln!("the page and dnn predict differ by {difference:e}");
         assert!(difference <= 1e-15, "{said} {expected}");
@@ -268,7 +275,8 @@ fn a_servers_page_asks_for_the_token_and_then_the_server() {
         assert_eq!(browser.until(ready).await, true);
         browser.choose(&picture).await;
         let said = browser.answer().await;
-        let probability: f64 = said["probability"].as_str().expect("one").parse().expect("a number");
+        let probability: f64 =
+            said["probability"].as_str().expect("one").parse().expect("a number");
         assert_eq!(Some(probability), expected["probability"].as_f64());
         // The one complaint is the answer without a token.
         let complaints = browser.complaints().await;

@@ -184,7 +184,8 @@ fn usual(args: &[&str]) -> (Place, Server, Vec<u8>, f64) {
 fn base64(bytes: &[u8]) -> String {
     const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |three: &[u8]| {
-        let all = three.iter().enumerate().fold(0, |all, (i, &b)| all | u32::from(b) << (16 - 8 * i));
+        let all =
+            three.iter().enumerate().fold(0, |all, (i, &b)| all | u32::from(b) << (16 - 8 * i));
         let sign = |i: usize| match i <= three.len() {
             true => SIGNS[(all >> (18 - 6 * i)) as usize & 63] as char,
             false => '=',
@@ -255,7 +256,11 @@ fn the_open_inference_protocol_is_spoken() {
     assert_eq!(server.get("/v2/models/m/versions/2").status, 404);
     for unknown in ["x", "%6d%00", "%256d", "..%2fm", "m%20"] {
         let answer = server.post(&format!("/v2/models/{unknown}/infer"), b"{}");
-        assert_eq!((answer.status, answer.json()["status"].as_u64()), (404, Some(404)), "{unknown}");
+        assert_eq!(
+            (answer.status, answer.json()["status"].as_u64()),
+            (404, Some(404)),
+            "{unknown}"
+        );
         assert_eq!(answer.json()["error"], answer.json()["detail"]);
     }
 
@@ -273,8 +278,12 @@ fn the_open_inference_protocol_is_spoken() {
         let all = said["outputs"][0]["data"].as_array().expect("numbers");
         all.iter().filter_map(Value::as_f64).fold(0.0, f64::max)
     };
-    assert_eq!((most(&said), &said["id"], &said["model_name"]), (probability, &json!("7"), &json!("m")));
-    let file = json!({ "name": "images", "datatype": "BYTES", "shape": [1], "data": [base64(&picture)] });
+    assert_eq!(
+        (most(&said), &said["id"], &said["model_name"]),
+        (probability, &json!("7"), &json!("m"))
+    );
+    let file =
+        json!({ "name": "images", "datatype": "BYTES", "shape": [1], "data": [base64(&picture)] });
     assert_eq!(most(&infer(file).json()), probability);
     let row = json!({ "name": "features", "datatype": "FP64", "shape": [2, 192], "data": vec![0.5; 384] });
     let said = infer(row).json();
@@ -296,9 +305,18 @@ fn the_open_inference_protocol_is_spoken() {
     assert!(answer.head.contains("inference-header-content-length: "), "{}", answer.head);
 
     for (bad, says) in [
-        (json!({ "name": "images", "datatype": "UINT8", "shape": [1, 12, 20, 3], "data": [1] }), "as many"),
-        (json!({ "name": "x", "datatype": "UINT8", "shape": [1, 1, 1, 3], "data": [1, 2, 3] }), "`images`"),
-        (json!({ "name": "features", "datatype": "FP64", "shape": [1, 2], "data": [0.1, 0.2] }), "192"),
+        (
+            json!({ "name": "images", "datatype": "UINT8", "shape": [1, 12, 20, 3], "data": [1] }),
+            "as many",
+        ),
+        (
+            json!({ "name": "x", "datatype": "UINT8", "shape": [1, 1, 1, 3], "data": [1, 2, 3] }),
+            "`images`",
+        ),
+        (
+            json!({ "name": "features", "datatype": "FP64", "shape": [1, 2], "data": [0.1, 0.2] }),
+            "192",
+        ),
     ] {
         let answer = infer(bad);
         let detail = answer.json()["detail"].as_str().expect("words").to_owned();
@@ -312,15 +330,23 @@ fn what_cannot_be_answered_is_refused_in_words() {
     write_model(&place, "m.safetensors", &model(1));
     let layers = vec![
         Dense::new(DMatrix::from_element(2, 192, f32::MAX), DVector::zeros(2), Activation::Relu),
-        Dense::new(DMatrix::from_row_slice(1, 2, &[1.0, -1.0]), DVector::zeros(1), Activation::Identity),
+        Dense::new(
+            DMatrix::from_row_slice(1, 2, &[1.0, -1.0]),
+            DVector::zeros(1),
+            Activation::Identity,
+        ),
     ];
     let layers = layers.into_iter().collect::<Result<_, _>>().expect("layers");
     let network = Network::new(layers, OutputActivation::Sigmoid).expect("a network");
-    let overflowing =
-        Model::new(network, vec!["a".into(), "b".into()], InputContract::rgb(8, 8).expect("a size"));
+    let overflowing = Model::new(
+        network,
+        vec!["a".into(), "b".into()],
+        InputContract::rgb(8, 8).expect("a size"),
+    );
     write_model(&place, "o.safetensors", &overflowing.expect("finite"));
     let models = ["m.safetensors", "nan=o.safetensors"];
-    let server = Server::start(&place, &[&models[..], &["--memory", "8", "--max-body", "2"]].concat());
+    let server =
+        Server::start(&place, &[&models[..], &["--memory", "8", "--max-body", "2"]].concat());
     let picture = png(20, 12);
     let bomb = {
         let mut bomb = png(1, 1);
@@ -354,7 +380,8 @@ fn what_cannot_be_answered_is_refused_in_words() {
     let form = server.ask("POST", "/v1/predict", &["Content-Type: multipart/form-data"], &picture);
     assert_eq!(form.status, 400);
     // No HTTP at all, and nothing after the headers: the server goes on.
-    for junk in [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"GET\r\n\r\n", &[b'x'; 100_000]] {
+    for junk in [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"GET\r\n\r\n", &[b'x'; 100_000]]
+    {
         let mut stream = server.connect();
         let _ = stream.write_all(junk);
         let _ = stream.shutdown(Shutdown::Write);
@@ -437,7 +464,12 @@ fn what_it_says_of_itself_is_true() {
         for method in ["get", "post"] {
             let answer = server.ask(&method.to_uppercase(), &path, &[], b"");
             let is_there = answer.status != 405 && answer.status != 404;
-            assert_eq!(is_there, methods.get(method).is_some(), "{method} {path}: {}", answer.status);
+            assert_eq!(
+                is_there,
+                methods.get(method).is_some(),
+                "{method} {path}: {}",
+                answer.status
+            );
         }
     }
 }
@@ -517,7 +549,8 @@ fn it_ends_when_all_is_answered_or_its_time_is_up() {
 #[test]
 fn models_are_read_again_and_bad_ones_are_not_taken() {
     let (place, server, picture, probability) = usual(&[]);
-    let said = || server.post("/v1/predict", &picture).json()["predictions"][0]["probability"].as_f64();
+    let said =
+        || server.post("/v1/predict", &picture).json()["predictions"][0]["probability"].as_f64();
     assert_eq!(said(), Some(probability));
     std::fs::write(place.path("m.safetensors"), "no model").expect("written");
     server.signal("HUP");

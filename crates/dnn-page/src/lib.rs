@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_model_of_tables_has_no_page() {
-        let input = InputContract { normalization: Normalization::AsIs, ..InputContract::default() };
+        let input =
+            InputContract { normalization: Normalization::AsIs, ..InputContract::default() };
         let error = offline(&model(input, ["a", "b"]), "x").expect_err("nothing to show");
         assert!(matches!(error, PageError::NoImages), "{error}");
     }
