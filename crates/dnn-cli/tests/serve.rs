@@ -186,9 +186,8 @@ fn base64(bytes: &[u8]) -> String {
     let group = |three: &[u8]| {
         let all =
             three.iter().enumerate().fold(0, |all, (i, &b)| all | u32::from(b) << (16 - 8 * i));
-        let sign = |i: usize| match i <= three.len() {
-            true => SIGNS[(all >> (18 - 6 * i)) as usize & 63] as char,
-            false => '=',
+        let sign = |i: usize| {
+            if i <= three.len() { SIGNS[(all >> (18 - 6 * i)) as usize & 63] as char } else { '=' }
         };
         (0..4).map(sign).collect::<String>()
     };
