@@ -101,10 +101,9 @@ impl Answer {
             let _ = encode_png(&mut png, &pixels, ImageShape { height, width, channels });
             STANDARD.encode(png)
         });
-        let saliency = match details.saliency && input.features == FeatureKind::Pixels {
-            true => Some(SaliencyMap::new(predictor, &pixels, best.class as usize)?),
-            false => None,
-        };
+        let saliency = (details.saliency && input.features == FeatureKind::Pixels)
+            .then(|| SaliencyMap::new(predictor, &pixels, best.class as usize))
+            .transpose()?;
         Ok(Self {
             class: predictor.classes()[best.class as usize].clone(),
             index: best.class,

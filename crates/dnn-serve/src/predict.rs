@@ -27,6 +27,14 @@ struct Image {
     bytes: Bytes,
 }
 
+/// What is answered, as `dnn predict --json` has it.
+#[derive(Serialize)]
+struct Predictions<'a> {
+    model: &'a str,
+    classes: &'a [String],
+    predictions: Vec<Prediction>,
+}
+
 /// What is said of one image of several.
 #[derive(Serialize)]
 struct Prediction {
@@ -135,12 +143,6 @@ async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Resp
         return Err(problem.clone());
     }
     let classes = served.predictor.classes();
-    #[derive(Serialize)]
-    struct Predictions<'a> {
-        model: &'a str,
-        classes: &'a [String],
-        predictions: Vec<Prediction>,
-    }
     Ok(Json(Predictions { model: &served.name, classes, predictions }).into_response())
 }
 

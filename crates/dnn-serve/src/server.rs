@@ -449,9 +449,8 @@ async fn observe(
         status: 499,
     };
     let source = app.guard.check_source(request.uri(), request.headers());
-    let allowed = source.and_then(|()| match OPEN.contains(&route) {
-        true => Ok(()),
-        false => app.guard.check_token(request.headers()),
+    let allowed = source.and_then(|()| {
+        if OPEN.contains(&route) { Ok(()) } else { app.guard.check_token(request.headers()) }
     });
     let mut response = match allowed {
         Ok(()) => next.run(request).await,
