@@ -3,8 +3,8 @@
 #[cfg(feature = "serve")]
 use crate::commands::serve;
 use crate::commands::{
-    audit, compare, config, convert, draw, evaluate, explain, export, gradcheck, inspect, predict,
-    preview, report, sweep, train,
+    audit, compare, config, convert, draw, evaluate, explain, export, gradcheck, inspect, lr_find,
+    predict, preview, report, sweep, train,
 };
 use crate::console::Console;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -33,6 +33,7 @@ pub(crate) struct Cli {
 enum Command {
     Train(Box<train::Args>),
     Sweep(sweep::Args),
+    LrFind(Box<lr_find::Args>),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Explain(Box<explain::Args>),
@@ -84,6 +85,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         None => train::main_job(console),
         Some(Command::Train(args)) => train::run(args, console),
         Some(Command::Sweep(args)) => sweep::run(args, console),
+        Some(Command::LrFind(args)) => lr_find::run(args, console),
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Compare(args)) => compare::run(args, console),
         Some(Command::Explain(args)) => explain::run(args, console),

@@ -6,6 +6,7 @@
 //! | which class is taken for which | [`Confusion`]: precision, recall, F1, their macro averages, balanced accuracy |
 //! | do members of a class get more of its probability than others | [`RocCurve`], [`PrecisionRecallCurve`], with their areas |
 //! | are the probabilities themselves right | [`log_loss`], [`brier_score`], [`Calibration`] |
+//! | which classes hold the right one 90 times of 100 | [`ConformalScores`] |
 //! | is one model better than another | [`PairedScore`]: McNemar's test |
 //!
 //! Pure functions of probabilities (n_classes, m), whose columns are examples, and of labels, m
@@ -14,6 +15,7 @@
 //! scikit-learn's: `tests/metrics.rs`.
 
 mod calibration;
+mod conformal;
 mod confusion;
 mod curve;
 mod paired;
@@ -21,6 +23,7 @@ mod probability;
 mod score;
 
 pub use calibration::{Calibration, ReliabilityBin};
+pub use conformal::ConformalScores;
 pub use confusion::{ClassReport, Confusion, MacroAverage};
 pub use curve::{PrecisionRecallCurve, PrecisionRecallPoint, RocCurve, RocPoint, one_vs_rest};
 pub use paired::{McNemar, McNemarMethod, PairedScore};
