@@ -186,7 +186,7 @@ impl LabelledArgs {
 
 /// Returns the data that the run of a model was trained on; `None` when the model is not in the
 /// folder of a run.
-fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
+pub(crate) fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
     let config = model.parent().unwrap_or(Path::new("")).join(run::CONFIG);
     if !config.is_file() {
         return Ok(None);

@@ -63,4 +63,10 @@ pub enum NetworkError {
         /// Units of the output layer.
         got: usize,
     },
+    /// A temperature that cannot divide logits.
+    #[error("a temperature of {got}: expected a finite number above 0")]
+    Temperature {
+        /// The number given, in words.
+        got: String,
+    },
 }

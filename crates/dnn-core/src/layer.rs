@@ -56,6 +56,12 @@ impl<F: Real> Dense<F> {
         self.activation
     }
 
+    /// Returns the same layer in another precision.
+    pub(crate) fn cast<G: Real>(&self) -> Dense<G> {
+        let number = |x: F| G::of(x.as_f64());
+        Dense { w: self.w.map(number), b: self.b.map(number), activation: self.activation }
+    }
+
     /// Returns the number of units, n.
     pub fn n(&self) -> usize {
         self.w.nrows()
@@ -64,15 +70,6 @@ impl<F: Real> Dense<F> {
     /// Returns the number of inputs, n_prev.
     pub fn n_prev(&self) -> usize {
         self.w.ncols()
-    }
-
-    /// Returns the layer in double precision.
-    pub(crate) fn to_f64(&self) -> Dense<f64> {
-        Dense {
-            w: self.w.map(Real::as_f64),
-            b: self.b.map(Real::as_f64),
-            activation: self.activation,
-        }
     }
 
     /// Computes Z = W·A_prev + b and A = g(Z). Returns A and the cache for the backward pass.

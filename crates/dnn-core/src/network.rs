@@ -85,6 +85,7 @@ fn check_outputs(output: OutputActivation, got: usize) -> Result<(), NetworkErro
 pub struct Network<F: Real> {
     layers: Vec<Dense<F>>,
     output: OutputActivation,
+    temperature: f64,
 }
 
 /// The activations of every layer for batches of one size, to be used again and again.
@@ -132,7 +133,7 @@ impl<F: Real> Network<F> {
             return Err(NetworkError::HiddenOutput { got: last.activation });
         }
         check_outputs(output, last.n())?;
-        Ok(Self { layers, output })
+        Ok(Self { layers, output, temperature: 1.0 })
     }
 
     /// Makes a network of this shape: its weights are drawn layer by layer, its biases are zero.
@@ -173,6 +174,42 @@ impl<F: Real> Network<F> {
     /// Returns what the network applies to its logits.
     pub fn output(&self) -> OutputActivation {
         self.output
+    }
+
+    /// Returns the same network with probabilities at another temperature T: those of Z/T (Guo et al.
+    /// 2017). Above 1 it is less sure, below 1 surer, and its predictions stay the same.
+    ///
+    /// # Errors
+    /// [`NetworkError::Temperature`] unless T is a finite number above 0.
+    pub fn with_temperature(self, temperature: f64) -> Result<Self, NetworkError> {
+        if !temperature.is_finite() || temperature <= 0.0 {
+            return Err(NetworkError::Temperature { got: temperature.to_string() });
+        }
+        Ok(Self { temperature, ..self })
+    }
+
+    /// Returns the temperature T that logits are divided by before they become probabilities; 1
+    /// unless one was set.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
+    /// Returns the network with the same probabilities at temperature 1: the weights and the bias of its
+    /// output layer are divided by its temperature.
+    #[must_use]
+    pub fn with_temperature_in_weights(mut self) -> Self {
+        let t = F::of(self.temperature);
+        if let Some(last) = self.layers.last_mut().filter(|_| self.temperature != 1.0) {
+            last.w /= t;
+            last.b /= t;
+        }
+        Self { temperature: 1.0, ..self }
+    }
+
+    /// Returns the same network in another precision.
+    pub fn cast<G: Real>(&self) -> Network<G> {
+        let layers = self.layers.iter().map(Dense::cast).collect();
+        Network { layers, output: self.output, temperature: self.temperature }
     }
 
     /// Returns the number of features the network takes, n₀.
@@ -223,7 +260,7 @@ impl<F: Real> Network<F> {
         }
     }
 
-    /// Returns the logits Z of the output layer.
+    /// Returns the logits Z of the output layer, not divided by the temperature.
     ///
     /// An example has the same logits to the last bit whatever other examples X has: they are
     /// taken a few at a time, with the same order of sums for one as for many.
@@ -263,14 +300,16 @@ impl<F: Real> Network<F> {
     /// # Shapes
     /// `logits` (n_L, m) → (n_classes, m).
     pub fn probabilities_of_logits(&self, logits: DMatrix<F>) -> DMatrix<F> {
-        let mut a = logits;
-        self.output.forward(&mut a);
-        match self.output {
-            OutputActivation::Softmax => a,
-            OutputActivation::Sigmoid => DMatrix::from_fn(2, a.ncols(), |class, j| {
-                if class == 1 { a[(0, j)] } else { F::one() - a[(0, j)] }
-            }),
-        }
+        self.output.probabilities(self.tempered(logits))
+    }
+
+    /// Returns Z/T for given logits Z: what probabilities and cross-entropy are computed from.
+    ///
+    /// # Shapes
+    /// `logits` (n_L, m) → (n_L, m).
+    pub fn tempered(&self, logits: DMatrix<F>) -> DMatrix<F> {
+        // A division by 1 would change no bit, and take its time.
+        if self.temperature == 1.0 { logits } else { logits / F::of(self.temperature) }
     }
 }
 
@@ -321,6 +360,33 @@ mod tests {
         );
         assert_eq!(course(&[5]).check(), Err(NetworkError::NoLayers));
         assert_eq!(course(&[5, 0, 1]).check(), Err(NetworkError::EmptyLayer { n: 0, n_prev: 5 }));
+    }
+
+    #[test]
+    fn a_temperature_divides_the_logits_and_moves_no_prediction() {
+        let mut rng = Generator::new(RngKind::Modern, 7).unwrap();
+        for (n_outputs, output) in [(1, OutputActivation::Sigmoid), (3, OutputActivation::Softmax)]
+        {
+            let shape = Architecture::new(vec![4, 5, n_outputs], Activation::Tanh, output);
+            let network = Network::<f64>::initialize(&shape, Init::He, &mut rng).unwrap();
+            let x = rng.normal_matrix(4, 20);
+            let warm = network.clone().with_temperature(2.0).unwrap();
+            let (cold, p) = (network.probabilities(&x), warm.probabilities(&x));
+            assert_eq!(warm.logits(&x), network.logits(&x));
+            assert_eq!(p, output.probabilities(network.logits(&x) / 2.0));
+            for (cold, p) in cold.column_iter().zip(p.column_iter()) {
+                assert_eq!(cold.imax(), p.imax());
+                assert!(p.max() < cold.max(), "less sure");
+            }
+            assert_eq!(warm.cast::<f64>(), warm);
+            let folded = warm.clone().with_temperature_in_weights();
+            assert_eq!((folded.temperature(), folded.logits(&x)), (1.0, warm.logits(&x) / 2.0));
+            assert_eq!(warm.cast::<f32>().temperature(), 2.0);
+            for t in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+                let error = network.clone().with_temperature(t).unwrap_err().to_string();
+                assert!(error.ends_with("expected a finite number above 0"), "{error}");
+            }
+        }
     }
 
     #[test]

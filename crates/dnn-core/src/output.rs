@@ -106,6 +106,22 @@ impl OutputActivation {
         }
         means
     }
+
+    /// Returns the probability of every class for given logits: a row for each class, also with a
+    /// sigmoid, whose output is the probability of class 1.
+    ///
+    /// # Shapes
+    /// `logits` Z (n_L, m) → (n_classes, m); each column sums to 1.
+    pub fn probabilities<F: Real>(self, logits: DMatrix<F>) -> DMatrix<F> {
+        let mut a = logits;
+        self.forward(&mut a);
+        match self {
+            Self::Softmax => a,
+            Self::Sigmoid => DMatrix::from_fn(2, a.ncols(), |class, j| {
+                if class == 1 { a[(0, j)] } else { F::one() - a[(0, j)] }
+            }),
+        }
+    }
 }
 
 /// "sigmoid", "softmax".

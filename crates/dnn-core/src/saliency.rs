@@ -132,7 +132,7 @@ pub struct Saliency {
 impl Saliency {
     /// Takes a copy of the network.
     pub fn new<F: Real>(network: &Network<F>) -> Self {
-        let mut rest: Vec<_> = network.layers().iter().map(Dense::to_f64).collect();
+        let mut rest: Vec<_> = network.layers().iter().map(Dense::cast).collect();
         let n = rest[0].n();
         let w = std::mem::replace(&mut rest[0].w, DMatrix::identity(n, n));
         Self { w, rest, output: network.output() }

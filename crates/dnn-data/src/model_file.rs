@@ -6,6 +6,7 @@
 
 use crate::contract::{ContractError, InputContract};
 use dnn_core::layer::Dense;
+use dnn_core::metrics::ConformalScores;
 use dnn_core::{Activation, Architecture, Network, NetworkError, Precision, Real};
 use nalgebra::{DMatrix, DVector};
 use safetensors::tensor::TensorView;
@@ -15,6 +16,8 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
 const METADATA_KEY: &str = "dnn";
+/// The tensor of the scores that answers with a promised coverage are made from.
+const SCORES: &str = "conformal.scores";
 const FORMAT_VERSION: u32 = 1;
 
 /// Largest model file that is read, in bytes (4 GiB).
@@ -35,6 +38,14 @@ impl AnyNetwork {
         match self {
             Self::F32(network) => network.architecture(),
             Self::F64(network) => network.architecture(),
+        }
+    }
+
+    /// Returns the temperature that its logits are divided by before they become probabilities.
+    pub fn temperature(&self) -> f64 {
+        match self {
+            Self::F32(network) => network.temperature(),
+            Self::F64(network) => network.temperature(),
         }
     }
 
@@ -66,6 +77,7 @@ pub struct Model {
     network: AnyNetwork,
     classes: Vec<String>,
     input: InputContract,
+    conformal: Option<ConformalScores>,
 }
 
 /// The metadata entry `dnn` of a model file.
@@ -82,6 +94,18 @@ pub struct Header {
     pub classes: Vec<String>,
     /// Returns the input contract: how an image becomes the network's input.
     pub input: InputContract,
+    /// What logits are divided by before they become probabilities.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub temperature: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it with a reference
+fn is_one(temperature: &f64) -> bool {
+    *temperature == 1.0
 }
 
 /// Why a file is not a model, or a model cannot be made or written.
@@ -186,7 +210,32 @@ impl Model {
         if !finite {
             return Err(ModelError::NotFinite);
         }
-        Ok(Self { network, classes, input })
+        Ok(Self { network, classes, input, conformal: None })
+    }
+
+    /// Returns the same model with what its answers with a promised coverage are made from.
+    #[must_use]
+    pub fn with_conformal(self, conformal: Option<ConformalScores>) -> Self {
+        Self { conformal, ..self }
+    }
+
+    /// Returns the same model with its temperature in the weights of its output layer, for what knows no
+    /// temperature; `None` when that is not the same, because the answers of several views are averaged
+    /// before the temperature counts.
+    pub fn with_temperature_in_weights(self) -> Option<Self> {
+        if self.network.temperature() != 1.0 && self.input.views > 1 {
+            return None;
+        }
+        let network = match self.network {
+            AnyNetwork::F32(network) => network.with_temperature_in_weights().into(),
+            AnyNetwork::F64(network) => network.with_temperature_in_weights().into(),
+        };
+        Some(Self { network, ..self })
+    }
+
+    /// Returns what answers with a promised coverage are made from, when the model was calibrated.
+    pub fn conformal(&self) -> Option<&ConformalScores> {
+        self.conformal.as_ref()
     }
 
     /// Returns whether a file begins as a model file does: with the length of a JSON header in 8
@@ -221,6 +270,7 @@ impl Model {
             architecture: self.network.architecture(),
             classes: self.classes.clone(),
             input: self.input.clone(),
+            temperature: self.network.temperature(),
         };
         let header = serde_json::to_string(&header).map_err(ModelError::Header)?;
         let tensors = match &self.network {
@@ -228,12 +278,17 @@ impl Model {
             AnyNetwork::F64(network) => tensors(network, |v, out| out.extend(v.to_le_bytes())),
         };
         let dtype = dtype(self.network.precision());
-        let views = tensors
+        let mut views = tensors
             .iter()
             .map(|(name, shape, bytes)| {
                 Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?))
             })
             .collect::<Result<Vec<_>, SafeTensorError>>()?;
+        let scores = self.conformal.as_ref().map_or(&[][..], ConformalScores::as_slice);
+        let bytes: Vec<u8> = scores.iter().flat_map(|score| score.to_le_bytes()).collect();
+        if !scores.is_empty() {
+            views.push((SCORES, TensorView::new(Dtype::F64, vec![scores.len()], &bytes)?));
+        }
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), header)]);
         to.write_all(&safetensors::serialize(views, Some(metadata))?)?;
         Ok(())
@@ -255,15 +310,16 @@ impl Model {
         let file = SafeTensors::deserialize(&bytes)?;
         let first = file.tensor("layers.0.weight").map(|tensor| tensor.dtype());
         let network = match first {
-            Ok(Dtype::F32) => AnyNetwork::F32(network(&file, &header.architecture, |bytes| {
+            Ok(Dtype::F32) => AnyNetwork::F32(network(&file, &header, |bytes| {
                 f32::from_le_bytes(bytes.try_into().expect("4 bytes each"))
             })?),
             // Anything else is refused, tensor by tensor, by its type.
-            _ => AnyNetwork::F64(network(&file, &header.architecture, |bytes| {
+            _ => AnyNetwork::F64(network(&file, &header, |bytes| {
                 f64::from_le_bytes(bytes.try_into().expect("8 bytes each"))
             })?),
         };
-        Self::new(network, header.classes, header.input)
+        let conformal = scores(&file)?;
+        Ok(Self::new(network, header.classes, header.input)?.with_conformal(conformal))
     }
 }
 
@@ -306,12 +362,29 @@ fn tensors<F: Real>(
     tensors
 }
 
-/// The network of this shape from the file's tensors, which must be exactly its own.
+/// The scores that answers with a promised coverage are made from, if there are any.
+fn scores(file: &SafeTensors<'_>) -> Result<Option<ConformalScores>, ModelError> {
+    let Ok(tensor) = file.tensor(SCORES) else { return Ok(None) };
+    let refuse = || ModelError::Tensor {
+        name: SCORES.into(),
+        expected: "F64 of shape [n], each 0 to 1".into(),
+        got: format!("{:?} of shape {:?}, or other numbers", tensor.dtype(), tensor.shape()),
+    };
+    if tensor.dtype() != Dtype::F64 || tensor.shape().len() != 1 {
+        return Err(refuse());
+    }
+    let value = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("8 bytes each"));
+    let values = tensor.data().chunks_exact(size_of::<f64>()).map(value).collect();
+    ConformalScores::from_scores(values).map(Some).ok_or_else(refuse)
+}
+
+/// The network of this shape from the file's tensors, which must be exactly its own, and the scores.
 fn network<F: Real>(
     file: &SafeTensors<'_>,
-    architecture: &Architecture,
+    header: &Header,
     value: impl Fn(&[u8]) -> F,
 ) -> Result<Network<F>, ModelError> {
+    let Header { architecture, temperature, .. } = header;
     architecture.check()?;
     let tensor = |name: &str, shape: &[usize]| {
         let want = dtype(F::PRECISION);
@@ -337,12 +410,12 @@ fn network<F: Real>(
         let b = DVector::from_iterator(n, tensor(&format!("layers.{l}.bias"), &[n])?);
         layers.push(Dense::new(w, b, activation)?);
     }
-    if file.len() != 2 * layers.len() {
+    if file.len() - usize::from(file.tensor(SCORES).is_ok()) != 2 * layers.len() {
         return Err(ModelError::Tensor {
             name: "(all)".into(),
             expected: format!("{} tensors for {} layers", 2 * layers.len(), layers.len()),
             got: format!("{} tensors", file.len()),
         });
     }
-    Ok(Network::new(layers, architecture.output)?)
+    Ok(Network::new(layers, architecture.output)?.with_temperature(*temperature)?)
 }

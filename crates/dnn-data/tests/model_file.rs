@@ -1,6 +1,7 @@
 //! Damaged and foreign model files are refused with the reason, never trusted.
 #![allow(clippy::unwrap_used)] // tests
 
+use dnn_core::metrics::ConformalScores;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 use dnn_data::{AnyNetwork, InputContract, Model, ModelError};
@@ -201,4 +202,32 @@ fn the_documents_steps_give_the_features() {
     Features::<f64>::new(&contract).unwrap().of_bytes(&bytes, &mut x);
     let feature = |byte: u8, mean: f64, std: f64| (f64::from(byte) / 255.0 - mean) / std;
     assert_eq!(x[9..], [feature(9, 0.1, 0.5), feature(8, 0.2, 1.0), feature(7, 0.3, 2.0)]);
+}
+
+#[test]
+fn temperature_and_scores_are_kept_and_checked() {
+    let plain = model();
+    let AnyNetwork::F64(network) = plain.network().clone() else { panic!("f64") };
+    let network = network.with_temperature(1.1 + 0.2).unwrap();
+    let scores = ConformalScores::from_scores(vec![0.25, 0.1 + 0.2, 0.0]);
+    let (classes, input) = (plain.classes().to_vec(), plain.input().clone());
+    let model = Model::new(network, classes, input).unwrap().with_conformal(scores);
+    let mut bytes = Vec::new();
+    model.write(&mut bytes).unwrap();
+    let read = Model::read(&bytes[..]).unwrap();
+    assert_eq!((read.network().temperature(), &read), (1.1 + 0.2, &model));
+    assert_eq!(read.conformal().unwrap().as_slice(), [0.0, 0.25, 0.1 + 0.2]);
+    let patched = |from: &[u8], to: &[u8]| {
+        let mut bytes = bytes.clone();
+        let at = bytes.windows(from.len()).position(|w| w == from).unwrap();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        refusal(&bytes)
+    };
+    let refused = patched(&0.25_f64.to_le_bytes(), &1.25_f64.to_le_bytes());
+    assert!(
+        refused.starts_with("tensor `conformal.scores`: expected F64 of shape [n]"),
+        "{refused}"
+    );
+    let refused = patched(b"\\\"temperature\\\":1.", b"\\\"temperature\\\":-1");
+    assert_eq!(refused, "the network in the model is not one");
 }

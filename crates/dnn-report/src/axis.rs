@@ -18,6 +18,8 @@ pub(crate) struct Axis {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Style {
     Whole,
+    /// The power of ten.
+    Power,
     /// Digits after the point.
     Fixed(usize),
     /// Digits after the point of the mantissa.
@@ -91,12 +93,22 @@ impl Axis {
         Self { ticks: multiples(&range, step), range, style: Style::Percent { signed: true } }
     }
 
+    /// An axis of the powers of ten of these numbers, with a tick at each whole power.
+    pub(crate) fn of_powers(numbers: impl Iterator<Item = f64>, max_ticks: usize) -> Self {
+        let powers = numbers.filter(|x| x.is_finite() && *x > 0.0).map(f64::log10);
+        let (low, high) = bounds(powers).unwrap_or((0.0, 1.0));
+        let range = low..high.max(low + 1e-3);
+        let step = nice_at_least((range.end - range.start) / max_ticks.max(1) as f64).max(1.0);
+        Self { ticks: multiples(&range, step.round()), range, style: Style::Power }
+    }
+
     /// Returns a tick as it is written.
     pub(crate) fn label(&self, tick: f64) -> String {
         match self.style {
             // "2500" as the course writes it; from five digits on, groups are easier to read.
             Style::Whole if tick >= 10_000.0 => thousands(tick as u64),
             Style::Whole => format!("{tick:.0}"),
+            Style::Power => format!("1e{tick:.0}"),
             _ if tick == 0.0 => "0".into(),
             Style::Fixed(digits) => format!("{tick:.digits$}"),
             Style::Scientific(digits) => format!("{tick:.digits$e}"),

@@ -46,6 +46,41 @@ pub fn cost_plot(title: &str, subtitle: &str, series: &[Series<'_>]) -> Chart {
     .draw(&description(series))
 }
 
+/// Draws the costs of a learning-rate range test over the learning rate, on a logarithmic axis, as they
+/// came and smoothed; the suggested rate is marked. 800 by 500 pixels. What the smoothed cost never
+/// reaches is cut off.
+pub fn rate_plot(
+    title: &str,
+    costs: &[(f64, f64)],
+    smoothed: &[(f64, f64)],
+    suggestion: Option<f64>,
+) -> Chart {
+    const SIZE: (f32, f32) = (800.0, 500.0);
+    let shown = || smoothed.iter().filter_map(|(_, cost)| drawable(*cost));
+    let y = Axis::of_costs(shown(), (SIZE.1 / 70.0) as usize);
+    let top = y.range.end;
+    let line = |points: &[(f64, f64)]| {
+        let cut = |cost: f64| if cost <= top { cost } else { f64::NAN };
+        points.iter().map(|(rate, cost)| (rate.log10(), cut(*cost))).collect()
+    };
+    let mut lines = vec![Line::solid("smoothed", line(smoothed)), Line::solid("cost", line(costs))];
+    if let Some(rate) = suggestion {
+        let at = rate.log10();
+        lines.push(Line::guide(vec![(at, y.range.start), (at, y.range.end)]));
+    }
+    LinePlot {
+        title,
+        subtitle: "",
+        labels: ("learning rate", "cost"),
+        size: SIZE,
+        x: Axis::of_powers(smoothed.iter().map(|(rate, _)| *rate), (SIZE.0 / 80.0) as usize),
+        y,
+        lines,
+        if_empty: "no finite cost",
+    }
+    .draw(&format!("The cost over the learning rate, {} learning rates. {title}.", smoothed.len()))
+}
+
 /// Lines over two axes, with a legend where there are several.
 pub(crate) struct LinePlot<'a> {
     pub(crate) title: &'a str,
@@ -373,5 +408,20 @@ mod tests {
         for kept in [(0.0, 1.0), (31_415.0, 9.0), (31_416.0, -9.0), (99_999.0, 1.0)] {
             assert!(thinned[0].contains(&kept), "{kept:?}");
         }
+    }
+
+    #[test]
+    fn a_range_test_is_drawn_on_a_logarithmic_axis_with_its_suggestion() {
+        let rates = || (0..=40).map(|i| 10_f64.powf(-6.0 + f64::from(i) * 0.2));
+        let smoothed: Vec<_> = rates().map(|rate| (rate, 1.0 / (1.0 + rate))).collect();
+        let costs: Vec<_> = rates().map(|rate| (rate, 1.0 + 1e6 * rate)).collect();
+        let chart = rate_plot("Suggested learning rate = 1.00e-1", &costs, &smoothed, Some(0.1));
+        let (with, without) = (chart.svg(), rate_plot("none", &costs, &smoothed, None));
+        for text in ["learning rate", "1e-6", "1e2", "smoothed", "cost", "41 learning rates"] {
+            assert!(with.contains(text), "{text}");
+        }
+        let lines = |svg: &str| svg.matches("<polyline").count() + svg.matches("<path").count();
+        assert_eq!(lines(with), lines(without.svg()) + 1, "the mark");
+        assert!(rate_plot("", &[], &[], None).svg().contains("no finite cost"));
     }
 }

@@ -30,6 +30,9 @@ pub struct Progress {
     pub data: String,
     /// Name of the engine, in whose coordinates the tensors are.
     pub engine: String,
+    /// Checksum of the network that the run started from; `None` when it was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<String>,
     /// Number of parameter updates made.
     pub iteration: usize,
     /// The costs logged so far.
@@ -289,6 +292,7 @@ impl Progress {
             config,
             data,
             engine,
+            started_from: None,
             iteration: 0,
             costs: Vec::new(),
             validations: Vec::new(),

@@ -2,6 +2,7 @@
 
 use crate::checkpoint::CheckpointError;
 use crate::config::ShapeError;
+use crate::lr_find::LearningRateRange;
 use crate::optimizer::MAX_MOMENTS;
 use dnn_core::rng::SeedError;
 use dnn_core::{DatasetError, NetworkError};
@@ -64,6 +65,31 @@ pub enum TrainError {
         available: u64,
         /// Whether the system would give so much to this process: it has limits of its own.
         is_granted: bool,
+    },
+    /// The network to start from is of another shape.
+    #[error(
+        "the network to start from is {got}, and this one is to be {expected}: only the output layer \
+         may differ"
+    )]
+    WarmStart {
+        /// The layers of the network to train, in words.
+        expected: String,
+        /// The layers of the network to start from.
+        got: String,
+    },
+    /// The range of a learning-rate range test is none.
+    #[error(
+        "learning rates from {lowest} to {highest} in {iterations} iterations: expected 0 < lowest < \
+         highest and at least {} iterations",
+        LearningRateRange::MIN_ITERATIONS
+    )]
+    LearningRateRange {
+        /// The learning rate to begin with.
+        lowest: f64,
+        /// The learning rate to end with.
+        highest: f64,
+        /// The number of updates.
+        iterations: usize,
     },
     /// There is no validation set, and the configuration needs one.
     #[error("{0}")]

@@ -30,7 +30,7 @@ pub(crate) const JUDGED_BYTES: usize = 1 << 20;
 
 /// Returns the logits of all examples, (n_L, m), some at a time and on all cores. An example's
 /// logits do not depend on the other examples, so neither do they on the number of cores.
-fn logits<F: Real>(
+pub(crate) fn logits<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<DMatrix<F>, DatasetError> {
@@ -94,9 +94,9 @@ pub(crate) fn evaluate<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<Evaluation<F>, DatasetError> {
-    let logits = logits(network, examples)?;
+    let logits = network.tempered(logits(network, examples)?);
     let cost = mean_cost(&CrossEntropy::new(network.output()), &logits, examples.labels());
-    let probabilities = network.probabilities_of_logits(logits);
+    let probabilities = network.output().probabilities(logits);
     let predictions = predictions(&probabilities);
     let score = Score::of(&predictions, examples.labels());
     Ok(Evaluation { probabilities, score, predictions, cost })

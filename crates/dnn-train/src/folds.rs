@@ -67,6 +67,11 @@ impl<'a, F: Trainable> Folds<'a, F> {
         k: usize,
     ) -> Result<Self, TrainError> {
         check_folds(k, examples.n_examples())?;
+        if config.calibrate {
+            return Err(TrainError::NothingToJudge(
+                "calibrate: a fold is judged by the examples that would calibrate its network",
+            ));
+        }
         let kept = split::folds(examples.labels(), k, config.rng, config.seed)?;
         Ok(Self { config, examples, kept })
     }

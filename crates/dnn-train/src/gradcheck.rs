@@ -21,10 +21,10 @@ use crate::cost::{Cost, mean_cost};
 use crate::engine::{Engine, EngineInput, EngineKind, EngineOptions, Pass};
 use crate::optimizer::GradientDescent;
 use crate::trainable::build_engine;
+use dnn_core::Network;
 use dnn_core::layer::Dense;
 use dnn_core::linear::Gradients;
 use dnn_core::network::Workspace;
-use dnn_core::{Network, Real};
 use nalgebra::{DMatrix, DVector};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -234,16 +234,6 @@ pub fn compare(
         }
     }
     checks
-}
-
-/// Returns the network in double precision, in which differences are accurate enough.
-pub fn in_double<F: Real>(network: &Network<F>) -> Network<f64> {
-    let double = |layer: &Dense<F>| {
-        let (w, b) = (layer.weights().map(Real::as_f64), layer.bias().map(Real::as_f64));
-        Dense::new(w, b, layer.activation()).expect("the shapes of a layer")
-    };
-    Network::new(network.layers().iter().map(double).collect(), network.output())
-        .expect("the layers of a network")
 }
 
 /// Units in the last place by which the rounding of two costs may move their difference.

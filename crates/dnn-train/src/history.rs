@@ -2,7 +2,7 @@
 
 use crate::diagnosis::LayerHealth;
 use crate::feed::Subset;
-use dnn_core::metrics::Score;
+use dnn_core::metrics::{ConformalScores, Score};
 use dnn_core::{Examples, Network, Real};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,8 @@ pub enum End {
     Asked,
     /// The validation set showed no improvement for as long as was configured.
     Early,
+    /// The time that was configured was over.
+    Time,
 }
 
 /// How the training set was divided: what was trained on, and what was kept apart to judge by. Both
@@ -64,8 +66,12 @@ pub struct ValidationSplit {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Trained<F: Real> {
-    /// The network after the last update, or the best one where that was asked for.
+    /// The network after the last update, or the best one where that was asked for; with the
+    /// temperature that was fitted where that was asked for.
     pub network: Network<F>,
+    /// How the network's answers fit the validation set, when
+    /// [`TrainConfig::calibrate`](crate::config::RawTrainConfig::calibrate) asked for it.
+    pub conformal: Option<ConformalScores>,
     /// The cost at every logged iteration.
     pub costs: Vec<CostPoint>,
     /// The results on the validation set, in the order of the iterations.

@@ -9,6 +9,7 @@
 //! | minimise a cost of one's own, step in a way of one's own | [`Cost`], [`optimizer::Optimizer`] |
 //! | watch, log, stop, keep checkpoints | [`Observer`], [`Checkpoint`] |
 //! | drive the iterations oneself | [`engine`], [`build_engine`] |
+//! | find a learning rate | [`find_learning_rate`] |
 //! | check a gradient | [`gradcheck`] |
 //! | judge | [`evaluate`], [`cross_validate`], [`diagnose`] |
 //! | choose among recipes | [`tune`] |
@@ -25,11 +26,13 @@ mod feed;
 mod folds;
 pub mod gradcheck;
 mod history;
+mod lr_find;
 pub mod observer;
 pub mod optimizer;
 pub mod pool;
 mod run;
 pub mod schedule;
+mod temperature;
 pub mod textbook;
 mod trainable;
 mod trainer;
@@ -45,7 +48,9 @@ pub use evaluation::Evaluation;
 pub use feed::{Subset, memory_beside_examples};
 pub use folds::{Fold, FoldSummary, Folds, check_folds, cross_validate};
 pub use history::{CostPoint, End, Trained, ValidationPoint, ValidationSplit};
+pub use lr_find::{LearningRatePoint, LearningRateRange, LearningRateSearch, find_learning_rate};
 pub use nalgebra;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
+pub use temperature::fit_temperature;
 pub use trainable::{Trainable, build_engine, evaluate, train};
 pub use trainer::{Training, check_memory};

@@ -17,6 +17,7 @@ use dnn_core::metrics::{Score, predictions};
 use dnn_core::{Examples, Network, Real};
 use nalgebra::DVector;
 use std::thread::Scope;
+use std::time::Instant;
 
 /// The examples that are judged during training, and by what.
 pub(crate) struct ValidationSet<'a, F: Real> {
@@ -97,6 +98,7 @@ impl<'a, F: Real> Run<'a, F> {
             return Ok(End::Asked);
         }
         let start = self.progress.iteration;
+        let over = self.config.time.and_then(|time| Instant::now().checked_add(time.duration()));
         loop {
             let iteration = self.progress.iteration;
             let mut end = (iteration >= self.n_iterations).then_some(End::Completed);
@@ -108,6 +110,9 @@ impl<'a, F: Real> Run<'a, F> {
             let patience = self.config.patience;
             if patience > 0 && self.progress.waited >= patience {
                 end = end.or(Some(End::Early));
+            }
+            if iteration > start && over.is_some_and(|over| Instant::now() >= over) {
+                end = end.or(Some(End::Time));
             }
             if iteration > start || end.is_some() {
                 self.offer_checkpoint(observers, improved, end.is_some());
@@ -343,6 +348,12 @@ impl<'a, F: Real> Run<'a, F> {
         };
         same("the data", &then.data, &self.progress.data)?;
         same("the engine", &then.engine, &self.progress.engine)?;
+        let network = |name: &Option<String>| name.clone().unwrap_or_else(|| "a drawn one".into());
+        same(
+            "the network it started from",
+            &network(&then.started_from),
+            &network(&self.progress.started_from),
+        )?;
         for (name, mut tensor) in self.engine.state() {
             checkpoint.get(&name, &mut tensor)?;
         }
@@ -371,6 +382,7 @@ impl<'a, F: Real> Run<'a, F> {
         let Self { engine, best_network, progress, .. } = self;
         Ok(Trained {
             network: best_network.unwrap_or(network),
+            conformal: None,
             best: progress.best.map(|best| progress.validations[best]),
             costs: progress.costs,
             validations: progress.validations,

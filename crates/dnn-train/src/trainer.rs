@@ -6,14 +6,18 @@ use crate::config::TrainConfig;
 use crate::cost::{Cost, CrossEntropy};
 use crate::engine::{self, EngineInput, EngineKind, EngineOptions, Workload};
 use crate::error::TrainError;
-use crate::evaluation::selected;
+use crate::evaluation::{logits, selected};
 use crate::feed::Subset;
 use crate::history::{Trained, ValidationSplit};
 use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
 use crate::run::{Run, ValidationSet};
+use crate::temperature::fit_temperature;
+use dnn_core::metrics::ConformalScores;
 use dnn_core::rng::Generator;
-use dnn_core::{Architecture, DatasetError, Examples, Network, Precision, Real, split};
+use dnn_core::{
+    Architecture, DatasetError, Examples, Network, NetworkError, Precision, Real, split,
+};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
 
@@ -27,6 +31,15 @@ pub struct Training<'a, F: Real> {
     data: String,
     optimizer: Option<&'a dyn Optimizer<F>>,
     cost: Option<&'a dyn Cost<F>>,
+    start: Option<Start<'a, F>>,
+}
+
+/// A network to start from.
+#[derive(Clone, Copy)]
+struct Start<'a, F: Real> {
+    network: &'a Network<F>,
+    /// Whether it tells the same classes apart.
+    same_classes: bool,
 }
 
 impl<'a, F: Real> Training<'a, F> {
@@ -40,6 +53,7 @@ impl<'a, F: Real> Training<'a, F> {
             data: String::new(),
             optimizer: None,
             cost: None,
+            start: None,
         }
     }
 
@@ -69,6 +83,18 @@ impl<'a, F: Real> Training<'a, F> {
         self
     }
 
+    /// Starts from the weights of a trained network instead of drawn ones (warm start). It must have
+    /// the features and the hidden layers of the one to train. Its output layer is taken as well when
+    /// its `classes` are those of the examples, in the same order, and drawn otherwise. Its temperature
+    /// is not taken.
+    ///
+    /// A run that was started so resumes only when it is given the same network again.
+    #[must_use]
+    pub fn start_from(mut self, network: &'a Network<F>, classes: &[String]) -> Self {
+        self.start = Some(Start { network, same_classes: classes == self.examples.classes() });
+        self
+    }
+
     /// Sets the identifier of the data, a hash for example. Checkpoints keep it, and a run resumes
     /// only with the same.
     #[must_use]
@@ -93,6 +119,17 @@ impl<'a, F: Real> Training<'a, F> {
     pub fn check(&self) -> Result<(), TrainError> {
         let Self { config, examples, validation, .. } = self;
         let architecture = config.architecture(examples.n_features(), examples.classes().len())?;
+        if let Some(Start { network, .. }) = self.start {
+            let hidden = |of: &Architecture| {
+                let inputs = &of.layer_dims[..of.layer_dims.len() - 1];
+                (inputs.to_vec(), of.activations.clone())
+            };
+            let from = network.architecture();
+            if hidden(&from) != hidden(&architecture) {
+                let (expected, got) = (in_words(&architecture), in_words(&from));
+                return Err(TrainError::WarmStart { expected, got });
+            }
+        }
         let batch = batch_len(config, examples.n_examples());
         check_available(&architecture, working_bytes(&architecture, batch, size_of::<F>()))?;
         if let Some(set) = validation {
@@ -105,9 +142,10 @@ impl<'a, F: Real> Training<'a, F> {
                     "validation: this share of the training set is no example",
                 ));
             }
-        } else if config.patience > 0 || config.restore_best {
+        } else if config.patience > 0 || config.restore_best || config.calibrate {
             return Err(TrainError::NothingToJudge(
-                "patience and restore_best need a validation set, or validation = 0.1 for example",
+                "patience, restore_best and calibrate need a validation set, or validation = 0.1 for \
+                 example",
             ));
         }
         Ok(())
@@ -119,7 +157,7 @@ impl<'a, F: Real> Training<'a, F> {
         observers: &mut [&mut dyn Observer],
     ) -> Result<Trained<F>, TrainError> {
         self.check()?;
-        let Self { config, examples, validation, checkpoint, data, optimizer, cost } = self;
+        let Self { config, examples, validation, checkpoint, data, optimizer, cost, start } = self;
         let own_cost = cost;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
         let architecture = config.architecture(n_features, n_classes)?;
@@ -139,13 +177,17 @@ impl<'a, F: Real> Training<'a, F> {
             }
             (None, None) => None,
         };
-        let rest = divided.as_ref().map(|divided| Subset::new(examples, divided.train.clone()));
+        let all = examples;
+        let rest = divided.as_ref().map(|divided| Subset::new(all, divided.train.clone()));
         let examples = rest.as_ref().map_or(examples, |rest| rest as &dyn Examples<F>);
         let is_streamed = examples.is_streamed();
         let x = if is_streamed { None } else { Some(matrix(examples)?) };
         let labels = examples.labels();
         let mut rng = Generator::new(config.rng, config.seed)?;
-        let network = Network::initialize(&architecture, config.init, &mut rng)?;
+        let mut network = Network::initialize(&architecture, config.init, &mut rng)?;
+        if let Some(start) = start {
+            network = start.replace_layers_of(network)?;
+        }
         let built = config.optimizer.build::<F>();
         let optimizer = optimizer.unwrap_or(&*built);
         if optimizer.n_moments() > MAX_MOMENTS {
@@ -171,6 +213,7 @@ impl<'a, F: Real> Training<'a, F> {
             class_weights: class_weights.as_deref(),
             dropout: config.dropout,
             seed: config.seed,
+            mixup: config.mixup,
             ema_decay: config.ema_decay,
         };
         let workload = Workload {
@@ -211,7 +254,8 @@ impl<'a, F: Real> Training<'a, F> {
             labels: &labels[..],
             cost: own_cost.unwrap_or(&plain),
         });
-        let progress = Progress::start(config.clone(), data, engine.name().into());
+        let mut progress = Progress::start(config.clone(), data, engine.name().into());
+        progress.started_from = start.map(|_| checksum(&network));
         let m = labels.len();
         let mut run = Run::new(config, network, &mut *engine, optimizer, m, held_out, progress);
         if let Some(checkpoint) = checkpoint {
@@ -225,8 +269,58 @@ impl<'a, F: Real> Training<'a, F> {
         } else {
             run.train(None, observers)?
         };
-        Ok(Trained { split: divided, ..run.finish(end)? })
+        let trained = run.finish(end)?;
+        let kept = divided.as_ref().map(|divided| divided.of(all).1);
+        let judged_by = validation.or(kept.as_ref().map(|kept| kept as &dyn Examples<F>));
+        let trained = match judged_by {
+            Some(examples) if config.calibrate => calibrated(trained, examples)?,
+            _ => trained,
+        };
+        Ok(Trained { split: divided, ..trained })
     }
+}
+
+/// Fits the network's temperature to examples that it was not trained on, and keeps how well its
+/// answers fit them then.
+fn calibrated<F: Real>(
+    trained: Trained<F>,
+    examples: &dyn Examples<F>,
+) -> Result<Trained<F>, TrainError> {
+    let (logits, labels) = (logits(&trained.network, examples)?, examples.labels());
+    let temperature = fit_temperature(trained.network.output(), &logits, labels);
+    let network = trained.network.with_temperature(temperature)?;
+    let conformal = ConformalScores::of(&network.probabilities_of_logits(logits), labels);
+    Ok(Trained { network, conformal: Some(conformal), ..trained })
+}
+
+impl<F: Real> Start<'_, F> {
+    /// Returns the network `drawn` with the layers that are taken from this one.
+    fn replace_layers_of(&self, drawn: Network<F>) -> Result<Network<F>, NetworkError> {
+        let (from, output) = (self.network, drawn.output());
+        let mut layers = from.layers().to_vec();
+        if !self.same_classes || from.output() != output {
+            layers.pop();
+            layers.extend(drawn.layers().last().cloned());
+        }
+        Network::new(layers, output)
+    }
+}
+
+/// Returns the layers with their activations: "64-20-7-1 (relu, tanh)".
+fn in_words(of: &Architecture) -> String {
+    let activations: Vec<_> = of.activations.iter().map(ToString::to_string).collect();
+    format!("{of} ({})", activations.join(", "))
+}
+
+/// Returns the CRC-32 of a network's weights and biases, in words.
+fn checksum<F: Real>(network: &Network<F>) -> String {
+    let mut crc = crc32fast::Hasher::new();
+    for layer in network.layers() {
+        for value in layer.weights().iter().chain(layer.bias()) {
+            crc.update(&value.as_f64().to_le_bytes());
+        }
+    }
+    format!("crc32:{:08x}", crc.finalize())
 }
 
 /// Checks, before examples are read, that there is memory for training on `n_train` of them and for

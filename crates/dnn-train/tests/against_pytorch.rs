@@ -58,3 +58,61 @@ fn the_average_of_the_weights() {
         assert_eq!(engine.network(), raw);
     }
 }
+
+/// ```python
+/// import torch
+/// torch.set_default_dtype(torch.float64)
+/// share, partners = 0.6655760558665472, [2, 3, 1, 0]  # drawn with seed 1 for iteration 1
+/// x = torch.tensor([[1., 2.], [-1., .5], [.5, -1.5], [2., 1.], [0., -1.]])
+/// y = torch.tensor([0, 1, 2, 0, 1]); weights = torch.tensor([1., 2., .5])
+/// batch = torch.tensor([4, 0, 2, 3])
+/// x, y = x[batch], y[batch]
+/// w = torch.tensor([[.3, -.2], [.1, .4], [-.5, .2]], requires_grad=True)
+/// b = torch.tensor([.1, 0., -.1], requires_grad=True)
+/// z = (share * x + (1 - share) * x[partners]) @ w.T + b
+/// def loss(y):
+///     each = torch.nn.functional.cross_entropy(z, y, reduction="none")
+///     return (weights[y] * each).mean()
+/// j = share * loss(y) + (1 - share) * loss(y[partners])
+/// j.backward(); print(j.item(), w.grad.T.flatten().tolist(), b.grad.tolist())
+/// ```
+#[test]
+fn mixed_examples() {
+    let x = [1.0, 2.0, -1.0, 0.5, 0.5, -1.5, 2.0, 1.0, 0.0, -1.0];
+    let (x, labels) = (DMatrix::from_column_slice(2, 5, &x), [0, 1, 2, 0, 1]);
+    let w = DMatrix::from_row_slice(3, 2, &[0.3, -0.2, 0.1, 0.4, -0.5, 0.2]);
+    let layer = Dense::new(w, DVector::from_vec(vec![0.1, 0.0, -0.1]), Activation::Identity);
+    let network = Network::new(vec![layer.unwrap()], OutputActivation::Softmax).unwrap();
+    let options = EngineOptions {
+        max_batch: 4,
+        class_weights: Some(&[1.0, 2.0, 0.5]),
+        mixup: 0.8,
+        seed: 1,
+        ..EngineOptions::default()
+    };
+    let cost = CrossEntropy::new(OutputActivation::Softmax);
+    let batch = [4, 0, 2, 3];
+    let build = |input| build_engine(&network, &cost, &GradientDescent, input, &labels, options);
+    let mut fed = build(EngineInput::Fed);
+    fed.feed(&mut x.select_columns(&batch));
+    for mut engine in [build(EngineInput::Dense(&x)), build(EngineInput::Gram(&x)), fed] {
+        let j = engine.cost(Pass { batch: Some(&batch), iteration: 1 });
+        close(&[j], &[1.3358311067012383]);
+        let gradients = &engine.gradients()[0];
+        close(
+            gradients.dw.as_slice(),
+            &[
+                -0.22179098757608995,
+                0.12743008975611073,
+                0.09436089781997925,
+                -0.5302909383048232,
+                0.48654255988786804,
+                0.04374837841695528,
+            ],
+        );
+        close(
+            gradients.db.as_slice(),
+            &[0.006203032220234737, -0.09394026762503213, 0.08773723540479739],
+        );
+    }
+}

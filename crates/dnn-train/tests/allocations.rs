@@ -85,6 +85,7 @@ fn a_hundred_iterations_allocate_nothing() {
                     n_threads,
                     max_batch: batch,
                     dropout,
+                    mixup: 2.0 * dropout,
                     ema_decay: 2.0 * dropout,
                     ..EngineOptions::default()
                 };

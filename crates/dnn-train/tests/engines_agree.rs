@@ -23,6 +23,7 @@ struct Case {
     l2: f64,
     clip_norm: Option<f64>,
     dropout: f64,
+    mixup: f64,
     ema_decay: f64,
     weighted: bool,
     seed: u64,
@@ -35,7 +36,11 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::option::of((0.0..0.95, any::<bool>())),
         0.0..0.1,
         prop::option::of(0.01..2.0),
-        (prop_oneof![Just(0.0), 0.0..0.6], prop_oneof![Just(0.0), 0.0..0.95]),
+        (
+            prop_oneof![Just(0.0), 0.0..0.6],
+            prop_oneof![Just(0.0), 0.1..1.0],
+            prop_oneof![Just(0.0), 0.0..0.95],
+        ),
     );
     (
         shape,
@@ -51,7 +56,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 (n0, hidden, n_classes, m),
                 activation,
                 batch,
-                (momentum, l2, clip_norm, (dropout, ema_decay)),
+                (momentum, l2, clip_norm, (dropout, mixup, ema_decay)),
                 (weighted, smoothing),
                 seed,
                 n_threads,
@@ -70,6 +75,7 @@ fn cases() -> impl Strategy<Value = Case> {
                     l2,
                     clip_norm,
                     dropout,
+                    mixup,
                     ema_decay,
                     weighted,
                     seed,
@@ -103,6 +109,7 @@ fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatr
         class_weights: case.weighted.then_some(&weights),
         dropout: case.dropout,
         seed: case.seed,
+        mixup: case.mixup,
         ema_decay: case.ema_decay,
     };
     [

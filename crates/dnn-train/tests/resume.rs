@@ -56,7 +56,9 @@ fn config(
         c.iterations = 23;
         c.log_every = 4;
         c.dropout = 0.2;
+        c.mixup = 0.3;
         c.ema_decay = 0.7;
+        c.calibrate = true;
         c.l2 = 0.1;
         c.clip_norm = 0.8;
         c.class_weights = ClassWeights::Named(NamedWeights::Balanced);
@@ -90,6 +92,7 @@ fn same_from_every_checkpoint(config: &TrainConfig) {
         let config = config.clone().with(|c| c.threads = 1 + i % 3).unwrap();
         let resumed = run(&config, Some(&checkpoint), &mut []).unwrap();
         assert_eq!(resumed.network, whole.network, "from checkpoint {i}");
+        assert_eq!(resumed.conformal, whole.conformal);
         assert_eq!(resumed.costs, whole.costs);
         assert_eq!(resumed.validations, whole.validations);
         assert_eq!(resumed.best, whole.best);
@@ -129,7 +132,10 @@ fn a_validation_cost_that_is_no_number_ends_training() {
     x.column_mut(1).fill(f64::MAX);
     let validation = Dataset::new(x, vec![0, 1], data.classes().to_vec()).unwrap();
     let config = config(Adam::default(), 10, EngineKind::Dense)
-        .with(|c| (c.validation, c.activation, c.ema_decay) = (0.0, Activation::Relu, 0.0))
+        .with(|c| {
+            (c.validation, c.activation) = (0.0, Activation::Relu);
+            (c.ema_decay, c.mixup) = (0.0, 0.0);
+        })
         .unwrap();
     let mut keep = Keep::default();
     let error = Training::new(&config, &data)
@@ -151,6 +157,7 @@ fn parameters_that_are_not_finite_are_not_offered_as_a_checkpoint() {
             c.learning_rate = 1e300;
             (c.clip_norm, c.schedule, c.dropout) = (0.0, Schedule::Constant, 0.0);
             (c.validation, c.patience, c.restore_best) = (0.0, 0, false);
+            c.calibrate = false;
         })
         .unwrap();
     let mut keep = Keep::default();

@@ -89,6 +89,7 @@ pub(super) fn run(
     k: usize,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
+    ensure!(config.from.is_none(), "from: folds start from drawn weights");
     let train = load(config, console)?;
     dnn_train::check_folds(k, train.len())?;
     config.training.architecture(train.contract()?.n_features(), train.classes().len())?;

@@ -13,7 +13,7 @@ use dnn_data::{AnyNetwork, SplitName};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::gradcheck::{
-    self, EngineGradients, Options, Outcome, ParameterCheck, engine_gradients, in_double,
+    self, EngineGradients, Options, Outcome, ParameterCheck, engine_gradients,
 };
 use dnn_train::{CrossEntropy, TrainConfig};
 use nalgebra::DMatrix;
@@ -253,7 +253,7 @@ impl Case {
     fn of_model(model: &Path, data: &Path, args: &Args, console: Console) -> anyhow::Result<Self> {
         let (model, path) = run::read_model(model)?;
         let network = match model.network() {
-            AnyNetwork::F32(network) => in_double(network),
+            AnyNetwork::F32(network) => network.cast(),
             AnyNetwork::F64(network) => network.clone(),
         };
         let mut splits =

@@ -352,6 +352,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> std::fmt::Result {
         End::Completed => "",
         End::Asked => ", interrupted",
         End::Early => ", stopped early",
+        End::Time => ", stopped when its time was over",
     };
     writeln!(out, "Iterations: {}{stopped}, {} engine", summary.iterations, summary.engine)?;
     writeln!(out, "Cost:       {:.6}", summary.final_cost)?;

@@ -11,6 +11,7 @@ pub(crate) mod export;
 mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;
+pub(crate) mod lr_find;
 pub(crate) mod predict;
 pub(crate) mod preview;
 pub(crate) mod report;

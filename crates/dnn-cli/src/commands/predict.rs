@@ -10,11 +10,13 @@ use crate::progress;
 use crate::settings::Flags;
 use crate::source;
 use anyhow::{Context, bail, ensure};
+use dnn_core::metrics::ConformalScores;
 use dnn_data::folder::{OnBadImage, has_image_ending, image_files};
 use dnn_data::format::{Options, Source};
 use dnn_data::image::{DecodeLimits, ImageError};
 use dnn_data::predictions::{ExampleName, PredictionRow, class_of_folder, predict_files};
 use dnn_data::{DataError, PredictError, Predictor, Shown, SplitName};
+use nalgebra::DMatrix;
 use serde::Serialize;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -42,6 +44,10 @@ pub(crate) struct Args {
     /// each]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
+    /// Answer with all classes that it takes to hold the right one with this probability, 0.9 for
+    /// example; for models that were trained with --calibrate
+    #[arg(long, value_name = "F", conflicts_with = "out")]
+    coverage: Option<f64>,
     #[command(flatten)]
     of_data: DataArgs,
     #[command(flatten)]
@@ -64,6 +70,8 @@ enum Input {
 struct PredictReport<'a> {
     model: &'a Path,
     classes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     out: Option<&'a Path>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +103,8 @@ enum Outcome {
         #[serde(skip_serializing_if = "Option::is_none")]
         top: Option<Vec<OwnedProbability>>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        set: Option<Vec<String>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         true_class: Option<String>,
     },
     Error {
@@ -113,8 +123,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (predictor, model) = args.predictor.read()?;
     let skips =
         args.files.change(None)?.is_some_and(|input| input.on_bad_image == OnBadImage::Skip);
-    let mut answers =
-        Answers { predictor: &predictor, args, console, given: Vec::new(), n: 0, n_bad: 0 };
+    let conformal =
+        args.coverage.map(|coverage| scores(&predictor, &model, coverage)).transpose()?;
+    let (given, n, n_bad) = (Vec::new(), 0, 0);
+    let mut answers = Answers { predictor: &predictor, conformal, args, console, given, n, n_bad };
     match &args.out {
         None => answers.all(&inputs, None)?,
         Some(out) => {
@@ -140,6 +152,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     console.json(&PredictReport {
         model: &model,
         classes: predictor.classes(),
+        coverage: args.coverage,
         out: args.out.as_deref(),
         rows: args.out.as_ref().map(|_| n),
         left_out: if skips { n_bad } else { 0 },
@@ -211,6 +224,8 @@ fn kind(path: PathBuf, args: &Args) -> Input {
 /// What is done with the answers.
 struct Answers<'a> {
     predictor: &'a Predictor,
+    /// What sets of classes are made from, when they are asked for.
+    conformal: Option<&'a ConformalScores>,
     args: &'a Args,
     console: Console,
     /// For `--json`, when there is no file of rows.
@@ -338,7 +353,16 @@ impl Answers<'_> {
             .collect();
         let named: Vec<_> =
             top.iter().map(|(_, class, p)| format!("{} {p:.4}", class.shown())).collect();
-        let line = format!("{}: {}", row.example.to_string().shown(), named.join(", "));
+        let set = self.conformal.zip(self.args.coverage).map(|(scores, coverage)| {
+            let column = DMatrix::from_column_slice(classes.len(), 1, row.probabilities);
+            let set = scores.sets(&column, coverage).into_iter().flatten();
+            set.map(|class| classes[class as usize].clone()).collect::<Vec<_>>()
+        });
+        let mut line = format!("{}: {}", row.example.to_string().shown(), named.join(", "));
+        if let Some(set) = &set {
+            let set: Vec<_> = set.iter().map(|class| class.shown().to_string()).collect();
+            line += &format!(", one of {{{}}}", set.join(", "));
+        }
         self.console.text(line).map_err(|error| {
             let kind = error.root_cause().downcast_ref().map(std::io::Error::kind);
             let source = std::io::Error::new(kind.unwrap_or(ErrorKind::Other), error);
@@ -355,6 +379,7 @@ impl Answers<'_> {
             probability,
             probabilities: row.probabilities.to_vec(),
             top: self.args.top.map(|_| top.iter().map(owned).collect()),
+            set,
             true_class: row.true_class.map(|class| classes[class as usize].clone()),
         })
     }
@@ -362,4 +387,33 @@ impl Answers<'_> {
     fn said_bad(&self) -> String {
         format!("{} of {} images could not be read", self.n_bad, self.n + self.n_bad)
     }
+}
+
+/// What sets of classes with this coverage are made from.
+///
+/// # Errors
+/// When there is no such coverage, or the model was not calibrated.
+fn scores<'p>(
+    predictor: &'p Predictor,
+    file: &Path,
+    coverage: f64,
+) -> anyhow::Result<&'p ConformalScores> {
+    ensure!(
+        coverage > 0.0 && coverage < 1.0,
+        "--coverage {coverage}: expected a probability between 0 and 1"
+    );
+    let scores = predictor.model().conformal().with_context(|| {
+        format!(
+            "--coverage: {} was not calibrated; train it with --calibrate and validation images",
+            file.shown()
+        )
+    })?;
+    let (n, needed) = (scores.as_slice().len(), ConformalScores::needed(coverage));
+    if n < needed {
+        warn(format!(
+            "the model was calibrated with {n} images; a coverage of {coverage} needs {needed}, and with \
+             fewer every class is in every answer"
+        ));
+    }
+    Ok(scores)
 }

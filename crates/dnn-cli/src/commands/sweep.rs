@@ -326,6 +326,7 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
         Some(config) => RunConfig::read(&path.parent().unwrap_or(Path::new("")).join(config))?,
         None => RunConfig::new(TrainConfig::preset(preset.unwrap_or(Preset::CourseDeep))),
     };
+    ensure!(base.from.is_none(), "from: the trainings of a sweep start from drawn weights");
     Ok((base, grid))
 }
 

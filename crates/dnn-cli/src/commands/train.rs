@@ -6,6 +6,7 @@ use crate::console::{self, Console, argument, causes, interval, of_how_many, pro
 use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt::{self, Interrupted};
+use crate::judge::data_of_run;
 use crate::progress::Progress;
 use crate::quality::Majority;
 use crate::run::{
@@ -14,6 +15,7 @@ use crate::run::{
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, loading};
 use anyhow::{Context, bail, ensure};
+use dnn_core::metrics::ConformalScores;
 use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::Shown;
@@ -77,6 +79,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K", conflicts_with_all = ["resume", "validation", "validation_data",
           "checkpoint-every"], help_heading = "Run")]
     folds: Option<usize>,
+    /// Start from the weights of this model, or run, in place of drawn ones (its layers and how its images
+    /// were prepared are taken as well); the output layer is drawn anew when there are other classes
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["resume", "folds"],
+          help_heading = "Training")]
+    from: Option<PathBuf>,
     #[command(flatten)]
     checkpoints: Flags<CheckpointFlags>,
     /// Go on with an interrupted run, from its last checkpoint; ends as if never interrupted. With
@@ -190,6 +197,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             (RunConfig::preset(preset), preset.name())
         }
     };
+    let base = match &args.from {
+        Some(model) => started_from(model, base)?,
+        None => base,
+    };
     let config = configured(args, base, console)?;
     let destination = match &args.out {
         Some(path) => Destination::Folder { path, force: args.force },
@@ -201,9 +212,22 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     train(&config, destination, args.seeds.unwrap_or(1), console)
 }
 
+/// The configuration with the layers and the weights of a model to start from.
+fn started_from(model: &Path, base: RunConfig) -> anyhow::Result<RunConfig> {
+    let (model, path) = run::read_model(model)?;
+    let architecture = model.network().architecture();
+    let hidden = &architecture.layer_dims[1..architecture.layer_dims.len() - 1];
+    let training = base.training.with(|training| {
+        (training.hidden, training.activations) = (hidden.to_vec(), architecture.activations);
+        training.precision = model.network().precision();
+    })?;
+    let from = std::path::absolute(path).context("no current folder")?;
+    Ok(RunConfig { from: Some(from), training, ..base })
+}
+
 /// The configuration with what the flags ask for.
 fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<RunConfig> {
-    let mut source = source_of(args, base.source, console)?;
+    let mut source = source_of(args, base.source, base.from.as_deref(), console)?;
     if let Some(path) = &args.validation_data {
         source.validation = Some(std::path::absolute(path).context("no current folder")?);
     }
@@ -212,7 +236,7 @@ fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<
     let training = TrainConfig::try_from(training).context("these settings make no training")?;
     let checkpoint_every = args.checkpoints.value("checkpoint_every")?.or(base.checkpoint_every);
     let augment = args.augment.value("augment")?.or(base.augment);
-    Ok(RunConfig { checkpoint_every, source: Some(source), augment, training })
+    Ok(RunConfig { checkpoint_every, from: base.from, source: Some(source), augment, training })
 }
 
 /// Goes on with the run in `path`. Nothing is written before all that can be refused was.
@@ -287,6 +311,7 @@ fn say_finished(
 fn source_of(
     args: &Args,
     base: Option<DataConfig>,
+    from: Option<&Path>,
     console: Console,
 ) -> anyhow::Result<DataConfig> {
     let is_named = |base: &DataConfig| !base.data.as_os_str().is_empty();
@@ -306,6 +331,10 @@ fn source_of(
     if let (Some(images), Some(labels)) = (args.test_x.clone(), args.test_y.clone()) {
         let classes = args.of_data.names.value("classes")?;
         source.test_names = Some(Names { images, labels, classes });
+    }
+    if let (Some(from), None, false) = (from, &source.input, source.is_drawn()) {
+        let file = if from.is_dir() { from.join(run::MODEL) } else { from.to_owned() };
+        source.input = data_of_run(&file)?.and_then(|of_run| of_run.input);
     }
     args.input.files.check(&source)?;
     source.input = args.input.change(source.input.take())?;
@@ -351,7 +380,12 @@ where
         loader.prepare::<F>(config.augment, config.training.seed, &beside)
     })?;
     let Prepared { train, test, validation, contract, identity: data_hash } = data;
-    let training = Training::new(&config.training, &*train).validate_on(validation.as_deref());
+    let warm_start = |from| network_to_start_from::<F>(from, &contract);
+    let warm_start = config.from.as_deref().map(warm_start).transpose()?;
+    let mut training = Training::new(&config.training, &*train).validate_on(validation.as_deref());
+    if let Some((network, classes)) = &warm_start {
+        training = training.start_from(network, classes);
+    }
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();
     ensure!(
@@ -439,6 +473,7 @@ where
         costs: trained.costs,
         validations: trained.validations,
         best: trained.best,
+        temperature: trained.conformal.as_ref().map(|_| trained.network.temperature()),
         layers,
         findings,
         final_cost: on_training.cost,
@@ -454,7 +489,7 @@ where
         machine: Machine::here(),
     };
     let takes_images = takes_images(&contract);
-    keep(&folder, trained.network, contract, &summary)?;
+    keep(&folder, (trained.network, trained.conformal), contract, &summary)?;
     report(&summary, source, takes_images, console)?;
     Ok(if trained.end == End::Asked { interrupt::exit_code() } else { ExitCode::SUCCESS })
 }
@@ -497,6 +532,32 @@ fn spread(seeds: &[OfSeed]) -> String {
     )
 }
 
+/// The network of a model to start from, and its classes.
+///
+/// # Errors
+/// When it takes its images prepared in another way than `contract` has it; only the numbers that
+/// features are standardised by, and the views, may differ.
+fn network_to_start_from<F: Real>(
+    from: &Path,
+    contract: &InputContract,
+) -> anyhow::Result<(Network<F>, Vec<String>)> {
+    let (model, path) = run::read_model(from)?;
+    let (got, expected) = (contract, model.input());
+    let standardized = |of: &InputContract| of.standardization.is_some();
+    let rest = |of: &InputContract| InputContract { standardization: None, views: 1, ..of.clone() };
+    ensure!(
+        rest(got) == rest(expected) && standardized(got) == standardized(expected),
+        "{}: it was trained on {expected}, and these images are to be {got}: prepare them as for it, \
+         with the same --size, --colors, --features and --standardize",
+        path.shown()
+    );
+    let network = match model.network() {
+        AnyNetwork::F32(network) => network.cast(),
+        AnyNetwork::F64(network) => network.cast(),
+    };
+    Ok((network, model.classes().to_vec()))
+}
+
 /// Whether a network can be shown photos: numbers that are no pixels make none that could.
 fn takes_images(contract: &InputContract) -> bool {
     contract.normalization != Normalization::AsIs
@@ -505,7 +566,7 @@ fn takes_images(contract: &InputContract) -> bool {
 /// Writes what training has come to, the model first.
 fn keep<F: Real>(
     folder: &RunFolder,
-    network: Network<F>,
+    (network, conformal): (Network<F>, Option<ConformalScores>),
     contract: InputContract,
     summary: &Summary,
 ) -> anyhow::Result<()>
@@ -514,7 +575,8 @@ where
 {
     folder.verify()?;
     let mut bytes = Vec::new();
-    Model::new(network, summary.classes.clone(), contract)?.write(&mut bytes)?;
+    let model = Model::new(network, summary.classes.clone(), contract)?;
+    model.with_conformal(conformal).write(&mut bytes)?;
     folder.write(run::MODEL, &bytes)?;
     let mut points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
     if points.len() == 1 {
@@ -564,6 +626,7 @@ fn report(
             End::Completed => "Trained",
             End::Asked => "Stopped",
             End::Early => "Stopped early",
+            End::Time => "Stopped when its time was over",
         };
         let seconds = summary.seconds.train;
         console.text(format!(
@@ -595,6 +658,11 @@ fn report(
             if kept { ": these weights are kept" } else { "" }
         ))?;
     }
+    if let Some(temperature) = summary.temperature {
+        console.text(format!(
+            "Temperature:       {temperature:.4}, fitted on the validation images"
+        ))?;
+    }
     let run = argument(&summary.run);
     console.text(format!("Run folder:        {}", summary.run.shown()))?;
     if console.quiet {
@@ -604,7 +672,7 @@ fn report(
         console.text(format!("Note: {finding}"))?;
     }
     let dnn = program();
-    if summary.end == End::Asked {
+    if matches!(summary.end, End::Asked | End::Time) {
         console.text(format!("To go on: {dnn} train --resume {run}"))?;
     }
     let data = source::arguments(source);

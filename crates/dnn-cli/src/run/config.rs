@@ -11,7 +11,7 @@ use dnn_train::config::RawTrainConfig;
 use dnn_train::{Preset, TrainConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a run is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,12 @@ pub(crate) struct RunConfig {
                     last two, and the best; or `never` [default: 60s]"
     ))]
     pub(crate) checkpoint_every: Option<CheckpointInterval>,
+    /// A model, or the folder of a run, whose weights training starts from in place of drawn ones. Its
+    /// output layer is drawn anew when it tells other classes apart. A relative path starts from the
+    /// folder of this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-example" = "runs/first"))]
+    pub(crate) from: Option<PathBuf>,
     /// Where the images come from. Without this table the command line says it, or data/ is taken
     /// when the cat images are there, and drawn ones when not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +58,7 @@ pub(crate) struct RunConfig {
 impl RunConfig {
     /// This training, nothing else said.
     pub(crate) fn new(training: TrainConfig) -> Self {
-        Self { checkpoint_every: None, source: None, augment: None, training }
+        Self { checkpoint_every: None, from: None, source: None, augment: None, training }
     }
 
     /// The configuration of this name: the training, and how images are prepared for it. The data are
@@ -80,6 +86,10 @@ impl RunConfig {
     /// What stands in a file of this folder.
     fn of_file(text: &str, folder: &Path) -> anyhow::Result<Self> {
         let mut config = Self::parse(text)?;
+        if let Some(from) = config.from.take() {
+            let from = std::path::absolute(folder.join(from)).context("no current folder")?;
+            config.from = Some(from);
+        }
         // A preset says how images are prepared, and leaves open which.
         if let Some(source) = config.source.take_if(|source| !source.data.as_os_str().is_empty()) {
             source.check()?;
@@ -125,6 +135,7 @@ mod tests {
 
     /// CheckpointInterval key of a source.
     const SOURCE: &str = "checkpoint_every = \"2epochs\"
+from = \"../first\"
 [source]
 data = \"a.npz\"
 test = \"b.h5\"
@@ -175,7 +186,10 @@ split_seed = 2
             }
         }
         found.sort();
-        assert_eq!(found, ["checkpoint_every", "epochs", "iterations", "log_every", "threads"]);
+        assert_eq!(
+            found,
+            ["checkpoint_every", "epochs", "iterations", "log_every", "threads", "time"]
+        );
     }
 
     #[test]

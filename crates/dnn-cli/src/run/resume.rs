@@ -58,6 +58,11 @@ pub(crate) fn refuse_changes_of_series(
          the same, got {now} and {now_epochs}",
         run.shown()
     );
+    ensure!(
+        begun.training.time == asked.training.time,
+        "{}: the other trainings in it had another limit of time; expected the same",
+        run.shown()
+    );
     Ok(())
 }
 

@@ -50,6 +50,9 @@ pub(crate) struct Summary {
     /// What there is to say of them, in words.
     #[serde(default)]
     pub(crate) findings: Vec<String>,
+    /// The temperature that was fitted on the validation images, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) temperature: Option<f64>,
     /// The cost on the images that were trained on, at the end.
     pub(crate) final_cost: f64,
     /// Right ones of the images that were trained on.
@@ -113,10 +116,10 @@ impl Summary {
     }
 
     /// Returns whether the run with this configuration, whose last checkpoint is `last`, has come to
-    /// its end with this summary: it was not interrupted, and has not been given more iterations since.
+    /// its end with this summary: it was neither interrupted nor out of time, and has not been given more iterations since.
     pub(crate) fn is_final(&self, config: &TrainConfig, last: Option<&Checkpoint>) -> bool {
         let length = |config: &TrainConfig| (config.iterations, config.epochs);
-        self.end != End::Asked
+        !matches!(self.end, End::Asked | End::Time)
             && last.is_none_or(|c| c.progress().iteration <= self.iterations)
             && (self.end == End::Early || length(config) == length(&self.config))
     }

@@ -116,7 +116,12 @@ impl Place {
 
     /// A quick run in `r`.
     pub(crate) fn trained(&self) -> Value {
-        self.json(&[&quick()[..], &["--out", "r"]].concat())
+        self.trained_as("r")
+    }
+
+    /// A quick run in a folder of this name.
+    pub(crate) fn trained_as(&self, name: &str) -> Value {
+        self.json(&[&quick()[..], &["--out", name]].concat())
     }
 }
 

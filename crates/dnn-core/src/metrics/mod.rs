@@ -6,6 +6,7 @@
 //! | which class is taken for which | [`Confusion`]: precision, recall, F1, their macro averages, balanced accuracy |
 //! | do members of a class get more of its probability than others | [`RocCurve`], [`PrecisionRecallCurve`], with their areas |
 //! | are the probabilities themselves right | [`log_loss`], [`brier_score`], [`Calibration`] |
+//! | which classes hold the right one 90 times of 100 | [`ConformalScores`] |
 //! | is one model better than another | [`PairedScore`]: McNemar's test |
 //! | is it better than always saying the same | [`MajorityBaseline`] |
 //!
@@ -15,6 +16,7 @@
 //! scikit-learn's: `tests/metrics.rs`.
 
 mod calibration;
+mod conformal;
 mod confusion;
 mod curve;
 mod majority;
@@ -23,6 +25,7 @@ mod probability;
 mod score;
 
 pub use calibration::{Calibration, ReliabilityBin};
+pub use conformal::ConformalScores;
 pub use confusion::{ClassReport, Confusion, MacroAverage};
 pub use curve::{PrecisionRecallCurve, PrecisionRecallPoint, RocCurve, RocPoint, one_vs_rest};
 pub use majority::MajorityBaseline;

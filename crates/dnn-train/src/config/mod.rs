@@ -1,9 +1,11 @@
 //! The training configuration: invalid values cannot load.
 
 mod judging;
+mod time_limit;
 
 pub use crate::optimizer::OptimizerConfig;
 pub use judging::{ClassWeights, LossChoice, Monitor, NamedWeights};
+pub use time_limit::TimeLimit;
 
 use crate::engine::EngineKind;
 use crate::optimizer;
@@ -94,6 +96,11 @@ pub struct RawTrainConfig {
     /// Passes over the training set to make, in place of `iterations`; 0 counts `iterations`.
     #[schemars(extend("x-resume" = true))]
     pub epochs: usize,
+    /// Time after which training ends, also when iterations are left: "90s", "10m", "1h30m". Counted
+    /// anew when a run goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-resume" = true, "x-example" = "10m", "x-value" = "TIME"))]
+    pub time: Option<TimeLimit>,
     /// Examples of an update; 0, or as many as there are, takes all of them.
     #[doc(alias = "mini_batch_size")]
     pub batch_size: usize,
@@ -110,6 +117,10 @@ pub struct RawTrainConfig {
     #[doc(alias = "backward_propagation_with_dropout")]
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub dropout: f64,
+    /// α of mixup (Zhang et al. 2018): each example is mixed with another one of its batch, and so are
+    /// their losses, with shares drawn from Beta(α, α); 0 for none.
+    #[schemars(extend("minimum" = 0))]
+    pub mixup: f64,
     /// Share d of the exponential moving average of the weights that an update keeps, θ̄ ← d·θ̄ + (1 −
     /// d)·θ; the average is what is judged and kept (Polyak and Juditsky 1992). 0 for none.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
@@ -137,6 +148,9 @@ pub struct RawTrainConfig {
     pub monitor: Monitor,
     /// Whether training ends with the parameters of the best validation instead of the last ones.
     pub restore_best: bool,
+    /// Whether the validation set calibrates the network at the end: its temperature is fitted (Guo et
+    /// al. 2017), and what `predict --coverage` needs is kept.
+    pub calibrate: bool,
     /// Iterations between two costs that are logged, from iteration 0 on.
     #[schemars(range(min = 1), extend("x-resume" = true))]
     pub log_every: usize,
@@ -171,9 +185,11 @@ impl Default for RawTrainConfig {
             learning_rate: 0.0075,
             iterations: 2500,
             epochs: 0,
+            time: None,
             batch_size: 0,
             l2: 0.0,
             dropout: 0.0,
+            mixup: 0.0,
             ema_decay: 0.0,
             clip_norm: 0.0,
             label_smoothing: 0.0,
@@ -183,6 +199,7 @@ impl Default for RawTrainConfig {
             patience: 0,
             monitor: Monitor::ValidationCost,
             restore_best: false,
+            calibrate: false,
             log_every: 100,
             precision: Precision::F64,
             engine: EngineKind::Auto,

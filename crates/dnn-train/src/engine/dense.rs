@@ -4,7 +4,7 @@
 //! training set at a time, both products wait for X to come from memory: then the next iteration's Z₁
 //! is summed up part by part, each when its weights have just been stepped and its X is at hand.
 
-use super::first_layer::FirstLayer;
+use super::first_layer::{FirstLayer, Selection};
 use super::interface::EngineOptions;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
@@ -22,7 +22,8 @@ pub(super) struct DenseLayer<'d, F: Real> {
     x: Option<&'d DMatrix<F>>,
     /// The features of the batch that was fed, (n₀, batch).
     fed: DMatrix<F>,
-    /// The features of the batch that was gathered, (n₀, at most the largest batch).
+    /// The features of the batch that was gathered, (n₀, at most the largest batch); none where it is
+    /// fed and not mixed.
     gathered: SharedMatrix<F>,
     /// W₁ᵀ (n₀, n₁).
     w: Parameters<F>,
@@ -51,7 +52,11 @@ impl<'d, F: Real> DenseLayer<'d, F> {
             assert_eq!(x.nrows(), network.n_features(), "features of the network");
         }
         let layer = &network.layers()[0];
-        let n_gathered = x.map_or(0, |x| options.max_batch.min(x.ncols()));
+        let n_gathered = match x {
+            Some(x) => options.max_batch.min(x.ncols()),
+            None if options.mixup > 0.0 => options.max_batch,
+            None => 0,
+        };
         let is_narrow = layer.n() <= NARROW;
         let tasks: Vec<_> = if is_narrow {
             // As many features as the product itself sums up at a time: then sums of parts have its
@@ -90,9 +95,9 @@ impl<F: Real> DenseLayer<'_, F> {
     unsafe fn features(&self, all: bool, part: &Part) -> DMatrixView<'_, F> {
         let x = match self.x {
             Some(x) if all => x,
+            None if self.gathered.cols() == 0 => &self.fed,
             // SAFETY: the promise.
-            Some(_) => return unsafe { self.gathered.part(part) },
-            None => &self.fed,
+            _ => return unsafe { self.gathered.part(part) },
         };
         x.view((part.rows.start, part.cols.start), (part.rows.len(), part.cols.len()))
     }
@@ -116,15 +121,23 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         std::mem::swap(&mut self.fed, x);
     }
 
-    unsafe fn gather(&self, batch: &[usize], examples: Range<usize>) {
-        let Some(x) = self.x else {
-            assert_eq!(batch.len(), self.fed.ncols(), "the features of this batch were fed");
-            return;
+    unsafe fn gather(&self, batch: Selection<'_>, examples: Range<usize>) {
+        if self.x.is_none() {
+            let n = batch.indices.len();
+            assert_eq!(n, self.fed.ncols(), "the features of this batch were fed");
+            if batch.mixup.is_none() {
+                return;
+            }
+        }
+        let n = self.w.values.rows();
+        let features = |place: usize| match self.x {
+            Some(x) => &x.as_slice()[n * batch.indices[place]..][..n],
+            None => &self.fed.as_slice()[n * place..][..n],
         };
-        for to in examples {
+        for place in examples {
             // SAFETY: the promise.
-            let example = unsafe { self.gathered.slice_mut(0..x.nrows(), to) };
-            example.copy_from_slice(x.column(batch[to]).as_slice());
+            let example = unsafe { self.gathered.slice_mut(0..n, place) };
+            batch.put_together(place, example, features);
         }
     }
 
@@ -163,7 +176,7 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
     unsafe fn gradient(
         &self,
         task: usize,
-        batch: Option<&[usize]>,
+        batch: Option<Selection<'_>>,
         dz: &DMatrixView<'_, F>,
         scratch: &Scratch<F>,
     ) {

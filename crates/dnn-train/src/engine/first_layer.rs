@@ -1,5 +1,6 @@
 //! What the loop over the layers asks of the first one.
 
+use super::mixup::Mixup;
 use super::parameters::Scratch;
 use super::shared::Part;
 use crate::optimizer::{Optimizer, Step};
@@ -7,6 +8,34 @@ use crate::pool::Pool;
 use dnn_core::Real;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
+
+/// The examples of a batch, and what each of them is mixed with.
+#[derive(Clone, Copy)]
+pub(super) struct Selection<'a> {
+    /// Their numbers in the training set.
+    pub(super) indices: &'a [usize],
+    /// The mixture, when there is one.
+    pub(super) mixup: Option<&'a Mixup>,
+}
+
+impl Selection<'_> {
+    /// Writes an example of the batch to `to`: what `of` has for its place in the batch, mixed with what
+    /// it has for its partner's.
+    pub(super) fn put_together<'x, F: Real>(
+        &self,
+        place: usize,
+        to: &mut [F],
+        of: impl Fn(usize) -> &'x [F],
+    ) {
+        to.copy_from_slice(of(place));
+        if let Some(mixup) = self.mixup {
+            let (share, rest) = mixup.shares::<F>();
+            for (to, &partner) in to.iter_mut().zip(of(mixup.partners[place])) {
+                *to = share * *to + rest * partner;
+            }
+        }
+    }
+}
 
 /// How the first layer is computed and changed. Its parameters live here, in whatever coordinates.
 pub(super) trait FirstLayer<F: Real>: Send + Sync {
@@ -28,12 +57,12 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// When the first layer was made for examples in memory.
     fn feed(&mut self, x: &mut DMatrix<F>);
 
-    /// Puts the examples `examples` of the batch, which has those numbered `batch`, in the place
-    /// that [`forward`](Self::forward) reads without a input.
+    /// Puts the examples `examples` of the batch, mixed where they are, in the place that
+    /// [`forward`](Self::forward) reads without a input.
     ///
     /// # Safety
     /// The promise, for these examples of the batch.
-    unsafe fn gather(&self, batch: &[usize], examples: Range<usize>);
+    unsafe fn gather(&self, batch: Selection<'_>, examples: Range<usize>);
 
     /// Part of Z₁ᵀ without bias: of examples of `input`, or of the batch: the gathered one, or with
     /// `all` the whole training set.
@@ -60,7 +89,7 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     unsafe fn gradient(
         &self,
         task: usize,
-        batch: Option<&[usize]>,
+        batch: Option<Selection<'_>>,
         dz: &DMatrixView<'_, F>,
         scratch: &Scratch<F>,
     );

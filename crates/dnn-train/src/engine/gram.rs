@@ -1,6 +1,6 @@
 //! The first layer in the coordinates of the training set; [`dnn_core::gram`] has the algebra.
 
-use super::first_layer::FirstLayer;
+use super::first_layer::{FirstLayer, Selection};
 use super::interface::EngineOptions;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix, line};
@@ -189,15 +189,23 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         panic!("the coordinates are those of examples in memory");
     }
 
-    unsafe fn gather(&self, batch: &[usize], examples: Range<usize>) {
+    unsafe fn gather(&self, batch: Selection<'_>, examples: Range<usize>) {
         let (g, p) = (&self.train.g, &self.train.p);
         let rows = |at: usize| Part { rows: at..at + 1, cols: 0..p.cols() };
-        for to in examples {
-            let from = batch[to];
+        for place in examples {
             // SAFETY: the promise; nobody writes the training set's.
             unsafe {
-                self.batch.g.slice_mut(0..g.rows(), to).copy_from_slice(g.slice(0..g.rows(), from));
-                self.batch.p.part_mut(&rows(to)).copy_from(&p.part(&rows(from)));
+                let example = self.batch.g.slice_mut(0..g.rows(), place);
+                let products = |place: usize| g.slice(0..g.rows(), batch.indices[place]);
+                batch.put_together(place, example, products);
+                let mut example = self.batch.p.part_mut(&rows(place));
+                let projected = |place: usize| p.part(&rows(batch.indices[place]));
+                example.copy_from(&projected(place));
+                if let Some(mixup) = batch.mixup {
+                    let (share, rest) = mixup.shares::<F>();
+                    let partner = projected(mixup.partners[place]);
+                    example.zip_apply(&partner, |p, partner| *p = share * *p + rest * partner);
+                }
             }
         }
     }
@@ -240,7 +248,7 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
     unsafe fn gradient(
         &self,
         task: usize,
-        batch: Option<&[usize]>,
+        batch: Option<Selection<'_>>,
         dz: &DMatrixView<'_, F>,
         scratch: &Scratch<F>,
     ) {
@@ -254,8 +262,15 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
             Some(batch) => {
                 gradient.fill(F::zero());
                 for (mut gradient, dz) in gradient.column_iter_mut().zip(dz.column_iter()) {
-                    for (&i, &dz) in batch.iter().zip(dz.as_slice()) {
-                        gradient[i] += dz;
+                    for (place, &dz) in dz.as_slice().iter().enumerate() {
+                        let own = batch.indices[place];
+                        if let Some(mixup) = batch.mixup {
+                            let (share, rest) = mixup.shares::<F>();
+                            gradient[own] += share * dz;
+                            gradient[batch.indices[mixup.partners[place]]] += rest * dz;
+                        } else {
+                            gradient[own] += dz;
+                        }
                     }
                 }
             }

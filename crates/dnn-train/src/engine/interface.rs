@@ -116,6 +116,9 @@ pub struct EngineOptions<'a> {
     pub dropout: f64,
     /// Seed of the dropout masks.
     pub seed: u64,
+    /// α of mixup: each example is mixed with another one of its batch, with shares drawn from
+    /// Beta(α, α); 0 for no mixture.
+    pub mixup: f64,
     /// Share d of the exponential moving average of the parameters that is kept in an update,
     /// θ̄ ← d·θ̄ + (1 − d)·θ; 0 for no average.
     pub ema_decay: f64,
@@ -130,6 +133,7 @@ impl Default for EngineOptions<'_> {
             class_weights: None,
             dropout: 0.0,
             seed: 0,
+            mixup: 0.0,
             ema_decay: 0.0,
         }
     }

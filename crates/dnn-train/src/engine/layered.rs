@@ -19,8 +19,9 @@
 //! the results. Everything is allocated once.
 
 use super::dropout::Dropout;
-use super::first_layer::FirstLayer;
+use super::first_layer::{FirstLayer, Selection};
 use super::interface::{Engine, EngineOptions, Pass};
+use super::mixup::Mixup;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
 use super::tasks::{Blocks, Trial, example_tasks, layer_by_layer, weight_parts};
@@ -87,8 +88,44 @@ struct Batch<F> {
     labels: Vec<u32>,
     /// Weight of each example in the cost.
     weights: Vec<F>,
+    /// How the examples are mixed, where they are.
+    mixup: Option<Mixture<F>>,
     /// The examples of each task.
     tasks: Vec<Range<usize>>,
+}
+
+/// The mixture of a batch's examples, and what the cost needs of the partners.
+struct Mixture<F> {
+    drawn: Mixup,
+    /// The partners' labels, and their weights in the cost.
+    labels: Vec<u32>,
+    weights: Vec<F>,
+    /// Zᵀ and then dZᵀ of the output layer for the partners' labels, (m, n_L).
+    dz: SharedMatrix<F>,
+}
+
+impl<F: Real> Mixture<F> {
+    /// Mixes the batch anew, and shares the weights in the cost between examples and partners.
+    fn draw(&mut self, iteration: usize, labels: &[u32], weights: &mut [F]) {
+        let Self { drawn, labels: partner_labels, weights: partner_weights, .. } = self;
+        drawn.draw(iteration, labels.len());
+        let (share, rest) = drawn.shares::<F>();
+        partner_labels.clear();
+        partner_labels.extend(drawn.partners.iter().map(|&place| labels[place]));
+        partner_weights.clear();
+        partner_weights.extend(drawn.partners.iter().map(|&place| rest * weights[place]));
+        for weight in weights {
+            *weight *= share;
+        }
+    }
+}
+
+impl<F: Real> Batch<F> {
+    /// The examples that the first layer is to gather; `None` when they are the training set as it is.
+    fn selection(&self) -> Option<Selection<'_>> {
+        let mixup = self.mixup.as_ref().map(|mixture| &mixture.drawn);
+        self.indices.as_ref().map(|indices| Selection { indices, mixup })
+    }
 }
 
 /// The parameters that one task of the update changes.
@@ -203,6 +240,12 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
                 indices: None,
                 labels: Vec::with_capacity(max_batch),
                 weights: Vec::with_capacity(max_batch),
+                mixup: Mixup::new(options.mixup, options.seed, max_batch).map(|drawn| Mixture {
+                    drawn,
+                    labels: Vec::with_capacity(max_batch),
+                    weights: Vec::with_capacity(max_batch),
+                    dz: SharedMatrix::zeros(max_batch, network.layers()[last].n()),
+                }),
                 tasks,
             },
             first,
@@ -215,26 +258,30 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         }
     }
 
-    /// Makes `batch` the examples of the present iteration.
-    fn select(&mut self, batch: Option<&[usize]>) {
+    /// Makes the examples of `pass` those of the present iteration.
+    fn select(&mut self, pass: Pass<'_>) {
         let all = self.batch.indices.is_none() && !self.batch.labels.is_empty();
-        if all && batch.is_none() {
+        if all && pass.batch.is_none() {
             return;
         }
         let Self { batch: at_hand, labels, class_weights, .. } = self;
         at_hand.labels.clear();
-        match batch {
-            None => {
-                at_hand.indices = None;
-                at_hand.labels.extend_from_slice(labels);
-            }
-            Some(batch) => {
-                assert!(!batch.is_empty(), "a batch of at least one example");
-                let indices =
-                    at_hand.indices.get_or_insert_with(|| Vec::with_capacity(self.ones.nrows()));
-                indices.clear();
-                indices.extend_from_slice(batch);
-                at_hand.labels.extend(batch.iter().map(|&i| labels[i]));
+        if let Some(batch) = pass.batch {
+            assert!(!batch.is_empty(), "a batch of at least one example");
+            at_hand.labels.extend(batch.iter().map(|&i| labels[i]));
+        } else {
+            at_hand.labels.extend_from_slice(labels);
+        }
+        // Mixed examples are gathered, also when they are all.
+        if pass.batch.is_none() && at_hand.mixup.is_none() {
+            at_hand.indices = None;
+        } else {
+            let indices =
+                at_hand.indices.get_or_insert_with(|| Vec::with_capacity(self.ones.nrows()));
+            indices.clear();
+            match pass.batch {
+                Some(batch) => indices.extend_from_slice(batch),
+                None => indices.extend(0..labels.len()),
             }
         }
         let m = at_hand.labels.len();
@@ -245,6 +292,9 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             Some(weights) => share * weights[label as usize],
             None => share,
         }));
+        if let Some(mixture) = &mut at_hand.mixup {
+            mixture.draw(pass.iteration, &at_hand.labels, &mut at_hand.weights);
+        }
         if at_hand.tasks.last().is_none_or(|last| last.end != m) {
             at_hand.tasks.clear();
             at_hand.tasks.extend(example_tasks::<F>(m));
@@ -370,9 +420,9 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
     /// # Safety
     /// The promise, for these examples.
     unsafe fn gather(&self, examples: &Range<usize>) {
-        if let Some(indices) = &self.batch.indices {
+        if let Some(selection) = self.batch.selection() {
             // SAFETY: the promise.
-            unsafe { self.first.gather(indices, examples.clone()) }
+            unsafe { self.first.gather(selection, examples.clone()) }
         }
     }
 
@@ -406,13 +456,21 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         let (batch, layer) = (self.batch, &self.layers[self.layers.len() - 1]);
         let examples = batch.tasks[task].clone();
         let part = all_units(&layer.a, &examples);
-        let (labels, weights) = (&batch.labels[examples.clone()], &batch.weights[examples]);
+        let (labels, weights) = (&batch.labels[examples.clone()], &batch.weights[examples.clone()]);
         // SAFETY: the promise.
         unsafe {
-            let mut dz = layer.dz.part_mut(&part);
-            dz.copy_from(&layer.a.part(&part));
-            self.costs.slice_mut(task..task + 1, 0)[0] =
-                self.cost.value_and_gradient(&mut dz, labels, weights);
+            let (z, mut dz) = (layer.a.part(&part), layer.dz.part_mut(&part));
+            dz.copy_from(&z);
+            let mut sum = self.cost.value_and_gradient(&mut dz, labels, weights);
+            if let Some(mixture) = &batch.mixup {
+                let (labels, weights) =
+                    (&mixture.labels[examples.clone()], &mixture.weights[examples]);
+                let mut of_partners = mixture.dz.part_mut(&part);
+                of_partners.copy_from(&z);
+                sum += self.cost.value_and_gradient(&mut of_partners, labels, weights);
+                dz += of_partners;
+            }
+            self.costs.slice_mut(task..task + 1, 0)[0] = sum;
         }
     }
 
@@ -456,7 +514,7 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
                     gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), &mut dw);
                 }
                 (PieceWeights::FirstLayer(task), _) => {
-                    self.first.gradient(*task, self.batch.indices.as_deref(), &dz, scratch);
+                    self.first.gradient(*task, self.batch.selection(), &dz, scratch);
                 }
                 (PieceWeights::Weights(_), None) => {
                     unreachable!("the first layer has its own pieces")
@@ -545,7 +603,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
         if let Some(trial) = &mut self.trial {
             trial.tick(&mut self.pool);
         }
-        self.select(pass.batch);
+        self.select(pass);
         if self.batch.indices.is_none() {
             self.first.catch_up(&mut self.pool);
         }
@@ -608,7 +666,9 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
 
     fn health(&mut self) -> Vec<LayerHealth> {
         let m = self.batch.labels.len();
-        let total: F = self.batch.weights.iter().fold(F::zero(), |sum, &w| sum + w);
+        let partners = self.batch.mixup.iter().flat_map(|mixture| &mixture.weights);
+        let weights = self.batch.weights.iter().chain(partners);
+        let total: F = weights.fold(F::zero(), |sum, &w| sum + w);
         // dZ is multiplied by the examples' weights.
         let mean_weight = total.as_f64() / m as f64;
         let hidden = self.layers.len() - 1;

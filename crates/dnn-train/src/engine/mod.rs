@@ -10,6 +10,7 @@ mod first_layer;
 mod gram;
 mod interface;
 mod layered;
+mod mixup;
 mod parameters;
 mod shared;
 mod tasks;
@@ -47,8 +48,12 @@ pub(crate) fn build<'d, F: Real>(
     optimizer: &dyn Optimizer<F>,
     input: EngineInput<'d, F>,
     labels: &'d [u32],
-    options: EngineOptions<'_>,
+    mut options: EngineOptions<'_>,
 ) -> Box<dyn Engine<F> + 'd> {
+    if options.mixup > 0.0 && options.max_batch == 0 {
+        // The whole set is gathered to be mixed.
+        options.max_batch = labels.len();
+    }
     let x = match input {
         EngineInput::Dense(x) | EngineInput::Gram(x) => {
             assert_eq!(x.ncols(), labels.len(), "a label for each example");
