@@ -47,7 +47,7 @@ fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
         }
     }
     let lower = head.to_ascii_lowercase();
-    let length = lower.split("content-length: ").nth(1)?.split("\r\n").next()?;
+    let length = lower.split("\r\ncontent-length: ").nth(1)?.split("\r\n").next()?;
     let mut body = vec![0; length.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
@@ -151,7 +151,7 @@ fn request(method: &str, path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
 
 /// A model of 8×8 pixels and two classes, with weights of this seed.
 fn model(seed: u64) -> Model {
-    let shape = Architecture::new(vec![192, 3, 1], Activation::Relu, OutputActivation::Sigmoid);
+    let shape = Architecture::new(vec![192, 3, 1], Activation::Tanh, OutputActivation::Sigmoid);
     let mut rng = Generator::new(RngKind::Modern, seed).expect("takes every seed");
     let network = Network::<f64>::initialize(&shape, Init::He, &mut rng).expect("a shape");
     let classes = vec!["non-cat".into(), "cat".into()];
