@@ -6,6 +6,7 @@ mod bench_peers;
 mod ci;
 mod doc_paths;
 mod fetch_data;
+mod pictures;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ enum Task {
     DocPaths,
     Ci(ci::Args),
     BenchPeers(bench_peers::Args),
+    /// Make the pictures of README.md and docs/ anew, with the program and Chromium.
+    Pictures,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::Msrv => workspace::check_msrv(&root)?,
         Task::DocPaths => doc_paths::check(&root)?,
         Task::Ci(args) => ci::run(&root, args)?,
+        Task::Pictures => pictures::run(&root)?,
         Task::BenchPeers(args) => return bench_peers::run(&root, args),
     };
     for finding in &findings {
