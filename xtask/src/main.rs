@@ -7,6 +7,7 @@ mod ci;
 mod doc_paths;
 mod fetch_data;
 mod pictures;
+mod wasm;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ enum Task {
     Msrv,
     /// Check that the files that ARCHITECTURE.md names, and those that documents link to, exist.
     DocPaths,
+    /// Build the WebAssembly of `dnn export --format html`, for the next build of dnn to have it
+    Wasm,
     Ci(ci::Args),
     BenchPeers(bench_peers::Args),
     /// Make the pictures of README.md and docs/ anew, with the program and Chromium.
@@ -53,6 +56,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::Layers => workspace::check_layers(&root)?,
         Task::Msrv => workspace::check_msrv(&root)?,
         Task::DocPaths => doc_paths::check(&root)?,
+        Task::Wasm => wasm::run(&root).map(|()| Vec::new())?,
         Task::Ci(args) => ci::run(&root, args)?,
         Task::Pictures => pictures::run(&root)?,
         Task::BenchPeers(args) => return bench_peers::run(&root, args),

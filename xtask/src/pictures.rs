@@ -12,7 +12,7 @@ const PICTURES: &str = "docs/pictures";
 const MOST_BYTES: u64 = 300_000;
 /// What is drawn for them: enough that each cause of error shows.
 const DRAWN: [&str; 7] =
-    ["drawn", "--draw-train", "3000", "--draw-test", "400", "--draw-seed", "1"];
+    ["drawn", "--draw-train", "2000", "--draw-test", "400", "--draw-seed", "1"];
 
 /// Makes all pictures anew; returns what is wrong with them.
 ///
@@ -30,9 +30,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<Vec<String>> {
         Ok(())
     };
     let run = "target/pictures/run";
-    let training = ["--layers", "64,32", "--iterations", "400", "--out", run, "--force"];
+    let training = ["--layers", "64,32", "--iterations", "300", "--out", run, "--force"];
     dnn(&[&["train"], &DRAWN[..], &training].concat())?;
-    let few = ["drawn", "--draw-train", "3000", "--draw-test", "60"];
+    let few = ["drawn", "--draw-train", "2000", "--draw-test", "60"];
     let sheet = format!("{PICTURES}/mislabeled.png");
     dnn(&[&["evaluate", run], &few[..], &["--mislabeled", &sheet]].concat())?;
     dnn(&["explain", run, "--out", "target/pictures/explain"])?;
@@ -60,7 +60,7 @@ fn screenshot(page: &Path, picture: &Path) -> anyhow::Result<()> {
     let browser = browsers.iter().find(is_there).context("no Chromium here to open the page")?;
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
-        .arg("--window-size=1000,1240")
+        .arg("--window-size=860,960")
         .arg(format!("--screenshot={}", picture.display()))
         .arg(format!("file://{}", page.display()))
         .output()
