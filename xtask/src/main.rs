@@ -6,6 +6,7 @@ mod bench_peers;
 mod ci;
 mod doc_paths;
 mod fetch_data;
+mod pictures;
 mod wasm;
 mod workspace;
 
@@ -36,6 +37,8 @@ enum Task {
     Wasm,
     Ci(ci::Args),
     BenchPeers(bench_peers::Args),
+    /// Make the pictures of README.md and docs/ anew, with the program and Chromium.
+    Pictures,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::DocPaths => doc_paths::check(&root)?,
         Task::Wasm => wasm::run(&root).map(|()| Vec::new())?,
         Task::Ci(args) => ci::run(&root, args)?,
+        Task::Pictures => pictures::run(&root)?,
         Task::BenchPeers(args) => return bench_peers::run(&root, args),
     };
     for finding in &findings {

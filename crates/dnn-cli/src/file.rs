@@ -132,6 +132,28 @@ pub(crate) fn write_chart(path: &Path, chart: &Chart, scale: u32) -> anyhow::Res
     write_whole(path, &chart.png(scale).with_context(failed)?)
 }
 
+/// Writes charts into a folder, each as SVG and PNG under its name; returns the files. The folder is made
+/// when it is not there.
+///
+/// # Errors
+/// As [`write_chart`], of the first that cannot be written.
+pub(crate) fn write_charts(
+    folder: &Path,
+    charts: &[(impl std::fmt::Display, Chart)],
+) -> anyhow::Result<Vec<PathBuf>> {
+    dnn_data::atomic::create_folder(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.shown()))?;
+    let mut written = Vec::new();
+    for (name, chart) in charts {
+        for extension in ["svg", "png"] {
+            let path = folder.join(format!("{name}.{extension}"));
+            write_chart(&path, chart, 2)?;
+            written.push(path);
+        }
+    }
+    Ok(written)
+}
+
 /// Writes a page of HTML, [whole or not at all](write_whole).
 ///
 /// # Errors

@@ -20,6 +20,7 @@ mod quality;
 mod run;
 mod settings;
 mod source;
+mod table;
 
 use clap::Parser;
 use std::io;

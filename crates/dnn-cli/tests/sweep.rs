@@ -18,7 +18,15 @@ fn a_grid_is_trained_and_told_in_one_table() {
     assert_eq!(report["groups"].as_array().unwrap().len(), 2);
     assert_eq!(
         names(&place.path("s")),
-        ["config.toml", "rows.jsonl", "sweep.csv", "sweep.json", "sweep.toml"]
+        [
+            "accuracies.png",
+            "accuracies.svg",
+            "config.toml",
+            "rows.jsonl",
+            "sweep.csv",
+            "sweep.json",
+            "sweep.toml"
+        ]
     );
     let table = fs::read_to_string(place.path("s/sweep.csv")).unwrap();
     let lines: Vec<_> = table.lines().collect();

@@ -40,7 +40,7 @@ pub fn interval_plot(
     rows: &[IntervalRow],
 ) -> Chart {
     const ROW: f32 = 26.0;
-    const WIDTH: f32 = 640.0;
+    const WIDTH: f32 = 540.0;
     let widest = |texts: &mut dyn Iterator<Item = &str>| {
         texts.map(|text| fonts::width(text, TEXT_EM)).fold(0.0, f32::max)
     };
@@ -54,7 +54,7 @@ pub fn interval_plot(
         let (low, high) = row.interval.unzip();
         [row.value, low, high].into_iter().flatten()
     });
-    let max_ticks = ((right - left) / 60.0) as usize;
+    let max_ticks = ((right - left) / 48.0) as usize;
     let axis = if are_differences {
         Axis::of_differences(ends.filter(|end| end.is_finite()), max_ticks)
     } else {
@@ -114,7 +114,7 @@ pub fn causes_plot(interventions: &[Intervention], observations: Option<&Observa
             name: one.cause.name().into(),
             value: Some(one.difference),
             interval: Some(one.interval),
-            note: format!("changed, n = {}", one.n),
+            note: format!("changed, {}", one.n),
             series: 0,
         });
     }
@@ -123,11 +123,11 @@ pub fn causes_plot(interventions: &[Intervention], observations: Option<&Observa
             name: one.cause.clone(),
             value: one.difference,
             interval: one.interval,
-            note: format!("seen, {} with it", one.with.total),
+            note: format!("seen, {}", one.with.total),
             series: 1,
         });
     }
-    let label = "errors with the cause less errors without, percentage points";
+    let label = "errors with the cause less without, percentage points";
     interval_plot("What each cause adds to the errors", label, true, &rows)
 }
 

@@ -496,3 +496,56 @@ fn layers(report: &Report) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_page_is_small_and_no_name_is_markup() {
+        let hostile = "</h1><script>alert(1)</script>\u{202e}";
+        let shape = ImageShape { height: 300, width: 200, channels: 3 };
+        let pixels: Vec<u8> = (0..shape.n_bytes()).map(|i| (i * 7919 % 251) as u8).collect();
+        let error = Error {
+            name: hostile.into(),
+            truth: hostile.into(),
+            predicted: "猫".into(),
+            probability: 0.9,
+            overlay: Some(pixels.clone()),
+            pixels,
+            shape,
+            causes: vec![hostile.into()],
+        };
+        let n = 100;
+        let report = Report {
+            title: hostile.into(),
+            words: vec![hostile.into()],
+            classes: vec![hostile.into(); n],
+            confusion: vec![vec![12_345; n]; n],
+            errors: vec![error; 48],
+            n_errors: 1000,
+            configuration: hostile.into(),
+            ..Report::default()
+        };
+        let html = page(&report).expect("drawn");
+        assert!(!html.contains("<script") && !html.contains("</h1><"), "escaped");
+        assert!(html.contains("猫") && html.contains("The 48 of 1000 errors"));
+        assert!(html.len() < 3_000_000, "{} bytes", html.len());
+        // Empty lists leave their sections out.
+        let empty = page(&Report::default()).expect("drawn");
+        assert!(!empty.contains("<h2>"), "{empty}");
+    }
+
+    #[test]
+    fn an_image_of_other_bytes_is_refused() {
+        let shape = ImageShape { height: 2, width: 2, channels: 3 };
+        let error = data_url(5, &[0; 11], shape).unwrap_err();
+        assert!(error.to_string().starts_with("image 5 has 11 bytes"), "{error}");
+        // Grey, and more channels than a picture has.
+        for channels in [1, 2, 3, 5] {
+            let shape = ImageShape { height: 130, width: 70, channels };
+            let url = data_url(0, &vec![9; shape.n_bytes()], shape).unwrap();
+            assert!(url.starts_with("data:image/png;base64,iVBOR"), "{channels}");
+        }
+    }
+}

@@ -168,8 +168,10 @@ fn seen(all: &Observations) -> String {
     let each: Vec<_> = found
         .iter()
         .map(|one| {
+            let fewer = one.difference.is_some_and(|difference| difference < 0.0);
             format!(
-                "{} ({} wrong with it, {} without, {})",
+                "{}{} ({} wrong with it, {} without, {})",
+                if fewer { "fewer errors with " } else { "" },
                 one.cause,
                 of(one.with),
                 of(one.without),
@@ -177,7 +179,7 @@ fn seen(all: &Observations) -> String {
             )
         })
         .collect();
-    format!("Images that differ by themselves show it for {}.", each.join("; "))
+    format!("Of images that differ by themselves, the errors go with {}.", each.join("; "))
 }
 
 /// What the answer seems to rest on.

@@ -1,15 +1,17 @@
 //! `dnn evaluate`.
 
 use crate::console::{Console, interval, of_how_many, warn};
-use crate::file::{Rows, picture_name, rows_name, write_chart};
+use crate::file::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
 use crate::quality::{Majority, Quality};
+use crate::table;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
 use dnn_data::Shown;
 use dnn_data::predictions::{PredictionRow, example_name};
 use dnn_data::{ImageSet, SplitName};
-use dnn_report::{Arrangement, Tile, image_sheet};
+use dnn_report::figures::{calibration_plot, confusion_plot, precision_recall_plot, roc_plot};
+use dnn_report::{Arrangement, Chart, Tile, image_sheet};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,6 @@ use std::process::ExitCode;
 
 /// Exit code when the accuracy is below --require.
 const NOT_MET: u8 = 1;
-/// A confusion matrix of more classes is not printed: it is in the JSON.
-const MAX_PRINTED_CLASSES: usize = 20;
 
 /// Judge a model on labelled images
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Write a row an example to this file, .csv or .jsonl, as `dnn predict --out` does
     #[arg(long, value_name = "FILE", value_parser = rows_name)]
     predictions: Option<PathBuf>,
+    /// Write the curves, the calibration and the confusion matrix into this folder, as SVG and PNG
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     /// Exit with 1 when the accuracy is below this share, for example 0.75
     #[arg(long, value_name = "F")]
     require: Option<f64>,
@@ -114,6 +117,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         console.text(describe(&data, split, &answers, &majority, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
     }
+    let plots = args.plots.as_ref().map(|folder| (folder, figures(&quality, &confusion, classes)));
     console.json(&EvaluateReport {
         model: &model_path,
         data: &data,
@@ -165,7 +169,32 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .context("the evaluation is complete, but not its picture")?;
         console.text(format!("Written: {}", path.shown()))?;
     }
+    if let Some((folder, charts)) = plots {
+        for path in write_charts(folder, &charts)
+            .context("the evaluation is complete, but not its plots")?
+        {
+            console.text(format!("Written: {}", path.shown()))?;
+        }
+    }
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) })
+}
+
+/// The curves, the calibration and the confusion matrix, each with the name of its file.
+pub(crate) fn figures(
+    quality: &Quality<'_>,
+    confusion: &Confusion,
+    classes: &[String],
+) -> Vec<(&'static str, Chart)> {
+    let roc = quality.curves.iter().filter_map(|c| Some((c.class, c.roc.as_ref()?)));
+    let precision_recall =
+        quality.curves.iter().filter_map(|c| Some((c.class, c.precision_recall.as_ref()?)));
+    let mut charts = vec![
+        ("roc", roc_plot(&roc.collect::<Vec<_>>())),
+        ("precision-recall", precision_recall_plot(&precision_recall.collect::<Vec<_>>())),
+    ];
+    charts.extend(quality.calibration.as_ref().map(|c| ("calibration", calibration_plot(c))));
+    charts.push(("confusion", confusion_plot(classes, confusion.counts())));
+    charts
 }
 
 /// The result as text.
@@ -185,39 +214,17 @@ fn describe(
     writeln!(out, "Majority:  {majority}")?;
     writeln!(out, "Cost:      {:.6}", answers.cost)?;
     writeln!(out, "{quality}")?;
-    let names: Vec<_> = rows.iter().map(|row| row.class.shown()).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(8);
-    if rows.len() <= MAX_PRINTED_CLASSES {
-        writeln!(out, "Confusion matrix")?;
-        writeln!(out, "{:>indent$}predicted", "", indent = width + 14)?;
-        write!(out, "{:>width$}", "", width = width + 12)?;
-        for name in &names {
-            write!(out, "  {name:>width$}")?;
-        }
-        writeln!(out)?;
-        for (i, (name, counts)) in names.iter().zip(confusion.counts()).enumerate() {
-            write!(out, "  {:<9} {name:<width$}", if i == 0 { "true" } else { "" })?;
-            for count in counts {
-                write!(out, "  {count:>width$}")?;
-            }
-            writeln!(out)?;
-        }
-    } else {
-        writeln!(out, "Confusion matrix of {} classes: see --json", rows.len())?;
-    }
+    let names: Vec<String> = rows.iter().map(|row| row.class.shown().to_string()).collect();
+    writeln!(out, "{}", table::confusion(&names, confusion.counts()))?;
     writeln!(out)?;
-    writeln!(
-        out,
-        "{:<width$}  {:>9}  {:>9}  {:>9}  {:>9}",
-        "class", "precision", "recall", "F1", "images"
-    )?;
-    for (name, ClassRow { report, .. }) in names.iter().zip(rows) {
-        let share = |share: Option<f64>| share.map_or("-".into(), |s| format!("{s:.4}"));
-        let (precision, recall, f1) =
-            (share(report.precision), share(report.recall), share(report.f1));
-        let n = report.support;
-        writeln!(out, "{name:<width$}  {precision:>9}  {recall:>9}  {f1:>9}  {n:>9}")?;
-    }
+    let share = |share: Option<f64>| share.map_or("-".into(), |s| format!("{s:.4}"));
+    let rows: Vec<_> = (names.into_iter().zip(rows))
+        .map(|(name, ClassRow { report, .. })| {
+            let shares = [report.precision, report.recall, report.f1].map(share);
+            [vec![name], shares.to_vec(), vec![report.support.to_string()]].concat()
+        })
+        .collect();
+    writeln!(out, "{}", table::aligned(&["class", "precision", "recall", "F1", "images"], &rows))?;
     Ok(out)
 }
 

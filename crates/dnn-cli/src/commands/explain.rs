@@ -1,7 +1,7 @@
 //! `dnn explain`.
 
 use crate::console::Console;
-use crate::file::write_chart;
+use crate::file::write_charts;
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
@@ -68,10 +68,10 @@ pub(crate) struct CauseArgs {
 }
 
 /// What was found.
-pub(crate) struct Explained {
-    pub(crate) answers: Answers,
+pub(crate) struct Explained<'a> {
+    pub(crate) answers: &'a Answers,
     /// The images as the network takes them.
-    pub(crate) set: ImageSet,
+    pub(crate) set: &'a ImageSet,
     pub(crate) interventions: Vec<Intervention>,
     pub(crate) observations: Option<Observations>,
     /// The causes of each image, where they are known.
@@ -162,7 +162,13 @@ struct Looked {
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (predictor, model_path) = args.predictor.read()?;
     let labelled = args.labelled.load(predictor.model(), &model_path, console)?;
-    let found = explain(&predictor, &model_path, &labelled, &args.causes, console)?;
+    let set = args
+        .labelled
+        .prepared(&labelled.images, predictor.model(), &model_path, console)?
+        .into_owned();
+    let answers = Answers::of(&predictor, &set)?;
+    let judged = (&set, &answers);
+    let found = explain(&predictor, &model_path, &labelled, judged, &args.causes, console)?;
     if !console.json {
         console.text(describe(&found, &labelled)?.trim_end())?;
     }
@@ -182,7 +188,11 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         total: score.total,
         accuracy: score.accuracy(),
         causes: CauseFinding::list(&found.interventions, found.observations.as_ref()),
-        interventions: found.interventions.iter().map(|one| found.row(one, &labelled)).collect(),
+        interventions: found
+            .interventions
+            .iter()
+            .map(|one| intervention_row(one, &labelled))
+            .collect(),
         observations: found.observations.as_ref().map(|all| found.observed(all)),
         simplified: found.simplified.iter().map(simplified_row).collect(),
         occlusion: found.looked(),
@@ -192,17 +202,18 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Finds out all there is.
+/// Finds out all there is about a model and its answers on the labelled images, as it takes them.
 ///
 /// # Errors
 /// When the images are no pictures, a table does not fit, or the model gives no answer.
-pub(crate) fn explain(
+pub(crate) fn explain<'a>(
     predictor: &Predictor,
     model_path: &Path,
     labelled: &Labelled,
+    (set, answers): (&'a ImageSet, &'a Answers),
     args: &CauseArgs,
     console: Console,
-) -> anyhow::Result<Explained> {
+) -> anyhow::Result<Explained<'a>> {
     let Labelled { images, data, split, source, others } = labelled;
     let contract = predictor.model().input();
     let shape = ImageShape::of(contract);
@@ -218,10 +229,6 @@ pub(crate) fn explain(
         data.shown(),
         images.shape().channels
     );
-    let set = images.prepared(contract)?.into_owned();
-    let answers = Answers::of(predictor, &set).with_context(|| {
-        format!("{} does not fit the model {}", data.shown(), model_path.shown())
-    })?;
     let ask = |images: &ImageSet| -> anyhow::Result<DMatrix<f64>> {
         let prepared = images.prepared(contract)?;
         Ok(Answers::of(predictor, &prepared)?.probabilities)
@@ -293,7 +300,7 @@ pub(crate) fn explain(
     }
     let observations = (!judged.is_empty()).then(|| causes::observe(&names, &judged));
 
-    let (maps, deletion_advantage) = maps(predictor, &set, &answers, ask)?;
+    let (maps, deletion_advantage) = maps(predictor, set, answers, ask)?;
     let (majority, n_majority) = majority(images);
     let words = sentences(&Findings {
         images: split_words(*split),
@@ -469,7 +476,7 @@ fn maps(
     Ok((found, (n > 0.0).then(|| advantages.iter().sum::<f64>() / n)))
 }
 
-impl Explained {
+impl Explained<'_> {
     /// What an image is called.
     pub(crate) fn name(&self, index: usize) -> String {
         match self.set.files().get(index).and_then(|file| file.file_name()) {
@@ -491,28 +498,11 @@ impl Explained {
             charts.push(("strengths", strengths_plot(&self.interventions)));
         }
         if !self.simplified.is_empty() {
-            let (_, n) = majority(&self.set);
+            let (_, n) = majority(self.set);
             let share = n as f64 / self.set.len() as f64;
             charts.push(("simplified", simplified_plot(&self.simplified, share)));
         }
         charts
-    }
-
-    fn row(&self, one: &'_ Intervention, labelled: &Labelled) -> InterventionRow<'_> {
-        let own = self.interventions.iter().find(|other| other.cause == one.cause);
-        InterventionRow {
-            cause: one.cause.key(),
-            change: if labelled.source.is_drawn() {
-                "drawn again"
-            } else {
-                perturbation(one.cause)
-            },
-            n: one.n,
-            original: one.original,
-            steps: own.map_or(&[], |own| &own.steps),
-            pairs: one.pairs,
-            p_value: one.p_value,
-        }
     }
 
     fn observed<'a>(&'a self, all: &'a Observations) -> ObservationReport<'a> {
@@ -547,6 +537,19 @@ impl Explained {
     }
 }
 
+fn intervention_row<'a>(one: &'a Intervention, labelled: &Labelled) -> InterventionRow<'a> {
+    let change = if labelled.source.is_drawn() { "drawn again" } else { perturbation(one.cause) };
+    InterventionRow {
+        cause: one.cause.key(),
+        change,
+        n: one.n,
+        original: one.original,
+        steps: &one.steps,
+        pairs: one.pairs,
+        p_value: one.p_value,
+    }
+}
+
 fn simplified_row(one: &Simplified) -> SimplifiedRow {
     let Score { correct, total } = one.pairs.second();
     SimplifiedRow {
@@ -558,7 +561,7 @@ fn simplified_row(one: &Simplified) -> SimplifiedRow {
     }
 }
 
-fn describe(found: &Explained, labelled: &Labelled) -> Result<String, std::fmt::Error> {
+fn describe(found: &Explained<'_>, labelled: &Labelled) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     for sentence in &found.words {
         writeln!(out, "{sentence}")?;
@@ -646,8 +649,9 @@ fn describe(found: &Explained, labelled: &Labelled) -> Result<String, std::fmt::
         writeln!(out, "{model}")?;
     }
     if !found.simplified.is_empty() {
-        writeln!(out, "\nAccuracy with less in the images:")?;
-        let width = 18;
+        let n = found.simplified.first().map_or(0, |one| one.pairs.total());
+        writeln!(out, "\nAccuracy with less in the images ({n} of {}):", found.set.len())?;
+        let width = 20;
         if let Some(one) = found.simplified.first() {
             writeln!(out, "{:<width$}  {}", "as they are", percent(one.pairs.first().accuracy()))?;
         }
@@ -689,24 +693,12 @@ fn describe(found: &Explained, labelled: &Labelled) -> Result<String, std::fmt::
 /// Writes the figures, where the network looked, and the worst images of each cause.
 fn write_pictures(
     folder: &Path,
-    found: &Explained,
+    found: &Explained<'_>,
     predictor: &Predictor,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    dnn_data::atomic::create_folder(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.shown()))?;
-    let mut written = Vec::new();
-    let mut write = |name: &str, chart: &Chart| -> anyhow::Result<()> {
-        for extension in ["svg", "png"] {
-            let path = folder.join(format!("{name}.{extension}"));
-            write_chart(&path, chart, 2)?;
-            written.push(path);
-        }
-        Ok(())
-    };
-    for (name, chart) in found.charts() {
-        write(name, &chart)?;
-    }
-    let set = &found.set;
+    let mut charts: Vec<(String, Chart)> = Vec::new();
+    charts.extend(found.charts().into_iter().map(|(name, chart)| (name.to_owned(), chart)));
+    let set = found.set;
     let rgb = ImageShape { channels: 3, ..set.shape() };
     let caption = |index: usize| {
         let p = found.answers.predictions[index];
@@ -733,7 +725,7 @@ fn write_pictures(
         })
         .collect();
     let title = "Where it looked: orange speaks for its answer, blue against it";
-    write("where-it-looked", &image_sheet(title, &tiles, Arrangement::Pairs)?)?;
+    charts.push(("where-it-looked".into(), image_sheet(title, &tiles, Arrangement::Pairs)?));
     // The worst of each cause: errors that have it, the surest first.
     let causes = found.observations.iter().flat_map(|all| &all.causes);
     for cause in causes.map(|one| &one.cause) {
@@ -749,7 +741,7 @@ fn write_pictures(
         let name: String =
             cause.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
         let title = format!("Errors with the cause {cause}");
-        write(&format!("errors-{name}"), &image_sheet(&title, &tiles, Arrangement::Grid)?)?;
+        charts.push((format!("errors-{name}"), image_sheet(&title, &tiles, Arrangement::Grid)?));
     }
-    Ok(written)
+    write_charts(folder, &charts)
 }

@@ -2,9 +2,12 @@
 
 use crate::console::{Console, causes, interval, of_how_many};
 use crate::interrupt::{self, Interrupted};
+use crate::progress::{self, Part};
 use crate::run::{self, Destination, RunConfig, RunFolder};
 use crate::source;
+use crate::table;
 use anyhow::{Context, bail, ensure};
+use dnn_core::metrics::Score;
 use dnn_core::{Precision, Real};
 use dnn_data::Shown;
 use dnn_data::loader::examples_to_train_on;
@@ -12,6 +15,8 @@ use dnn_data::predictions::{
     PredictionRow, PredictionWriter, RowFormat, example_name, read_predictions,
 };
 use dnn_data::{ImageSet, SplitName, identity};
+use dnn_report::Chart;
+use dnn_report::figures::{IntervalRow, interval_plot};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -68,6 +73,48 @@ impl FoldsReport {
     /// Returns whether every fold was trained, or failed.
     pub(super) fn is_complete(&self) -> bool {
         (1..=self.k).all(|number| self.has(number))
+    }
+
+    /// The folds and all of them together, a line each.
+    fn table(&self) -> String {
+        let share = |score: Score| format!("{:.2} %", 100.0 * score.accuracy());
+        let range = |score: Score| {
+            let (low, high) = score.wilson_interval();
+            format!("{:.2} to {:.2} %", 100.0 * low, 100.0 * high)
+        };
+        let row = |name: String, train: Option<Score>, validation: Score, cost: Option<f64>| {
+            vec![
+                name,
+                train.map_or_else(String::new, share),
+                share(validation),
+                range(validation),
+                cost.map_or_else(String::new, |cost| format!("{cost:.4}")),
+            ]
+        };
+        let mut rows: Vec<_> = (self.folds.iter())
+            .map(|fold| {
+                let name = fold.fold.to_string();
+                row(name, Some(fold.train), fold.validation, Some(fold.validation_cost))
+            })
+            .collect();
+        rows.extend(self.summary.map(|summary| row("all".into(), None, summary.pooled, None)));
+        table::aligned(&["fold", "training", "validation", "95 % interval", "cost"], &rows)
+    }
+
+    /// The validation accuracies with their intervals.
+    fn picture(&self) -> Chart {
+        let row = |name: String, score: Score, series| IntervalRow {
+            name,
+            value: Some(score.accuracy()),
+            interval: Some(score.wilson_interval()),
+            note: format!("{} of {}", score.correct, score.total),
+            series,
+        };
+        let folds = self.folds.iter();
+        let mut rows: Vec<_> =
+            folds.map(|fold| row(format!("fold {}", fold.fold), fold.validation, 0)).collect();
+        rows.extend(self.summary.map(|summary| row("all together".into(), summary.pooled, 1)));
+        interval_plot("Accuracy of each fold", "validation accuracy", false, &rows)
     }
 
     fn write(&mut self, folder: &RunFolder) -> anyhow::Result<()> {
@@ -157,6 +204,10 @@ fn train_missing(
     console.json(&report)?;
     let k = report.k;
     if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
+        console.text(format!("\n{}", report.table()))?;
+        let chart = report.picture();
+        folder.write(run::SERIES_SVG, chart.svg().as_bytes())?;
+        folder.write(run::SERIES_PNG, &chart.png(2)?)?;
         console.text(format!(
             "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
             report.folds.len(),
@@ -196,11 +247,15 @@ fn train_folds<F: Trainable>(
     let folds = Folds::new(&config.training, &*examples, k)?;
     let mut predictions = Predictions::read(folder, train)?;
     let mut heard = Ok(());
+    let missing = (1..=k).filter(|number| !report.has(*number)).count();
+    let bar = progress::series_bar(console, missing);
     for number in 1..=k {
         if report.has(number) {
             continue;
         }
-        let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
+        bar.set_message(format!("fold {number} of {k}"));
+        let mut part = Part::of(&bar);
+        let observers: &mut [&mut dyn Observer] = &mut [&mut part, &mut interrupt::ends_training];
         let line = match folds.train_and_predict(number, observers) {
             Ok(Some((fold, judged))) => {
                 let answers = judged.probabilities.map(Real::as_f64);
@@ -223,12 +278,14 @@ fn train_folds<F: Trainable>(
                 line
             }
         };
+        part.finish();
         report.write(folder)?;
         // Training does not end because its reader has gone.
         if heard.is_ok() {
-            heard = console.say(line);
+            heard = bar.suspend(|| console.say(line));
         }
     }
+    bar.finish_and_clear();
     Ok(())
 }
 

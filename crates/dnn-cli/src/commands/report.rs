@@ -1,5 +1,6 @@
 //! `dnn report`.
 
+use super::evaluate;
 use super::explain::{self, CauseArgs, Explained, MAX_SUSPECTS};
 use crate::console::{Console, argument, program};
 use crate::file::write_page;
@@ -12,7 +13,7 @@ use dnn_core::metrics::Confusion;
 use dnn_data::audit::{AuditOptions, Near, audit};
 use dnn_data::{ImageSet, ImageShape, Predictor, Shown};
 use dnn_report::causes::CauseFinding;
-use dnn_report::figures::{accuracy_plot, calibration_plot, precision_recall_plot, roc_plot};
+use dnn_report::figures::accuracy_plot;
 use dnn_report::page::{Error, LayerRow, Report, SuspectRow, page};
 use dnn_report::words::{Findings, sentences};
 use dnn_report::{Chart, ModelCard, Series, cost_plot, model_card, overlay};
@@ -67,8 +68,12 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let summary = if is_run { Summary::read(folder)? } else { None };
     let labelled = args.labelled.load(predictor.model(), &model_path, console)?;
+    let set = args
+        .labelled
+        .prepared(&labelled.images, predictor.model(), &model_path, console)?
+        .into_owned();
     let about = About { predictor: &predictor, summary, labelled, folder, is_run };
-    let (report, card) = about.report(&model_path, &args.causes, console)?;
+    let (report, card) = about.report(&model_path, &set, &args.causes, console)?;
     let html = page(&report)?;
     let mut written = Written {
         report: args.out.as_deref().unwrap_or(Path::new("")),
@@ -110,28 +115,24 @@ impl About<'_> {
     fn report(
         mut self,
         model_path: &Path,
+        set: &ImageSet,
         args: &CauseArgs,
         console: Console,
     ) -> anyhow::Result<(Report, String)> {
         let Self { predictor, labelled, .. } = &self;
         let model = predictor.model();
         let is_picture = ImageShape::of(model.input()).height > 1 && labelled.images.is_bytes();
+        let answers = Answers::of(predictor, set)?;
         let explained = match is_picture {
-            true => Some(explain::explain(predictor, model_path, labelled, args, console)?),
-            false => None,
-        };
-        let (answers, set);
-        let (answers, set) = match &explained {
-            Some(found) => (&found.answers, &found.set),
-            None => {
-                set = labelled.images.prepared(model.input())?.into_owned();
-                answers = Answers::of(predictor, &set)?;
-                (&answers, &set)
+            true => {
+                let judged = (set, &answers);
+                Some(explain::explain(predictor, model_path, labelled, judged, args, console)?)
             }
+            false => None,
         };
         let classes = model.classes();
         let confusion = Confusion::of(&answers.predictions, set.labels(), classes.len());
-        let quality = Quality::of(answers, &confusion, set.labels(), classes);
+        let quality = Quality::of(&answers, &confusion, set.labels(), classes);
         let name = self.name(model_path);
         let words = match &explained {
             Some(found) => found.words.clone(),
@@ -156,13 +157,16 @@ impl About<'_> {
             title: name.clone(),
             words,
             limits: explained.iter().flat_map(|found| found.limits.clone()).collect(),
-            figures: figures(answers, &quality, set),
+            figures: figures(&answers, &quality, set),
             layers: layers(&architecture, self.summary.as_ref()),
             history: self.summary.iter().flat_map(history).collect(),
             classes: classes.to_vec(),
             confusion: confusion.counts().to_vec(),
             class_reports: (0..classes.len()).map(|class| confusion.class_report(class)).collect(),
-            curves: curves(&quality),
+            curves: (evaluate::figures(&quality, &confusion, classes).into_iter())
+                .filter(|(name, _)| *name != "confusion")
+                .map(|(_, chart)| chart)
+                .collect(),
             n_errors: answers.score.total - answers.score.correct,
             health: self.summary.iter().flat_map(|summary| summary.findings.clone()).collect(),
             configuration,
@@ -313,18 +317,8 @@ fn history(summary: &Summary) -> Vec<Chart> {
     charts
 }
 
-fn curves(quality: &Quality<'_>) -> Vec<Chart> {
-    let roc = quality.curves.iter().filter_map(|c| Some((c.class, c.roc.as_ref()?)));
-    let precision =
-        quality.curves.iter().filter_map(|c| Some((c.class, c.precision_recall.as_ref()?)));
-    let mut charts = vec![roc_plot(&roc.collect::<Vec<_>>())];
-    charts.push(precision_recall_plot(&precision.collect::<Vec<_>>()));
-    charts.extend(quality.calibration.as_ref().map(calibration_plot));
-    charts
-}
-
-fn errors(found: &Explained, classes: &[String]) -> anyhow::Result<Vec<Error>> {
-    let set = &found.set;
+fn errors(found: &Explained<'_>, classes: &[String]) -> anyhow::Result<Vec<Error>> {
+    let set = found.set;
     let class = |class: u32| classes[class as usize].clone();
     (found.maps.iter().take(MAX_ERRORS))
         .map(|(index, map)| {

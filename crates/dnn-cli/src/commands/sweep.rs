@@ -1,23 +1,27 @@
 //! `dnn sweep`: the same images, several configurations.
 
-use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
+use crate::console::{Console, argument, causes, program, warn};
 use crate::file::read_text;
 use crate::interrupt::{self, Interrupted};
-use crate::progress;
+use crate::progress::{self, Part};
 use crate::run::lines::{self, JsonLines};
 use crate::run::{self, RunConfig, RunFolder};
 use crate::settings::{change, check_text, in_words};
 use crate::source;
+use crate::table;
 use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::settings;
 use dnn_core::{Dataset, Examples, Precision};
 use dnn_data::Shown;
 use dnn_data::{ImageSet, Splits, identity};
+use dnn_report::Chart;
+use dnn_report::figures::{IntervalRow, interval_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{
     End, Observer, Preset, TrainConfig, Trainable, Training, ValidationPoint, evaluate,
 };
+use indicatif::ProgressBar;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -273,6 +277,11 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let mut json = serde_json::to_vec_pretty(&report).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SWEEP_JSON, &json)?;
+    if report.rows.iter().any(|row| row.test().is_some()) {
+        let chart = picture(&report.rows);
+        folder.write(run::SERIES_SVG, chart.svg().as_bytes())?;
+        folder.write(run::SERIES_PNG, &chart.png(2)?)?;
+    }
     tell(&report, settings.len(), console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();
     ensure!(
@@ -433,10 +442,10 @@ impl Sets {
     }
 
     /// Returns `None` when the user asked to stop.
-    fn train(&self, setting: &Setting, config: &TrainConfig) -> Option<Row> {
+    fn train(&self, setting: &Setting, config: &TrainConfig, bar: &ProgressBar) -> Option<Row> {
         let outcome = match (config.precision, &self.single, &self.double) {
-            (Precision::F32, Some(pair), _) => pair.train(config),
-            (Precision::F64, _, Some(pair)) => pair.train(config),
+            (Precision::F32, Some(pair), _) => pair.train(config, bar),
+            (Precision::F64, _, Some(pair)) => pair.train(config, bar),
             _ => Err(anyhow::anyhow!("no images in {}", config.precision)),
         };
         let failed = |error: anyhow::Error| {
@@ -455,10 +464,13 @@ impl<F: Trainable> TypedSets<F> {
     }
 
     /// Returns `None` when the user asked to stop.
-    fn train(&self, config: &TrainConfig) -> anyhow::Result<Option<Outcome>> {
+    fn train(&self, config: &TrainConfig, bar: &ProgressBar) -> anyhow::Result<Option<Outcome>> {
         let start = Instant::now();
-        let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
-        let trained = self.training(config).run(observers)?;
+        let mut part = Part::of(bar);
+        let observers: &mut [&mut dyn Observer] = &mut [&mut part, &mut interrupt::ends_training];
+        let trained = self.training(config).run(observers);
+        part.finish();
+        let trained = trained?;
         if trained.end == End::Asked {
             return Ok(None);
         }
@@ -500,11 +512,12 @@ fn train_missing(
     let jobs = if jobs == 0 { cores } else { jobs }.min(missing.len());
     let next = AtomicUsize::new(0);
     let done = Mutex::new((rows, log));
-    let bar = progress::bar(console, missing.len(), "{bar:25} {pos}/{len}  {eta} left");
+    let bar = progress::series_bar(console, missing.len());
+    bar.set_message(format!("{} trainings", missing.len()));
     let work = || -> anyhow::Result<()> {
         loop {
             let Some(&i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
-            let Some(row) = sets.train(&settings[i], &configs[i]) else { return Ok(()) };
+            let Some(row) = sets.train(&settings[i], &configs[i], &bar) else { return Ok(()) };
             folder.verify()?;
             let (rows, log) = &mut *done.lock().unwrap_or_else(PoisonError::into_inner);
             log.append(&row);
@@ -512,7 +525,6 @@ fn train_missing(
                 bar.suspend(|| warn(format!("{} failed: {error}", described(&row.setting))));
             }
             rows[i] = Some(row);
-            bar.inc(1);
         }
     };
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -608,22 +620,59 @@ fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
     table.into_inner().context("cannot write CSV")
 }
 
+/// A row as a table has it: its settings, and its accuracies.
+fn cells(row: &Row) -> Vec<String> {
+    let share = |score: Score| format!("{:.2} %", 100.0 * score.accuracy());
+    let results = match &row.outcome {
+        Outcome::Failed { .. } => {
+            ["failed".to_owned(), String::new(), String::new(), String::new()]
+        }
+        Outcome::Trained { train, test, validation, .. } => [
+            share(*train),
+            validation.map_or_else(String::new, |point| share(point.score)),
+            test.map_or_else(String::new, share),
+            test.map_or_else(String::new, |test| {
+                let (low, high) = test.wilson_interval();
+                format!("{:.2} to {:.2} %", 100.0 * low, 100.0 * high)
+            }),
+        ],
+    };
+    row.setting.values().map(ToString::to_string).chain(results).collect()
+}
+
+/// Draws the accuracies with their intervals.
+fn picture(rows: &[Row]) -> Chart {
+    let row = |row: &Row| {
+        let score = row.test()?;
+        Some(IntervalRow {
+            name: described(&row.setting),
+            value: Some(score.accuracy()),
+            interval: Some(score.wilson_interval()),
+            note: format!("{} of {}", score.correct, score.total),
+            series: 0,
+        })
+    };
+    interval_plot(
+        "Test accuracy",
+        "accuracy",
+        false,
+        &rows.iter().filter_map(row).collect::<Vec<_>>(),
+    )
+}
+
 fn tell(report: &SweepReport, asked: usize, console: Console) -> anyhow::Result<()> {
     console.json(report)?;
+    let keys: Vec<&str> =
+        report.rows.iter().take(1).flat_map(|row| row.setting.keys().map(String::as_str)).collect();
+    let header = [&keys[..], &["training", "validation", "test", "95 % interval"]].concat();
+    let rows: Vec<Vec<String>> = report.rows.iter().map(cells).collect();
+    if !rows.is_empty() {
+        console.text(table::aligned(&header, &rows))?;
+    }
     for Row { setting, outcome } in &report.rows {
-        let what = described(setting);
-        console.text(match outcome {
-            Outcome::Failed { error } => format!("{what}: failed: {error}"),
-            Outcome::Trained { train, test, validation, .. } => {
-                let test = test.map_or_else(String::new, |test| {
-                    format!("; test {}, {}", of_how_many(test), interval(test))
-                });
-                let validation = validation.map_or_else(String::new, |point| {
-                    format!("; validation {}", of_how_many(point.score))
-                });
-                format!("{what}: training {}{validation}{test}", of_how_many(*train))
-            }
-        })?;
+        if let Outcome::Failed { error } = outcome {
+            console.text(format!("{}: failed: {error}", described(setting)))?;
+        }
     }
     if report.rows.len() < asked {
         console.text(format!(

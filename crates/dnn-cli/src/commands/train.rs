@@ -408,8 +408,9 @@ where
     }
 
     let start = Instant::now();
+    let heading = format!("{m} training images of {n_classes} classes");
     let mut progress =
-        Progress::new(console, n_iterations, format!("{m} training images of {n_classes} classes"));
+        Progress::new(console, (n_iterations, m), config.training.batch_size, heading);
     let mut recorder = Recorder::new(&folder, config, checkpoint.as_deref())?;
     let observers: &mut [&mut dyn Observer] =
         &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
@@ -596,9 +597,9 @@ where
     folder.write(run::SUMMARY, &json)
 }
 
-/// The course's title of the cost plot, with the schedule where the learning rate changes.
+/// The course's title of the cost plot; where the learning rate changes, the schedule.
 fn learning_rate(config: &TrainConfig) -> String {
-    let rate = format!("Learning rate = {}", console::number(config.learning_rate));
+    let rate = console::number(config.learning_rate);
     match toml::Table::try_from(config.schedule) {
         Ok(mut schedule) if config.schedule != Schedule::Constant => {
             let name = schedule.remove("name");
@@ -607,9 +608,9 @@ fn learning_rate(config: &TrainConfig) -> String {
                 .iter()
                 .map(|(key, value)| format!("{key}={}", settings::shown(value)))
                 .collect();
-            format!("{rate}, {name} {}", settings.join(" "))
+            format!("Learning rate by schedule: {name} of {rate}, {}", settings.join(" "))
         }
-        _ => rate,
+        _ => format!("Learning rate = {rate}"),
     }
 }
 

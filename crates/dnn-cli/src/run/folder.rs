@@ -24,13 +24,18 @@ pub(crate) const SWEEP: &str = "sweep.toml";
 pub(crate) const ROWS: &str = "rows.jsonl";
 pub(crate) const SWEEP_CSV: &str = "sweep.csv";
 pub(crate) const SWEEP_JSON: &str = "sweep.json";
+/// The accuracies of folds or of a sweep with their intervals.
+pub(crate) const SERIES_SVG: &str = "accuracies.svg";
+pub(crate) const SERIES_PNG: &str = "accuracies.png";
 /// What `dnn report` writes.
 pub(crate) const REPORT: &str = "report.html";
 pub(crate) const MODEL_CARD: &str = "README.md";
 /// All of them. What a run is known by comes last: killed while they are removed, it still is one.
-const FILES: [&str; 14] = [
+const FILES: [&str; 16] = [
     REPORT,
     MODEL_CARD,
+    SERIES_SVG,
+    SERIES_PNG,
     MODEL,
     SUMMARY,
     COST_SVG,

@@ -20,7 +20,7 @@ pub(crate) use checkpoints::{CheckpointInterval, read as read_checkpoint};
 pub(crate) use config::RunConfig;
 pub(crate) use folder::{
     CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, MODEL_CARD, PREDICTIONS, REPORT, ROWS,
-    RunFolder, SUMMARY, SWEEP, SWEEP_CSV, SWEEP_JSON,
+    RunFolder, SERIES_PNG, SERIES_SVG, SUMMARY, SWEEP, SWEEP_CSV, SWEEP_JSON,
 };
 pub(crate) use recorder::Recorder;
 pub(crate) use resume::{refuse_changes, refuse_changes_of_series};

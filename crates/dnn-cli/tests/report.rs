@@ -1,0 +1,196 @@
+//! `dnn explain`, `dnn report` and `dnn evaluate --plots`.
+#![allow(clippy::unwrap_used)] // tests
+
+mod common;
+
+use common::{Place, names, stderr};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The six causes, as JSON and tables name them.
+const CAUSES: [&str; 6] = ["pose", "background", "colour", "angle", "brightness", "scale"];
+
+#[test]
+fn drawn_images_are_drawn_again_with_each_cause() {
+    let place = Place::new();
+    place.trained();
+    let found = place.json(&["explain", "r", "--out", "pictures"]);
+    let causes = found["causes"].as_array().unwrap();
+    let of = |kind: &str| -> Vec<&str> {
+        let of_kind = causes.iter().filter(|cause| cause["kind"] == kind);
+        of_kind.map(|cause| cause["cause"].as_str().unwrap()).collect()
+    };
+    assert_eq!(of("intervention"), CAUSES);
+    assert_eq!(of("observation"), CAUSES);
+    for cause in causes {
+        let n = cause["n"].as_u64().unwrap();
+        assert!((1..=12).contains(&n), "{cause}");
+        if let (Some(low), Some(high)) =
+            (cause["interval"][0].as_f64(), cause["interval"][1].as_f64())
+        {
+            let difference = cause["difference"].as_f64().unwrap();
+            assert!(low <= difference && difference <= high, "{cause}");
+        }
+        if cause["kind"] == "intervention" {
+            assert!((0.0..=1.0).contains(&cause["p_holm"].as_f64().unwrap()), "{cause}");
+        } else {
+            assert!(cause["p_holm"].is_null(), "under five images have any cause: {cause}");
+        }
+    }
+    assert!((3..=6).contains(&found["words"].as_array().unwrap().len()), "{}", found["words"]);
+    let files = names(&place.path("pictures"));
+    for name in ["causes.svg", "strengths.png", "simplified.svg", "where-it-looked.png"] {
+        assert!(files.iter().any(|file| file == name), "{name} of {files:?}");
+    }
+    assert_eq!(found, place.json(&["explain", "r"]), "the same every time");
+}
+
+#[test]
+fn a_table_of_causes_is_used_and_a_wrong_one_refused() {
+    let place = Place::new();
+    place.trained();
+    let rows = |n: usize| {
+        let row = |i: usize| format!("test,{i},{},{}\n", i % 2, if i == 3 { "0.5" } else { "0" });
+        format!("set,index,odd,wet\n{}", (0..n).map(row).collect::<String>() + "test,11,1,1\n")
+    };
+    fs::write(place.path("f.csv"), rows(11)).unwrap();
+    let found = place.json(&["explain", "r", "--factors", "f.csv"]);
+    let seen = &found["observations"];
+    assert_eq!((&seen["n"], &seen["causes"][0]["cause"]), (&12.into(), &"odd".into()));
+    assert_eq!(seen["causes"][1]["n_without"], 10, "the unsure one is left out");
+    assert!(seen["causes"][1]["p_value"].is_null(), "one image has the cause");
+    for (text, expected) in [
+        ("set,index,odd\ntest,0,0\ntest,99,1\n", "line 3: test image 99 is not in the data"),
+        ("set,index,odd\ntest,0,1\ntest,1,1\n", "the column `odd` has no row with 0"),
+        ("odd\n1\n", "expected `set,index` or `file`"),
+    ] {
+        fs::write(place.path("f.csv"), text).unwrap();
+        let error = place.refused(&["explain", "r", "--factors", "f.csv"]);
+        assert!(error.contains("f.csv") && error.contains(expected), "{error}");
+    }
+    // Numbers are no pictures.
+    fs::write(place.path("t.csv"), "a,b,label\n0.5,1.5,x\n1.5,0.5,y\n0.4,1.2,x\n1.1,0.2,y\n")
+        .unwrap();
+    place.ok(&["train", "t.csv", "--iterations", "5", "--layers", "2", "--out", "t", "--quiet"]);
+    let error = place.refused(&["explain", "t", "--split", "train"]);
+    assert!(error.contains("numbers, not pictures"), "{error}");
+    // A page needs no pictures.
+    place.ok(&["report", "t", "--split", "train"]);
+}
+
+#[test]
+fn a_report_is_one_file_that_asks_for_nothing() {
+    let place = Place::new();
+    place.trained();
+    let said = place.ok(&["report", "r"]);
+    assert!(said.contains("report.html") && said.contains("README.md"), "{said}");
+    let html = fs::read_to_string(place.path("r/report.html")).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.len() < 3_000_000);
+    for foreign in ["<script", "<link", "src=\"http", "@import", "url("] {
+        assert!(!html.contains(foreign), "{foreign}");
+    }
+    for section in [
+        "Key figures",
+        "Causes of error",
+        "Errors",
+        "Which class is taken for which",
+        "Over all thresholds",
+        "Training",
+        "The network",
+        "Data audit",
+        "To repeat it to the byte",
+        "Configuration",
+    ] {
+        assert!(html.contains(&format!("<h2>{section}</h2>")), "{section}");
+    }
+    let card = fs::read_to_string(place.path("r/README.md")).unwrap();
+    assert!(card.starts_with("---\nlibrary_name: dnn\n"), "{card}");
+    // It belongs to the run: --force replaces it as well.
+    place.ok(&[&common::quick()[..], &["--out", "r", "--force"]].concat());
+    assert!(!place.path("r/report.html").exists());
+    // Nothing else is replaced.
+    fs::write(place.path("notes.html"), "mine").unwrap();
+    let error = place.refused(&["report", "r", "--out", "notes.html"]);
+    assert!(error.contains("no page of HTML"), "{error}");
+    assert_eq!(fs::read(place.path("notes.html")).unwrap(), b"mine");
+    fs::remove_file(place.path("r/config.toml")).unwrap();
+    let error = place.refused(&["report", "r", "drawn"]);
+    assert!(error.contains("name the page with --out"), "{error}");
+}
+
+#[test]
+fn evaluate_writes_each_plot_twice() {
+    let place = Place::new();
+    place.trained();
+    place.ok(&["evaluate", "r", "--plots", "plots"]);
+    let mut expected: Vec<_> = ["calibration", "confusion", "precision-recall", "roc"]
+        .iter()
+        .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
+        .collect();
+    expected.sort();
+    assert_eq!(names(&place.path("plots")), expected);
+}
+
+/// Opens a page in a browser of this width. Returns the width that the page takes, and what the browser's
+/// console says; `None` where there is no browser, which CI must have.
+fn opened(page: &Path, width: u32) -> Option<(u32, Vec<String>)> {
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    let is_there = |name: &&&str| {
+        Command::new(**name).arg("--version").output().is_ok_and(|output| output.status.success())
+    };
+    let Some(browser) = browsers.iter().find(is_there) else {
+        assert!(std::env::var_os("DNN_REQUIRE_CHROMIUM").is_none(), "no Chromium");
+        return None;
+    };
+    let html = fs::read_to_string(page).unwrap();
+    let escaped = html.replace('&', "&amp;").replace('"', "&quot;");
+    // The page itself has no script; a frame of the width around it measures it.
+    let frame = page.with_file_name(format!("frame-{width}.html"));
+    let measure = "document.title = 'width ' + document.querySelector('iframe').contentDocument\
+                   .documentElement.scrollWidth";
+    let around = format!(
+        "<!DOCTYPE html><title>frame</title><body style=\"margin:0\">\
+         <iframe style=\"border:0;width:{width}px;height:900px\" srcdoc=\"{escaped}\" \
+         onload=\"{measure}\"></iframe>"
+    );
+    fs::write(&frame, around).unwrap();
+    let url = format!("file://{}", frame.display());
+    let profile = page.with_file_name(format!("profile-{width}"));
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .args(["--virtual-time-budget=10000", "--window-size=1500,1000", "--dump-dom", &url])
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let title = dom.split("<title>width ").nth(1).and_then(|rest| rest.split('<').next());
+    let console =
+        stderr(&output).lines().filter(|l| l.contains("CONSOLE")).map(String::from).collect();
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{width}.png"));
+    let shot = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("--window-size={width},3000"))
+        .arg(format!("--screenshot={}", kept.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .unwrap();
+    assert!(shot.status.success() && kept.is_file(), "{}", stderr(&shot));
+    Some((title.expect("a measured page").parse().unwrap(), console))
+}
+
+#[test]
+fn a_browser_shows_the_page_without_a_word_and_without_overflow() {
+    let place = Place::new();
+    let long = "a-very-long-class-name-without-any-space-in-it-of-seventy-letters-or-so";
+    let map = format!("cat=猫猫猫,non-cat={long}");
+    let quick = common::quick();
+    place.ok(&[&quick[..], &["--class-map", &map, "--out", "r", "--quiet"]].concat());
+    place.ok(&["report", "r", "--out", "page.html"]);
+    for width in [400, 1400] {
+        let Some((taken, console)) = opened(&place.path("page.html"), width) else { return };
+        assert!(taken <= width, "at {width} pixels the page takes {taken}");
+        assert!(console.is_empty(), "{console:?}");
+    }
+}
