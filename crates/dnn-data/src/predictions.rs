@@ -369,7 +369,9 @@ impl Loader<'_> {
             let text = format!("left out: {}: {}", rejected.path.shown(), rejected.reason);
             self.say(Notice::Warning(text));
         }
-        visited.notes.into_iter().for_each(|note| self.say(Notice::Note(note)));
+        for note in visited.notes {
+            self.say(Notice::Note(note));
+        }
         Ok(PredictedSplit { split, n: answering.n_done })
     }
 
@@ -494,7 +496,9 @@ impl Taking<'_> {
             None => {
                 let mut numbers = values.to_f64();
                 if self.scale == Scale::DivideBy255 {
-                    numbers.iter_mut().for_each(|value| *value /= 255.0);
+                    for value in &mut numbers {
+                        *value /= 255.0;
+                    }
                 }
                 self.predictor.features(&numbers)?
             }

@@ -392,7 +392,9 @@ impl Table {
             return Err(self.refuse(what, expected, format!("only {name:?}")));
         }
         let indices = indices.pop().unwrap_or_default();
-        rows.iter_mut().for_each(|row| *row = indices[*row as usize]);
+        for row in &mut rows {
+            *row = indices[*row as usize];
+        }
         Ok((rows, classes))
     }
 

@@ -101,7 +101,9 @@ impl Graph {
     /// Adds a constant of numbers, converted to `element`.
     pub(crate) fn numbers(&self, values: &[f64], shape: &[usize], element: Element) -> Value<'_> {
         let mut bytes = Vec::new();
-        values.iter().for_each(|&value| push(value, element, &mut bytes));
+        for &value in values {
+            push(value, element, &mut bytes);
+        }
         self.constant(bytes, element, shape, "")
     }
 
