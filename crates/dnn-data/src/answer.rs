@@ -21,6 +21,22 @@ pub struct Details {
     pub saliency: bool,
 }
 
+impl Details {
+    /// Returns the memory that an [`Answer`] of this model takes besides decoding the image, in bytes: for
+    /// programs that answer several at once.
+    pub fn memory_bytes(self, predictor: &Predictor) -> u64 {
+        let input = predictor.input();
+        let (n_values, n_features) = (input.n_values() as u64, input.n_features() as u64);
+        let computing = 4 * n_values + 8 * n_features * u64::from(input.views);
+        if !self.saliency || input.features != FeatureKind::Pixels {
+            return computing;
+        }
+        // W₁ in double precision, what each pixel changes in W₁·x, and the map.
+        let n_units = predictor.model().network().architecture().layer_dims[1] as u64;
+        computing + 8 * (2 * n_units + 8) * n_features
+    }
+}
+
 /// What a model says of one image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {

@@ -38,6 +38,8 @@ pub mod model_file;
 mod parallel;
 #[cfg(feature = "image")]
 mod pixels;
+#[cfg(all(feature = "augment", feature = "cache", feature = "csv", feature = "synthetic"))]
+pub mod predictions;
 mod predictor;
 pub mod preprocess;
 mod shown;

@@ -114,8 +114,8 @@ pub enum DataKind {
 /// Loads the data of a configuration.
 #[derive(Clone, Copy)]
 pub struct Loader<'a> {
-    config: &'a DataConfig,
-    hooks: Hooks<'a>,
+    pub(crate) config: &'a DataConfig,
+    pub(crate) hooks: Hooks<'a>,
 }
 
 /// Images that stay in their files.
@@ -367,7 +367,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
+    pub(crate) fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
         self.input().folder_options(network)
     }
 

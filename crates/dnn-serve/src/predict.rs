@@ -105,7 +105,8 @@ async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Resp
     if let (true, Err(problem)) = (is_single, &sizes[0]) {
         return Err(problem.clone());
     }
-    room.add(app.queue.reserve(decoding.unwrap_or(0))?);
+    let computing = details.memory_bytes(&served.predictor);
+    room.add(app.queue.reserve(decoding.unwrap_or(0).saturating_add(computing))?);
     let limits =
         DecodeLimits { max_memory_bytes: decoding.unwrap_or(0), ..DecodeLimits::default() };
     let name = served.name.clone();

@@ -605,10 +605,9 @@ fn report(
     }
     let data = source::arguments(source);
     let split = if summary.test.is_some() { "" } else { " --split train" };
-    let predict =
-        if takes_images { format!("{dnn} predict {run} PHOTO.jpg\n  ") } else { String::new() };
+    let asked = if takes_images { "PHOTO.jpg".into() } else { format!("{data}{split}") };
     console.text(format!(
         "\nNext:\n  {dnn} evaluate {run} {data}{split} --mislabeled mislabeled.png\n  \
-         {predict}{dnn} inspect {run}"
+         {dnn} predict {run} {asked}\n  {dnn} inspect {run}"
     ))
 }

@@ -24,6 +24,7 @@ mod table;
 pub use error::FolderError;
 pub(super) use flat::FLAT_FOLDER;
 pub(super) use layout::CLASS_FOLDERS;
+pub use layout::{has_image_ending, image_files};
 #[cfg(feature = "csv")]
 pub(super) use table::FILE_TABLE;
 
