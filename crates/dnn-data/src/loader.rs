@@ -221,7 +221,9 @@ impl<'a> Loader<'a> {
         };
         let mut extent = Extent { n_features: 0, n_classes, n_train: 0, n_examples: 0 };
         for (split, shape, n) in parts {
-            extent.n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
+            let features = self.input().features;
+            extent.n_features =
+                InputContract { features, ..change.apply(shape.contract()?) }.n_features();
             extent.n_examples += n;
             if matches!(split, SplitName::Train | SplitName::Unsplit) {
                 extent.n_train += n;
