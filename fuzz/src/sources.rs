@@ -6,7 +6,7 @@ use dnn_data::InputContract;
 use dnn_data::folder::{FolderOptions, OnBadImage};
 use dnn_data::format::{self as any_format, Options, Source};
 use dnn_data::image::DecodeLimits;
-use dnn_data::{Batch, DataError, ImageSet, Limits, Names, Part, Splits, Visitor};
+use dnn_data::{Batch, DataError, ImageSet, Limits, Names, SplitInfo, Splits, Visitor};
 use std::collections::HashSet;
 use std::error::Error;
 use std::path::Path;
@@ -126,7 +126,7 @@ pub fn source(bytes: &[u8]) -> bool {
 fn assert_passed_on(path: &Path, options: &Options, whole: Option<&Splits>) {
     struct Count(usize);
     impl Visitor for Count {
-        fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+        fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError> {
             assert!(part.shape.n_bytes() > 0);
             Ok(true)
         }

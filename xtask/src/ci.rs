@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use clap::builder::PossibleValuesParser;
 
 use crate::workspace::{Metadata, check_layers, check_msrv};
-use crate::{bench_peers, doc_paths, fetch_data};
+use crate::{bench_peers, doc_paths, fetch_data, wasm};
 
 /// Run what CI runs: the checks below, in this order, up to the first failure.
 #[derive(clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 type Check = fn(&Ci) -> anyhow::Result<()>;
 
 /// The checks in their order; what each is for stands in docs/xtask.md.
-const CHECKS: [(&str, Check); 14] = [
+const CHECKS: [(&str, Check); 18] = [
     ("fmt", |ci| ci.cargo("fmt --all -- --check")),
     ("layers", |ci| no_findings(&check_layers(&ci.root)?)),
     ("msrv", |ci| no_findings(&check_msrv(&ci.root)?)),
@@ -34,6 +34,7 @@ const CHECKS: [(&str, Check); 14] = [
         let tests = ["-m", "unittest", "discover", "--start-directory", "benches/peers"];
         execute(bench_peers::python(&ci.root)?.args(tests))
     }),
+    ("openapi", Ci::openapi),
     ("package", |ci| {
         ci.cargo("package --workspace --exclude xtask --no-verify --allow-dirty --quiet")
     }),
@@ -44,8 +45,11 @@ const CHECKS: [(&str, Check); 14] = [
         execute(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))
     }),
     ("data", Ci::data),
+    ("wasm", Ci::wasm),
     ("test", Ci::test),
+    ("pages", Ci::pages),
     ("examples", Ci::examples),
+    ("export", Ci::export),
     ("libhdf5", Ci::libhdf5),
     ("first-run", Ci::first_run),
 ];
@@ -128,6 +132,42 @@ impl Ci {
         execute(fetch.args(["xtask", "fetch-data"]).args(sets).arg("--from").arg(from))
     }
 
+    /// What the server says of itself, held to the OpenAPI specification.
+    fn openapi(&self) -> anyhow::Result<()> {
+        let venv = self.root.join("target/openapi");
+        execute(self.command("python3").args(["-m", "venv"]).arg(&venv))?;
+        let bin = |name: &str| Command::new(venv.join("bin").join(name));
+        execute(bin("pip").args(["install", "--quiet", "openapi-spec-validator==0.9.0"]))?;
+        let document = self.root.join("crates/dnn-serve/src/openapi.json");
+        execute(bin("openapi-spec-validator").arg(document))
+    }
+
+    /// The page's WebAssembly, for the tests that follow; the same bytes from another folder.
+    fn wasm(&self) -> anyhow::Result<()> {
+        wasm::run(&self.root)?;
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let clone = folder.path().join("elsewhere");
+        execute(self.command("git").arg("clone").arg("--quiet").arg(&self.root).arg(&clone))?;
+        let again = wasm::build(&clone, &folder.path().join("target"))?;
+        let built = wasm::build(&self.root, &self.root.join("target"))?;
+        ensure!(built == again, "built from a clone of HEAD, the WebAssembly has other bytes");
+        Ok(())
+    }
+
+    /// Pages in a real browser, judged by axe-core as well.
+    fn pages(&self) -> anyhow::Result<()> {
+        let npm = self.root.join("target/npm");
+        let install =
+            ["install", "--no-audit", "--no-fund", "--silent", "axe-core@4.10.3", "--prefix"];
+        execute(self.command("npm").args(install).arg(&npm))?;
+        execute(
+            self.command("cargo")
+                .args(["test", "--package", "dnn-cli", "--test", "page"])
+                .env("DNN_REQUIRE_BROWSER", "1")
+                .env("DNN_AXE", npm.join("node_modules/axe-core/axe.min.js")),
+        )
+    }
+
     fn test(&self) -> anyhow::Result<()> {
         let command = self.readme_command("cargo test")?;
         ensure!(
@@ -163,6 +203,30 @@ impl Ci {
             }
         }
         Ok(())
+    }
+
+    /// Exported models in the runtimes of others, installed here; nothing is skipped.
+    fn export(&self) -> anyhow::Result<()> {
+        let folder = self.root.join("target").join("export");
+        let python = folder.join("python");
+        let venv = ["-m", "venv"].map(Path::new);
+        execute(bench_peers::python(&self.root)?.args(venv).arg(&python))
+            .context("needs Python's module venv: apt-get install python3-venv")?;
+        let python = python.join(if cfg!(windows) { "Scripts" } else { "bin" }).join("python");
+        let tests = self.root.join("crates").join("dnn-export").join("tests");
+        let mut install = self.command(&python.to_string_lossy());
+        let install = install.args(["-m", "pip", "install", "--quiet", "--requirement"]);
+        execute(install.arg(tests.join("requirements.txt")))?;
+        let mut install = self.command("npm");
+        let install = install.args(["install", "--silent", "--no-save", "--prefix"]).arg(&folder);
+        execute(install.arg("onnxruntime-web@1.30.0"))
+            .context("needs Node: apt-get install nodejs npm")?;
+        let mut test = self.command("cargo");
+        test.args(["test", "--package", "dnn-export"])
+            .env("DNN_PYTHON", &python)
+            .env("DNN_ONNXRUNTIME_WEB", folder.join("node_modules").join("onnxruntime-web"))
+            .envs(["DNN_REQUIRE_ONNXRUNTIME", "DNN_REQUIRE_CC"].map(|name| (name, "1")));
+        execute(&mut test)
     }
 
     fn libhdf5(&self) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ mod bench_peers;
 mod ci;
 mod doc_paths;
 mod fetch_data;
+mod wasm;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ enum Task {
     Msrv,
     /// Check that the files that ARCHITECTURE.md names, and those that documents link to, exist.
     DocPaths,
+    /// Build the WebAssembly of `dnn export --format html`, for the next build of dnn to have it
+    Wasm,
     Ci(ci::Args),
     BenchPeers(bench_peers::Args),
 }
@@ -50,6 +53,7 @@ fn run(task: &Task) -> anyhow::Result<ExitCode> {
         Task::Layers => workspace::check_layers(&root)?,
         Task::Msrv => workspace::check_msrv(&root)?,
         Task::DocPaths => doc_paths::check(&root)?,
+        Task::Wasm => wasm::run(&root).map(|()| Vec::new())?,
         Task::Ci(args) => ci::run(&root, args)?,
         Task::BenchPeers(args) => return bench_peers::run(&root, args),
     };

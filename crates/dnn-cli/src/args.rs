@@ -24,7 +24,7 @@ pub(crate) struct DataArgs {
           help_heading = "Data")]
     pub(crate) class_map: Vec<(String, String)>,
     #[command(flatten)]
-    pub(crate) draw: Flags<Drawing>,
+    pub(crate) draw: Flags<DrawingFlags>,
 }
 
 /// The flags of the arrays of images, labels and class names, where they do not have their usual
@@ -59,9 +59,9 @@ impl FlagGroup for Augmentation {
 
 /// The flags of the images that are drawn when the data is `drawn`.
 #[derive(Debug, Clone)]
-pub(crate) struct Drawing;
+pub(crate) struct DrawingFlags;
 
-impl FlagGroup for Drawing {
+impl FlagGroup for DrawingFlags {
     type Settings = DrawOptions;
     const HEADING: &'static str = "Drawn images";
 }

@@ -4,7 +4,7 @@
 use crate::commands::serve;
 use crate::commands::{
     audit, compare, config, convert, draw, evaluate, explain, export, gradcheck, inspect, lr_find,
-    predict, preview, report, sweep, train,
+    predict, preview, report, sweep, train, tune,
 };
 use crate::console::Console;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -34,6 +34,7 @@ enum Command {
     Train(Box<train::Args>),
     Sweep(sweep::Args),
     LrFind(Box<lr_find::Args>),
+    Tune(Box<tune::Args>),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Explain(Box<explain::Args>),
@@ -86,6 +87,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Train(args)) => train::run(args, console),
         Some(Command::Sweep(args)) => sweep::run(args, console),
         Some(Command::LrFind(args)) => lr_find::run(args, console),
+        Some(Command::Tune(args)) => tune::run(args, console),
         Some(Command::Evaluate(args)) => evaluate::run(args, console),
         Some(Command::Compare(args)) => compare::run(args, console),
         Some(Command::Explain(args)) => explain::run(args, console),

@@ -1,10 +1,11 @@
 //! Reading and writing files; a file is written whole or not at all.
 
 use anyhow::{Context, ensure};
-use dnn_data::Shown;
+use dnn_data::predictions::{PredictionRow, PredictionWriter, RowFormat};
+use dnn_data::{DataError, Shown};
 use dnn_report::Chart;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Reads a small text, such as a configuration. Its length is limited because a pipe or a device
@@ -40,6 +41,66 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         Ok(_) => format!("{} is there already; --force replaces it", path.shown()),
         Err(_) => format!("cannot write {}", path.shown()),
     })
+}
+
+/// Accepts the name of a file of predictions, whose extension is `.csv` or `.jsonl`.
+///
+/// # Errors
+/// When the extension is another one.
+pub(crate) fn rows_name(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match RowFormat::of(&path) {
+        Some(_) => Ok(path),
+        None => Err("rows are written as .csv or .jsonl".into()),
+    }
+}
+
+/// A file of predictions that is being written, a row an example.
+pub(crate) struct Rows<'a> {
+    path: &'a Path,
+    writer: PredictionWriter<'a, BufWriter<&'a mut File>>,
+}
+
+impl Rows<'_> {
+    /// Writes the rows that `fill` adds, in place of what is there once all are on the disk. `top` limits
+    /// the classes of a row.
+    ///
+    /// # Errors
+    /// What `fill` gives, or the file system refuses; an older file is then still as it was.
+    pub(crate) fn write(
+        path: &Path,
+        classes: &[String],
+        top: Option<usize>,
+        fill: impl FnOnce(&mut Rows<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let format = RowFormat::of(path).context("rows are written as .csv or .jsonl")?;
+        let mut failed = None;
+        let written = dnn_data::atomic::write(path, |file| {
+            let writer = PredictionWriter::new(BufWriter::new(file), format, classes, top)?;
+            let mut rows = Rows { path, writer };
+            if let Err(error) = fill(&mut rows) {
+                failed = Some(error);
+                return Err(std::io::Error::other("not all rows are there"));
+            }
+            rows.writer.finish()
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => written.with_context(|| format!("cannot write {}", path.shown())),
+        }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn add(&mut self, row: &PredictionRow<'_>) -> Result<(), DataError> {
+        self.writer.write(row).map_err(|source| DataError::Io {
+            path: self.path.into(),
+            operation: "write",
+            source,
+        })
+    }
 }
 
 /// Accepts the name of a picture whose extension is `.png` or `.svg`, or that has none.

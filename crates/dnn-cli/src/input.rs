@@ -12,18 +12,18 @@ use std::path::PathBuf;
 
 /// The flags of what images look like as the network's input.
 #[derive(Debug, Clone)]
-pub(crate) struct Shape;
+pub(crate) struct ShapeFlags;
 
-impl FlagGroup for Shape {
+impl FlagGroup for ShapeFlags {
     type Settings = InputConfig;
     const HEADING: &'static str = "Input";
 }
 
 /// The flags of the scale of features.
 #[derive(Debug, Clone)]
-pub(crate) struct Features;
+pub(crate) struct FeatureFlags;
 
-impl FlagGroup for Features {
+impl FlagGroup for FeatureFlags {
     type Settings = InputConfig;
     const HEADING: &'static str = "Input";
     const GROUP: Option<&'static str> = Some("features");
@@ -31,9 +31,9 @@ impl FlagGroup for Features {
 
 /// The flags of which files of a folder are taken for what.
 #[derive(Debug, Clone)]
-pub(crate) struct Files;
+pub(crate) struct FileFlags;
 
-impl FlagGroup for Files {
+impl FlagGroup for FileFlags {
     type Settings = InputConfig;
     const HEADING: &'static str = "Folders of images";
     const GROUP: Option<&'static str> = Some("files");
@@ -56,11 +56,11 @@ pub(crate) struct CacheArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct InputArgs {
     #[command(flatten)]
-    pub(crate) shape: Flags<Shape>,
+    pub(crate) shape: Flags<ShapeFlags>,
     #[command(flatten)]
-    features: Flags<Features>,
+    features: Flags<FeatureFlags>,
     #[command(flatten)]
-    pub(crate) files: Flags<Files>,
+    pub(crate) files: Flags<FileFlags>,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
 }
@@ -76,7 +76,7 @@ impl CacheArgs {
     }
 }
 
-impl Flags<Files> {
+impl Flags<FileFlags> {
     /// Checks that no flag would do nothing for this source.
     ///
     /// # Errors
@@ -100,8 +100,8 @@ impl Flags<Files> {
         }
         if self.gives("test_share") || self.gives("split_seed") {
             options.folder.test_share = 0.0;
-            let (parts, _) = found.parts(&options)?;
-            if parts.iter().all(|part| part.split != SplitName::Unsplit) {
+            let (splits, _) = found.split_infos(&options)?;
+            if splits.iter().all(|info| info.split != SplitName::Unsplit) {
                 bail!("{data}: has splits of its own, --test-share and --split-seed do nothing");
             }
         }
@@ -139,7 +139,7 @@ mod tests {
             input,
             InputConfig { size: Some(Size(8, 4)), test_share: 0.5, ..InputConfig::default() }
         );
-        assert_eq!(Flags::<Files>::arguments(&input), ["--test-share 0.5"]);
+        assert_eq!(Flags::<FileFlags>::arguments(&input), ["--test-share 0.5"]);
         let changed = change(&["--colors", "grey", "--ignore-exif"], Some(input)).unwrap();
         let changed = changed.expect("asked for");
         assert!(!changed.exif_orientation && changed.test_share == 0.5);

@@ -3,7 +3,7 @@
 
 use crate::args::{DataArgs, ModelArg, choice};
 use crate::console::{Console, warn};
-use crate::input::{CacheArgs, Files};
+use crate::input::{CacheArgs, FileFlags};
 use crate::run::{self, RunConfig};
 use crate::settings::Flags;
 use crate::source::{self, split_of};
@@ -60,7 +60,7 @@ pub(crate) struct LabelledArgs {
     #[arg(long)]
     any_size: bool,
     #[command(flatten)]
-    files: Flags<Files>,
+    files: Flags<FileFlags>,
     #[command(flatten)]
     cache: CacheArgs,
 }

@@ -1,14 +1,18 @@
 //! Measures of a model's answers beyond accuracy: calibration, ranking and the confusion of
 //! classes.
 
+use crate::console::of_how_many;
 use crate::judge::Answers;
 use dnn_core::metrics::{
-    Calibration, Confusion, MacroAverage, PrecisionRecallCurve, RocCurve, one_vs_rest,
+    Calibration, Confusion, MacroAverage, MajorityBaseline, PrecisionRecallCurve, Prediction,
+    RocCurve, Score, one_vs_rest,
 };
 use dnn_data::Shown;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::{Display, Formatter};
 
+/// Where a difference begins to be more than chance.
+const LEVEL: f64 = 0.05;
 /// Bins of confidence, each ten percentage points wide.
 const BINS: usize = 10;
 
@@ -94,6 +98,61 @@ impl Display for Quality<'_> {
             number(self.brier_score),
             number(self.calibration.as_ref().map(Calibration::expected_error))
         )
+    }
+}
+
+/// A model beside always giving the same answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Majority {
+    /// The answer.
+    class: String,
+    correct: usize,
+    total: usize,
+    accuracy: f64,
+    /// Of McNemar's test between the two.
+    p_value: f64,
+    /// About how many examples would tell them apart, where these do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n_to_tell_apart: Option<usize>,
+}
+
+impl Majority {
+    /// Compares with the class that most of `known` have.
+    pub(crate) fn of(
+        predictions: &[Prediction],
+        labels: &[u32],
+        known: &[u32],
+        classes: &[String],
+    ) -> Self {
+        let baseline = MajorityBaseline::of(predictions, labels, known);
+        let (score, p_value) = (baseline.score(), baseline.p_value());
+        let is_open = p_value >= LEVEL;
+        Self {
+            class: classes[baseline.class as usize].clone(),
+            correct: score.correct,
+            total: score.total,
+            accuracy: score.accuracy(),
+            p_value,
+            n_to_tell_apart: baseline.n_to_tell_apart().filter(|_| is_open),
+        }
+    }
+}
+
+/// A line, and another when the examples are too few to tell the two apart.
+impl Display for Majority {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { correct, total, p_value, .. } = *self;
+        let score = of_how_many(Score { correct, total });
+        let p = if p_value < 1e-4 { "p < 0.0001".into() } else { format!("p = {p_value:.4}") };
+        write!(f, "{score} by always saying {} ({p}, McNemar)", self.class.shown())?;
+        if p_value < LEVEL {
+            return Ok(());
+        }
+        write!(f, "\nNote: {total} images are too few to tell the network from that")?;
+        match self.n_to_tell_apart {
+            Some(n) => write!(f, "; it would take about {n}"),
+            None => Ok(()),
+        }
     }
 }
 

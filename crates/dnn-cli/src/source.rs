@@ -1,8 +1,8 @@
 //! Which data the flags ask for, and loading them with progress and messages.
 
-use crate::args::{DataArgs, DataValues, Drawing};
+use crate::args::{DataArgs, DataValues, DrawingFlags};
 use crate::console::{Console, argument, program, warn};
-use crate::input::Files;
+use crate::input::FileFlags;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::image_bar;
 use crate::settings::Flags;
@@ -136,7 +136,7 @@ pub(crate) fn changed(mut source: DataConfig, args: &DataArgs) -> anyhow::Result
 /// Returns the arguments that ask for this source on a command line.
 pub(crate) fn arguments(source: &DataConfig) -> String {
     if let (true, Some(drawn)) = (source.is_drawn(), &source.drawn) {
-        let changed = Flags::<Drawing>::arguments(drawn);
+        let changed = Flags::<DrawingFlags>::arguments(drawn);
         return [DRAWN.into()].into_iter().chain(changed).collect::<Vec<_>>().join(" ");
     }
     let (path, names) = match (&source.test, &source.test_names) {
@@ -152,7 +152,7 @@ pub(crate) fn arguments(source: &DataConfig) -> String {
             words.extend(name.map(|name| format!("{flag} {}", argument(name.as_ref()))));
         }
     }
-    words.extend(source.input.iter().flat_map(Flags::<Files>::arguments));
+    words.extend(source.input.iter().flat_map(Flags::<FileFlags>::arguments));
     let (label, scale) = (source.label.clone(), source.scale);
     let values = DataConfig { label, scale, ..DataConfig::default() };
     words.extend(Flags::<DataValues>::arguments(&values));
@@ -230,6 +230,14 @@ fn relative(path: &Path) -> PathBuf {
 fn fetched() -> Option<PathBuf> {
     let data = PathBuf::from("data");
     data.join("train_catvnoncat.h5").exists().then_some(data)
+}
+
+/// Returns whether these are the course's images: drawn ones are like them.
+pub(crate) fn is_of_the_course(source: &DataConfig) -> bool {
+    let is_named = |path: &Path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().contains("catvnoncat"))
+    };
+    source.is_drawn() || is_named(&source.data) || source.data.join("train_catvnoncat.h5").exists()
 }
 
 /// Says how to get the real images.

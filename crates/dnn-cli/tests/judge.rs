@@ -224,11 +224,13 @@ fn predict_answers_for_the_good_images_and_names_the_bad() {
 
     let text = place.ok(&["predict", "r", "good.png"]);
     assert!(text.starts_with("good.png: ") && text.lines().count() == 1, "{text}");
-    let output = place.run(&["predict", "r", "page.jpg", "good.png", "cut.png", "none.png", "r"]);
+    fs::create_dir(place.path("empty")).unwrap();
+    let images = ["page.jpg", "good.png", "cut.png", "none.png", "empty"];
+    let output = place.run(&[&["predict", "r"], &images[..]].concat());
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stdout(&output), text);
     let error = stderr(&output);
-    for part in ["page.jpg", "HTML", "cut.png", "none.png", "4 of 5 images"] {
+    for part in ["page.jpg", "HTML", "cut.png", "none.png", "empty: ", "4 of 5 images"] {
         assert!(error.contains(part), "no {part:?} in {error}");
     }
     let output = place.run(&["predict", "r", "good.png", "none.png", "--json"]);

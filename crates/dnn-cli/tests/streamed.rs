@@ -48,6 +48,15 @@ fn any_source_can_be_streamed_prepared_and_augmented() {
     let first = train(&place, "a", &[&resized[..], &limited].concat());
     assert_eq!(first["test"]["total"], 60);
     assert_eq!(common::names(&place.path("kept")).len(), 1);
+    // A damaged file of the cache is made anew.
+    let kept = place.path("kept").join(&common::names(&place.path("kept"))[0]);
+    let sound = fs::read(&kept).unwrap();
+    let mut damaged = sound.clone();
+    damaged[sound.len() / 2..][..9].fill(0xff);
+    fs::write(&kept, damaged).unwrap();
+    let again = train(&place, "d", &[&resized[..], &limited].concat());
+    assert_eq!(again["costs"], first["costs"]);
+    assert!(fs::read(&kept).unwrap() == sound, "it stayed damaged");
     // The same images, made before.
     place.ok(&["data", "convert", "d.h5", "e.h5", "--size", "40"]);
     let usual = ["train", "e.h5", "--epochs", "2", "--batch-size", "64", "--engine", "dense"];

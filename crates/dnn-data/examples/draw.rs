@@ -5,7 +5,7 @@
 //! each cause from one end of its range to the other, a row each.
 
 use dnn_data::image::write_png;
-use dnn_data::synthetic::{Cause, DrawOptions, Factors, Kind, Plan, Split, draw};
+use dnn_data::synthetic::{Cause, DrawOptions, DrawnSet, Factors, Kind, Plan, draw};
 use dnn_data::{DataError, ImageShape};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ fn run() -> Result<(), DataError> {
     sheet(&folder.join("drawn.png"), &first, 14, options.size)?;
 
     // The details of an image do not depend on its factors: change one, and all else stays.
-    let mut plan = Plan::new(options.seed, Split::Test, 5);
+    let mut plan = Plan::new(options.seed, DrawnSet::Test, 5);
     let mut images = Vec::new();
     for cause in Cause::ALL {
         for step in 0..7 {

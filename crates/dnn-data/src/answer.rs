@@ -21,6 +21,22 @@ pub struct Details {
     pub saliency: bool,
 }
 
+impl Details {
+    /// Returns the memory that an [`Answer`] of this model takes besides decoding the image, in bytes: for
+    /// programs that answer several at once.
+    pub fn memory_bytes(self, predictor: &Predictor) -> u64 {
+        let input = predictor.input();
+        let (n_values, n_features) = (input.n_values() as u64, input.n_features() as u64);
+        let computing = 4 * n_values + 8 * n_features * u64::from(input.views);
+        if !self.saliency || input.features != FeatureKind::Pixels {
+            return computing;
+        }
+        // W₁ in double precision, what each pixel changes in W₁·x, and the map.
+        let n_units = predictor.model().network().architecture().layer_dims[1] as u64;
+        computing + 8 * (2 * n_units + 8) * n_features
+    }
+}
+
 /// What a model says of one image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
@@ -85,10 +101,9 @@ impl Answer {
             let _ = encode_png(&mut png, &pixels, ImageShape { height, width, channels });
             STANDARD.encode(png)
         });
-        let saliency = match details.saliency && input.features == FeatureKind::Pixels {
-            true => Some(SaliencyMap::new(predictor, &pixels, best.class as usize)?),
-            false => None,
-        };
+        let saliency = (details.saliency && input.features == FeatureKind::Pixels)
+            .then(|| SaliencyMap::new(predictor, &pixels, best.class as usize))
+            .transpose()?;
         Ok(Self {
             class: predictor.classes()[best.class as usize].clone(),
             index: best.class,

@@ -5,7 +5,7 @@ use crate::cache::CachePolicy;
 use crate::folder::{FolderOptions, OnBadImage};
 use crate::preprocess::ContractChange;
 use crate::synthetic::DrawOptions;
-use crate::{Aspect, DataError, InputContract, Names, ResizeFilter, Scale, format};
+use crate::{Aspect, DataError, FeatureKind, InputContract, Names, ResizeFilter, Scale, format};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -274,6 +274,14 @@ pub struct InputConfig {
     /// deviation 1.
     #[schemars(extend("x-group" = "features"))]
     pub standardize: bool,
+    /// What the network is told of an image: its pixels, or numbers that describe its colours, its
+    /// texture, or both, standardised and cut at ±5.
+    #[schemars(extend("x-group" = "features"))]
+    pub features: FeatureKind,
+    /// Views of an image (2 adds its mirror image, 12 five crops as well): training draws one of them in
+    /// every epoch, and an answer is the mean over all.
+    #[schemars(range(min = 1, max = InputContract::MAX_VIEWS), extend("x-group" = "features"))]
+    pub views: u32,
     /// Image files that cannot be used: an error that lists them all, or left out.
     #[schemars(extend("x-group" = "files"))]
     pub on_bad_image: OnBadImage,
@@ -296,6 +304,8 @@ impl Default for InputConfig {
             background: Background(usual.contract.background),
             exif_orientation: usual.contract.exif_orientation,
             standardize: false,
+            features: FeatureKind::default(),
+            views: 1,
             on_bad_image: OnBadImage::default(),
             test_share: usual.test_share,
             split_seed: usual.seed,
@@ -304,6 +314,16 @@ impl Default for InputConfig {
 }
 
 impl InputConfig {
+    /// Colour and texture, of twelve views: what tells most where images are few.
+    pub fn described() -> Self {
+        Self { features: FeatureKind::ColourTexture, views: 12, ..Self::default() }
+    }
+
+    /// Pixels or columns brought to mean 0 and deviation 1.
+    pub fn standardized() -> Self {
+        Self { standardize: true, ..Self::default() }
+    }
+
     /// What this one asks of a contract. What is usual stays as the data have it: images that were
     /// prepared before say how.
     pub fn contract_change(&self) -> ContractChange {

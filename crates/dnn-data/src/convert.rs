@@ -5,8 +5,8 @@ use crate::format::{self, Source, Visited};
 use crate::image_set::{not_resized, prepared};
 use crate::preprocess::ContractChange;
 use crate::{
-    Batch, DataError, ImageShape, InputContract, Part, Rejected, Split, SplitName, Splits, Values,
-    Visitor, parallel,
+    Batch, DataError, ImageShape, InputContract, Rejected, Split, SplitInfo, SplitName, Splits,
+    Values, Visitor, parallel,
 };
 use std::borrow::Cow;
 use std::path::Path;
@@ -129,8 +129,8 @@ impl<'a> Preparing<'a> {
 }
 
 impl Visitor for Preparing<'_> {
-    fn begin(&mut self, part: Part) -> Result<bool, DataError> {
-        let Part { split, shape: given, n, contract: own, .. } = part.clone();
+    fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError> {
+        let SplitInfo { split, shape: given, n, contract: own, .. } = part.clone();
         let is_prepared = own.is_some() || self.options.contract != ContractChange::default();
         let contract = self.options.contract.apply(own.map_or_else(|| given.contract(), Ok)?);
         contract.check().map_err(crate::image::ImageError::from)?;
@@ -148,7 +148,7 @@ impl Visitor for Preparing<'_> {
         self.split = Some(Writing { given, contract, shape });
         self.counts.push((split, Vec::new()));
         self.n_all += n;
-        self.writer.begin(Part { shape, ..part })
+        self.writer.begin(SplitInfo { shape, ..part })
     }
 
     fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError> {

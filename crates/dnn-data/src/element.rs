@@ -5,15 +5,15 @@ use std::fmt;
 
 /// How one number is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Element {
-    pub(crate) kind: Kind,
+pub(crate) struct ElementType {
+    pub(crate) kind: ElementKind,
     /// 1, 2, 4 or 8; of floats 4 or 8, of booleans 1.
     pub(crate) bytes: u8,
     pub(crate) big_endian: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ElementKind {
     Unsigned,
     Signed,
     Float,
@@ -21,12 +21,12 @@ pub(crate) enum Kind {
     Bool,
 }
 
-impl Element {
+impl ElementType {
     /// Returns the numbers stored in `bytes` in the type that they are kept in.
     pub(crate) fn numbers(self, bytes: &[u8], number: Number) -> Buffer {
         let number_of = |bits: u64| match (self.kind, self.bytes) {
-            (Kind::Float, 4) => f64::from(f32::from_bits(bits as u32)),
-            (Kind::Float, _) => f64::from_bits(bits),
+            (ElementKind::Float, 4) => f64::from(f32::from_bits(bits as u32)),
+            (ElementKind::Float, _) => f64::from_bits(bits),
             _ => self.integer(bits) as f64,
         };
         let numbers = self.bits(bytes).map(number_of);
@@ -44,12 +44,12 @@ impl Element {
 
     fn integer(self, bits: u64) -> i128 {
         match self.kind {
-            Kind::Bool => i128::from(bits != 0),
-            Kind::Signed => {
+            ElementKind::Bool => i128::from(bits != 0),
+            ElementKind::Signed => {
                 let unused = 64 - 8 * u32::from(self.bytes);
                 i128::from((bits << unused) as i64 >> unused)
             }
-            Kind::Unsigned | Kind::Float => i128::from(bits),
+            ElementKind::Unsigned | ElementKind::Float => i128::from(bits),
         }
     }
 
@@ -65,14 +65,14 @@ impl Element {
     }
 }
 
-impl fmt::Display for Element {
+impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bits = 8 * u32::from(self.bytes);
         match self.kind {
-            Kind::Unsigned => write!(f, "uint{bits}"),
-            Kind::Signed => write!(f, "int{bits}"),
-            Kind::Float => write!(f, "float{bits}"),
-            Kind::Bool => write!(f, "bool"),
+            ElementKind::Unsigned => write!(f, "uint{bits}"),
+            ElementKind::Signed => write!(f, "int{bits}"),
+            ElementKind::Float => write!(f, "float{bits}"),
+            ElementKind::Bool => write!(f, "bool"),
         }
     }
 }
@@ -81,8 +81,8 @@ impl fmt::Display for Element {
 mod tests {
     use super::*;
 
-    fn element(kind: Kind, bytes: u8, big_endian: bool) -> Element {
-        Element { kind, bytes, big_endian }
+    fn element(kind: ElementKind, bytes: u8, big_endian: bool) -> ElementType {
+        ElementType { kind, bytes, big_endian }
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
         for value in [-3_i16, 0, 300, i16::MIN] {
             for big in [true, false] {
                 let bytes = if big { value.to_be_bytes() } else { value.to_le_bytes() };
-                let element = element(Kind::Signed, 2, big);
+                let element = element(ElementKind::Signed, 2, big);
                 assert_eq!(element.integers(&bytes).collect::<Vec<_>>(), [i128::from(value)]);
                 assert_eq!(
                     element.numbers(&bytes, Number::F32),
@@ -99,15 +99,15 @@ mod tests {
             }
         }
         let all = [1.5_f64, -0.1].map(f64::to_be_bytes).concat();
-        let numbers = element(Kind::Float, 8, true).numbers(&all, Number::F64);
+        let numbers = element(ElementKind::Float, 8, true).numbers(&all, Number::F64);
         assert_eq!(numbers, Buffer::F64(vec![1.5, -0.1]));
         let all = [1.5_f32, -0.1].map(f32::to_le_bytes).concat();
-        let numbers = element(Kind::Float, 4, false).numbers(&all, Number::F32);
+        let numbers = element(ElementKind::Float, 4, false).numbers(&all, Number::F32);
         assert_eq!(numbers, Buffer::F32(vec![1.5, -0.1]));
         let most = u64::MAX.to_le_bytes();
-        let read: Vec<_> = element(Kind::Unsigned, 8, false).integers(&most).collect();
+        let read: Vec<_> = element(ElementKind::Unsigned, 8, false).integers(&most).collect();
         assert_eq!(read, [i128::from(u64::MAX)]);
-        let numbers = element(Kind::Bool, 1, false).numbers(&[0, 1, 7], Number::F32);
+        let numbers = element(ElementKind::Bool, 1, false).numbers(&[0, 1, 7], Number::F32);
         assert_eq!(numbers, Buffer::F32(vec![0.0, 1.0, 1.0]));
     }
 }

@@ -83,6 +83,19 @@ pub enum DataError {
     /// Decoded images cannot be kept.
     #[error("cannot cache the images")]
     Cache(#[source] Box<DataError>),
+    /// A model has no answer for an example.
+    #[error("{}: example {index}", path.shown())]
+    Example {
+        /// The file or folder of the examples.
+        path: PathBuf,
+        /// The example's place in its split, from 0.
+        index: usize,
+        /// What is wrong with it.
+        source: Box<DataError>,
+    },
+    /// A model has no answer.
+    #[error(transparent)]
+    Predict(#[from] crate::PredictError),
     /// The caller asked to stop before all was done.
     #[error("stopped before it was done")]
     Stopped,

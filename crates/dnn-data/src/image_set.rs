@@ -6,7 +6,8 @@ use crate::preprocess;
 use crate::values::NumberRange;
 use crate::visit::{Batch, block_rows};
 use crate::{
-    Buffer, DataError, ImageShape, InputContract, Normalization, Part, SplitName, Values, Visitor,
+    Buffer, DataError, ImageShape, InputContract, Normalization, SplitInfo, SplitName, Values,
+    Visitor,
 };
 use dnn_core::{Dataset, Real};
 use nalgebra::DMatrix;
@@ -333,7 +334,7 @@ impl ImageSet {
     /// # Errors
     /// The error of the visitor.
     pub fn visit(&self, split: SplitName, visitor: &mut dyn Visitor) -> Result<(), DataError> {
-        let part = Part {
+        let part = SplitInfo {
             split,
             shape: self.shape,
             n: self.len(),

@@ -2,7 +2,8 @@
 
 use crate::preprocess::{Features, Moments};
 use crate::{
-    ContractError, DataError, ImageShape, InputContract, Normalization, Standardization, Values,
+    ContractError, DataError, FeatureKind, ImageShape, InputContract, Normalization,
+    Standardization, Values,
 };
 use dnn_core::{DatasetError, Examples, Real, ShuffleBlocks};
 use nalgebra::DMatrix;
@@ -73,14 +74,38 @@ pub(crate) fn each_of_all(
     Ok(())
 }
 
-/// Mean and standard deviation of the features of a training set: of each channel of images, of each
-/// feature of numbers that are none. A feature that is always the same keeps its deviation: 1.
+/// The largest magnitude of a standardised number that describes an image.
+const CLIP: f64 = 5.0;
+
+/// Mean and standard deviation of the features that a contract makes of a training set: of each channel
+/// of images, of each feature of numbers that are none, and of each number that describes an image, over
+/// all its views; these are cut at ±5 besides. A feature that is always the same keeps its deviation: 1.
 ///
 /// # Errors
-/// When the images cannot be read, or no contract has their size.
-pub fn standardization(images: &dyn Images) -> Result<Standardization, DataError> {
-    let is_table = images.contract()?.normalization == Normalization::AsIs;
+/// When the images cannot be read, or the contract is not one of theirs.
+pub fn standardization(
+    images: &dyn Images,
+    contract: &InputContract,
+) -> Result<Standardization, DataError> {
     let shape = images.shape();
+    if contract.features != FeatureKind::Pixels {
+        let contract = InputContract { standardization: None, ..contract.clone() };
+        let features = features::<f64>(images, &contract)?;
+        let (n, n_views) = (features.n_features(), contract.views as usize);
+        let mut moments = Moments::new(n, images.len() * n_views * n);
+        let mut numbers = vec![0.0; n];
+        for _ in 0..2 {
+            each_of_all(images, &mut |_, image| {
+                for view in 0..contract.views {
+                    features.of_view(image, view, &mut numbers);
+                    moments.add(Values::F64(&numbers));
+                }
+            })?;
+            moments.end_pass();
+        }
+        return Ok(Standardization { clip: Some(CLIP), ..moments.standardization() });
+    }
+    let is_table = contract.normalization == Normalization::AsIs;
     let n = if is_table { shape.n_bytes() } else { shape.channels };
     let mut moments = Moments::new(n, images.len() * shape.n_bytes());
     // Two passes, so that nothing cancels.

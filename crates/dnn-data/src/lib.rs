@@ -38,6 +38,8 @@ pub mod model_file;
 mod parallel;
 #[cfg(feature = "image")]
 mod pixels;
+#[cfg(all(feature = "augment", feature = "cache", feature = "csv", feature = "synthetic"))]
+pub mod predictions;
 mod predictor;
 pub mod preprocess;
 mod shown;
@@ -67,4 +69,4 @@ pub use shown::{Shown, steers_terminal};
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
 pub use views::ViewSource;
-pub use visit::{Batch, ImageShape, Part, SplitName, Visitor};
+pub use visit::{Batch, ImageShape, SplitInfo, SplitName, Visitor};

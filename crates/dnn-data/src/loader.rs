@@ -10,7 +10,7 @@
 //! let config = DataConfig { memory_limit, ..DataConfig::of("photos") };
 //! // What training takes beside the images: here 100 MB, whatever their size and number.
 //! let beside = |_features: usize, _classes: usize, _images: usize| Ok(100 << 20);
-//! let data = Loader::new(&config, Hooks::default()).prepare::<f32>(None, &beside)?;
+//! let data = Loader::new(&config, Hooks::default()).prepare::<f32>(None, 1, &beside)?;
 //! println!("{} images, data {}", data.train.n_examples(), data.identity);
 //! # Ok::<(), dnn_data::DataError>(())
 //! ```
@@ -29,8 +29,9 @@ use crate::images::each_of_all;
 use crate::preprocess::ContractChange;
 use crate::synthetic::DrawOptions;
 use crate::{
-    DataError, FeatureExamples, ImageSet, ImageShape, Images, InputContract, Names, Normalization,
-    Part, Split, SplitName, Splits, identity, standardization, synthetic,
+    DataError, FeatureExamples, FeatureKind, ImageSet, ImageShape, Images, InputContract, Names,
+    Normalization, Number, Split, SplitInfo, SplitName, Splits, identity, standardization,
+    synthetic,
 };
 use dnn_core::{Examples, Real};
 use std::borrow::Cow;
@@ -100,11 +101,22 @@ pub struct Prepared<F: Real> {
     pub identity: String,
 }
 
+/// What kind of data a set is, as far as that decides how a network is best trained on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataKind {
+    /// Rows of numbers.
+    Table,
+    /// Colour images of bytes, 5,000 at most.
+    FewPhotos,
+    /// Grey images, or many.
+    Images,
+}
+
 /// Loads the data of a configuration.
 #[derive(Clone, Copy)]
 pub struct Loader<'a> {
-    config: &'a DataConfig,
-    hooks: Hooks<'a>,
+    pub(crate) config: &'a DataConfig,
+    pub(crate) hooks: Hooks<'a>,
 }
 
 /// Images that stay in their files.
@@ -203,7 +215,7 @@ impl<'a> Loader<'a> {
             if !source.has_image_files() && change.size.is_none() {
                 return Ok(None);
             }
-            let Ok((parts, classes)) = source.parts(&options) else { return Ok(None) };
+            let Ok((parts, classes)) = source.split_infos(&options) else { return Ok(None) };
             let parts = parts.into_iter().map(|part| (part.split, part.shape, part.n)).collect();
             (parts, classes.len())
         };
@@ -219,31 +231,32 @@ impl<'a> Loader<'a> {
     }
 
     /// What a network is trained on and judged by: in memory, or from files when they take more than
-    /// the configuration's limit. `augment` has the changes to the training images and their seed.
+    /// the configuration's limit. `augment` has the changes to the training images, and `seed` decides
+    /// what is drawn of them and which view an epoch shows.
     ///
     /// # Errors
     /// What is wrong with the configuration or the data.
     pub fn prepare<F: Real>(
         &self,
-        augment: Option<(AugmentConfig, u64)>,
+        augment: Option<AugmentConfig>,
+        seed: u64,
         beside: MemoryBeside<'_>,
     ) -> Result<Prepared<F>, DataError> {
         if let Some(ByteSize(limit)) = self.config.memory_limit
             && let Some(streams) = self.streams(limit, size_of::<F>(), beside)?
         {
             let Streams { train, test, validation } = streams;
-            let mut contract = train.contract()?;
-            if self.input().standardize {
-                contract.standardization = Some(standardization(&train)?);
-            }
-            return self.features(
-                train,
-                test,
-                validation,
-                contract,
-                augment,
-                |images, contract| Ok(Box::new(FeatureExamples::new(images, contract)?)),
-            );
+            let contract = with_features(&self.input(), &train)?;
+            let judged = |images, contract: &InputContract| {
+                Ok(Box::new(FeatureExamples::new(images, contract)?) as Box<dyn Examples<F>>)
+            };
+            let sets = (train, test, validation);
+            return self.features(sets, contract, judged, |images, contract| {
+                match is_drawn_anew(contract, augment) {
+                    true => augmented(images, contract, augment, seed),
+                    false => judged(images, contract),
+                }
+            });
         }
         let mut splits = self.splits()?;
         let n_values: usize =
@@ -254,19 +267,18 @@ impl<'a> Loader<'a> {
         let Some(train) = splits.take(SplitName::Train) else { return Err(self.no_training()) };
         let (test, validation) = (splits.take(SplitName::Test), splits.take(SplitName::Validation));
         let contract = train.contract()?;
-        self.features(train, test, validation, contract, augment, |images, contract| {
-            Ok(Box::new(images.to_dataset::<F>(contract)?))
+        let sets = (train, test, validation);
+        self.features(sets, contract, examples_to_judge_by, |images, contract| {
+            examples_to_train_on(images, contract, augment, seed)
         })
     }
 
     fn features<F: Real, I: Images + 'static>(
         &self,
-        train: I,
-        test: Option<I>,
-        validation: Option<I>,
+        (train, test, validation): (I, Option<I>, Option<I>),
         contract: InputContract,
-        augment: Option<(AugmentConfig, u64)>,
-        examples: impl Fn(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
+        to_judge_by: impl Fn(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
+        to_train_on: impl FnOnce(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
     ) -> Result<Prepared<F>, DataError> {
         if let [class] = train.classes() {
             return Err(DataError::Mismatch {
@@ -290,15 +302,9 @@ impl<'a> Loader<'a> {
         }
         let sets = std::iter::once(&train).chain(&validation).map(|set| set as &dyn Images);
         let identity = identity(&contract, sets)?;
-        let test = test.map(|images| examples(images, &contract)).transpose()?;
-        let validation = validation.map(|images| examples(images, &contract)).transpose()?;
-        let train = match augment {
-            Some((config, seed)) => {
-                let examples = FeatureExamples::<F, I>::new(train, &contract)?;
-                Box::new(examples.augmented(config, seed)?) as Box<dyn Examples<F>>
-            }
-            None => examples(train, &contract)?,
-        };
+        let test = test.map(|images| to_judge_by(images, &contract)).transpose()?;
+        let validation = validation.map(|images| to_judge_by(images, &contract)).transpose()?;
+        let train = to_train_on(train, &contract)?;
         Ok(Prepared { train, test, validation, contract, identity })
     }
 
@@ -321,6 +327,42 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Tells what kind of data these are, by their size and number; nothing is read of them but that.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration or the data.
+    pub fn kind(&self) -> Result<DataKind, DataError> {
+        /// With fewer images, what describes them tells more than their pixels do.
+        const FEW: usize = 5_000;
+        let config = self.config;
+        config.check()?;
+        if config.is_drawn() {
+            return Ok(DataKind::FewPhotos);
+        }
+        let options = config.options(config.names.as_ref(), self.folder_options(None));
+        let (parts, _) = Source::of(&config.data, &options)?.split_infos(&options)?;
+        let is_trained_on =
+            |part: &&SplitInfo| matches!(part.split, SplitName::Train | SplitName::Unsplit);
+        let train: Vec<_> = parts.iter().filter(is_trained_on).collect();
+        let Some(&SplitInfo { shape, number, .. }) = train.first().copied() else {
+            return Err(self.no_training());
+        };
+        let shape = ImageShape::of(&self.input().contract_change().apply(shape.contract()?));
+        let m: usize = train.iter().map(|part| part.n).sum();
+        let (least, most) = (shape.height.min(shape.width), shape.height.max(shape.width));
+        Ok(if shape.channels == 1 && least == 1 && most > 1 {
+            DataKind::Table
+        } else if shape.channels == 3
+            && number == Number::Byte
+            && m <= FEW
+            && least >= crate::describe::LEAST_SIDE as usize
+        {
+            DataKind::FewPhotos
+        } else {
+            DataKind::Images
+        })
+    }
+
     fn input(&self) -> Cow<'a, InputConfig> {
         match &self.config.input {
             Some(input) => Cow::Borrowed(input),
@@ -328,7 +370,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
+    pub(crate) fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
         self.input().folder_options(network)
     }
 
@@ -361,13 +403,13 @@ impl<'a> Loader<'a> {
             let contract = change.apply(split.images.contract()?);
             prepare(&mut split.images, contract)?;
         }
-        let first = splits.iter().next().map(|split| standardization(&split.images));
-        if let (true, Some(found)) = (input.standardize, first) {
-            let found = Some(found?);
+        let first = splits.iter().next().map(|split| with_features(input, &split.images));
+        if let Some(InputContract { features, views, standardization, .. }) = first.transpose()? {
             for split in splits.iter_mut() {
-                let contract = split.images.contract()?;
-                let standardization = found.clone();
-                split.images.set_contract(InputContract { standardization, ..contract });
+                let (contract, standardization) =
+                    (split.images.contract()?, standardization.clone());
+                let contract = InputContract { features, views, standardization, ..contract };
+                split.images.set_contract(contract);
             }
         }
         Ok(())
@@ -567,9 +609,9 @@ impl<'a> Loader<'a> {
         beside: MemoryBeside<'_>,
     ) -> Result<bool, DataError> {
         let config = self.config;
-        let (parts, classes) = Source::of(&config.data, options)?.parts(options)?;
+        let (splits, classes) = Source::of(&config.data, options)?.split_infos(options)?;
         let (mut n_bytes, mut m, mut n_features) = (0_u64, 0, 0);
-        for Part { shape, n, number, .. } in parts {
+        for SplitInfo { shape, n, number, .. } in splits {
             n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
             let each = n_features as u64 * (number.n_bytes() + feature_bytes) as u64;
             n_bytes = n_bytes.saturating_add((n as u64).saturating_mul(each));
@@ -656,6 +698,64 @@ impl<'a> Loader<'a> {
         }
         Ok(entry)
     }
+}
+
+/// The contract of training images, with the features and views that are asked for.
+fn with_features(input: &InputConfig, train: &dyn Images) -> Result<InputContract, DataError> {
+    let contract = train.contract()?;
+    let InputConfig { features, views, standardize, .. } = *input;
+    let mut contract = InputContract { features, views, ..contract };
+    contract.check().map_err(ImageError::from)?;
+    if standardize || features != FeatureKind::Pixels {
+        contract.standardization = Some(standardization(train, &contract)?);
+    }
+    Ok(contract)
+}
+
+/// Whether an epoch does not see the same examples as the last.
+fn is_drawn_anew(contract: &InputContract, augment: Option<AugmentConfig>) -> bool {
+    contract.views > 1 || augment.is_some_and(|augment| !augment.is_off())
+}
+
+fn augmented<F: Real, I: Images + 'static>(
+    images: I,
+    contract: &InputContract,
+    augment: Option<AugmentConfig>,
+    seed: u64,
+) -> Result<Box<dyn Examples<F>>, DataError> {
+    let examples = FeatureExamples::<F, I>::new(images, contract)?;
+    Ok(Box::new(examples.augmented(augment.unwrap_or_default(), seed)?))
+}
+
+/// Images in memory as examples to train on: augmented, where that is asked for or the contract has
+/// several views, else as they are.
+///
+/// # Errors
+/// When the images do not go with the contract, or numbers that are no bytes are to change.
+pub fn examples_to_train_on<F: Real>(
+    images: ImageSet,
+    contract: &InputContract,
+    augment: Option<AugmentConfig>,
+    seed: u64,
+) -> Result<Box<dyn Examples<F>>, DataError> {
+    match is_drawn_anew(contract, augment) {
+        true => augmented(images, contract, augment, seed),
+        false => examples_to_judge_by(images, contract),
+    }
+}
+
+/// Images in memory as examples to judge a network by, with all views.
+///
+/// # Errors
+/// When the images do not go with the contract.
+pub fn examples_to_judge_by<F: Real>(
+    images: ImageSet,
+    contract: &InputContract,
+) -> Result<Box<dyn Examples<F>>, DataError> {
+    Ok(match contract.views {
+        1 => Box::new(images.to_dataset::<F>(contract)?),
+        _ => Box::new(FeatureExamples::new(images, contract)?),
+    })
 }
 
 fn none_in(path: &Path) -> DataError {

@@ -459,10 +459,9 @@ mod tests {
             crate::Scale::Auto,
         );
         for (set, n) in [(set.expect("sound"), 3), (table.expect("sound"), 6)] {
-            let contract = InputContract {
-                standardization: Some(crate::standardization(&set).expect("in memory")),
-                ..set.contract().expect("a size")
-            };
+            let plain = set.contract().expect("a size");
+            let standardization = crate::standardization(&set, &plain).expect("in memory");
+            let contract = InputContract { standardization: Some(standardization), ..plain };
             let data = set.to_dataset::<f64>(&contract).expect("sound");
             for i in 0..n {
                 let x: Vec<f64> = data.x().iter().skip(i).step_by(n).copied().collect();

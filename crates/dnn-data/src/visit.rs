@@ -118,20 +118,20 @@ impl std::fmt::Display for SplitName {
     }
 }
 
-/// One split of a source.
+/// What is known of a split of a source before its examples are read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Part {
-    /// Which one.
+pub struct SplitInfo {
+    /// Which split it is.
     pub split: SplitName,
-    /// Size of every image.
+    /// The size of every image.
     pub shape: ImageShape,
-    /// How many examples it has, at most.
+    /// The number of examples; image files that cannot be used still count.
     pub n: usize,
-    /// The type of the numbers that the images are made of.
+    /// The type of the numbers that the images consist of.
     pub number: Number,
     /// The contract that the images were prepared by, where the source says so.
     pub contract: Option<InputContract>,
-    /// The file or folder that it is read from.
+    /// The file or folder that the split is read from.
     pub path: Option<PathBuf>,
 }
 
@@ -155,7 +155,7 @@ pub trait Visitor {
     ///
     /// # Errors
     /// The reason why the visitor cannot take the examples; reading ends then.
-    fn begin(&mut self, part: Part) -> Result<bool, DataError>;
+    fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError>;
 
     /// Takes some examples of the split that was begun last.
     ///

@@ -32,7 +32,7 @@ fn write(path: &Path) -> ImageSet {
 }
 
 fn prepare(config: &DataConfig) -> Result<Prepared<f32>, DataError> {
-    Loader::new(config, Hooks::default()).prepare::<f32>(None, &|_, _, _| Ok(0))
+    Loader::new(config, Hooks::default()).prepare::<f32>(None, 1, &|_, _, _| Ok(0))
 }
 
 fn column(data: &Prepared<f32>, i: usize) -> Vec<f32> {

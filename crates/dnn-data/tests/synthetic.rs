@@ -4,7 +4,7 @@
 #![cfg(feature = "synthetic")]
 
 use dnn_data::ImageSet;
-use dnn_data::synthetic::{DrawOptions, Factors, Kind, Plan, Posture, Split, draw};
+use dnn_data::synthetic::{DrawOptions, DrawnSet, Factors, Kind, Plan, Posture, draw};
 use std::collections::HashSet;
 
 const SIZE: usize = 64;
@@ -66,9 +66,9 @@ fn classes_are_balanced_as_the_courses_are_and_kinds_evenly_drawn() {
             (0..n).map(|i| Plan::new(seed, split, i).label() as usize).sum::<usize>()
         };
         // The course: 72 of 209 and 33 of 50.
-        assert!((69..=70).contains(&n_cats(Split::Train, 209)));
-        assert!((33..=34).contains(&n_cats(Split::Test, 50)));
-        for (split, n) in [(Split::Train, 3 * 8 * 5), (Split::Test, 3 * 16 * 5)] {
+        assert!((69..=70).contains(&n_cats(DrawnSet::Train, 209)));
+        assert!((33..=34).contains(&n_cats(DrawnSet::Test, 50)));
+        for (split, n) in [(DrawnSet::Train, 3 * 8 * 5), (DrawnSet::Test, 3 * 16 * 5)] {
             let kinds = (0..n).map(|i| Plan::new(seed, split, i).factors.kind);
             let others: Vec<Kind> = kinds.filter(|&kind| kind != Kind::Cat).collect();
             assert_eq!(others.len(), 80);
@@ -83,8 +83,8 @@ fn classes_are_balanced_as_the_courses_are_and_kinds_evenly_drawn() {
 fn labels_and_factors_belong_to_the_images() {
     let drawn = draw(&sized(30, 12, 3, 16)).expect("two sets");
     let sets = [
-        (&drawn.train, &drawn.train_factors, Split::Train),
-        (&drawn.test, &drawn.test_factors, Split::Test),
+        (&drawn.train, &drawn.train_factors, DrawnSet::Train),
+        (&drawn.test, &drawn.test_factors, DrawnSet::Test),
     ];
     for (set, factors, split) in sets {
         assert_eq!(set.classes(), ["non-cat", "cat"]);
@@ -117,14 +117,14 @@ fn what_cannot_be_drawn_is_refused_with_the_limits() {
         "drawn images: 18446744073709551615 images of 64×64 pixels to train; \
          must be at least 1 and at most 87381"
     );
-    let mut plan = Plan::new(1, Split::Train, 0);
+    let mut plan = Plan::new(1, DrawnSet::Train, 0);
     plan.factors.camera_degrees = 90.0;
     assert!(plan.render(64).is_err());
 }
 
 /// The first `n` cats of the test split.
 fn cats(n: usize) -> impl Iterator<Item = Plan> {
-    (0..).map(|i| Plan::new(4, Split::Test, i)).filter(|plan| plan.label() == 1).take(n)
+    (0..).map(|i| Plan::new(4, DrawnSet::Test, i)).filter(|plan| plan.label() == 1).take(n)
 }
 
 fn render(plan: &Plan, factors: Factors) -> Vec<u8> {

@@ -189,6 +189,7 @@ impl Checker {
         model: &Model,
         input: OnnxInput,
     ) -> Result<CheckReport, CheckError> {
+        const N_ROWS: usize = 64;
         let contract = model.input();
         if input == OnnxInput::Images {
             let (width, height) = (contract.width, contract.height);
@@ -206,7 +207,6 @@ impl Checker {
             let images = sizes.iter().zip(0..).map(|(&(w, h), seed)| noise(w, h, seed));
             return self.images(graph, model, &images.collect::<Vec<_>>());
         }
-        const N_ROWS: usize = 64;
         let n = contract.n_features();
         let standardization = contract.standardization.as_ref();
         let value = |i: usize| {

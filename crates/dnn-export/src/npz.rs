@@ -11,7 +11,7 @@ use zip::{CompressionMethod, ZipWriter};
 ///
 /// The arrays are W1 (n₁, n₀), b1 (n₁), W2, b2, …, in the network's precision; `activations`, a name for
 /// each hidden layer; `output`, `sigmoid` or `softmax`; `classes`; `input_contract`, in JSON; and, where
-/// features are standardised, `mean` and `std`.
+/// features are standardised, `mean`, `std` and, with a limit, `clip`.
 ///
 /// # Errors
 /// [`ExportError::Npz`] when the archive cannot be made.
@@ -37,6 +37,9 @@ pub fn npz(model: &Model) -> Result<Vec<u8>, ExportError> {
     if let Some(standardization) = &model.input().standardization {
         for (name, values) in [("mean", &standardization.mean), ("std", &standardization.std)] {
             archive.numbers(name, values, &[values.len()])?;
+        }
+        if let Some(clip) = standardization.clip {
+            archive.numbers("clip", &[clip], &[])?;
         }
     }
     Ok(archive.0.finish()?.into_inner())

@@ -1,6 +1,7 @@
 //! The file of C, compiled by the system's compiler, beside the model it was made from.
 //!
 //! `CC` names the compiler, `cc` by default; without one this skips, unless `DNN_REQUIRE_CC` is set.
+#![allow(clippy::unwrap_used)] // tests
 
 mod common;
 

@@ -3,10 +3,11 @@
 //! `DNN_PYTHON` is a Python that has it, `python3` by default, and `DNN_ONNXRUNTIME_WEB` the folder of the
 //! package onnxruntime-web, which Node runs; what is not there is skipped, unless
 //! `DNN_REQUIRE_ONNXRUNTIME` is set.
+#![allow(clippy::unwrap_used)] // tests
 
 mod common;
 
-use common::{hidden_activations, model, rows, standardization, table};
+use common::{found, hidden_activations, model, python, rows, standardization, table};
 use dnn_core::{Activation, OutputActivation, Precision};
 use dnn_data::image::RgbImage;
 use dnn_data::{Aspect, FeatureKind, InputContract, Model, ResizeFilter};
@@ -14,22 +15,6 @@ use dnn_export::{
     CheckError, CheckReport, Checker, ExportError, OnnxInput, OnnxOptions, noise, onnx,
 };
 use std::path::Path;
-
-/// The checker, or `None` where there is none and none is required.
-fn found(checker: Result<Checker, CheckError>) -> Option<Checker> {
-    match checker {
-        Ok(checker) => Some(checker),
-        Err(error) if std::env::var_os("DNN_REQUIRE_ONNXRUNTIME").is_some() => panic!("{error}"),
-        Err(error) => {
-            eprintln!("skipped: {error}");
-            None
-        }
-    }
-}
-
-fn python() -> Option<Checker> {
-    found(Checker::python(std::env::var_os("DNN_PYTHON").unwrap_or_else(|| "python3".into())))
-}
 
 /// Writes a model as a graph and compares the two.
 fn compare(checker: &Checker, model: &Model, images: &[RgbImage], folder: &Path) -> CheckReport {

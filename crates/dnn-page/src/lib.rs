@@ -135,3 +135,51 @@ fn escaped(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dnn_core::rng::{Generator, RngKind};
+    use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
+    use dnn_data::InputContract;
+
+    fn model(input: InputContract, classes: [&str; 2]) -> Model {
+        let dims = vec![input.n_features(), 1];
+        let shape = Architecture::new(dims, Activation::Relu, OutputActivation::Sigmoid);
+        let mut rng = Generator::new(RngKind::Modern, 1).expect("takes every seed");
+        let network = Network::<f32>::initialize(&shape, Init::He, &mut rng).expect("a shape");
+        Model::new(network, classes.map(String::from).to_vec(), input).expect("a model")
+    }
+
+    #[test]
+    fn a_servers_page_asks_its_server_and_no_other() {
+        let page = served();
+        assert!(page.contains("default-src 'none'; connect-src 'self'"));
+        assert!(!page.contains("{{") && !page.contains("id=\"model\">"));
+    }
+
+    #[test]
+    fn names_from_a_model_are_text_and_nothing_else() {
+        let model = model(InputContract::rgb(2, 2).expect("a size"), ["<img>", "{{data}}"]);
+        match offline(&model, "a<b>&\"c\"") {
+            Ok(page) => {
+                assert!(page.contains("<title>a&lt;b&gt;&amp;&quot;c&quot;</title>"));
+                assert!(page.contains("tells apart: &lt;img&gt; and {{data}}."));
+                assert_eq!(page.matches("id=\"model\">").count(), 1);
+                assert!(page.contains("connect-src 'none'"));
+            }
+            Err(error) => {
+                assert_ne!(env!("DNN_PAGE_WASM"), "built", "{error}");
+                assert!(error.to_string().contains("cargo xtask wasm"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_model_of_tables_has_no_page() {
+        let input =
+            InputContract { normalization: Normalization::AsIs, ..InputContract::default() };
+        let error = offline(&model(input, ["a", "b"]), "x").expect_err("nothing to show");
+        assert!(matches!(error, PageError::NoImages), "{error}");
+    }
+}

@@ -69,7 +69,7 @@
     const canvas = at("saliency");
     [canvas.width, canvas.height] = [map.width, map.height];
     const draw = canvas.getContext("2d");
-    const most = Math.max(...map.values.map(Math.abs)) || 1;
+    const most = map.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
     const picture = draw.createImageData(map.width, map.height);
     map.values.forEach((value, i) => {
       const strength = Math.abs(value) / most;
@@ -110,6 +110,7 @@
       row.append(name, value);
       return row;
     }));
+    at("result").dataset.probability = said.probability; // all its digits
     at("result").hidden = false;
     at("verdict").focus({ preventScroll: true });
     at("result").scrollIntoView({ block: "nearest" });

@@ -473,7 +473,7 @@ mod tests {
     use super::*;
     use dnn_core::rng::{Generator, RngKind};
     use dnn_data::ImageShape;
-    use dnn_data::synthetic::{DrawOptions, Split, draw};
+    use dnn_data::synthetic::{DrawOptions, DrawnSet, draw};
 
     fn names() -> Vec<String> {
         Cause::ALL.iter().map(|cause| cause.key().to_owned()).collect()
@@ -487,7 +487,7 @@ mod tests {
             let planted = Cause::ALL[seed as usize % 6];
             let images: Vec<Judged> = (0..600)
                 .map(|i| {
-                    let plan = Plan::new(seed, Split::Test, i);
+                    let plan = Plan::new(seed, DrawnSet::Test, i);
                     let has = |cause| plan.factors.strength(cause) >= PRESENT;
                     let chance = if has(planted) { 0.55 } else { 0.1 };
                     Judged {
@@ -520,7 +520,7 @@ mod tests {
         let mut n_false = 0;
         for seed in 0..20 {
             let drawn = draw(&DrawOptions { n_train: 1, n_test: 60, seed, size: 16 }).unwrap();
-            let plans: Vec<_> = (0..60).map(|i| Plan::new(seed, Split::Test, i)).collect();
+            let plans: Vec<_> = (0..60).map(|i| Plan::new(seed, DrawnSet::Test, i)).collect();
             // It is right but for pictures that are very dark or very bright.
             let ask = |images: &ImageSet| -> Result<DMatrix<f64>, DataError> {
                 Ok(DMatrix::from_fn(2, images.len(), |class, i| {

@@ -6,7 +6,7 @@
 
 use crate::problem::Problem;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -60,7 +60,7 @@ impl Guard {
     /// Whether the request has the token, if there is one.
     pub(crate) fn check_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(expected) = &self.token else { return Ok(()) };
-        let given = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
+        let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         let given = given.and_then(|value| value.split_at_checked(7));
         match given {
             Some((scheme, token))

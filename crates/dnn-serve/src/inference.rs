@@ -17,7 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dnn_core::metrics::predictions;
 use dnn_data::image::{DecodeLimits, RgbImage, decoding_memory};
-use dnn_data::{PredictError, Predictor};
+use dnn_data::{Details, PredictError, Predictor};
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -174,7 +174,8 @@ pub(crate) async fn infer(
         }
         _ => 0,
     };
-    room.add(app.queue.reserve(decoding)?);
+    let computing = Details::default().memory_bytes(&served.predictor);
+    room.add(app.queue.reserve(decoding.saturating_add(computing))?);
     let limits = DecodeLimits { max_memory_bytes: decoding, ..DecodeLimits::default() };
     let (working, computing, name) = (Arc::clone(&app), Arc::clone(&models), served.name.clone());
     let work = move || {

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 // Beside the crate that links here: whichever of them rustdoc documents first, links work.
 #![doc(html_root_url = "../")]
+// What answers a request is async, whether or not it waits for anything.
+#![allow(clippy::unused_async)]
 
 mod body;
 mod guard;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Lines that may wait to be written.
 const MAX_WAITING: usize = 4096;
@@ -14,6 +14,8 @@ const MAX_WAITING: usize = 4096;
 /// dropped and counted.
 pub(crate) struct Log {
     lines: SyncSender<Vec<u8>>,
+    /// Nothing comes here; it is closed when all is written.
+    ended: Mutex<Receiver<()>>,
     n_dropped: AtomicU64,
 }
 
@@ -29,11 +31,24 @@ struct Line<'a, T> {
 }
 
 impl Log {
-    /// Starts the thread that writes to `out`; it ends when the log is dropped.
-    pub(crate) fn start(out: impl Write + Send + 'static) -> (Self, JoinHandle<()>) {
+    /// Starts the thread that writes to `out`.
+    pub(crate) fn start(out: impl Write + Send + 'static) -> Self {
         let (lines, waiting) = sync_channel(MAX_WAITING);
-        let writer = std::thread::spawn(move || write(&waiting, out));
-        (Self { lines, n_dropped: AtomicU64::new(0) }, writer)
+        let (ending, ended) = channel();
+        std::thread::spawn(move || {
+            write(&waiting, out);
+            drop(ending);
+        });
+        Self { lines, ended: Mutex::new(ended), n_dropped: AtomicU64::new(0) }
+    }
+
+    /// Waits until everything is written, but not for long: nobody may be reading.
+    pub(crate) fn end(&self) {
+        // No line at all is the end.
+        if self.lines.try_send(Vec::new()).is_ok() {
+            let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = ended.recv_timeout(Duration::from_secs(1));
+        }
     }
 
     /// Notes what happened as it should.
@@ -64,10 +79,13 @@ impl Log {
     }
 }
 
-/// Writes what waits, all that is there at once.
+/// Writes what waits, all that is there at once, until an empty line comes.
 fn write(waiting: &Receiver<Vec<u8>>, mut out: impl Write) {
-    while let Ok(mut lines) = waiting.recv() {
-        while let Ok(line) = waiting.try_recv() {
+    let mut is_open = true;
+    while is_open && let Ok(mut lines) = waiting.recv() {
+        is_open = !lines.is_empty();
+        while is_open && let Ok(line) = waiting.try_recv() {
+            is_open = !line.is_empty();
             lines.extend(line);
         }
         // When nobody reads the log any more, the server goes on.

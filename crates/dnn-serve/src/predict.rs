@@ -27,6 +27,14 @@ struct Image {
     bytes: Bytes,
 }
 
+/// What is answered, as `dnn predict --json` has it.
+#[derive(Serialize)]
+struct Predictions<'a> {
+    model: &'a str,
+    classes: &'a [String],
+    predictions: Vec<Prediction>,
+}
+
 /// What is said of one image of several.
 #[derive(Serialize)]
 struct Prediction {
@@ -105,7 +113,8 @@ async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Resp
     if let (true, Err(problem)) = (is_single, &sizes[0]) {
         return Err(problem.clone());
     }
-    room.add(app.queue.reserve(decoding.unwrap_or(0))?);
+    let computing = details.memory_bytes(&served.predictor);
+    room.add(app.queue.reserve(decoding.unwrap_or(0).saturating_add(computing))?);
     let limits =
         DecodeLimits { max_memory_bytes: decoding.unwrap_or(0), ..DecodeLimits::default() };
     let name = served.name.clone();
@@ -134,12 +143,6 @@ async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Resp
         return Err(problem.clone());
     }
     let classes = served.predictor.classes();
-    #[derive(Serialize)]
-    struct Predictions<'a> {
-        model: &'a str,
-        classes: &'a [String],
-        predictions: Vec<Prediction>,
-    }
     Ok(Json(Predictions { model: &served.name, classes, predictions }).into_response())
 }
 

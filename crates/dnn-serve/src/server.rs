@@ -143,7 +143,6 @@ impl Control {
 pub struct Server {
     listener: std::net::TcpListener,
     app: Arc<App>,
-    log_writer: std::thread::JoinHandle<()>,
     control: Control,
     asks: mpsc::UnboundedReceiver<Ask>,
 }
@@ -220,19 +219,18 @@ impl Server {
         let listener = std::net::TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
         let (control, asks) = mpsc::unbounded_channel();
-        let (log, log_writer) = Log::start(log);
         let app = Arc::new(App {
             models: RwLock::new(Arc::new(models)),
             load,
             guard: Guard::new(&options.allowed_hosts, options.token.as_deref()),
-            log,
+            log: Log::start(log),
             queue: Queue::new(options.memory_bytes, options.n_places, options.answer_time),
             metrics: Metrics::new(),
             is_stopping: AtomicBool::new(false),
             n_in_flight: AtomicUsize::new(0),
             options,
         });
-        Ok(Self { listener, app, log_writer, control: Control(control), asks })
+        Ok(Self { listener, app, control: Control(control), asks })
     }
 
     /// Returns the address that is listened on: with its port, when any was asked for.
@@ -253,7 +251,7 @@ impl Server {
     /// # Errors
     /// [`ServeError::Start`].
     pub fn run(self) -> Result<Ending, ServeError> {
-        let Self { listener, app, log_writer, control: _control, asks } = self;
+        let Self { listener, app, control: _control, asks } = self;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(app.options.n_threads)
             .max_blocking_threads(app.options.n_threads)
@@ -268,11 +266,7 @@ impl Server {
         });
         // What is computed for requests that were cut off is not waited for.
         runtime.shutdown_background();
-        if let Ok(app) = Arc::try_unwrap(app).map_err(|_| ()) {
-            drop(app);
-            // The last lines; a thread that panicked has none.
-            let _ = log_writer.join();
-        }
+        app.log.end();
         ending
     }
 }
@@ -455,9 +449,8 @@ async fn observe(
         status: 499,
     };
     let source = app.guard.check_source(request.uri(), request.headers());
-    let allowed = source.and_then(|()| match OPEN.contains(&route) {
-        true => Ok(()),
-        false => app.guard.check_token(request.headers()),
+    let allowed = source.and_then(|()| {
+        if OPEN.contains(&route) { Ok(()) } else { app.guard.check_token(request.headers()) }
     });
     let mut response = match allowed {
         Ok(()) => next.run(request).await,

@@ -2,7 +2,7 @@
 
 use crate::config::TrainConfig;
 use crate::error::TrainError;
-use crate::evaluation::selected;
+use crate::evaluation::{Evaluation, selected};
 use crate::feed::Subset;
 use crate::history::End;
 use crate::observer::Observer;
@@ -88,6 +88,29 @@ impl<'a, F: Trainable> Folds<'a, F> {
         number: usize,
         observers: &mut [&mut dyn Observer],
     ) -> Result<Option<Fold>, TrainError> {
+        Ok(self.train_and_predict(number, observers)?.map(|(fold, _)| fold))
+    }
+
+    /// Returns the examples that fold `number`, counted from 1, keeps apart, in ascending order.
+    ///
+    /// # Panics
+    /// When there is no such fold.
+    pub fn kept(&self, number: usize) -> &[usize] {
+        &self.kept[number - 1]
+    }
+
+    /// Trains as [`train`](Self::train) does. Returns as well what the network says of the examples that
+    /// are [`kept`](Self::kept) apart, in their order.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train).
+    /// # Panics
+    /// When there is no such fold.
+    pub fn train_and_predict(
+        &self,
+        number: usize,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Option<(Fold, Evaluation<F>)>, TrainError> {
         let Self { config, examples, kept } = self;
         let kept = &kept[number - 1];
         let rest: Vec<_> =
@@ -98,20 +121,23 @@ impl<'a, F: Trainable> Folds<'a, F> {
             Box::new(copied(*examples, &rest)?)
         };
         let validation = copied(*examples, kept)?;
+        // With all views.
+        let to_judge = Subset::new(*examples, kept.clone());
         let training = Training::new(config, &*train).validate_on(Some(&validation));
         let trained = training.run(observers)?;
         if trained.end == End::Asked {
             return Ok(None);
         }
-        let judged = evaluate(&trained.network, &validation)?;
-        Ok(Some(Fold {
+        let judged = evaluate(&trained.network, &to_judge)?;
+        let fold = Fold {
             fold: number,
             train: evaluate(&trained.network, &*train)?.score,
             validation: judged.score,
             validation_cost: judged.cost,
             iterations: trained.iterations,
             end: trained.end,
-        }))
+        };
+        Ok(Some((fold, judged)))
     }
 }
 

@@ -12,6 +12,7 @@
 //! | find a learning rate | [`find_learning_rate`] |
 //! | check a gradient | [`gradcheck`] |
 //! | judge | [`evaluate`], [`cross_validate`], [`diagnose`] |
+//! | choose among recipes | [`tune`] |
 
 mod batches;
 pub mod checkpoint;
@@ -35,6 +36,7 @@ mod temperature;
 pub mod textbook;
 mod trainable;
 mod trainer;
+pub mod tune;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, Preset, TrainConfig};

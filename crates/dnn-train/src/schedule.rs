@@ -56,6 +56,14 @@ pub enum Schedule {
         #[serde(default)]
         minimum: f64,
     },
+    /// α rises from α₀/25 to α₀ on half a cosine in the first `rise` of the iterations, then falls to
+    /// α₀/250000 on another (Smith and Topin 2018; PyTorch's OneCycleLR).
+    OneCycle {
+        /// Share of the iterations in which α rises.
+        #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+        #[serde(default = "usual_rise")]
+        rise: f64,
+    },
     /// α is multiplied by `factor` whenever the validation cost has not fallen in `patience`
     /// validations, down to `minimum`.
     Plateau {
@@ -70,6 +78,10 @@ pub enum Schedule {
         #[serde(default)]
         minimum: f64,
     },
+}
+
+fn usual_rise() -> f64 {
+    0.3
 }
 
 /// The progress of training that the learning rate depends on.
@@ -111,6 +123,18 @@ impl Schedule {
                 let share = ((at.iteration - warmup) as f64 / n).min(1.0);
                 minimum + (base - minimum) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos())
             }
+            Self::OneCycle { rise } => {
+                let last = at.n_iterations.saturating_sub(1) as f64;
+                // PyTorch counts the iterations of the rise from 1.
+                let top = (rise * at.n_iterations as f64 - 1.0).max(0.0);
+                let i = (at.iteration as f64).min(last);
+                let (from, to, share) = if i <= top && top > 0.0 {
+                    (base / 25.0, base, i / top)
+                } else {
+                    (base, base / 250_000.0, (i - top) / (last - top).max(f64::MIN_POSITIVE))
+                };
+                to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos())
+            }
             Self::Plateau { factor, minimum, .. } => {
                 (base * factor.powi(at.plateaus as i32)).max(minimum)
             }
@@ -150,6 +174,30 @@ mod tests {
         assert!((rate(10) - 1.0).abs() < 1e-15);
         assert!((rate(60) - 0.55).abs() < 1e-15, "half way down");
         assert!((rate(110) - 0.1).abs() < 1e-15 && (rate(500) - 0.1).abs() < 1e-15);
+    }
+
+    /// PyTorch 2.15: `OneCycleLR(Adam(p, lr=1.0), max_lr=1.0, total_steps=110)`, `get_last_lr()` before
+    /// each step.
+    #[test]
+    fn one_cycle_is_pytorchs() {
+        let cycle = Schedule::OneCycle { rise: 0.3 };
+        for (i, expected) in [
+            (0, 0.040_000_000_000_000_036),
+            (1, 0.042_311_331_197_345_536),
+            (20, 0.703_688_047_535_243),
+            (32, 1.0),
+            (33, 0.999_583_901_336_692_7),
+            (60, 0.707_708_675_670_917_2),
+            (108, 0.000_420_098_663_307_246_63),
+            (109, 4e-6),
+        ] {
+            let got = cycle.learning_rate(1.0, &at(i, 0));
+            assert!((got - expected).abs() < 1e-14, "{i}: {got} {expected}");
+        }
+        for n_iterations in 0..4 {
+            let one = Position { n_iterations, ..at(0, 0) };
+            assert!(cycle.learning_rate(1.0, &one) > 0.0, "of {n_iterations}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::file::{write_new, write_whole};
 use crate::run::{RunConfig, commented};
 use crate::source;
 use dnn_data::Shown;
-use dnn_train::{Preset, TrainConfig};
+use dnn_train::Preset;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ struct Checked<'a> {
 }
 
 pub(crate) fn init(args: &InitArgs, console: Console) -> anyhow::Result<ExitCode> {
-    let config = RunConfig::new(TrainConfig::preset(args.preset));
+    let config = RunConfig::preset(args.preset);
     let text = commented(&config)?;
     match &args.out {
         None => console.text(text.trim_end())?,
@@ -81,8 +81,8 @@ fn summary(RunConfig { source, training, .. }: &RunConfig) -> String {
         units => format!("hidden layers {units}, {}", training.activation),
     };
     let data = match source {
-        Some(source) => source::arguments(source),
-        None => "the command line's".into(),
+        Some(source) if !source.data.as_os_str().is_empty() => source::arguments(source),
+        _ => "the command line's".into(),
     };
     let length = match training.epochs {
         0 => format!("{} iterations", training.iterations),

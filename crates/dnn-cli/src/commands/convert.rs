@@ -2,7 +2,7 @@
 
 use crate::args::DataArgs;
 use crate::console::{Console, argument, program, warn};
-use crate::input::{Files, Shape};
+use crate::input::{FileFlags, ShapeFlags};
 use crate::interrupt;
 use crate::settings::Flags;
 use crate::source::{self, loading};
@@ -24,9 +24,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     of_data: DataArgs,
     #[command(flatten)]
-    shape: Flags<Shape>,
+    shape: Flags<ShapeFlags>,
     #[command(flatten)]
-    files: Flags<Files>,
+    files: Flags<FileFlags>,
     /// How hard gzip packs, from 0 (not at all) to 9
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=9))]
     level: u32,

@@ -1,12 +1,13 @@
 //! `dnn evaluate`.
 
 use crate::console::{Console, interval, of_how_many, warn};
-use crate::file::{picture_name, write_chart};
+use crate::file::{Rows, picture_name, rows_name, write_chart};
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
-use crate::quality::Quality;
+use crate::quality::{Majority, Quality};
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
 use dnn_data::Shown;
+use dnn_data::predictions::{PredictionRow, example_name};
 use dnn_data::{ImageSet, SplitName};
 use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// Write a picture of every misclassified image
     #[arg(long, value_name = "FILE.png", value_parser = picture_name)]
     mislabeled: Option<PathBuf>,
+    /// Write a row an example to this file, .csv or .jsonl, as `dnn predict --out` does
+    #[arg(long, value_name = "FILE", value_parser = rows_name)]
+    predictions: Option<PathBuf>,
     /// Exit with 1 when the accuracy is below this share, for example 0.75
     #[arg(long, value_name = "F")]
     require: Option<f64>,
@@ -44,6 +48,7 @@ struct EvaluateReport<'a> {
     accuracy: f64,
     /// Wilson, 95 %.
     interval: [f64; 2],
+    majority: Majority,
     cost: f64,
     #[serde(flatten)]
     quality: Quality<'a>,
@@ -103,8 +108,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .map(|i| ClassRow { class: &classes[i], report: confusion.class_report(i) })
         .collect();
     let met = args.require.is_none_or(|floor| score.accuracy() >= floor);
+    // Of the images that are judged: no answer for all could be right more often.
+    let majority = Majority::of(predictions, set.labels(), set.labels(), classes);
     if !console.json {
-        console.text(describe(&data, split, &answers, &quality, &confusion, &rows)?)?;
+        console.text(describe(&data, split, &answers, &majority, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
     }
     console.json(&EvaluateReport {
@@ -115,6 +122,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         total: score.total,
         accuracy: score.accuracy(),
         interval: [low, high],
+        majority,
         cost: answers.cost,
         quality,
         confusion: ConfusionTable {
@@ -139,7 +147,19 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let (false, Some(floor)) = (met, args.require) {
         warn(format!("the accuracy {:.4} is below the required {floor}", score.accuracy()));
     }
-    // Last, because the judgement stands whatever becomes of its picture.
+    // Last, because the judgement stands whatever becomes of its files.
+    if let Some(path) = &args.predictions {
+        let columns = answers.probabilities.as_slice().chunks_exact(classes.len());
+        Rows::write(path, classes, None, |rows| {
+            for (i, probabilities) in columns.enumerate() {
+                let (example, true_class) = (example_name(&set, i), Some(set.labels()[i]));
+                rows.add(&PredictionRow { example, true_class, probabilities })?;
+            }
+            Ok(())
+        })
+        .context("the evaluation is complete, but not its predictions")?;
+        console.text(format!("Written: {}", path.shown()))?;
+    }
     if let Some(path) = &args.mislabeled {
         draw_mislabeled(path, &set, classes, predictions, &mislabeled, split)
             .context("the evaluation is complete, but not its picture")?;
@@ -153,6 +173,7 @@ fn describe(
     data: &Path,
     split: SplitName,
     answers: &Answers,
+    majority: &Majority,
     quality: &Quality<'_>,
     confusion: &Confusion,
     rows: &[ClassRow<'_>],
@@ -161,6 +182,7 @@ fn describe(
     let (data, score) = (data.shown(), answers.score);
     writeln!(out, "Data:      {data} ({split})")?;
     writeln!(out, "Accuracy:  {}, {}", of_how_many(score), interval(score))?;
+    writeln!(out, "Majority:  {majority}")?;
     writeln!(out, "Cost:      {:.6}", answers.cost)?;
     writeln!(out, "{quality}")?;
     let names: Vec<_> = rows.iter().map(|row| row.class.shown()).collect();

@@ -8,7 +8,7 @@ use dnn_core::metrics::Score;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::saliency::{Grid, Saliency};
 use dnn_data::augment::perturbation;
-use dnn_data::synthetic::{Cause, Plan, Split};
+use dnn_data::synthetic::{Cause, DrawnSet, Plan};
 use dnn_data::{
     AnyNetwork, FeatureKind, ImageSet, ImageShape, InputContract, Predictor, Shown, SplitName,
 };
@@ -229,7 +229,7 @@ pub(crate) fn explain(
 
     // Drawn images are drawn again; others are put through perturbations.
     let plans: Option<Vec<Plan>> = source.drawn.as_ref().map(|drawn| {
-        let which = if *split == SplitName::Test { Split::Test } else { Split::Train };
+        let which = if *split == SplitName::Test { DrawnSet::Test } else { DrawnSet::Train };
         (0..images.len()).map(|index| Plan::new(drawn.seed, which, index)).collect()
     });
     let chosen = chosen(images.len(), args.images as usize)?;

@@ -14,13 +14,14 @@ use std::process::ExitCode;
 /// Exit code when what was written does not agree with the model.
 const DISAGREES: u8 = 1;
 
-/// Write a model for other programs: as ONNX, as arrays for NumPy, as C
+/// Write a model for other programs: as ONNX, as arrays for NumPy, as C, as a page
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArg,
     /// onnx: a graph from pixels of any size to probabilities; npz: the weights, for NumPy; c: one file of
-    /// C99, from features to probabilities
+    /// C99, from features to probabilities; html: one page that says what is in a picture, without a
+    /// network
     #[arg(long, value_name = "NAME", value_parser = choice(&Format::ALL))]
     format: Format,
     /// The file to write
@@ -50,10 +51,11 @@ enum Format {
     Onnx,
     Npz,
     C,
+    Html,
 }
 
 impl Format {
-    const ALL: [Self; 3] = [Self::Onnx, Self::Npz, Self::C];
+    const ALL: [Self; 4] = [Self::Onnx, Self::Npz, Self::C, Self::Html];
 }
 
 #[derive(Serialize)]
@@ -100,6 +102,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         }
         Format::Npz => write(out, &dnn_export::npz(&model).with_context(failed)?)?,
         Format::C => write(out, dnn_export::c(&model).with_context(failed)?.as_bytes())?,
+        Format::Html => {
+            let page = dnn_page::offline(&model, &run::model_name(&model_path));
+            write(out, page.with_context(failed)?.as_bytes())?;
+        }
     }
     let bytes = std::fs::metadata(out).map_or(0, |metadata| metadata.len());
     console.text(format!("Written: {} ({:.1} MB)", out.shown(), bytes as f64 / 1e6))?;

@@ -5,12 +5,18 @@ use crate::interrupt::{self, Interrupted};
 use crate::run::{self, Destination, RunConfig, RunFolder};
 use crate::source;
 use anyhow::{Context, bail, ensure};
-use dnn_core::{Examples, Precision};
+use dnn_core::{Precision, Real};
 use dnn_data::Shown;
-use dnn_data::{FeatureExamples, ImageSet, SplitName, identity};
+use dnn_data::loader::examples_to_train_on;
+use dnn_data::predictions::{
+    PredictionRow, PredictionWriter, RowFormat, example_name, read_predictions,
+};
+use dnn_data::{ImageSet, SplitName, identity};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -184,23 +190,22 @@ fn train_folds<F: Trainable>(
     console: Console,
 ) -> anyhow::Result<()> {
     let contract = train.contract()?;
-    let examples: Box<dyn Examples<F>> = match config.augment.filter(|a| !a.is_off()) {
-        Some(augment) => {
-            let seed = config.training.seed;
-            Box::new(FeatureExamples::new(train.clone(), &contract)?.augmented(augment, seed)?)
-        }
-        None => Box::new(train.to_dataset::<F>(&contract)?),
-    };
+    let seed = config.training.seed;
+    let examples = examples_to_train_on::<F>(train.clone(), &contract, config.augment, seed)?;
     let k = report.k;
     let folds = Folds::new(&config.training, &*examples, k)?;
+    let mut predictions = Predictions::read(folder, train)?;
     let mut heard = Ok(());
     for number in 1..=k {
         if report.has(number) {
             continue;
         }
         let observers: &mut [&mut dyn Observer] = &mut [&mut interrupt::ends_training];
-        let line = match folds.train(number, observers) {
-            Ok(Some(fold)) => {
+        let line = match folds.train_and_predict(number, observers) {
+            Ok(Some((fold, judged))) => {
+                let answers = judged.probabilities.map(Real::as_f64);
+                predictions.add(folds.kept(number), answers.as_slice());
+                predictions.write(folder, train)?;
                 report.folds.push(fold);
                 report.folds.sort_by_key(|fold| fold.fold);
                 format!(
@@ -225,4 +230,53 @@ fn train_folds<F: Trainable>(
         }
     }
     Ok(())
+}
+
+/// What the networks say of the examples that they have not seen, as far as they are trained.
+struct Predictions {
+    n_classes: usize,
+    /// The probabilities of each example.
+    probabilities: Vec<Option<Vec<f64>>>,
+}
+
+impl Predictions {
+    /// Those that are in the folder.
+    fn read(folder: &RunFolder, train: &ImageSet) -> anyhow::Result<Self> {
+        let mut probabilities = vec![None; train.len()];
+        let path = folder.file(run::PREDICTIONS);
+        if path.is_file() {
+            let failed = || format!("cannot read {}", path.shown());
+            let rows = File::open(&path).with_context(failed)?;
+            let rows =
+                read_predictions(BufReader::new(rows), train.classes()).with_context(failed)?;
+            let mut places: HashMap<String, usize> =
+                (0..train.len()).map(|i| (example_name(train, i).to_string(), i)).collect();
+            for row in rows {
+                if let Some(place) = places.remove(&row.example) {
+                    probabilities[place] = Some(row.probabilities);
+                }
+            }
+        }
+        Ok(Self { n_classes: train.classes().len(), probabilities })
+    }
+
+    /// Adds the probabilities of these examples, those of one after those of another.
+    fn add(&mut self, examples: &[usize], probabilities: &[f64]) {
+        for (&example, p) in examples.iter().zip(probabilities.chunks_exact(self.n_classes)) {
+            self.probabilities[example] = Some(p.to_vec());
+        }
+    }
+
+    fn write(&self, folder: &RunFolder, train: &ImageSet) -> anyhow::Result<()> {
+        let mut bytes = Vec::new();
+        let mut rows = PredictionWriter::new(&mut bytes, RowFormat::Csv, train.classes(), None)?;
+        for (i, probabilities) in self.probabilities.iter().enumerate() {
+            if let Some(probabilities) = probabilities {
+                let (example, true_class) = (example_name(train, i), Some(train.labels()[i]));
+                rows.write(&PredictionRow { example, true_class, probabilities })?;
+            }
+        }
+        rows.finish()?;
+        folder.write(run::PREDICTIONS, &bytes)
+    }
 }

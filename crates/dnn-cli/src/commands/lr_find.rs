@@ -124,11 +124,11 @@ fn found<F: Trainable>(
 ) -> anyhow::Result<LearningRateSearch> {
     let RunConfig { source, training, augment, .. } = config;
     let source = source.as_ref().context("no data given")?;
-    let augment = augment.map(|augment| (augment, training.seed));
     let beside = |n_features: usize, n_classes: usize, m: usize| {
         Ok(dnn_train::memory_beside_examples::<F>(training, n_features, n_classes, m)?)
     };
-    let data = loading(source, console, |loader| loader.prepare::<F>(augment, &beside))?;
+    let data =
+        loading(source, console, |loader| loader.prepare::<F>(*augment, training.seed, &beside))?;
     let train: &dyn Examples<F> = &*data.train;
     let range = LearningRateRange {
         lowest: args.lowest,

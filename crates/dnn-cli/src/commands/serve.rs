@@ -110,15 +110,7 @@ fn named(text: &str) -> Result<(String, PathBuf), String> {
     {
         return Ok((name.to_owned(), path.into()));
     }
-    // A run's model is called as its run is.
-    let is_a_runs = path.file_name().is_some_and(|name| name == run::MODEL);
-    let absolute = std::path::absolute(&path).map_err(|error| error.to_string())?;
-    let name = match absolute.parent() {
-        Some(run) if is_a_runs => run.file_name(),
-        _ if path.is_dir() => absolute.file_name(),
-        _ => absolute.file_stem(),
-    };
-    let name = name.map(|name| name.to_string_lossy()).unwrap_or_default();
+    let name = run::model_name(&path);
     let fits = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     Ok((name.chars().map(fits).collect(), path))
 }

@@ -337,6 +337,13 @@ fn parse(text: &str) -> anyhow::Result<SweepFile> {
     if file.preset.is_some() && file.config.is_some() {
         bail!("preset and config: expected one of them");
     }
+    if let Some(preset) = file.preset.filter(|&preset| RunConfig::preset(preset).source.is_some()) {
+        bail!(
+            "preset {name}: it prepares the images as well; `dnn config init --preset {name}` writes it, \
+             to be taken as config with its data named",
+            name = preset.name()
+        );
+    }
     if let Some((key, _)) = file.grid.iter().find(|(_, values)| values.is_empty()) {
         bail!("grid: {key} has no values");
     }
@@ -397,6 +404,11 @@ impl Sets {
         fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<TypedSets<F>> {
             let train = splits.train().context("no training images")?;
             let contract = train.contract()?;
+            ensure!(
+                contract.views == 1,
+                "views = {}: a sweep trains and judges images as they are",
+                contract.views
+            );
             let prepared =
                 |set: Option<&ImageSet>| set.map(|set| set.to_dataset(&contract)).transpose();
             let (validation, test) = (prepared(splits.validation())?, prepared(splits.test())?);

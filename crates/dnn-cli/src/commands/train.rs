@@ -8,7 +8,10 @@ use crate::input::InputArgs;
 use crate::interrupt::{self, Interrupted};
 use crate::judge::data_of_run;
 use crate::progress::Progress;
-use crate::run::{self, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds, Summary};
+use crate::quality::Majority;
+use crate::run::{
+    self, Destination, Machine, OfSeed, Recorder, RunConfig, RunFolder, Seconds, Summary,
+};
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, loading};
 use anyhow::{Context, bail, ensure};
@@ -16,13 +19,13 @@ use dnn_core::metrics::ConformalScores;
 use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::Shown;
-use dnn_data::loader::{DataConfig, Prepared};
+use dnn_data::loader::{DataConfig, DataKind, Hooks, Loader, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -50,10 +53,17 @@ pub(crate) struct Args {
     input: InputArgs,
     #[command(flatten)]
     augment: Flags<Augmentation>,
-    /// Start from this configuration [default: course-deep]
-    #[arg(long, value_name = "PRESET", value_parser = choice(&Preset::ALL),
+    /// Start from this configuration; auto looks at the data: course-deep for the course's images and
+    /// drawn ones, photos for few colour images, digits for others, table for rows of numbers [default:
+    /// auto]
+    #[arg(long, value_name = "PRESET", value_parser = choice(&PresetChoice::all()),
           help_heading = "Training")]
-    preset: Option<Preset>,
+    preset: Option<PresetChoice>,
+    /// Train N networks that differ in their seeds alone, and say how far their test accuracies are
+    /// apart; the first is kept
+    #[arg(long, value_name = "N", conflicts_with_all = ["resume", "folds"], help_heading = "Run",
+          value_parser = clap::value_parser!(u32).range(2..))]
+    seeds: Option<u32>,
     #[command(flatten)]
     training: Flags<TrainingFlags>,
     /// Start from a configuration, for example the config.toml of a run; flags change it
@@ -71,7 +81,7 @@ pub(crate) struct Args {
     folds: Option<usize>,
     /// Start from the weights of this model, or run, in place of drawn ones (its layers and how its images
     /// were prepared are taken as well); the output layer is drawn anew when there are other classes
-    #[arg(long, value_name = "MODEL", conflicts_with_all = ["resume", "folds"],
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["resume", "folds", "seeds"],
           help_heading = "Training")]
     from: Option<PathBuf>,
     #[command(flatten)]
@@ -90,6 +100,51 @@ pub(crate) struct Args {
     /// Replace the run that is in --out
     #[arg(long, requires = "out", conflicts_with = "resume", help_heading = "Run")]
     force: bool,
+}
+
+/// A preset by its name, or the one that suits the data.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum PresetChoice {
+    Named(Preset),
+    ByData(Auto),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Auto {
+    Auto,
+}
+
+impl PresetChoice {
+    fn all() -> Vec<Self> {
+        let named = Preset::ALL.into_iter().map(Self::Named);
+        [Self::ByData(Auto::Auto)].into_iter().chain(named).collect()
+    }
+}
+
+/// Returns the preset that suits the data, and says which and why.
+fn preset_of_data(args: &Args, console: Console) -> anyhow::Result<Preset> {
+    let Some(data) = &args.data else { return Ok(Preset::CourseDeep) };
+    let mut source = source::named(data, &args.of_data)?;
+    if source::is_of_the_course(&source) {
+        return Ok(Preset::CourseDeep);
+    }
+    source.input = args.input.change(source.input.take())?;
+    // What is wrong with the data is said where they are loaded.
+    let Ok(kind) = Loader::new(&source, Hooks::default()).kind() else {
+        return Ok(Preset::CourseDeep);
+    };
+    let (preset, why) = match kind {
+        DataKind::Table => (Preset::Table, "rows of numbers"),
+        DataKind::FewPhotos => (Preset::Photos, "colour images in small numbers"),
+        DataKind::Images => (Preset::Digits, "images that are told by their pixels"),
+    };
+    console.say(format!(
+        "Preset {}, for {why}; --preset course-deep is the course's network",
+        preset.name()
+    ))?;
+    Ok(preset)
 }
 
 /// The flags of the table `training`.
@@ -127,17 +182,20 @@ pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
         source: Some(source::usual(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
-    train(&config, Destination::Numbered(Preset::CourseDeep.name()), console)
+    train(&config, Destination::Numbered(Preset::CourseDeep.name()), 1, console)
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(run) = &args.resume {
         return resume(args, run, console);
     }
-    let preset = args.preset.unwrap_or(Preset::CourseDeep);
-    let (base, name) = match &args.config {
-        Some(path) => (RunConfig::read(path)?, "run"),
-        None => (RunConfig::new(TrainConfig::preset(preset)), preset.name()),
+    let (base, name) = match (&args.config, args.preset) {
+        (Some(path), _) => (RunConfig::read(path)?, "run"),
+        (None, Some(PresetChoice::Named(preset))) => (RunConfig::preset(preset), preset.name()),
+        (None, _) => {
+            let preset = preset_of_data(args, console)?;
+            (RunConfig::preset(preset), preset.name())
+        }
     };
     let base = match &args.from {
         Some(model) => started_from(model, base)?,
@@ -151,7 +209,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(k) = args.folds {
         return folds::run(&config, destination, k, console);
     }
-    train(&config, destination, console)
+    train(&config, destination, args.seeds.unwrap_or(1), console)
 }
 
 /// The configuration with the layers and the weights of a model to start from.
@@ -164,7 +222,9 @@ fn started_from(model: &Path, base: RunConfig) -> anyhow::Result<RunConfig> {
         training.precision = model.network().precision();
     })?;
     let from = std::path::absolute(path).context("no current folder")?;
-    Ok(RunConfig { from: Some(from), training, ..base })
+    // How a preset prepares images gives way to how the model's were.
+    let source = base.source.filter(|source| !source.data.as_os_str().is_empty());
+    Ok(RunConfig { from: Some(from), source, training, ..base })
 }
 
 /// The configuration with what the flags ask for.
@@ -222,7 +282,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
             argument(&folder.file(run::CONFIG)),
         );
     }
-    train(&config, Destination::Resume { folder, checkpoint }, console)
+    train(&config, Destination::Resume { folder, checkpoint }, 1, console)
 }
 
 /// Tells of a run that has nothing left to do; it stays as it is.
@@ -256,9 +316,15 @@ fn source_of(
     from: Option<&Path>,
     console: Console,
 ) -> anyhow::Result<DataConfig> {
+    let is_named = |base: &DataConfig| !base.data.as_os_str().is_empty();
     let mut source = match (&args.data, base) {
-        (None, Some(base)) => source::changed(base, &args.of_data)?,
-        (data, _) => source::asked(data.as_deref(), &args.of_data, console)?,
+        (None, Some(base)) if is_named(&base) => source::changed(base, &args.of_data)?,
+        (data, base) => {
+            let asked = source::asked(data.as_deref(), &args.of_data, console)?;
+            // Of a preset that leaves the data open, how they are prepared.
+            let input = base.filter(|base| !is_named(base)).and_then(|base| base.input);
+            DataConfig { input: asked.input.or(input), ..asked }
+        }
     };
     if let Some(test) = &args.test {
         source.test = Some(test.clone());
@@ -284,11 +350,12 @@ fn source_of(
 fn train(
     config: &RunConfig,
     destination: Destination<'_>,
+    n_seeds: u32,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     match config.training.precision {
-        Precision::F32 => train_in::<f32>(config, destination, console),
-        Precision::F64 => train_in::<f64>(config, destination, console),
+        Precision::F32 => train_in::<f32>(config, destination, n_seeds, console),
+        Precision::F64 => train_in::<f64>(config, destination, n_seeds, console),
     }
 }
 
@@ -297,22 +364,23 @@ fn train(
 fn train_in<F: Trainable>(
     config: &RunConfig,
     destination: Destination<'_>,
+    n_seeds: u32,
     console: Console,
 ) -> anyhow::Result<ExitCode>
 where
     Network<F>: Into<AnyNetwork>,
 {
     let source = config.source.as_ref().context("no data given")?;
-    let augment = config.augment.filter(|augment| !augment.is_off());
     let start = Instant::now();
-    let augment = augment.map(|augment| (augment, config.training.seed));
     let beside = |n_features: usize, n_classes: usize, m: usize| {
         Ok(dnn_train::memory_beside_examples::<F>(&config.training, n_features, n_classes, m)?)
     };
     if source.memory_limit.is_none() {
         source::check_memory(source, &config.training)?;
     }
-    let data = loading(source, console, |loader| loader.prepare::<F>(augment, &beside))?;
+    let data = loading(source, console, |loader| {
+        loader.prepare::<F>(config.augment, config.training.seed, &beside)
+    })?;
     let Prepared { train, test, validation, contract, identity: data_hash } = data;
     let warm_start = |from| network_to_start_from::<F>(from, &contract);
     let warm_start = config.from.as_deref().map(warm_start).transpose()?;
@@ -322,6 +390,11 @@ where
     }
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();
+    ensure!(n_seeds == 1 || config.from.is_none(), "--seeds: from does not depend on the seed");
+    ensure!(
+        n_seeds == 1 || test.is_some(),
+        "--seeds {n_seeds}: there are no test images to judge by"
+    );
 
     let (m, n_classes) = (train.n_examples(), train.classes().len());
     let n_iterations = config.training.n_iterations(m);
@@ -366,8 +439,11 @@ where
     let judge = |data: &dyn Examples<F>| dnn_train::evaluate(&trained.network, data);
     let classes = train.classes().to_vec();
     let on_training = judge(trained_on)?;
-    let validation = held_out.map(judge).transpose()?;
-    let test = test.as_deref().map(judge).transpose()?;
+    let of_validation = held_out.map(judge).transpose()?;
+    let of_test = test.as_deref().map(judge).transpose()?;
+    let majority = of_test.as_ref().zip(test.as_deref()).map(|(judged, test)| {
+        Majority::of(&judged.predictions, test.labels(), train.labels(), &classes)
+    });
     let mut findings = dnn_train::findings(&layers, &architecture.activations);
     findings.extend(dnn_train::findings_of_answers(
         &on_training.predictions,
@@ -377,6 +453,14 @@ where
         on_training.cost,
     ));
     let evaluate = start.elapsed().as_secs_f64();
+    let first =
+        of_test.as_ref().map(|of_test| OfSeed { seed: config.training.seed, test: of_test.score });
+    let seeds = match (first, test.as_deref()) {
+        (Some(first), Some(test)) if n_seeds > 1 && trained.end != End::Asked => {
+            of_seeds(first, n_seeds, &config.training, (&*train, validation.as_deref(), test))?
+        }
+        _ => Vec::new(),
+    };
 
     let summary = Summary {
         model: folder.file(run::MODEL),
@@ -397,8 +481,10 @@ where
         findings,
         final_cost: on_training.cost,
         train: on_training.score,
-        validation: validation.map(|validation| validation.score),
-        test: test.map(|test| test.score),
+        validation: of_validation.map(|judged| judged.score),
+        test: of_test.as_ref().map(|judged| judged.score),
+        majority,
+        seeds,
         seconds: Seconds { load, train: trained_s, evaluate },
         data_hash,
         config: config.training.clone(),
@@ -435,6 +521,44 @@ fn network_to_start_from<F: Real>(
         AnyNetwork::F64(network) => network.cast(),
     };
     Ok((network, model.classes().to_vec()))
+}
+
+/// Trains networks of the seeds after the first and judges each on the test images; those that are done,
+/// when the program is asked to end.
+fn of_seeds<F: Trainable>(
+    first: OfSeed,
+    n: u32,
+    config: &TrainConfig,
+    (train, validation, test): (&dyn Examples<F>, Option<&dyn Examples<F>>, &dyn Examples<F>),
+) -> anyhow::Result<Vec<OfSeed>> {
+    let mut seeds = vec![first];
+    for seed in (1..n).map(|i| first.seed + u64::from(i)) {
+        let config = config.clone().with(|config| config.seed = seed)?;
+        let training = Training::new(&config, train).validate_on(validation);
+        let trained = training
+            .run(&mut [&mut interrupt::ends_training])
+            .with_context(|| format!("training with seed {seed} came to no end"))?;
+        if trained.end == End::Asked {
+            break;
+        }
+        let test = dnn_train::evaluate(&trained.network, test)?.score;
+        seeds.push(OfSeed { seed, test });
+    }
+    Ok(seeds)
+}
+
+/// How far the test accuracies of networks are apart that differ in their seeds.
+fn spread(seeds: &[OfSeed]) -> String {
+    let accuracies: Vec<f64> = seeds.iter().map(|of| 100.0 * of.test.accuracy()).collect();
+    let n = accuracies.len() as f64;
+    let mean = accuracies.iter().sum::<f64>() / n;
+    let squares: f64 = accuracies.iter().map(|a| (a - mean).powi(2)).sum();
+    let least = accuracies.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = accuracies.iter().copied().fold(0.0, f64::max);
+    format!(
+        "{least:.1} % to {most:.1} % over {n} seeds, mean {mean:.1} %, deviation {:.1}",
+        (squares / (n - 1.0).max(1.0)).sqrt()
+    )
 }
 
 /// Whether a network can be shown photos: numbers that are no pixels make none that could.
@@ -522,6 +646,12 @@ fn report(
         format!("{}, {}", of_how_many(test), interval(test))
     });
     console.text(format!("Test accuracy:     {test}"))?;
+    if let Some(majority) = &summary.majority {
+        console.text(format!("Majority class:    {majority}"))?;
+    }
+    if !summary.seeds.is_empty() {
+        console.text(format!("Other seeds:       {}", spread(&summary.seeds)))?;
+    }
     if let Some(best) = summary.best {
         let (kept, cost) = (summary.config.restore_best, best.cost);
         console.text(format!(
@@ -550,10 +680,9 @@ fn report(
     }
     let data = source::arguments(source);
     let split = if summary.test.is_some() { "" } else { " --split train" };
-    let predict =
-        if takes_images { format!("{dnn} predict {run} PHOTO.jpg\n  ") } else { String::new() };
+    let asked = if takes_images { "PHOTO.jpg".into() } else { format!("{data}{split}") };
     console.text(format!(
         "\nNext:\n  {dnn} evaluate {run} {data}{split} --mislabeled mislabeled.png\n  \
-         {predict}{dnn} inspect {run}"
+         {dnn} predict {run} {asked}\n  {dnn} inspect {run}"
     ))
 }

@@ -6,9 +6,9 @@ use crate::{console, file, source};
 use anyhow::{Context, anyhow, bail};
 use dnn_data::Shown;
 use dnn_data::augment::AugmentConfig;
-use dnn_data::loader::DataConfig;
-use dnn_train::TrainConfig;
+use dnn_data::loader::{DataConfig, InputConfig};
 use dnn_train::config::RawTrainConfig;
+use dnn_train::{Preset, TrainConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -61,6 +61,18 @@ impl RunConfig {
         Self { checkpoint_every: None, from: None, source: None, augment: None, training }
     }
 
+    /// The configuration of this name: the training, and how images are prepared for it. The data are
+    /// left to be named.
+    pub(crate) fn preset(preset: Preset) -> Self {
+        let input = match preset {
+            Preset::CourseDeep | Preset::CourseTwoLayer => None,
+            Preset::Photos => Some(InputConfig::described()),
+            Preset::Digits | Preset::Table => Some(InputConfig::standardized()),
+        };
+        let source = input.map(|input| DataConfig { input: Some(input), ..DataConfig::default() });
+        Self { source, ..Self::new(TrainConfig::preset(preset)) }
+    }
+
     /// Reads a configuration; paths in it are relative to its folder.
     ///
     /// # Errors
@@ -78,7 +90,8 @@ impl RunConfig {
             let from = std::path::absolute(folder.join(from)).context("no current folder")?;
             config.from = Some(from);
         }
-        if let Some(source) = config.source.take() {
+        // A preset says how images are prepared, and leaves open which.
+        if let Some(source) = config.source.take_if(|source| !source.data.as_os_str().is_empty()) {
             source.check()?;
             config.source = Some(source::absolute(source, folder)?);
         }

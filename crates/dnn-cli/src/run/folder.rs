@@ -18,6 +18,7 @@ pub(crate) const SUMMARY: &str = "summary.json";
 pub(crate) const COST_SVG: &str = "cost.svg";
 pub(crate) const COST_PNG: &str = "cost.png";
 pub(crate) const FOLDS: &str = "folds.json";
+pub(crate) const PREDICTIONS: &str = "predictions.csv";
 /// Names in the folder of a sweep.
 pub(crate) const SWEEP: &str = "sweep.toml";
 pub(crate) const ROWS: &str = "rows.jsonl";
@@ -27,9 +28,21 @@ pub(crate) const SWEEP_JSON: &str = "sweep.json";
 pub(crate) const REPORT: &str = "report.html";
 pub(crate) const MODEL_CARD: &str = "README.md";
 /// All of them. What a run is known by comes last: killed while they are removed, it still is one.
-const FILES: [&str; 13] = [
-    REPORT, MODEL_CARD, MODEL, SUMMARY, COST_SVG, COST_PNG, FOLDS, SWEEP, SWEEP_CSV, SWEEP_JSON,
-    ROWS, METRICS, CONFIG,
+const FILES: [&str; 14] = [
+    REPORT,
+    MODEL_CARD,
+    MODEL,
+    SUMMARY,
+    COST_SVG,
+    COST_PNG,
+    PREDICTIONS,
+    FOLDS,
+    SWEEP,
+    SWEEP_CSV,
+    SWEEP_JSON,
+    ROWS,
+    METRICS,
+    CONFIG,
 ];
 
 /// The folder of the checkpoints, and their names in it.

@@ -19,12 +19,12 @@ mod template;
 pub(crate) use checkpoints::{CheckpointInterval, read as read_checkpoint};
 pub(crate) use config::RunConfig;
 pub(crate) use folder::{
-    CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, MODEL_CARD, REPORT, ROWS, RunFolder,
-    SUMMARY, SWEEP, SWEEP_CSV, SWEEP_JSON,
+    CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, MODEL_CARD, PREDICTIONS, REPORT, ROWS,
+    RunFolder, SUMMARY, SWEEP, SWEEP_CSV, SWEEP_JSON,
 };
 pub(crate) use recorder::Recorder;
 pub(crate) use resume::{refuse_changes, refuse_changes_of_series};
-pub(crate) use summary::{Machine, Seconds, Summary};
+pub(crate) use summary::{Machine, OfSeed, Seconds, Summary};
 pub(crate) use template::commented;
 
 use anyhow::Context;
@@ -47,4 +47,16 @@ pub(crate) fn read_model(path: &Path) -> anyhow::Result<(Model, PathBuf)> {
     };
     let model = read().with_context(|| format!("cannot use the model {}", file.shown()))?;
     Ok((model, file))
+}
+
+/// What a model is called: as its run, or as its file where it is of none.
+pub(crate) fn model_name(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let is_a_runs = path.file_name().is_some_and(|name| name == MODEL);
+    let name = match path.parent() {
+        Some(run) if is_a_runs => run.file_name(),
+        _ if path.is_dir() => path.file_name(),
+        _ => path.file_stem(),
+    };
+    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -1,6 +1,7 @@
 //! `summary.json`, which is also what `dnn train --json` prints.
 
 use super::folder::SUMMARY;
+use crate::quality::Majority;
 use anyhow::Context;
 use dnn_core::metrics::Score;
 use dnn_core::{Architecture, Precision};
@@ -61,6 +62,12 @@ pub(crate) struct Summary {
     pub(crate) validation: Option<Score>,
     /// Right ones of the test images, when there are any.
     pub(crate) test: Option<Score>,
+    /// Always giving the class that most training images have, on the test images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) majority: Option<Majority>,
+    /// What networks of other seeds get right of the test images, when that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) seeds: Vec<OfSeed>,
     /// How long it took.
     pub(crate) seconds: Seconds,
     /// SHA-256 of the training and validation images with their labels.
@@ -71,6 +78,15 @@ pub(crate) struct Summary {
     pub(crate) version: String,
     /// What it was built from and what it ran on.
     pub(crate) machine: Machine,
+}
+
+/// A network that differs in its seed alone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OfSeed {
+    /// Its seed.
+    pub(crate) seed: u64,
+    /// Right ones of the test images.
+    pub(crate) test: Score,
 }
 
 /// What the bits of a result may depend on, besides data and configuration.

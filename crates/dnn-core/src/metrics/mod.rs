@@ -8,6 +8,7 @@
 //! | are the probabilities themselves right | [`log_loss`], [`brier_score`], [`Calibration`] |
 //! | which classes hold the right one 90 times of 100 | [`ConformalScores`] |
 //! | is one model better than another | [`PairedScore`]: McNemar's test |
+//! | is it better than always saying the same | [`MajorityBaseline`] |
 //!
 //! Pure functions of probabilities (n_classes, m), whose columns are examples, and of labels, m
 //! class indices. What is undefined is `None`: the recall of a class without examples, the curve of
@@ -18,6 +19,7 @@ mod calibration;
 mod conformal;
 mod confusion;
 mod curve;
+mod majority;
 mod paired;
 mod probability;
 mod score;
@@ -26,6 +28,7 @@ pub use calibration::{Calibration, ReliabilityBin};
 pub use conformal::ConformalScores;
 pub use confusion::{ClassReport, Confusion, MacroAverage};
 pub use curve::{PrecisionRecallCurve, PrecisionRecallPoint, RocCurve, RocPoint, one_vs_rest};
+pub use majority::MajorityBaseline;
 pub use paired::{McNemar, McNemarMethod, PairedScore};
 pub use probability::{brier_score, log_loss};
 pub use score::{Prediction, Score, predictions};

@@ -8,7 +8,7 @@ use dnn_data::folder::FolderOptions;
 use dnn_data::format::{Options, Source};
 use dnn_data::hdf5::{Stream, of_course};
 use dnn_data::image::{RgbImage, write_png};
-use dnn_data::synthetic::{DrawOptions, Plan, Split, draw};
+use dnn_data::synthetic::{DrawOptions, DrawnSet, Plan, draw};
 use dnn_data::{ImageSet, ImageShape, Images as _, Scale, Splits, preprocess};
 use dnn_data::{InputContract, ResizeFilter};
 use hdf5_pure::FileBuilder;
@@ -69,7 +69,7 @@ fn enlarged(image: RgbImage, width: u32, height: u32) -> Vec<u8> {
 /// sensor's noise. At quality 90 it takes about as many bits a pixel as a camera's pictures do.
 pub(crate) fn photo(index: usize, width: u32, height: u32) -> Vec<u8> {
     const DRAWN: usize = 512;
-    let drawn = Plan::new(1, Split::Train, index).render(DRAWN).expect("a size that is drawn");
+    let drawn = Plan::new(1, DrawnSet::Train, index).render(DRAWN).expect("a size that is drawn");
     let drawn = RgbImage::new(DRAWN as u32, DRAWN as u32, drawn).expect("as many pixels");
     let mut pixels = enlarged(drawn, width, height);
     let mut rng = Generator::new(RngKind::Modern, index as u64 + 1).expect("a seed it takes");

@@ -3,7 +3,7 @@
 
 use crate::Shown;
 use crate::classes::{BadLabel, Labels};
-use crate::element::{Element, Kind};
+use crate::element::{ElementKind, ElementType};
 use crate::visit::block_rows;
 use crate::{Batch, Buffer, DataError, ImageShape, Limits, Number, Values, Visitor, extent};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) struct Array {
     /// Name for messages; empty when the file holds one array only.
     pub(crate) name: String,
     pub(crate) shape: Vec<u64>,
-    pub(crate) element: Element,
+    pub(crate) element: ElementType,
 }
 
 impl Array {
@@ -23,8 +23,8 @@ impl Array {
     /// precision, except integers of four bytes, which it cannot represent.
     pub(crate) fn number(&self) -> Number {
         match (self.element.kind, self.element.bytes) {
-            (Kind::Unsigned, 1) => Number::Byte,
-            (Kind::Float, 4) | (_, 1 | 2) => Number::F32,
+            (ElementKind::Unsigned, 1) => Number::Byte,
+            (ElementKind::Float, 4) | (_, 1 | 2) => Number::F32,
             _ => Number::F64,
         }
     }
@@ -148,7 +148,7 @@ pub(crate) fn check_pair(images: &Array, labels: &Array) -> Result<ImageShape, D
         extent::of_images(&images.shape, true).map_err(|expected| images.refuse_shape(expected))?;
     let n_labels =
         extent::of_labels(&labels.shape).map_err(|expected| labels.refuse_shape(expected))?;
-    if labels.element.kind == Kind::Float {
+    if labels.element.kind == ElementKind::Float {
         let what = format!("type of {}", labels.what("the labels"));
         let expected = "integers, one class index for each image".into();
         return Err(mismatch(&labels.path, what, expected, labels.element.to_string()));

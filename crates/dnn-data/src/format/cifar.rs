@@ -5,7 +5,7 @@ use super::found::{Found, FoundFile};
 use super::options::{AboutFormat, Format, Options, Visited};
 use crate::file::{InputFile, files_of, io, listed, says_test};
 use crate::visit::BLOCK_BYTES;
-use crate::{Batch, DataError, ImageShape, Number, Part, SplitName, Values, Visitor};
+use crate::{Batch, DataError, ImageShape, Number, SplitInfo, SplitName, Values, Visitor};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,7 @@ impl Format for Cifar {
         Ok(false)
     }
     fn files(&self, path: &Path, _: &Options) -> Result<Vec<PathBuf>, DataError> {
-        let Batches { train, test, .. } = self.batches(path)?;
+        let BatchFiles { train, test, .. } = self.batches(path)?;
         let folder = if path.is_dir() { Some(path) } else { path.parent() };
         let names = folder.unwrap_or(Path::new("")).join(self.names_file);
         let names = names.is_file().then_some(names);
@@ -88,7 +88,7 @@ impl Format for Cifar {
         _: &Options,
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError> {
-        let Batches { train, test, classes } = self.batches(path)?;
+        let BatchFiles { train, test, classes } = self.batches(path)?;
         for (split, files) in [(SplitName::Train, train), (SplitName::Test, test)] {
             if files.is_empty() {
                 continue;
@@ -98,7 +98,7 @@ impl Format for Cifar {
             let n = n_bytes as usize / self.record_bytes();
             // One file is what a set came from; several are their folder.
             let origin = if let [one] = &files[..] { one } else { path };
-            let part = Part {
+            let part = SplitInfo {
                 split,
                 shape: SHAPE,
                 n,
@@ -134,7 +134,7 @@ impl Format for Cifar {
 
 /// The files of a folder, or the one file. Test files have `test` in their names; all others are
 /// training files, in the order of their names.
-struct Batches {
+struct BatchFiles {
     train: Vec<PathBuf>,
     test: Vec<PathBuf>,
     classes: Vec<String>,
@@ -177,7 +177,7 @@ impl Cifar {
         Ok(true)
     }
 
-    fn batches(&self, path: &Path) -> Result<Batches, DataError> {
+    fn batches(&self, path: &Path) -> Result<BatchFiles, DataError> {
         let is_folder = path.is_dir();
         let files = if is_folder {
             let files = files_of(path)?;
@@ -198,7 +198,7 @@ impl Cifar {
         }
         let classes = self.classes(folder.unwrap_or(Path::new("")))?;
         let (test, train) = files.into_iter().partition(|file| says_test(file));
-        Ok(Batches { train, test, classes })
+        Ok(BatchFiles { train, test, classes })
     }
 
     /// Reads a file record by record, and calls `take` with the label and the planes of each image.

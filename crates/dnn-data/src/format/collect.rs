@@ -2,8 +2,8 @@
 
 use super::options::{Format, Options};
 use crate::{
-    Batch, Buffer, DataError, ImageSet, Limits, Normalization, Number, Part, Scale, Split, Splits,
-    Visitor,
+    Batch, Buffer, DataError, ImageSet, Limits, Normalization, Number, Scale, Split, SplitInfo,
+    Splits, Visitor,
 };
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ struct Collector<'a> {
 }
 
 struct Collected {
-    part: Part,
+    part: SplitInfo,
     values: Buffer,
     labels: Vec<u32>,
     files: Vec<PathBuf>,
@@ -36,7 +36,7 @@ pub(super) fn collect(
     let mut splits = Splits::default();
     (splits.rejected, splits.notes) = (visited.rejected, visited.notes);
     for Collected { part, values, labels, files } in collector.collected {
-        let Part { split, shape, number, contract, path, .. } = part;
+        let SplitInfo { split, shape, number, contract, path, .. } = part;
         let from = path.as_deref().unwrap_or(source);
         let classes = visited.classes.clone();
         let mut images = ImageSet::from_values(values, shape, labels, classes, options.scale)
@@ -70,7 +70,7 @@ fn taken_for(images: &ImageSet, which: &str) -> Option<String> {
 }
 
 impl Visitor for Collector<'_> {
-    fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+    fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError> {
         let n_values = part.n.checked_mul(part.shape.n_bytes());
         // Whatever is no byte is kept with a byte to show it by.
         let width = match part.number {

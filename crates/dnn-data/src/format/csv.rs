@@ -8,9 +8,11 @@ use crate::content::Text;
 use crate::file::InputFile;
 use crate::visit::block_rows;
 use crate::{
-    Batch, DataError, ImageShape, InputContract, Limits, Number, Part, SplitName, Values, Visitor,
+    Batch, DataError, ImageShape, InputContract, Limits, Number, SplitInfo, SplitName, Values,
+    Visitor,
 };
 use ::csv::{Position, Reader, ReaderBuilder, StringRecord};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -49,22 +51,27 @@ impl Format for Csv {
         options: &Options,
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError> {
-        let (label, limits) = (options.label.as_deref(), &options.limits);
-        let mut table = Table::open(path, label, limits)?;
-        let mut labels = Vec::new();
+        let mut table = Table::open(path, options)?;
+        let mut n = 0;
+        let mut labels = SeenLabels::default();
         table.rows(None, |table, _, label| {
+            n += 1;
+            if table.label_column.is_none() {
+                return Ok(());
+            }
             labels.push(label);
-            let words: usize = labels.last().map_or(0, |label: &Label| label.text.len());
-            table.label_bytes += words + size_of::<Label>();
-            let bytes = table.label_bytes as u64;
-            if bytes > limits.max_bytes { Err(table.too_large(bytes)) } else { Ok(()) }
+            let bytes = labels.n_bytes as u64;
+            if bytes > options.limits.max_bytes { Err(table.too_large(bytes)) } else { Ok(()) }
         })?;
-        let (indices, classes) = table.classes(labels)?;
+        let (indices, classes) = match table.label_column {
+            Some(_) => table.classes(labels)?,
+            None => Default::default(),
+        };
         let shape = table.shape();
-        let part = Part {
+        let part = SplitInfo {
             split: SplitName::Train,
             shape,
-            n: indices.len(),
+            n,
             number: Number::F64,
             contract: None,
             path: Some(path.into()),
@@ -74,28 +81,31 @@ impl Format for Csv {
             return Ok(Visited { classes, notes, ..Visited::default() });
         }
         let at_once = block_rows(shape.width * size_of::<f64>());
-        let mut blocks = indices.chunks(at_once);
         let mut features = Vec::new();
         let mut row = Vec::new();
-        Table::open(path, label, limits)?.rows(Some(&mut row), |_, row, _| {
-            features.extend_from_slice(row);
-            let n = features.len() / shape.width;
-            if n == at_once
-                && let Some(labels) = blocks.next()
-            {
-                let values = Values::F64(&features);
-                visitor.examples(Batch { values, labels, files: &[] })?;
-                features.clear();
-            }
-            Ok(())
-        })?;
-        if let Some(labels) = blocks.next() {
-            if labels.len() * shape.width != features.len() {
+        let mut n_done = 0;
+        let mut pass_on = |features: &mut Vec<f64>| {
+            let from = n_done;
+            n_done += features.len() / shape.width;
+            if n_done > n {
                 let error = std::io::Error::other("it was written to meanwhile");
                 return Err(crate::file::io(path, "read")(error));
             }
-            let values = Values::F64(&features);
-            visitor.examples(Batch { values, labels, files: &[] })?;
+            let labels = indices.get(from..n_done).unwrap_or_default();
+            visitor.examples(Batch { values: Values::F64(features), labels, files: &[] })?;
+            features.clear();
+            Ok(())
+        };
+        Table::open(path, options)?.rows(Some(&mut row), |_, row, _| {
+            features.extend_from_slice(row);
+            if features.len() == at_once * shape.width { pass_on(&mut features) } else { Ok(()) }
+        })?;
+        if !features.is_empty() {
+            pass_on(&mut features)?;
+        }
+        if n_done < n {
+            let error = std::io::Error::other("it was written to meanwhile");
+            return Err(crate::file::io(path, "read")(error));
         }
         Ok(Visited { classes, notes, ..Visited::default() })
     }
@@ -108,13 +118,12 @@ struct Table {
     limits: Limits,
     header: Option<StringRecord>,
     n_columns: usize,
-    label_column: usize,
+    /// `None` in a table of features alone.
+    label_column: Option<usize>,
     /// Why this column was taken for the labels.
     because: &'static str,
     /// Rows that were read to find out whether there is a header; the next one is last.
     ahead: Vec<StringRecord>,
-    /// Bytes that the labels read so far take.
-    label_bytes: usize,
 }
 
 /// A label and the line that it is in.
@@ -123,8 +132,35 @@ struct Label {
     line: u64,
 }
 
+/// The labels of a table, each text once.
+#[derive(Default)]
+struct SeenLabels {
+    /// The place of each row's label among the texts.
+    rows: Vec<u32>,
+    /// Each with the first line that has it.
+    texts: Vec<Label>,
+    by_text: HashMap<String, u32>,
+    /// What they take in memory.
+    n_bytes: usize,
+}
+
+impl SeenLabels {
+    fn push(&mut self, label: Label) {
+        self.n_bytes += size_of::<u32>();
+        let known = self.by_text.get(&label.text).copied();
+        let place = known.unwrap_or(self.texts.len() as u32);
+        self.rows.push(place);
+        if known.is_none() {
+            self.n_bytes += 2 * (size_of::<Label>() + label.text.len());
+            self.by_text.insert(label.text.clone(), place);
+            self.texts.push(label);
+        }
+    }
+}
+
 impl Table {
-    fn open(path: &Path, label: Option<&str>, limits: &Limits) -> Result<Self, DataError> {
+    fn open(path: &Path, options: &Options) -> Result<Self, DataError> {
+        let (label, limits) = (options.label.as_deref(), &options.limits);
         let mut input = InputFile::open(path)?;
         let head = input.head()?;
         let too_large = input.n_bytes > limits.max_bytes;
@@ -144,10 +180,9 @@ impl Table {
             limits: *limits,
             header: None,
             n_columns: 0,
-            label_column: 0,
+            label_column: None,
             because: "",
             ahead: Vec::new(),
-            label_bytes: 0,
         };
         // A line without end would be read as a whole.
         if too_large {
@@ -156,8 +191,9 @@ impl Table {
         let mut first = StringRecord::new();
         table.next(&mut first)?;
         table.n_columns = first.len();
+        let has_labels = label.is_some() || options.n_features != Some(first.len());
         let max = InputContract::MAX_COLUMNS as usize;
-        if !(2..=max + 1).contains(&first.len()) {
+        if has_labels && !(2..=max + 1).contains(&first.len()) {
             let expected = format!(
                 "a column of labels and 1 to {max} of numbers, separated by commas, semicolons or tabs"
             );
@@ -177,22 +213,23 @@ impl Table {
         if has_second {
             table.ahead.insert(0, second);
         }
-        table.find_labels(label)?;
+        if has_labels {
+            table.find_labels(label)?;
+        }
         Ok(table)
     }
 
     /// Returns what was decided about the table, in a sentence.
     fn decided(&self) -> String {
-        let name = self.header.as_ref().and_then(|header| header.get(self.label_column));
-        let name = name.map_or(String::new(), |name| format!(" ({})", name.trim()));
         let header = if self.header.is_some() { "a header" } else { "no header" };
-        format!(
-            "{}: {header}, {} columns, labels in column {}{name}: {}",
-            self.path.shown(),
-            self.n_columns,
-            self.label_column + 1,
-            self.because
-        )
+        let (path, n) = (self.path.shown(), self.n_columns);
+        let Some(column) = self.label_column else {
+            return format!("{path}: {header}, {n} columns of features, no labels");
+        };
+        let name = self.header.as_ref().and_then(|header| header.get(column));
+        let name = name.map_or(String::new(), |name| format!(" ({})", name.trim()));
+        let because = self.because;
+        format!("{path}: {header}, {n} columns, labels in column {}{name}: {because}", column + 1)
     }
 
     /// Decides which column holds the labels.
@@ -216,7 +253,7 @@ impl Table {
                     && self.ahead.iter().all(|row| row.get(last) == Some("0")))
                 .then_some(0)
             };
-            (self.label_column, self.because) = match (usual, label_first()) {
+            let (column, because) = match (usual, label_first()) {
                 (Some(column), _) => (column, "its name is a usual one"),
                 (None, Some(column)) => (
                     column,
@@ -224,6 +261,7 @@ impl Table {
                 ),
                 (None, None) => (last, "the last one (--label chooses)"),
             };
+            (self.label_column, self.because) = (Some(column), because);
             return Ok(());
         };
         // A number is a position, whatever the columns are called.
@@ -245,7 +283,7 @@ impl Table {
                 format!("one called {label:?}, or a number from 1 to {}", self.n_columns);
             return Err(self.refuse("columns".into(), expected, got));
         };
-        (self.label_column, self.because) = (column, "as asked");
+        (self.label_column, self.because) = (Some(column), "as asked");
         Ok(())
     }
 
@@ -293,7 +331,7 @@ impl Table {
                 features.clear();
             }
             for (column, field) in record.iter().enumerate() {
-                if column == self.label_column {
+                if Some(column) == self.label_column {
                     label.text = field.trim().into();
                 } else if let Some(features) = room.as_deref_mut() {
                     features.push(self.number(line, column, field)?);
@@ -317,32 +355,35 @@ impl Table {
 
     /// Returns the shape of a row as an image.
     fn shape(&self) -> ImageShape {
-        ImageShape { height: 1, width: self.n_columns - 1, channels: 1 }
+        let width = self.n_columns - usize::from(self.label_column.is_some());
+        ImageShape { height: 1, width, channels: 1 }
     }
 
     /// Returns the class indices of the rows and the names of the classes.
-    fn classes(&self, labels: Vec<Label>) -> Result<(Vec<u32>, Vec<String>), DataError> {
+    fn classes(&self, labels: SeenLabels) -> Result<(Vec<u32>, Vec<String>), DataError> {
         let refuse = |line: u64, expected: String, got: String| {
-            self.refuse(self.place(line, self.label_column), expected, got)
+            let place = self.label_column.map_or(String::new(), |column| self.place(line, column));
+            self.refuse(place, expected, got)
         };
-        let integers: Option<Vec<u64>> = labels.iter().map(|label| integer(&label.text)).collect();
-        let lines: Vec<u64> = labels.iter().map(|label| label.line).collect();
+        let SeenLabels { mut rows, texts, .. } = labels;
+        let integers: Option<Vec<u64>> = texts.iter().map(|label| integer(&label.text)).collect();
+        let lines: Vec<u64> = texts.iter().map(|label| label.line).collect();
         let max = u64::from(self.limits.max_classes);
         let labels = if let Some(integers) = integers {
             if let Some(i) = integers.iter().position(|&label| label >= max) {
                 let expected = format!("a class index below {max}");
-                return Err(refuse(lines[i], expected, quoted(&labels[i].text)));
+                return Err(refuse(lines[i], expected, quoted(&texts[i].text)));
             }
             Labels::Indices(integers.into_iter().map(|label| label as u32).collect())
         } else {
-            for label in &labels {
+            for label in &texts {
                 let is_fraction = number(&label.text).is_some_and(|value| value.fract() != 0.0);
                 if label.text.is_empty() || is_fraction {
                     let expected = "a class: its name, or an integer".into();
                     return Err(refuse(label.line, expected, quoted(&label.text)));
                 }
             }
-            Labels::Names(labels.into_iter().map(|label| label.text).collect())
+            Labels::Names(texts.into_iter().map(|label| label.text).collect())
         };
         let (mut indices, classes) = classes::resolve(vec![labels], None, self.limits.max_classes)
             .map_err(|bad| refuse(lines[bad.index], bad.expected, bad.got))?;
@@ -350,7 +391,9 @@ impl Table {
             let (what, expected) = ("classes".into(), "2 at least".into());
             return Err(self.refuse(what, expected, format!("only {name:?}")));
         }
-        Ok((indices.pop().unwrap_or_default(), classes))
+        let indices = indices.pop().unwrap_or_default();
+        rows.iter_mut().for_each(|row| *row = indices[*row as usize]);
+        Ok((rows, classes))
     }
 
     fn place(&self, line: u64, column: usize) -> String {

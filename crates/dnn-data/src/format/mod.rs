@@ -23,7 +23,7 @@ mod options;
 
 pub use options::{Limits, Names, Options, Visited};
 
-use crate::{Batch, DataError, Part, Splits, Visitor};
+use crate::{Batch, DataError, SplitInfo, Splits, Visitor};
 use found::Found;
 use options::Format;
 use std::path::{Path, PathBuf};
@@ -169,10 +169,13 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// The fault of the source, as far as it shows without reading the examples.
-    pub fn parts(&self, options: &Options) -> Result<(Vec<Part>, Vec<String>), DataError> {
-        struct Parts(Vec<Part>);
-        impl Visitor for Parts {
-            fn begin(&mut self, part: Part) -> Result<bool, DataError> {
+    pub fn split_infos(
+        &self,
+        options: &Options,
+    ) -> Result<(Vec<SplitInfo>, Vec<String>), DataError> {
+        struct SplitInfos(Vec<SplitInfo>);
+        impl Visitor for SplitInfos {
+            fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError> {
                 self.0.push(part);
                 Ok(false)
             }
@@ -180,9 +183,9 @@ impl<'a> Source<'a> {
                 Ok(())
             }
         }
-        let mut parts = Parts(Vec::new());
-        let Visited { classes, .. } = self.visit(options, &mut parts)?;
-        Ok((parts.0, classes))
+        let mut infos = SplitInfos(Vec::new());
+        let Visited { classes, .. } = self.visit(options, &mut infos)?;
+        Ok((infos.0, classes))
     }
 
     /// Reads all examples into memory. `progress` is called with how many are read and how many

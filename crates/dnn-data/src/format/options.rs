@@ -121,6 +121,9 @@ pub struct Options {
     pub names: Option<Names>,
     /// The column of a table that holds the labels: its number from 1, or its name.
     pub label: Option<String>,
+    /// How many features an example has, where examples need no labels: a table of so many columns has
+    /// none, and its batches come without labels.
+    pub n_features: Option<usize>,
     /// How numbers that are no bytes become features.
     pub scale: Scale,
     /// How image files are prepared, and what happens to those that cannot be used.

@@ -1,7 +1,7 @@
 //! Bodies and faces that the animals with fur share; head radius 1, head at the origin.
 
 use super::canvas::Painter;
-use super::coat::{Coat, Part};
+use super::coat::{BodyPart, Coat};
 use super::factors::Posture;
 use super::geometry::{Point, Transform, pt, sin_cos};
 use super::palette::{BLACK, Rgb, WHITE};
@@ -26,7 +26,7 @@ pub(super) fn frame(posture: Posture) -> Transform {
 }
 
 /// Fur on a shape.
-pub(super) fn fur(painter: &mut Painter<'_>, coat: &Coat, part: Part, shape: &Shape) {
+pub(super) fn fur(painter: &mut Painter<'_>, coat: &Coat, part: BodyPart, shape: &Shape) {
     painter.textured(shape, |p| coat.at(part, p));
 }
 
@@ -34,8 +34,8 @@ pub(super) fn fur(painter: &mut Painter<'_>, coat: &Coat, part: Part, shape: &Sh
 pub(super) fn body(painter: &mut Painter<'_>, coat: &Coat, posture: Posture, tail: Tail) {
     match posture {
         Posture::Portrait => {
-            fur(painter, coat, Part::Body, &Shape::ellipse(0.0, 1.75, 1.15, 1.25));
-            fur(painter, coat, Part::Chest, &Shape::ellipse(0.0, 1.6, 0.48, 0.85));
+            fur(painter, coat, BodyPart::Body, &Shape::ellipse(0.0, 1.75, 1.15, 1.25));
+            fur(painter, coat, BodyPart::Chest, &Shape::ellipse(0.0, 1.6, 0.48, 0.85));
         }
         Posture::Sitting => sitting(painter, coat, tail),
         Posture::Lying => lying(painter, coat, tail),
@@ -50,47 +50,47 @@ fn sitting(painter: &mut Painter<'_>, coat: &Coat, tail: Tail) {
         Tail::Long => {
             let lower = Shape::curve(pt(0.9, 2.95), pt(2.2, 3.0), pt(1.75, 1.9), 0.26, 0.22);
             let upper = Shape::curve(pt(1.75, 1.9), pt(1.45, 1.2), pt(1.95, 0.95), 0.22, 0.17);
-            fur(painter, coat, Part::Tail, &Shape::Union(vec![lower, upper], 0.0));
+            fur(painter, coat, BodyPart::Tail, &Shape::Union(vec![lower, upper], 0.0));
         }
         Tail::Upright => {
             let shape = Shape::curve(pt(0.9, 2.8), pt(1.7, 2.5), pt(1.75, 1.7), 0.22, 0.1);
-            fur(painter, coat, Part::Tail, &shape);
+            fur(painter, coat, BodyPart::Tail, &shape);
         }
-        Tail::Puff => fur(painter, coat, Part::Tail, &Shape::circle(pt(1.15, 2.75), 0.3)),
+        Tail::Puff => fur(painter, coat, BodyPart::Tail, &Shape::circle(pt(1.15, 2.75), 0.3)),
     }
     let trunk = vec![Shape::ellipse(0.0, 1.5, 0.78, 1.0), Shape::ellipse(0.0, 2.4, 1.08, 0.9)];
-    fur(painter, coat, Part::Body, &Shape::Union(trunk, 0.5));
+    fur(painter, coat, BodyPart::Body, &Shape::Union(trunk, 0.5));
     for side in [-1.0, 1.0] {
-        fur(painter, coat, Part::Body, &Shape::ellipse(0.78 * side, 2.65, 0.42, 0.58));
-        fur(painter, coat, Part::Leg, &Shape::ellipse(0.85 * side, 3.12, 0.4, 0.19));
+        fur(painter, coat, BodyPart::Body, &Shape::ellipse(0.78 * side, 2.65, 0.42, 0.58));
+        fur(painter, coat, BodyPart::Leg, &Shape::ellipse(0.85 * side, 3.12, 0.4, 0.19));
     }
-    fur(painter, coat, Part::Chest, &Shape::ellipse(0.0, 1.55, 0.42, 0.65));
+    fur(painter, coat, BodyPart::Chest, &Shape::ellipse(0.0, 1.55, 0.42, 0.65));
     for side in [-1.0, 1.0] {
         let (shoulder, paw) = (pt(0.3 * side, 1.8), pt(0.32 * side, 3.0));
-        fur(painter, coat, Part::Leg, &Shape::limb(shoulder, paw, 0.26, 0.22));
-        fur(painter, coat, Part::Leg, &Shape::ellipse(0.34 * side, 3.12, 0.28, 0.19));
+        fur(painter, coat, BodyPart::Leg, &Shape::limb(shoulder, paw, 0.26, 0.22));
+        fur(painter, coat, BodyPart::Leg, &Shape::ellipse(0.34 * side, 3.12, 0.28, 0.19));
     }
 }
 
 fn lying(painter: &mut Painter<'_>, coat: &Coat, tail: Tail) {
     painter.soft(&Shape::ellipse(0.9, 1.65, 2.1, 0.3), BLACK, 0.4, 0.4);
     match tail {
-        Tail::Puff => fur(painter, coat, Part::Tail, &Shape::circle(pt(2.65, 0.9), 0.3)),
+        Tail::Puff => fur(painter, coat, BodyPart::Tail, &Shape::circle(pt(2.65, 0.9), 0.3)),
         Tail::Upright => {
             let shape = Shape::curve(pt(2.5, 0.9), pt(3.1, 0.6), pt(2.95, -0.1), 0.2, 0.1);
-            fur(painter, coat, Part::Tail, &shape);
+            fur(painter, coat, BodyPart::Tail, &shape);
         }
         Tail::Long => {}
     }
     let trunk = vec![Shape::ellipse(0.75, 0.85, 1.0, 0.8), Shape::ellipse(1.75, 0.8, 1.0, 0.9)];
-    fur(painter, coat, Part::Body, &Shape::Union(trunk, 0.6));
-    fur(painter, coat, Part::Leg, &Shape::ellipse(1.7, 1.15, 0.62, 0.5));
+    fur(painter, coat, BodyPart::Body, &Shape::Union(trunk, 0.6));
+    fur(painter, coat, BodyPart::Leg, &Shape::ellipse(1.7, 1.15, 0.62, 0.5));
     for x in [-0.5, 0.35] {
-        fur(painter, coat, Part::Leg, &Shape::ellipse(x, 1.45, 0.42, 0.23));
+        fur(painter, coat, BodyPart::Leg, &Shape::ellipse(x, 1.45, 0.42, 0.23));
     }
     if tail == Tail::Long {
         let shape = Shape::curve(pt(2.6, 1.0), pt(2.5, 1.75), pt(0.95, 1.5), 0.26, 0.18);
-        fur(painter, coat, Part::Tail, &shape);
+        fur(painter, coat, BodyPart::Tail, &shape);
     }
 }
 

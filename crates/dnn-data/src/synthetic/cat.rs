@@ -2,7 +2,7 @@
 
 use super::body::{Face, fur, mouth};
 use super::canvas::Painter;
-use super::coat::{Coat, Part, Pattern};
+use super::coat::{BodyPart, Coat, Pattern};
 use super::dice::Dice;
 use super::geometry::pt;
 use super::palette::{BLACK, WHITE, hex};
@@ -15,7 +15,7 @@ pub(super) fn head(painter: &mut Painter<'_>, coat: &Coat, face: Face, dice: &mu
         vec![Shape::ellipse(0.0, -0.05, 0.92, 0.82), Shape::ellipse(0.0, 0.26, 1.02, 0.6)],
         0.3,
     );
-    fur(painter, coat, Part::Head, &skull);
+    fur(painter, coat, BodyPart::Head, &skull);
     if coat.pattern == Pattern::Tabby {
         stripes(painter, coat, face, &skull);
     }
@@ -25,9 +25,9 @@ pub(super) fn head(painter: &mut Painter<'_>, coat: &Coat, face: Face, dice: &mu
         painter.flat(&Shape::Polygon(blaze.to_vec(), 0.03).clipped(&skull), coat.light);
     }
     for side in [-0.2, 0.2] {
-        fur(painter, coat, Part::Muzzle, &face.spot(side, 0.46, 0.29, 0.24));
+        fur(painter, coat, BodyPart::Muzzle, &face.spot(side, 0.46, 0.29, 0.24));
     }
-    fur(painter, coat, Part::Muzzle, &face.spot(0.0, 0.66, 0.2, 0.15));
+    fur(painter, coat, BodyPart::Muzzle, &face.spot(0.0, 0.66, 0.2, 0.15));
     eyes(painter, coat, face, dice);
     let nose = [(-0.15, 0.22), (0.15, 0.22), (0.0, 0.36)].map(|(x, y)| face.at(x, y));
     painter.flat(&Shape::Polygon(nose.to_vec(), 0.04), coat.nose);
@@ -41,7 +41,7 @@ fn ears(painter: &mut Painter<'_>, coat: &Coat, face: Face, dice: &mut Dice) {
         let at = |x: f64, y: f64| face.behind(x * side, y);
         let outer = vec![at(0.92, -0.2), at(spread, -height), at(0.14, -0.68)];
         let inner = vec![at(0.78, -0.5), at(spread - 0.03, -height + 0.24), at(0.36, -0.72)];
-        fur(painter, coat, Part::Ear, &Shape::Polygon(outer, 0.05));
+        fur(painter, coat, BodyPart::Ear, &Shape::Polygon(outer, 0.05));
         painter.flat(&Shape::Polygon(inner, 0.02), coat.inner_ear());
     }
 }

@@ -24,7 +24,7 @@ pub(super) enum Pattern {
 
 /// The part of the animal a piece of fur is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum BodyPart {
     Head,
     Ear,
     Body,
@@ -147,31 +147,33 @@ impl Coat {
     }
 
     /// Returns the colour of the fur at `p`, a point of the animal's own plane (head radius 1).
-    pub(super) fn at(&self, part: Part, p: Point) -> Rgb {
+    pub(super) fn at(&self, part: BodyPart, p: Point) -> Rgb {
         let color = match self.pattern {
             Pattern::Solid => match part {
-                Part::Muzzle | Part::Chest => self.base.mix(self.light, 0.6),
+                BodyPart::Muzzle | BodyPart::Chest => self.base.mix(self.light, 0.6),
                 _ => self.base,
             },
             Pattern::Tabby => match part {
-                Part::Body | Part::Tail | Part::Leg => self.base.mix(self.marks, self.stripes(p)),
-                Part::Muzzle | Part::Chest => self.light,
-                Part::Head | Part::Ear => self.base,
+                BodyPart::Body | BodyPart::Tail | BodyPart::Leg => {
+                    self.base.mix(self.marks, self.stripes(p))
+                }
+                BodyPart::Muzzle | BodyPart::Chest => self.light,
+                BodyPart::Head | BodyPart::Ear => self.base,
             },
             Pattern::Tuxedo => match part {
-                Part::Muzzle | Part::Chest => self.light,
-                Part::Leg => self.base.mix(self.light, smoothstep(2.5, 2.7, p.y)),
+                BodyPart::Muzzle | BodyPart::Chest => self.light,
+                BodyPart::Leg => self.base.mix(self.light, smoothstep(2.5, 2.7, p.y)),
                 _ => self.base,
             },
             Pattern::Patches | Pattern::Calico => self.patched(part, p),
             Pattern::Points => match part {
-                Part::Ear | Part::Tail | Part::Muzzle => self.marks,
-                Part::Leg => self.base.mix(self.marks, smoothstep(1.6, 2.8, p.y)),
-                Part::Head => {
+                BodyPart::Ear | BodyPart::Tail | BodyPart::Muzzle => self.marks,
+                BodyPart::Leg => self.base.mix(self.marks, smoothstep(1.6, 2.8, p.y)),
+                BodyPart::Head => {
                     let face = (p - pt(0.0, 0.2)).length();
                     self.marks.mix(self.base, smoothstep(0.3, 0.95, face))
                 }
-                Part::Body | Part::Chest => self.base,
+                BodyPart::Body | BodyPart::Chest => self.base,
             },
         };
         let fine = noise(self.seed, p * 9.0) - 0.5;
@@ -185,13 +187,13 @@ impl Coat {
         smoothstep(0.5, 0.75, wave)
     }
 
-    fn patched(&self, part: Part, p: Point) -> Rgb {
-        if part == Part::Muzzle || part == Part::Chest {
+    fn patched(&self, part: BodyPart, p: Point) -> Rgb {
+        if part == BodyPart::Muzzle || part == BodyPart::Chest {
             return self.light;
         }
         let patch =
             |salt: u64, over: f64| smoothstep(over, over + 0.06, noise(self.seed ^ salt, p * 1.15));
-        let ear = if part == Part::Ear { 0.25 } else { 0.0 };
+        let ear = if part == BodyPart::Ear { 0.25 } else { 0.0 };
         let color = self.base.mix(self.marks, patch(3, 0.52 - ear));
         if self.pattern == Pattern::Calico {
             color.mix(hex(0x3A3434), patch(4, 0.62))

@@ -261,11 +261,11 @@ impl Factors {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::{Plan, Split};
+    use super::super::plan::{DrawnSet, Plan};
     use super::*;
 
     fn many() -> Vec<Factors> {
-        (0..3000).map(|i| Plan::new(5, Split::Train, i).factors).collect()
+        (0..3000).map(|i| Plan::new(5, DrawnSet::Train, i).factors).collect()
     }
 
     #[test]

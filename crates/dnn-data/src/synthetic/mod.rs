@@ -32,7 +32,7 @@ mod things;
 
 pub use factors::{Cause, Factors, Posture};
 pub use kind::Kind;
-pub use plan::{Plan, Split};
+pub use plan::{DrawnSet, Plan};
 
 use crate::{DataError, ImageSet, ImageShape};
 use serde::{Deserialize, Serialize};
@@ -134,14 +134,14 @@ const MAX_SET_BYTES: usize = 1 << 30;
 /// would be empty, or one would be larger than 1 GiB.
 pub fn draw(options: &DrawOptions) -> Result<Drawn, DataError> {
     let DrawOptions { n_train, n_test, seed, size } = *options;
-    let (train, train_factors) = set(seed, Split::Train, n_train, size)?;
-    let (test, test_factors) = set(seed, Split::Test, n_test, size)?;
+    let (train, train_factors) = set(seed, DrawnSet::Train, n_train, size)?;
+    let (test, test_factors) = set(seed, DrawnSet::Test, n_test, size)?;
     Ok(Drawn { train, test, train_factors, test_factors })
 }
 
 fn set(
     seed: u64,
-    split: Split,
+    split: DrawnSet,
     n: usize,
     size: usize,
 ) -> Result<(ImageSet, Vec<Factors>), DataError> {

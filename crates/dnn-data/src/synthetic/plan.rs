@@ -14,14 +14,14 @@ use super::{animals, cat, creatures, nature, scene, things};
 
 /// The set that a drawn image belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Split {
+pub enum DrawnSet {
     /// The training set.
     Train,
     /// The test set.
     Test,
 }
 
-impl Split {
+impl DrawnSet {
     /// "train" or "test".
     pub fn name(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ pub struct Plan {
 
 /// The streams of random numbers that an image's choices come from.
 #[derive(Clone, Copy)]
-enum Stream {
+enum RandomStream {
     Kind,
     Factors,
     Place,
@@ -64,15 +64,15 @@ impl Plan {
     /// The classes are balanced as the course's are: of each three images, 3k to 3k + 2, one is a
     /// cat in the train set and two are in the test set. Of each sixteen others in a row, one is of
     /// each kind.
-    pub fn new(seed: u64, split: Split, index: usize) -> Self {
+    pub fn new(seed: u64, split: DrawnSet, index: usize) -> Self {
         let salt = match split {
-            Split::Train => 0x7472_6169_6e00_0000,
-            Split::Test => 0x7465_7374_0000_0000,
+            DrawnSet::Train => 0x7472_6169_6e00_0000,
+            DrawnSet::Test => 0x7465_7374_0000_0000,
         };
         let set = hash(seed, salt);
         let details = hash(set, index as u64);
         let kind = kind_of(set, split, index);
-        let factors = Factors::roll(kind, &mut dice(details, Stream::Factors));
+        let factors = Factors::roll(kind, &mut dice(details, RandomStream::Factors));
         Self { factors, details }
     }
 
@@ -112,7 +112,7 @@ impl Plan {
     fn canvas(&self, size: usize) -> Canvas {
         let factors = &self.factors;
         let mut canvas = Canvas::new(size);
-        let mut place = self.dice(Stream::Place);
+        let mut place = self.dice(RandomStream::Place);
         let direction = place.pick(&[0.0, 0.0, 180.0, 90.0, 270.0]) + place.range(-15.0, 15.0);
         let camera = Transform::rotate(direction)
             .after(Transform::tip(factors.camera_degrees, 2.6))
@@ -121,13 +121,13 @@ impl Plan {
         let mirror = place.sign();
 
         // The same dice give the colour and, further down, the rest of the subject.
-        let mut subject = self.dice(Stream::Subject);
+        let mut subject = self.dice(RandomStream::Subject);
         let look = Look::roll(factors, &mut subject);
 
-        scene::backdrop(&mut canvas.painter(camera), &mut self.dice(Stream::Backdrop));
+        scene::backdrop(&mut canvas.painter(camera), &mut self.dice(RandomStream::Backdrop));
         scene::recede(&mut canvas);
         let (colors, similarity) = (look.colors(), factors.background_similarity);
-        scene::blend_in(&mut canvas, colors, similarity, &mut self.dice(Stream::Blend));
+        scene::blend_in(&mut canvas, colors, similarity, &mut self.dice(RandomStream::Blend));
 
         if factors.kind == Kind::Landscape {
             // Nothing to turn round: the horizon tilts a little, the scale is the zoom.
@@ -135,7 +135,12 @@ impl Plan {
                 .after(Transform::scale(factors.scale * mirror, factors.scale));
             look.draw(&mut canvas.painter(camera).inside(tilt), factors, &mut subject);
             // All of it is background: there is no subject that could stay in front.
-            scene::blend_in(&mut canvas, colors, 0.6 * similarity, &mut self.dice(Stream::Blend));
+            scene::blend_in(
+                &mut canvas,
+                colors,
+                0.6 * similarity,
+                &mut self.dice(RandomStream::Blend),
+            );
         } else {
             let stand = Transform::shift(x, y)
                 .after(Transform::rotate(factors.pose_degrees))
@@ -144,33 +149,33 @@ impl Plan {
             look.draw(&mut canvas.painter(camera).inside(stand), factors, &mut subject);
             scene::dissolve(&mut canvas, &before, similarity);
         }
-        scene::light(&mut canvas, size, factors.brightness, &mut self.dice(Stream::Light));
+        scene::light(&mut canvas, size, factors.brightness, &mut self.dice(RandomStream::Light));
         canvas
     }
 
-    fn dice(&self, stream: Stream) -> Dice {
+    fn dice(&self, stream: RandomStream) -> Dice {
         dice(self.details, stream)
     }
 }
 
-fn dice(seed: u64, stream: Stream) -> Dice {
+fn dice(seed: u64, stream: RandomStream) -> Dice {
     Dice::new(hash(seed, stream as u64))
 }
 
 /// Returns what image `index` of a set shows.
-fn kind_of(set: u64, split: Split, index: usize) -> Kind {
+fn kind_of(set: u64, split: DrawnSet, index: usize) -> Kind {
     let (triple, place) = (index / 3, index % 3);
     // The odd one of the three: the cat to learn from, or what is not a cat to be judged by.
-    let odd = dice(hash(set, triple as u64), Stream::Kind).below(3);
+    let odd = dice(hash(set, triple as u64), RandomStream::Kind).below(3);
     let n_before = match split {
-        Split::Train if place == odd => return Kind::Cat,
-        Split::Test if place != odd => return Kind::Cat,
-        Split::Train => 2 * triple + place - usize::from(place > odd),
-        Split::Test => triple,
+        DrawnSet::Train if place == odd => return Kind::Cat,
+        DrawnSet::Test if place != odd => return Kind::Cat,
+        DrawnSet::Train => 2 * triple + place - usize::from(place > odd),
+        DrawnSet::Test => triple,
     };
     let n = Kind::NON_CATS.len();
     let mut round = Kind::NON_CATS.to_vec();
-    dice(hash(!set, (n_before / n) as u64), Stream::Kind).shuffle(&mut round);
+    dice(hash(!set, (n_before / n) as u64), RandomStream::Kind).shuffle(&mut round);
     round[n_before % n]
 }
 

@@ -1,11 +1,29 @@
 //! Models to export.
 
-#![allow(dead_code)] // each test file uses a part
+#![allow(clippy::unwrap_used, dead_code)] // tests; each file uses a part
 
 use dnn_core::init::Init;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Network, OutputActivation, Precision, Real};
 use dnn_data::{AnyNetwork, InputContract, Model, Normalization, Predictor, Standardization};
+use dnn_export::{CheckError, Checker};
+
+/// The checker, or `None` where there is none and none is required.
+pub(crate) fn found(checker: Result<Checker, CheckError>) -> Option<Checker> {
+    match checker {
+        Ok(checker) => Some(checker),
+        Err(error) if std::env::var_os("DNN_REQUIRE_ONNXRUNTIME").is_some() => panic!("{error}"),
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
+}
+
+/// Python's onnxruntime, or `None`.
+pub(crate) fn python() -> Option<Checker> {
+    found(Checker::python(std::env::var_os("DNN_PYTHON").unwrap_or_else(|| "python3".into())))
+}
 
 /// The activations that hidden layers have.
 pub(crate) fn hidden_activations() -> Vec<Activation> {

@@ -8,6 +8,7 @@ pub use judging::{ClassWeights, LossChoice, Monitor, NamedWeights};
 pub use time_limit::TimeLimit;
 
 use crate::engine::EngineKind;
+use crate::optimizer;
 use crate::schedule::Schedule;
 use dnn_core::init::Init;
 use dnn_core::rng::RngKind;
@@ -24,17 +25,27 @@ pub enum Preset {
     CourseDeep,
     /// The course's two-layer network, 12288-7-1.
     CourseTwoLayer,
+    /// For colour images in small numbers, described by colour and texture: one hidden layer.
+    Photos,
+    /// For many small images, told by their pixels: two hidden layers.
+    Digits,
+    /// For rows of standardised numbers: one hidden layer.
+    Table,
 }
 
 impl Preset {
     /// All of them, for lists and tests.
-    pub const ALL: [Self; 2] = [Self::CourseDeep, Self::CourseTwoLayer];
+    pub const ALL: [Self; 5] =
+        [Self::CourseDeep, Self::CourseTwoLayer, Self::Photos, Self::Digits, Self::Table];
 
     /// Returns its name, as the command line has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::CourseDeep => "course-deep",
             Self::CourseTwoLayer => "course-two-layer",
+            Self::Photos => "photos",
+            Self::Digits => "digits",
+            Self::Table => "table",
         }
     }
 }
@@ -334,7 +345,56 @@ impl TrainConfig {
         match preset {
             Preset::CourseDeep => Self::course_deep(),
             Preset::CourseTwoLayer => Self::course_two_layer(),
+            Preset::Photos => Self::photos(),
+            Preset::Digits => Self::digits(),
+            Preset::Table => Self::table(),
         }
+    }
+
+    /// 64 hidden units, Adam with α up to 0.001 in one cycle, 40 epochs of batches of 32: for
+    /// descriptions of few images, of which `docs/accuracy.md` has what each setting brings.
+    pub fn photos() -> Self {
+        Self(RawTrainConfig {
+            hidden: vec![64],
+            init: Init::He,
+            learning_rate: 0.001,
+            epochs: 40,
+            batch_size: 32,
+            log_every: 20,
+            precision: Precision::F32,
+            optimizer: optimizer::Adam::default().into(),
+            schedule: Schedule::OneCycle { rise: 0.3 },
+            ..RawTrainConfig::default()
+        })
+    }
+
+    /// 256-128 hidden units, a tenth dropped, Adam with α up to 0.002 in one cycle, 20 epochs of
+    /// batches of 128, a tenth of the examples kept apart; ends with the weights that are most often
+    /// right on these, and early when twelve epochs have brought nothing.
+    pub fn digits() -> Self {
+        Self(RawTrainConfig {
+            hidden: vec![256, 128],
+            dropout: 0.1,
+            learning_rate: 0.002,
+            epochs: 20,
+            batch_size: 128,
+            validation: 0.1,
+            patience: 12,
+            monitor: Monitor::ValidationAccuracy,
+            restore_best: true,
+            log_every: 100,
+            ..Self::photos().0
+        })
+    }
+
+    /// 64 hidden units, AdamW with α up to 0.003 in one cycle, 100 epochs of batches of 32.
+    pub fn table() -> Self {
+        Self(RawTrainConfig {
+            learning_rate: 0.003,
+            epochs: 100,
+            optimizer: optimizer::AdamW::default().into(),
+            ..Self::photos().0
+        })
     }
 
     /// Returns this configuration with some values changed, checked again.

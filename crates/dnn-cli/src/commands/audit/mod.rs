@@ -5,7 +5,7 @@ mod text;
 
 use crate::args::DataArgs;
 use crate::console::{Console, warn};
-use crate::input::{CacheArgs, Files};
+use crate::input::{CacheArgs, FileFlags};
 use crate::settings::Flags;
 use crate::source;
 use dnn_data::Shown;
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     of_data: DataArgs,
     #[command(flatten)]
-    files: Flags<Files>,
+    files: Flags<FileFlags>,
     #[command(flatten)]
     cache: CacheArgs,
     /// Bits of 64 in which the hashes of near duplicates may differ, 0 to look for none

@@ -271,24 +271,31 @@ fn folders(path: &Path) -> Result<Vec<PathBuf>, FolderError> {
 
 /// Returns the images of a folder and of the folders below it, sorted by their paths.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
-    let mut files = Vec::new();
+    image_files(folder).collect()
+}
+
+/// Lists the image files of a folder and of those below it, in the order of their names. A file is taken
+/// for an image when its name ends as an image's does, or not at all; symbolic links are followed.
+///
+/// # Errors
+/// Each item: what the file system refuses, or a link that leads back up.
+pub fn image_files(folder: &Path) -> impl Iterator<Item = Result<PathBuf, FolderError>> + use<> {
+    let root = folder.to_owned();
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-    for entry in walk.into_iter().filter_entry(|e| e.depth() == 0 || !is_passed_over(e.file_name()))
-    {
-        let entry = entry.map_err(|error| FolderError::Io {
-            path: error.path().unwrap_or(folder).into(),
+    let walk = walk.into_iter().filter_entry(|e| e.depth() == 0 || !is_passed_over(e.file_name()));
+    walk.filter_map(move |entry| match entry {
+        Ok(entry) => (!entry.file_type().is_dir() && has_image_ending(entry.path()))
+            .then(|| Ok(entry.into_path())),
+        Err(error) => Some(Err(FolderError::Io {
+            path: error.path().unwrap_or(&root).into(),
             operation: if error.loop_ancestor().is_some() {
                 "following a link that leads back up"
             } else {
                 "looking for images"
             },
             source: error.into(),
-        })?;
-        if !entry.file_type().is_dir() && has_image_ending(entry.path()) {
-            files.push(entry.into_path());
-        }
-    }
-    Ok(files)
+        })),
+    })
 }
 
 pub(super) fn name(path: &Path) -> String {
@@ -303,7 +310,9 @@ fn is_passed_over(name: &OsStr) -> bool {
         || ["__macosx", "thumbs.db", "desktop.ini"].contains(&name.to_lowercase().as_str())
 }
 
-pub(super) fn has_image_ending(path: &Path) -> bool {
+/// Returns whether a file's name ends as an image's does, in a format that can be read or not, or has no
+/// ending.
+pub fn has_image_ending(path: &Path) -> bool {
     path.extension().is_none_or(|ending| {
         let ending = ending.to_string_lossy().to_lowercase();
         ENDINGS.contains(&ending.as_str())

@@ -24,13 +24,16 @@ mod table;
 pub use error::FolderError;
 pub(super) use flat::FLAT_FOLDER;
 pub(super) use layout::CLASS_FOLDERS;
+pub use layout::{has_image_ending, image_files};
 #[cfg(feature = "csv")]
 pub(super) use table::FILE_TABLE;
 
 use super::found::Found;
 use super::options::{AboutFormat, Format, Options, Visited};
 pub use super::options::{FolderOptions, OnBadImage};
-use crate::{Batch, DataError, ImageShape, Number, Part, Rejected, SplitName, Values, Visitor};
+use crate::{
+    Batch, DataError, ImageShape, Number, Rejected, SplitInfo, SplitName, Values, Visitor,
+};
 use decode::Decoded;
 use layout::Layout;
 use std::path::{Path, PathBuf};
@@ -77,7 +80,7 @@ impl Format for ImageFiles {
             let goes_on = |rejected: &[Rejected]| rejected.is_empty() || !strict;
             if goes_on(&rejected) {
                 let contract = &options.contract;
-                let part = Part {
+                let part = SplitInfo {
                     split,
                     shape: ImageShape::of(contract),
                     n: listing.files.len(),

@@ -10,7 +10,9 @@ use super::{Backend, Hdf5Error, Options, sniff};
 use crate::Shown;
 use crate::classes::{self, Labels};
 use crate::visit::BLOCK_BYTES;
-use crate::{Batch, DataError, ImageShape, InputContract, Names, Part, SplitName, Visitor, extent};
+use crate::{
+    Batch, DataError, ImageShape, InputContract, Names, SplitInfo, SplitName, Visitor, extent,
+};
 use std::path::{Path, PathBuf};
 
 /// The name the course gives to the dataset of class names.
@@ -63,7 +65,7 @@ impl Format for Hdf5 {
             file.check_by_rows(&images)?;
             let number = images.number();
             let path = Some(file.path.clone());
-            if visitor.begin(Part { split, shape, n: labels.len(), number, contract, path })? {
+            if visitor.begin(SplitInfo { split, shape, n: labels.len(), number, contract, path })? {
                 pass_on(&file, &images, &labels, own.backend, visitor)?;
             }
         }

@@ -7,7 +7,7 @@ use super::{Hdf5Error, Options};
 use crate::InputContract;
 use crate::atomic::Pending;
 use crate::visit::{BLOCK_BYTES, block_rows};
-use crate::{Batch, DataError, ImageShape, Part, Split, SplitName, Splits, Visitor, parallel};
+use crate::{Batch, DataError, ImageShape, Split, SplitInfo, SplitName, Splits, Visitor, parallel};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rust_hdf5::format::messages::datatype::DatatypeMessage;
@@ -59,12 +59,12 @@ pub struct Contents {
 struct OpenSplit {
     split: SplitName,
     shape: ImageShape,
-    images: Option<Images>,
+    images: Option<ImageDataset>,
     labels: Vec<u32>,
 }
 
 /// A dataset of images.
-struct Images {
+struct ImageDataset {
     dataset: H5Dataset,
     /// Bytes of a number.
     width: usize,
@@ -217,7 +217,7 @@ impl Drop for Writer {
 }
 
 impl Visitor for Writer {
-    fn begin(&mut self, Part { split, shape, .. }: Part) -> Result<bool, DataError> {
+    fn begin(&mut self, SplitInfo { split, shape, .. }: SplitInfo) -> Result<bool, DataError> {
         self.end_split()?;
         let split = if split == SplitName::Unsplit { SplitName::Train } else { split };
         self.open = Some(OpenSplit { split, shape, images: None, labels: Vec::new() });
@@ -239,8 +239,9 @@ impl Visitor for Writer {
         let width = values.number().n_bytes();
         let images = match images {
             Some(images) => images,
-            None => images
-                .insert(Images::create(file, split.word(), *shape, width).map_err(cause(path))?),
+            None => images.insert(
+                ImageDataset::create(file, split.word(), *shape, width).map_err(cause(path))?,
+            ),
         };
         if images.width != width {
             return Err(mismatch("images", "bytes or numbers, as those before", "others".into()));
@@ -260,7 +261,7 @@ impl Visitor for Writer {
     }
 }
 
-impl Images {
+impl ImageDataset {
     fn create(
         file: &H5File,
         word: &str,

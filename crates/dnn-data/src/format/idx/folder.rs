@@ -2,7 +2,7 @@
 //! and test files by their names.
 
 use super::super::found::Found;
-use super::Pair;
+use super::FilePair;
 use super::stream::magic;
 use crate::DataError;
 use crate::file::{listed, says_test};
@@ -33,7 +33,7 @@ pub(super) fn idx_files(folder: &Path) -> Result<Vec<IdxFile>, DataError> {
 }
 
 /// Returns the files of the training set and of the test set.
-pub(super) fn pairs(folder: &Path) -> Result<(Option<Pair>, Option<Pair>), DataError> {
+pub(super) fn pairs(folder: &Path) -> Result<(Option<FilePair>, Option<FilePair>), DataError> {
     let found = idx_files(folder)?;
     let (test, train): (Vec<_>, Vec<_>) = found.iter().partition(|found| says_test(&found.path));
     if found.is_empty() {
@@ -48,7 +48,7 @@ pub(super) fn pairs(folder: &Path) -> Result<(Option<Pair>, Option<Pair>), DataE
 }
 
 /// Returns the file of images and the file of labels of a split.
-fn pair(folder: &Path, found: &[&IdxFile], split: &str) -> Result<Option<Pair>, DataError> {
+fn pair(folder: &Path, found: &[&IdxFile], split: &str) -> Result<Option<FilePair>, DataError> {
     if found.is_empty() {
         return Ok(None);
     }
@@ -65,7 +65,7 @@ fn pair(folder: &Path, found: &[&IdxFile], split: &str) -> Result<Option<Pair>, 
             }),
         }
     };
-    Ok(Some(Pair {
+    Ok(Some(FilePair {
         images: one("images", |rank| rank >= 2)?,
         labels: one("labels", |rank| rank == 1)?,
     }))

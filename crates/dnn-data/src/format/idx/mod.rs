@@ -14,9 +14,9 @@ use super::found::Found;
 use super::options::{AboutFormat, Format, Options, Visited};
 use crate::classes::{self, Labels};
 use crate::file::says_test;
-use crate::{DataError, ImageShape, Limits, Part, SplitName, Visitor};
+use crate::{DataError, ImageShape, Limits, SplitInfo, SplitName, Visitor};
 use std::path::{Path, PathBuf};
-use stream::Stream;
+use stream::IdxReader;
 
 /// Reads a folder (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, the same with `t10k-`,
 /// each with `.gz` or without), or one file of images with the labels beside it.
@@ -61,7 +61,7 @@ impl Format for Idx {
             resolved.map_err(|bad| opened[bad.set].label_array.bad_label(bad))?;
         for (mut pair, labels) in opened.into_iter().zip(labels) {
             let (images, shape) = (&pair.images, pair.shape);
-            let part = Part {
+            let part = SplitInfo {
                 split: pair.split,
                 shape,
                 n: labels.len(),
@@ -81,38 +81,38 @@ impl Format for Idx {
 }
 
 /// Returns the files that hold the training and the test set.
-fn pairs(path: &Path) -> Result<(Option<Pair>, Option<Pair>), DataError> {
+fn pairs(path: &Path) -> Result<(Option<FilePair>, Option<FilePair>), DataError> {
     if path.is_dir() {
         return folder::pairs(path);
     }
-    let pair = Pair { labels: label_file_of(path)?, images: path.into() };
+    let pair = FilePair { labels: label_file_of(path)?, images: path.into() };
     Ok(if says_test(path) { (None, Some(pair)) } else { (Some(pair), None) })
 }
 
 /// The file of images and the file of labels of a split.
 #[derive(Debug)]
-struct Pair {
+struct FilePair {
     images: PathBuf,
     labels: PathBuf,
 }
 
 /// The open files of a split, whose labels are read and whose images come next.
-struct Opened {
+struct OpenPair {
     split: SplitName,
     images: Array,
-    image_stream: Stream,
+    image_stream: IdxReader,
     shape: ImageShape,
     label_array: Array,
 }
 
-impl Pair {
-    fn open(&self, split: SplitName, limits: &Limits) -> Result<(Opened, Labels), DataError> {
-        let (images, image_stream) = Stream::open(&self.images)?.array()?;
-        let (label_array, label_stream) = Stream::open(&self.labels)?.array()?;
+impl FilePair {
+    fn open(&self, split: SplitName, limits: &Limits) -> Result<(OpenPair, Labels), DataError> {
+        let (images, image_stream) = IdxReader::open(&self.images)?.array()?;
+        let (label_array, label_stream) = IdxReader::open(&self.labels)?.array()?;
         let shape = array::check_pair(&images, &label_array)?;
         let label_bytes = label_stream.exactly(label_array.n_label_bytes(limits)?)?;
         let labels = label_array.labels(&label_bytes, limits)?;
-        Ok((Opened { split, images, image_stream, shape, label_array }, labels))
+        Ok((OpenPair { split, images, image_stream, shape, label_array }, labels))
     }
 }
 

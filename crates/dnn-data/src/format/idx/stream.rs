@@ -3,7 +3,7 @@
 
 use super::super::array::Array;
 use crate::content::GZIP;
-use crate::element::{Element, Kind};
+use crate::element::{ElementKind, ElementType};
 use crate::file::{InputFile, MAX_EXPANSION, io};
 use crate::{DataError, extent};
 use flate2::read::MultiGzDecoder;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const MAX_RANK: u8 = 4;
 
 /// An open idx file, unpacked while it is read.
-pub(super) struct Stream {
+pub(super) struct IdxReader {
     path: PathBuf,
     reader: Box<dyn Read>,
     packed: bool,
@@ -23,7 +23,7 @@ pub(super) struct Stream {
 
 /// The type and number of dimensions that the first four bytes declare.
 pub(super) struct Magic {
-    element: Element,
+    element: ElementType,
     pub(super) rank: u8,
 }
 
@@ -31,15 +31,15 @@ impl Magic {
     fn of(start: &[u8]) -> Option<Self> {
         let &[0, 0, code, rank @ 1..=8] = start else { return None };
         let (kind, bytes) = match code {
-            0x08 => (Kind::Unsigned, 1),
-            0x09 => (Kind::Signed, 1),
-            0x0b => (Kind::Signed, 2),
-            0x0c => (Kind::Signed, 4),
-            0x0d => (Kind::Float, 4),
-            0x0e => (Kind::Float, 8),
+            0x08 => (ElementKind::Unsigned, 1),
+            0x09 => (ElementKind::Signed, 1),
+            0x0b => (ElementKind::Signed, 2),
+            0x0c => (ElementKind::Signed, 4),
+            0x0d => (ElementKind::Float, 4),
+            0x0e => (ElementKind::Float, 8),
             _ => return None,
         };
-        Some(Self { element: Element { kind, bytes, big_endian: true }, rank })
+        Some(Self { element: ElementType { kind, bytes, big_endian: true }, rank })
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) fn magic(head: &[u8]) -> Option<Magic> {
     Magic::of(&start)
 }
 
-impl Stream {
+impl IdxReader {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let mut input = InputFile::open(path)?;
         let packed = input.head()?.starts_with(GZIP);

@@ -2,9 +2,9 @@
 //! unpacked.
 
 use super::super::array::Array;
-use super::header::{Header, Items, Unread};
+use super::header::{Items, NpyHeader, Unread};
 use crate::classes::Labels;
-use crate::element::Kind;
+use crate::element::ElementKind;
 use crate::file::{InputFile, MAX_EXPANSION, io};
 use crate::{DataError, ImageShape, Limits, Visitor, extent};
 use std::fs::File;
@@ -26,9 +26,9 @@ pub(super) struct Archive {
 }
 
 /// An array of an archive, not read yet.
-pub(super) struct Entry {
+pub(super) struct ArrayEntry {
     index: usize,
-    pub(super) header: Header,
+    pub(super) header: NpyHeader,
     header_bytes: u64,
     pub(super) name: String,
 }
@@ -85,7 +85,7 @@ impl Archive {
     }
 
     /// Reads and checks the header of an array.
-    pub(super) fn entry(&mut self, name: &str) -> Result<Entry, DataError> {
+    pub(super) fn entry(&mut self, name: &str) -> Result<ArrayEntry, DataError> {
         let Some(index) = self.find(name) else {
             return Err(self.missing(format!("one called `{name}`")));
         };
@@ -97,7 +97,7 @@ impl Archive {
             got,
         };
         let mut file = by_index(&mut self.zip, &self.path, index, name)?;
-        let (header, header_bytes) = Header::read(&mut file).map_err(|unread| match unread {
+        let (header, header_bytes) = NpyHeader::read(&mut file).map_err(|unread| match unread {
             Unread::Io(source) => DataError::Io { path: path.clone(), operation: "unpack", source },
             Unread::Other { what, expected, got } => refuse(what, expected, got),
         })?;
@@ -112,11 +112,11 @@ impl Archive {
             let got = format!("{unpacked} bytes, {packed} packed, in a file of {}", self.n_bytes);
             return Err(refuse("length", &expected, got));
         }
-        Ok(Entry { index, header, header_bytes, name: name.into() })
+        Ok(ArrayEntry { index, header, header_bytes, name: name.into() })
     }
 
     /// Returns the array of an entry that holds numbers.
-    pub(super) fn numbers(&self, entry: &Entry) -> Result<Array, DataError> {
+    pub(super) fn numbers(&self, entry: &ArrayEntry) -> Result<Array, DataError> {
         match entry.header.items {
             Items::Numbers(element) => Ok(Array {
                 path: self.path.clone(),
@@ -135,7 +135,7 @@ impl Archive {
 
     /// Returns the array of an entry that holds labels: integers, or names of classes, which count
     /// as integers of one byte, since only their shape is checked.
-    pub(super) fn label_array(&self, entry: &Entry) -> Array {
+    pub(super) fn label_array(&self, entry: &ArrayEntry) -> Array {
         let element = entry.header.label_element();
         let (path, name) = (self.path.clone(), entry.name.clone());
         Array { path, name, shape: entry.header.shape.clone(), element }
@@ -144,7 +144,7 @@ impl Archive {
     /// Reads labels: integers, or names of classes.
     pub(super) fn labels(
         &mut self,
-        entry: &Entry,
+        entry: &ArrayEntry,
         array: &Array,
         limits: &Limits,
     ) -> Result<Labels, DataError> {
@@ -188,7 +188,11 @@ impl Archive {
 
     /// Reads the elements of an array whose bytes fit into memory, with the last index varying
     /// fastest.
-    pub(super) fn read(&mut self, entry: &Entry, n_bytes: usize) -> Result<Vec<u8>, DataError> {
+    pub(super) fn read(
+        &mut self,
+        entry: &ArrayEntry,
+        n_bytes: usize,
+    ) -> Result<Vec<u8>, DataError> {
         let mut file = by_index(&mut self.zip, &self.path, entry.index, &entry.name)?;
         let mut bytes = Vec::with_capacity(n_bytes);
         let unpack =
@@ -209,11 +213,11 @@ impl Archive {
         Ok(entry.header.in_order(bytes))
     }
 
-    /// Passes the images of an array that is [in order](Header::is_in_order) to a visitor, some at
+    /// Passes the images of an array that is [in order](NpyHeader::is_in_order) to a visitor, some at
     /// a time.
     pub(super) fn visit(
         &mut self,
-        entry: &Entry,
+        entry: &ArrayEntry,
         shape: ImageShape,
         labels: &[u32],
         visitor: &mut dyn Visitor,
@@ -250,7 +254,8 @@ impl Archive {
         };
         let items = entry.header.items;
         let width = items.width();
-        let is_float = matches!(items, Items::Numbers(element) if element.kind == Kind::Float);
+        let is_float =
+            matches!(items, Items::Numbers(element) if element.kind == ElementKind::Float);
         if is_float || width > MAX_NAME_BYTES {
             let got = if is_float { "floats".into() } else { format!("{width} bytes each") };
             return Err(refuse("strings of up to 256 characters, or integers".into(), got));

@@ -1,7 +1,7 @@
 //! The header of an .npy: a Python dictionary that says what the array is.
 
 use crate::content::NPY;
-use crate::element::{Element, Kind};
+use crate::element::{ElementKind, ElementType};
 use std::io::{self, Read};
 
 /// Longer dictionaries are those of records with many fields.
@@ -9,7 +9,7 @@ const MAX_HEADER_BYTES: usize = 1 << 16;
 
 /// The header of an .npy.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct NpyHeader {
     pub(super) items: Items,
     /// Whether the first index varies fastest, as in Fortran.
     pub(super) fortran_order: bool,
@@ -19,7 +19,7 @@ pub(super) struct Header {
 /// The type of the elements of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Items {
-    Numbers(Element),
+    Numbers(ElementType),
     /// Strings of this many bytes, padded with NUL.
     Bytes(u64),
     /// Strings of this many characters of 4 bytes, padded with NUL.
@@ -64,7 +64,7 @@ pub(super) enum Unread {
     Other { what: &'static str, expected: &'static str, got: String },
 }
 
-impl Header {
+impl NpyHeader {
     /// Reads the header of an .npy, and returns it with the number of bytes that it takes.
     pub(super) fn read(from: &mut impl Read) -> Result<(Self, u64), Unread> {
         let mut start = [0; 8];
@@ -114,10 +114,10 @@ impl Header {
 
     /// Returns how a label is stored. A name counts as an integer of one byte, since only the shape
     /// of names is checked.
-    pub(super) fn label_element(&self) -> Element {
+    pub(super) fn label_element(&self) -> ElementType {
         match self.items {
             Items::Numbers(element) => element,
-            _ => Element { kind: Kind::Unsigned, bytes: 1, big_endian: false },
+            _ => ElementType { kind: ElementKind::Unsigned, bytes: 1, big_endian: false },
         }
     }
 }
@@ -150,7 +150,7 @@ fn last_index_fastest(bytes: &[u8], shape: &[u64], width: usize) -> Vec<u8> {
 ///
 /// # Errors
 /// What is wrong with it, in words.
-fn parse(text: &str) -> Result<Header, String> {
+fn parse(text: &str) -> Result<NpyHeader, String> {
     let malformed = || format!("a header that is none: {:?}", shortened(text));
     let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let mut rest = inner.ok_or_else(malformed)?.trim();
@@ -194,7 +194,7 @@ fn parse(text: &str) -> Result<Header, String> {
     }
     match (items, fortran_order, shape) {
         (Some(items), Some(fortran_order), Some(shape)) => {
-            Ok(Header { items, fortran_order, shape })
+            Ok(NpyHeader { items, fortran_order, shape })
         }
         _ => Err(malformed()),
     }
@@ -219,15 +219,15 @@ fn items_of(descr: &str) -> Result<Items, String> {
     }
     let n: u64 = n.parse().map_err(|_| unknown())?;
     let kind = match (kind, n) {
-        ("u", 1 | 2 | 4 | 8) => Kind::Unsigned,
-        ("i", 1 | 2 | 4 | 8) => Kind::Signed,
-        ("f", 4 | 8) => Kind::Float,
-        ("b", 1) => Kind::Bool,
+        ("u", 1 | 2 | 4 | 8) => ElementKind::Unsigned,
+        ("i", 1 | 2 | 4 | 8) => ElementKind::Signed,
+        ("f", 4 | 8) => ElementKind::Float,
+        ("b", 1) => ElementKind::Bool,
         ("S" | "a", 1..) => return Ok(Items::Bytes(n)),
         ("U", 1..) => return Ok(Items::Characters { n, big_endian }),
         _ => return Err(unknown()),
     };
-    Ok(Items::Numbers(Element { kind, bytes: n as u8, big_endian }))
+    Ok(Items::Numbers(ElementType { kind, bytes: n as u8, big_endian }))
 }
 
 fn shortened(text: &str) -> String {
@@ -240,8 +240,9 @@ mod tests {
 
     #[test]
     fn headers_are_read_as_numpy_writes_them() {
-        let float =
-            |bytes, big_endian| Items::Numbers(Element { kind: Kind::Float, bytes, big_endian });
+        let float = |bytes, big_endian| {
+            Items::Numbers(ElementType { kind: ElementKind::Float, bytes, big_endian })
+        };
         let cases = [
             (
                 "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }   \n",
@@ -269,7 +270,7 @@ mod tests {
             ),
         ];
         for (text, items, fortran_order, shape) in cases {
-            assert_eq!(parse(text), Ok(Header { items, fortran_order, shape }), "{text}");
+            assert_eq!(parse(text), Ok(NpyHeader { items, fortran_order, shape }), "{text}");
         }
     }
 

@@ -15,8 +15,8 @@ use super::names::{CLASSES, usual};
 use super::options::{AboutFormat, Format, Options, Visited};
 use crate::classes;
 use crate::content::{EMPTY_ZIP, ZIP};
-use crate::{DataError, ImageShape, Limits, Part, SplitName, Visitor};
-use archive::{Archive, Entry};
+use crate::{DataError, ImageShape, Limits, SplitInfo, SplitName, Visitor};
+use archive::{Archive, ArrayEntry};
 pub(super) use pair::NpyPair;
 use std::path::Path;
 
@@ -61,13 +61,13 @@ impl Format for Npz {
             let label_array = archive.label_array(&label_entry);
             let shape = array::check_pair(&array, &label_array)?;
             labels.push(archive.labels(&label_entry, &label_array, limits)?);
-            opened.push(Opened { split, images, array, shape, label_array });
+            opened.push(OpenArrays { split, images, array, shape, label_array });
         }
         let (labels, classes) = classes::resolve(labels, named, limits.max_classes)
             .map_err(|bad| opened[bad.set].label_array.bad_label(bad))?;
         for (set, labels) in opened.iter().zip(labels) {
-            let &Opened { split, ref images, ref array, shape, .. } = set;
-            let part = Part {
+            let &OpenArrays { split, ref images, ref array, shape, .. } = set;
+            let part = SplitInfo {
                 split,
                 shape,
                 n: labels.len(),
@@ -84,9 +84,9 @@ impl Format for Npz {
 }
 
 /// Two arrays of an archive that belong together.
-struct Opened {
+struct OpenArrays {
     split: SplitName,
-    images: Entry,
+    images: ArrayEntry,
     array: Array,
     shape: ImageShape,
     label_array: Array,
@@ -110,7 +110,7 @@ impl Archive {
     /// Passes the images of an array to a visitor, some at a time where their order allows it.
     fn pass_on(
         &mut self,
-        images: &Entry,
+        images: &ArrayEntry,
         array: &Array,
         shape: ImageShape,
         labels: &[u32],

@@ -3,11 +3,11 @@
 use super::super::array::{self, Array};
 use super::super::found::Found;
 use super::super::options::{AboutFormat, Format, Options, Visited};
-use super::header::{Header, Items, Unread};
+use super::header::{Items, NpyHeader, Unread};
 use crate::classes::{self, Labels};
 use crate::content::NPY;
 use crate::file::{InputFile, io, listed};
-use crate::{DataError, ImageShape, Part, SplitName, Visitor, extent};
+use crate::{DataError, ImageShape, SplitInfo, SplitName, Visitor, extent};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ impl Format for NpyPair {
         let (labels, classes) = classes::resolve(labels, None, limits.max_classes)
             .map_err(|bad| opened[bad.set].2.array.bad_label(bad))?;
         for ((split, mut x, _, shape), labels) in opened.into_iter().zip(labels) {
-            let part = Part {
+            let part = SplitInfo {
                 split,
                 shape,
                 n: labels.len(),
@@ -90,7 +90,7 @@ impl Format for NpyPair {
 /// An open .npy whose header is read and whose elements come next.
 struct Npy {
     array: Array,
-    header: Header,
+    header: NpyHeader,
     reader: BufReader<File>,
 }
 
@@ -104,10 +104,11 @@ impl Npy {
             expected,
             got,
         };
-        let (header, header_bytes) = Header::read(&mut reader).map_err(|unread| match unread {
-            Unread::Io(source) => io(&path, "read")(source),
-            Unread::Other { what, expected, got } => refuse(what, expected.into(), got),
-        })?;
+        let (header, header_bytes) =
+            NpyHeader::read(&mut reader).map_err(|unread| match unread {
+                Unread::Io(source) => io(&path, "read")(source),
+                Unread::Other { what, expected, got } => refuse(what, expected.into(), got),
+            })?;
         let declared = header.n_bytes().and_then(|n| n.checked_add(header_bytes));
         if declared != Some(n_bytes) {
             let n = declared.map_or("2⁶⁴ or more".into(), |n| n.to_string());

@@ -1,0 +1,376 @@
+//! `dnn tune`.
+
+use crate::args::DataArgs;
+use crate::console::{Console, argument, program, warn};
+use crate::file::{write_new, write_whole};
+use crate::input::{CacheArgs, FileFlags};
+use crate::interrupt::{self, Interrupted};
+use crate::progress::bar;
+use crate::run::RunConfig;
+use crate::settings::Flags;
+use crate::source;
+use anyhow::{Context, bail, ensure};
+use dnn_core::metrics::Score;
+use dnn_data::loader::{DataConfig, InputConfig, Size};
+use dnn_data::{
+    FeatureExamples, FeatureKind, ImageSet, InputContract, Normalization, Shown, SplitName,
+    identity,
+};
+use dnn_train::TrainConfig;
+use dnn_train::tune::{Figures, Found, Plan, Recipe, Search, Trial, ViewedExamples};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+/// More examples are not looked at: the choice would take hours, and be the same.
+const MOST_EXAMPLES: usize = 2_000;
+/// Pixels a side of the recipe that sees pixels.
+const SMALL: u32 = 16;
+/// The largest magnitude of a standardised feature.
+const CLIP: f64 = 5.0;
+
+/// Choose among a handful of recipes by nested cross-validation, and write the one that is best
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Each result is kept beside the configuration (.jsonl): the same command goes on \
+    where it was interrupted."
+)]
+pub(crate) struct Args {
+    /// A folder or file of labelled images or numbers, or `drawn`; only its training set is used
+    /// [default: data/ when the cat images are there, else drawn]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    of_data: DataArgs,
+    #[command(flatten)]
+    files: Flags<FileFlags>,
+    #[command(flatten)]
+    cache: CacheArgs,
+    /// How often all of it is done, with other folds each time
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+    /// Folds by which the recipes are judged
+    #[arg(long, value_name = "K", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(2..))]
+    folds: u32,
+    /// Folds of the training examples of each of these, by which it chooses
+    #[arg(long, value_name = "K", default_value_t = 4,
+          value_parser = clap::value_parser!(u32).range(2..))]
+    inner_folds: u32,
+    /// Decides the folds and the networks
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Threads at most, 0 for as many as there are cores; results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// The configuration to write, for `dnn train --config`
+    #[arg(long, value_name = "FILE.toml", default_value = "tuned.toml")]
+    out: PathBuf,
+    /// Replace the file, and begin anew
+    #[arg(long)]
+    force: bool,
+}
+
+/// A recipe before it is trained.
+struct Idea {
+    name: &'static str,
+    input: InputConfig,
+    training: TrainConfig,
+}
+
+/// The first line of the trials' file: what they are trials of.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Heading {
+    version: String,
+    data: String,
+    plan: Plan,
+    recipes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TuneReport<'a> {
+    data: &'a Path,
+    examples: usize,
+    plan: Plan,
+    out: &'a Path,
+    chosen: &'a str,
+    simplest_within_one_standard_error: &'a str,
+    #[serde(flatten)]
+    found: &'a Found,
+}
+
+pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    let trials_path = args.out.with_extension("jsonl");
+    ensure!(trials_path != args.out, "--out {}: expected FILE.toml", args.out.shown());
+    let mut source = source::asked(args.data.as_deref(), &args.of_data, console)?;
+    args.files.check(&source)?;
+    source.input = args.files.change(source.input.take())?;
+    source.cache = args.cache.caching();
+    source.check()?;
+    let source = source::absolute(source, Path::new(""))?;
+    let mut splits = source::load(&source, console)?;
+    let all = splits.take(SplitName::Train);
+    let set = some_of(
+        all.with_context(|| format!("{}: no training images", source.data.shown()))?,
+        console,
+    )?;
+    let ideas = ideas(&set, source.input.clone().unwrap_or_default())?;
+    let views = |input: &InputConfig| viewed(&set, input, args.seed);
+    let seen = ideas.iter().map(|idea| views(&idea.input)).collect::<anyhow::Result<Vec<_>>>()?;
+    let recipe = |(idea, examples)| {
+        let Idea { name, training, .. }: &Idea = idea;
+        Recipe { name: (*name).into(), config: training.clone(), examples, clip: Some(CLIP) }
+    };
+    let [repeats, folds, inner_folds] =
+        [args.repeats, args.folds, args.inner_folds].map(|n| n as usize);
+    let plan = Plan { repeats, folds, inner_folds, seed: args.seed };
+    let search = Search::new(ideas.iter().zip(&seen).map(recipe).collect(), plan)?;
+    let heading = Heading {
+        version: env!("CARGO_PKG_VERSION").into(),
+        data: identity(&set.contract()?, [&set as _])?,
+        plan,
+        recipes: ideas
+            .iter()
+            .map(|idea| format!("{} {:?} {:?}", idea.name, idea.input, idea.training))
+            .collect(),
+    };
+    ensure!(
+        args.force || !args.out.exists() || trials_path.exists(),
+        "{} is there already: --force replaces it, --out writes another",
+        args.out.shown()
+    );
+    let (file, done) = trials_file(&trials_path, &heading, args.force)?;
+    console.say(format!(
+        "{} recipes on {} examples of {} classes: {} networks, {} folds {} times, each choosing by {}",
+        ideas.len(),
+        set.len(),
+        set.classes().len(),
+        search.n_trials(),
+        plan.folds,
+        plan.repeats,
+        plan.inner_folds
+    ))?;
+    interrupt::listen()?;
+    let trials = run_trials(&search, args, (file, done), &ideas, console)?;
+    if trials.len() < search.n_trials() {
+        warn(format!("interrupted; the same command goes on from {}", trials_path.shown()));
+        bail!(Interrupted("before all networks were trained"));
+    }
+    // The threshold is sought in what describes images, which the recipes before the last see.
+    let described = &seen[seen.len().saturating_sub(2)];
+    let found = search.found(&trials, described);
+    let best = &ideas[found.best];
+    let input = Some(best.input.clone());
+    let data = DataConfig { input, ..source.clone() };
+    let config = RunConfig { source: Some(data), ..RunConfig::new(best.training.clone()) };
+    let text = config.to_toml()?;
+    match args.out.exists() {
+        true => write_whole(&args.out, text.as_bytes())?,
+        false => write_new(&args.out, text.as_bytes())?,
+    }
+    if !console.json {
+        console.text(describe(&found))?;
+        console.text(format!("Written: {}", args.out.shown()))?;
+        console.note(format!("Next: {} train --config {}", program(), argument(&args.out)));
+    }
+    console.json(&TuneReport {
+        data: &source.data,
+        examples: set.len(),
+        plan,
+        out: &args.out,
+        chosen: best.name,
+        simplest_within_one_standard_error: ideas[found.simplest].name,
+        found: &found,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Some of the examples, evenly spaced, when there are very many.
+fn some_of(set: ImageSet, console: Console) -> anyhow::Result<ImageSet> {
+    let m = set.len();
+    if m <= MOST_EXAMPLES {
+        return Ok(set);
+    }
+    console.say(format!("Of {m} examples {MOST_EXAMPLES} are looked at, evenly spaced"))?;
+    Ok(set.select(&(0..MOST_EXAMPLES).map(|i| i * m / MOST_EXAMPLES).collect::<Vec<_>>()))
+}
+
+/// The recipes that suit these examples, simplest first; the last but one sees all that describes them.
+fn ideas(set: &ImageSet, files: InputConfig) -> anyhow::Result<Vec<Idea>> {
+    let contract = set.contract()?;
+    let with = |training: TrainConfig, hidden: &[usize]| {
+        Ok::<_, anyhow::Error>(training.with(|training| training.hidden = hidden.to_vec())?)
+    };
+    let is_table = contract.normalization == Normalization::AsIs || !set.is_bytes();
+    if is_table {
+        let input = InputConfig { standardize: true, ..files };
+        let idea = |name, hidden: &[usize]| {
+            Ok(Idea { name, input: input.clone(), training: with(TrainConfig::table(), hidden)? })
+        };
+        return [
+            ("logistic regression", &[][..]),
+            ("16 units", &[16]),
+            ("64 units", &[64]),
+            ("64 and 32 units", &[64, 32]),
+        ]
+        .map(|(name, hidden)| idea(name, hidden))
+        .into_iter()
+        .collect();
+    }
+    let described = |features| InputConfig { features, views: 12, ..files.clone() };
+    let small = |side: u32| side.min(SMALL);
+    let size = Some(Size(small(contract.width), small(contract.height)));
+    let pixels = InputConfig { size, standardize: true, views: 2, ..files.clone() };
+    let (both, texture, colour) =
+        (FeatureKind::ColourTexture, FeatureKind::Texture, FeatureKind::Colour);
+    let has = |features| InputContract { features, ..contract.clone() }.check().is_ok();
+    let mut ideas = Vec::new();
+    let mut add = |name, input, hidden: &[usize]| -> anyhow::Result<()> {
+        ideas.push(Idea { name, input, training: with(TrainConfig::photos(), hidden)? });
+        Ok(())
+    };
+    if has(both) {
+        add("logistic regression on colour and texture", described(both), &[])?;
+        add("texture, 64 units", described(texture), &[64])?;
+        add("colour, 64 units", described(colour), &[64])?;
+        add("colour and texture, 64 units", described(both), &[64])?;
+    } else if has(texture) {
+        add("logistic regression on texture", described(texture), &[])?;
+        add("texture, 64 units", described(texture), &[64])?;
+    }
+    add("pixels at 16×16 at most, 64 units", pixels, &[64])?;
+    Ok(ideas)
+}
+
+/// All views of the examples as a recipe sees them, before they are standardised.
+fn viewed(set: &ImageSet, input: &InputConfig, seed: u64) -> anyhow::Result<ViewedExamples<f32>> {
+    let InputConfig { features, views, .. } = *input;
+    let contract = input.contract_change().apply(set.contract()?);
+    let contract = InputContract { features, views, standardization: None, ..contract };
+    let prepared = set.prepared(&contract)?;
+    let examples = FeatureExamples::<f32, _>::new(&*prepared, &contract)?;
+    Ok(ViewedExamples::read(&examples, seed)?)
+}
+
+/// The file of the trials, and those that are in it. It is begun when there is none.
+fn trials_file(path: &Path, heading: &Heading, anew: bool) -> anyhow::Result<(File, Vec<Trial>)> {
+    let mut done = Vec::new();
+    let mut whole = serde_json::to_string(heading)? + "\n";
+    if path.exists() && !anew {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
+        let mut lines = text.lines();
+        let of = lines.next().and_then(|line| serde_json::from_str::<Heading>(line).ok());
+        ensure!(
+            of.as_ref() == Some(heading),
+            "{} has the trials of other data, recipes or settings: --force begins anew, --out writes \
+             elsewhere",
+            path.shown()
+        );
+        // A last line that is cut off is trained again.
+        done = lines.map_while(|line| serde_json::from_str(line).ok()).collect();
+        for trial in &done {
+            whole += &(serde_json::to_string(trial)? + "\n");
+        }
+    }
+    write_whole(path, whole.as_bytes())?;
+    let file = OpenOptions::new().append(true).open(path);
+    Ok((file.with_context(|| format!("cannot write {}", path.shown()))?, done))
+}
+
+/// Trains what is missing, under a bar; each trial is kept, and each recipe's figure of a repeat said, as
+/// it comes.
+fn run_trials(
+    search: &Search<'_, f32>,
+    args: &Args,
+    (file, done): (File, Vec<Trial>),
+    ideas: &[Idea],
+    console: Console,
+) -> anyhow::Result<Vec<Trial>> {
+    let bar =
+        bar(console, search.n_trials(), "{bar:25} {pos}/{len} networks  {elapsed}  {eta} left");
+    bar.set_position(done.len() as u64);
+    let outer = |trial: &Trial| {
+        let right = trial.right.iter().filter(|right| **right).count();
+        trial.inner.is_none().then_some((trial.repeat, trial.recipe, right, trial.right.len()))
+    };
+    let state = Mutex::new((file, done.iter().filter_map(outer).collect::<Vec<_>>(), None));
+    let report = |trial: &Trial| {
+        let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (file, judged, failed) = &mut *state;
+        let line = serde_json::to_string(trial).map_err(std::io::Error::from);
+        if let Err(error) = line.and_then(|line| writeln!(file, "{line}")) {
+            failed.get_or_insert(error);
+        }
+        bar.inc(1);
+        let Some(now) = outer(trial) else { return };
+        judged.push(now);
+        let same: Vec<_> = judged.iter().filter(|of| (of.0, of.1) == (now.0, now.1)).collect();
+        if same.len() == args.folds as usize {
+            let (correct, total) = same.iter().fold((0, 0), |sum, of| (sum.0 + of.2, sum.1 + of.3));
+            let share = 100.0 * Score { correct, total }.accuracy();
+            let (repeat, name) = (now.0 + 1, ideas[now.1].name);
+            bar.suspend(|| console.note(format!("Repeat {repeat}: {share:.1} %  {name}")));
+        }
+    };
+    let n_threads = match args.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let trials = search.run(done, n_threads, &interrupt::asked, &report)?;
+    bar.finish_and_clear();
+    match state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).2 {
+        Some(error) => Err(error).context("the trials cannot be kept"),
+        None => Ok(trials),
+    }
+}
+
+/// The table, and what it says.
+fn describe(found: &Found) -> String {
+    let rows = || found.baselines.iter().chain(&found.recipes);
+    let width = rows().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    let mut out = format!("{:<width$}  accuracy  95 % interval   log loss\n", "");
+    let mut line = |figures: &Figures, note: &str| {
+        let Figures { name, accuracy, interval: [low, high], log_loss, log_loss_error } = figures;
+        let loss = log_loss
+            .zip(*log_loss_error)
+            .map_or_else(|| "       -".into(), |(loss, error)| format!("{loss:8.4} ± {error:.4}"));
+        let (accuracy, low, high) = (100.0 * accuracy, 100.0 * low, 100.0 * high);
+        let row =
+            format!("{name:<width$}  {accuracy:6.1} %  {low:5.1} – {high:5.1} %  {loss}{note}");
+        writeln!(out, "{}", row.trim_end()).expect("a string takes all");
+    };
+    found.baselines.iter().for_each(|figures| line(figures, ""));
+    for (i, figures) in found.recipes.iter().enumerate() {
+        line(
+            figures,
+            match i {
+                _ if i == found.best => "  chosen",
+                _ if i == found.simplest => "  simplest within one standard error",
+                _ => "",
+            },
+        );
+    }
+    let Figures { accuracy, interval: [low, high], .. } = found.nested;
+    let (best, simplest) = (&found.recipes[found.best].name, &found.recipes[found.simplest].name);
+    let times: Vec<_> = found
+        .recipes
+        .iter()
+        .zip(&found.chosen_in_folds)
+        .filter(|(_, n)| **n > 0)
+        .map(|(figures, n)| format!("{} {n} times", figures.name))
+        .collect();
+    write!(
+        out,
+        "\nNested: {:.1} % [{:.1}, {:.1}], the unbiased figure of searching these recipes, then training\n\
+         (the folds chose {})\n\
+         Chosen: {best}, of the lowest log loss; simplest within one standard error: {simplest}",
+        100.0 * accuracy, 100.0 * low, 100.0 * high, times.join(", ")
+    )
+    .expect("a string takes all");
+    out
+}

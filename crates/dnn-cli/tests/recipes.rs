@@ -1,0 +1,142 @@
+//! Descriptions, views, presets by the data, honesty about chance, and `dnn tune`.
+#![allow(clippy::unwrap_used)] // tests
+
+mod common;
+
+use common::{DATA, Place, draw_folder, quick};
+use serde_json::Value;
+use std::fs;
+
+const SHORT: [&str; 5] = ["--epochs", "4", "--schedule", "constant", "--seed=3"];
+
+fn accuracy(report: &Value) -> f64 {
+    report["accuracy"].as_f64().unwrap()
+}
+
+#[test]
+fn a_users_photos_are_described_and_seen_in_views_and_every_command_does_the_same() {
+    let place = Place::new();
+    draw_folder(&place.path("photos"), 40, 16);
+    let said = place.ok(&[&["train", "photos", "--out", "r"], &SHORT[..]].concat());
+    assert!(said.contains("Preset photos, for colour images in small numbers"), "{said}");
+    assert!(said.contains("Majority class:"), "{said}");
+    let config = fs::read_to_string(place.path("r/config.toml")).unwrap();
+    assert!(config.contains("features = \"colour+texture\"\nviews = 12"), "{config}");
+    let trained: Value =
+        serde_json::from_slice(&fs::read(place.path("r/summary.json")).unwrap()).unwrap();
+    let judged = place.json(&["evaluate", "r"]);
+    assert_eq!(judged["correct"], trained["test"]["correct"], "training judges by all views");
+    let one = place.json(&["evaluate", "r", "--views", "1"]);
+    assert_ne!(judged["cost"], one["cost"]);
+    // What evaluate says of an image is what predict says of its file.
+    let folders = ["non-cat", "cat"].map(|class| place.path("photos/test").join(class));
+    let mut right = 0;
+    for (class, folder) in folders.iter().enumerate() {
+        for name in common::names(folder) {
+            let file = folder.join(name);
+            let said = place.json(&["predict", "r", file.to_str().unwrap()]);
+            right += u64::from(said["predictions"][0]["index"] == class);
+        }
+    }
+    assert_eq!(judged["correct"], right);
+    let error = place.refused(&["evaluate", "r", "--views", "13"]);
+    assert!(error.contains("--views") && error.contains("expected 1 to 12"), "{error}");
+    // The configuration repeats the run.
+    place.ok(&["train", "--config", "r/config.toml", "--out", "again"]);
+    let model = |run: &str| fs::read(place.path(run).join("model.safetensors")).unwrap();
+    assert_eq!(model("again"), model("r"));
+    // As does one thread, and going on.
+    place.ok(&[&["train", "photos", "--out", "one", "--threads=1"], &SHORT[..]].concat());
+    assert_eq!(model("one"), model("r"));
+    let half = ["--epochs", "2", "--schedule", "constant", "--seed=3"];
+    place.ok(&[&["train", "photos", "--out", "half"], &half[..]].concat());
+    place.ok(&["train", "--resume", "half", "--epochs", "4"]);
+    assert_eq!(model("half"), model("r"));
+}
+
+#[test]
+fn streamed_images_are_drawn_in_views_and_resumed_alike() {
+    let place = Place::new();
+    draw_folder(&place.path("photos"), 200, 16);
+    let limited = ["--memory-limit=20M", "--cache=c", "--features=texture", "--views=2"];
+    let model = |run: &str| fs::read(place.path(run).join("model.safetensors")).unwrap();
+    place.ok(&[&["train", "photos", "--out", "r"], &limited[..], &SHORT[..]].concat());
+    let half = ["--epochs", "2", "--schedule", "constant", "--seed=3"];
+    place.ok(&[&["train", "photos", "--out", "half"], &limited[..], &half[..]].concat());
+    place.ok(&["train", "--resume", "half", "--epochs", "4", "--cache=c"]);
+    assert_eq!(model("half"), model("r"));
+}
+
+#[test]
+fn a_preset_is_chosen_by_the_data_or_by_name() {
+    let place = Place::new();
+    let rows: Vec<String> =
+        (0..40).map(|i| format!("{},{},{}", i % 7, (i * i) % 11, ["a", "b"][i % 2])).collect();
+    fs::write(place.path("rows.csv"), format!("x,y,label\n{}\n", rows.join("\n"))).unwrap();
+    let said = place.ok(&["train", "rows.csv", "--epochs", "2"]);
+    assert!(said.contains("Preset table, for rows of numbers"), "{said}");
+    let named = place.ok(&["train", "rows.csv", "--preset", "course-deep", "--iterations", "2"]);
+    assert!(!named.contains("Preset "), "{named}");
+    let drawn = place.ok(&[&["train"], &DATA[..], &["--iterations", "2"]].concat());
+    assert!(!drawn.contains("Preset "), "{drawn}");
+    // A preset that is written names its data, or is given them.
+    place.ok(&["config", "init", "--preset", "photos", "--out", "photos.toml"]);
+    place.ok(&["config", "check", "photos.toml"]);
+    draw_folder(&place.path("photos"), 20, 8);
+    place.ok(&["train", "photos", "--config", "photos.toml", "--epochs", "1", "--out", "r"]);
+    let config = fs::read_to_string(place.path("r/config.toml")).unwrap();
+    assert!(config.contains("features = \"colour+texture\""), "{config}");
+    let error = place.refused(&["train", "rows.csv", "--features", "colour"]);
+    assert!(error.contains("features \"colour\" of numbers that are no pixels"), "{error}");
+}
+
+#[test]
+fn chance_and_other_seeds_are_said() {
+    let place = Place::new();
+    let report = place.json(&[&quick()[..], &["--seeds", "3", "--out", "r"]].concat());
+    let seeds = report["seeds"].as_array().unwrap();
+    assert_eq!(seeds.iter().map(|s| s["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(seeds[0]["test"], report["test"]);
+    for of in &seeds[1..] {
+        let seed = format!("--seed={}", of["seed"]);
+        let alone = place.json(&[&quick()[..], &[&seed]].concat());
+        assert_eq!(alone["test"], of["test"], "as if it had been trained alone");
+    }
+    let judged = place.json(&[&["evaluate", "r"], &DATA[..]].concat());
+    let (majority, total) = (&judged["majority"], judged["total"].as_f64().unwrap());
+    let counts = judged["confusion"]["counts"].as_array().unwrap();
+    let of_class =
+        |row: &Value| row.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).sum::<f64>();
+    let most = counts.iter().map(of_class).fold(0.0, f64::max);
+    assert!((accuracy(majority) - most / total).abs() < 1e-12);
+    assert!((0.0..=1.0).contains(&majority["p_value"].as_f64().unwrap()));
+    let text = place.ok(&[&["evaluate", "r"], &DATA[..]].concat());
+    assert!(text.contains("by always saying"), "{text}");
+}
+
+#[test]
+fn tune_finds_a_recipe_goes_on_and_writes_what_train_takes() {
+    let place = Place::new();
+    draw_folder(&place.path("photos"), 40, 8);
+    let search = ["tune", "photos", "--repeats=1", "--folds=2", "--inner-folds=2"];
+    let found = place.json(&search);
+    assert_eq!(found["recipes"].as_array().unwrap().len(), 5);
+    assert!((0.0..=1.0).contains(&accuracy(&found["nested"])));
+    let baselines = found["baselines"].as_array().unwrap();
+    assert_eq!(baselines[0]["name"], "majority class");
+    assert_eq!(baselines[1]["name"], "one feature, one threshold");
+    let lines = fs::read_to_string(place.path("tuned.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 1 + 2 * 3 * 5);
+    // Cut off in a line, it goes on and comes to the same.
+    fs::write(place.path("tuned.jsonl"), &lines[..lines.len() * 2 / 3]).unwrap();
+    let again = place.json(&search);
+    assert_eq!(again, found);
+    let other = place.refused(&["tune", "photos", "--repeats=2"]);
+    assert!(other.contains("--force begins anew"), "{other}");
+    let text = place.ok(&search);
+    for part in ["majority class", "log loss", "Nested:", "chosen", "Written: tuned.toml"] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    place.ok(&["train", "--config", "tuned.toml", "--epochs", "1", "--out", "r"]);
+    assert!(place.path("r/model.safetensors").exists());
+}
