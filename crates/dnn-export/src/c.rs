@@ -15,6 +15,7 @@ use std::fmt::Write;
 /// # Errors
 /// [`ExportError`]: what of the model is not computed from features alone.
 pub fn c(model: &Model) -> Result<String, ExportError> {
+    let model = &crate::without_temperature(model)?;
     check_one_view(model.input())?;
     match model.network() {
         AnyNetwork::F32(network) => code(network, model, "float", "f"),

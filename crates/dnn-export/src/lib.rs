@@ -10,7 +10,7 @@ pub use check::{CheckError, CheckReport, Checker, noise};
 pub use npz::npz;
 pub use onnx::{OnnxFiles, OnnxInput, OnnxOptions, onnx};
 
-use dnn_data::InputContract;
+use dnn_data::{InputContract, Model};
 
 /// Why a model cannot be written in another format.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,12 @@ pub enum ExportError {
         /// How many views.
         n: u32,
     },
+    /// A temperature after the mean over several views, which no format here has.
+    #[error(
+        "the model has a temperature and answers by the mean over several views: expected one view, or \
+         a model that was trained without calibrate"
+    )]
+    Temperature,
     /// More weights than a graph holds.
     #[error(
         "{n_bytes} bytes of weights: a graph holds less than 2 GiB; with the weights in a file of \
@@ -60,4 +66,9 @@ fn check_one_view(contract: &InputContract) -> Result<(), ExportError> {
         1 => Ok(()),
         n => Err(ExportError::Views { n }),
     }
+}
+
+/// Returns the model with its temperature in the weights of its output layer.
+fn without_temperature(model: &Model) -> Result<Model, ExportError> {
+    model.clone().with_temperature_in_weights().ok_or(ExportError::Temperature)
 }

@@ -16,6 +16,7 @@ use zip::{CompressionMethod, ZipWriter};
 /// # Errors
 /// [`ExportError::Npz`] when the archive cannot be made.
 pub fn npz(model: &Model) -> Result<Vec<u8>, ExportError> {
+    let model = &crate::without_temperature(model)?;
     let mut archive = Archive(ZipWriter::new(Cursor::new(Vec::new())));
     match model.network() {
         AnyNetwork::F32(network) => parameters(&mut archive, network)?,

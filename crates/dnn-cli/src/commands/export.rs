@@ -81,11 +81,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let checker = args.check.as_ref().map(Checker::python).transpose()?;
     let (model, model_path) = run::read_model(&args.model.model)?;
     let failed = || format!("cannot export {}", model_path.shown());
-    let model = model.with_temperature_in_weights().context(
-        "a temperature with several views: expected a model of one view, or one trained without \
-         --calibrate",
-    );
-    let model = model.with_context(failed)?;
     let write = |path: &Path, bytes: &[u8]| {
         if args.force { write_whole(path, bytes) } else { write_new(path, bytes) }
     };

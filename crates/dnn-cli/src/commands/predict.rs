@@ -44,8 +44,8 @@ pub(crate) struct Args {
     /// each]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// Answer with all classes that it takes to hold the right one with this probability, 0.9 for
-    /// example; for models that were trained with --calibrate
+    /// Name all classes that it takes to hold the right one with this probability, 0.9 for example, as
+    /// well; for models that were trained with --calibrate
     #[arg(long, value_name = "F", conflicts_with = "out")]
     coverage: Option<f64>,
     #[command(flatten)]

@@ -81,7 +81,7 @@ pub(crate) struct Args {
     folds: Option<usize>,
     /// Start from the weights of this model, or run, in place of drawn ones (its layers and how its images
     /// were prepared are taken as well); the output layer is drawn anew when there are other classes
-    #[arg(long, value_name = "MODEL", conflicts_with_all = ["resume", "folds"],
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["resume", "folds", "seeds"],
           help_heading = "Training")]
     from: Option<PathBuf>,
     #[command(flatten)]
@@ -222,7 +222,9 @@ fn started_from(model: &Path, base: RunConfig) -> anyhow::Result<RunConfig> {
         training.precision = model.network().precision();
     })?;
     let from = std::path::absolute(path).context("no current folder")?;
-    Ok(RunConfig { from: Some(from), training, ..base })
+    // How a preset prepares images gives way to how the model's were.
+    let source = base.source.filter(|source| !source.data.as_os_str().is_empty());
+    Ok(RunConfig { from: Some(from), source, training, ..base })
 }
 
 /// The configuration with what the flags ask for.
@@ -388,6 +390,7 @@ where
     }
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();
+    ensure!(n_seeds == 1 || config.from.is_none(), "--seeds: from does not depend on the seed");
     ensure!(
         n_seeds == 1 || test.is_some(),
         "--seeds {n_seeds}: there are no test images to judge by"

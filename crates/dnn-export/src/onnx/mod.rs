@@ -74,6 +74,7 @@ pub struct OnnxFiles {
 /// # Errors
 /// [`ExportError`]: what of the model no graph can do, or weights that no graph can hold.
 pub fn onnx(model: &Model, options: &OnnxOptions) -> Result<OnnxFiles, ExportError> {
+    let model = &crate::without_temperature(model)?;
     let mut graph = match model.network() {
         AnyNetwork::F32(network) => graph(network, model.input(), options.input)?,
         AnyNetwork::F64(network) => graph(network, model.input(), options.input)?,
