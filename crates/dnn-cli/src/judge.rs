@@ -130,8 +130,8 @@ impl LabelledArgs {
     /// The images as a model takes them; that they are made another size is said.
     ///
     /// # Errors
-    /// When they cannot be; when the model's classes are numbers, which other data have as well, and
-    /// neither `--any-size` nor `--class-map` says that these are meant.
+    /// When they cannot be; when the model's classes are numbers, which other data have as well, these
+    /// are not the data of its run, and neither `--any-size` nor `--class-map` says that they are meant.
     pub(crate) fn prepared<'a>(
         &self,
         set: &'a ImageSet,
@@ -142,8 +142,12 @@ impl LabelledArgs {
         let prepared = set.prepared(model.input())?;
         if let Cow::Owned(resized) = &prepared {
             let is_number = |class: &String| class.bytes().all(|byte| byte.is_ascii_digit());
+            let own = data_of_run(path)?;
+            let data = self.data.as_deref().map(std::path::absolute).transpose()?;
+            let is_own = data.is_none_or(|data| own.is_some_and(|own| own.data == data));
             ensure!(
-                self.any_size
+                is_own
+                    || self.any_size
                     || !self.of_data.class_map.is_empty()
                     || !model.classes().iter().all(is_number),
                 "the images are {}, the input of the model is {}, and its classes are numbers, which \

@@ -393,7 +393,10 @@ fn a_finished_run_can_be_given_more_iterations() {
     let error = place.refused(&["train", "--resume", "r0", "--iterations", "62"]);
     assert!(error.contains("has made 63 iterations; expected at least so many, got 62"), "{error}");
     let said = place.ok(&["train", "--resume", "r0"]);
-    assert!(said.contains("r0 is finished, after 63 iterations. To go on with it: "), "{said}");
+    assert!(
+        said.contains("r0 is finished, after 63 iterations. To go on with it, with N above 63: "),
+        "{said}"
+    );
     assert_eq!(place.json(&["train", "--resume", "r0"])["iterations"], 63);
     assert!(files(&place.path("r0")) == before, "nothing was written");
 }

@@ -197,6 +197,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             (RunConfig::preset(preset), preset.name())
         }
     };
+    ensure!(
+        args.from.is_none() || !args.training.gives("hidden"),
+        "--layers: a network that starts --from a model has its layers; only the output layer may differ"
+    );
     let base = match &args.from {
         Some(model) => started_from(model, base)?,
         None => base,

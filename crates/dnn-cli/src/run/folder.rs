@@ -50,6 +50,9 @@ const FILES: [&str; 16] = [
     CONFIG,
 ];
 
+/// Those that folds write before their configuration.
+const OF_FOLDS: [&str; 4] = [FOLDS, PREDICTIONS, SERIES_SVG, SERIES_PNG];
+
 /// The folder of the checkpoints, and their names in it.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 pub(super) const LAST: &str = "last.safetensors";
@@ -222,7 +225,8 @@ impl RunFolder {
                 || FILES.iter().any(|file| *file != CONFIG && self.file(file).exists()));
         // Folds that were killed before their configuration was written.
         let is_run = is_run
-            || (names == [FOLDS]
+            || (names.iter().any(|name| name == FOLDS)
+                && names.iter().all(|name| OF_FOLDS.contains(&name.as_str()))
                 && fs::read_to_string(self.file(FOLDS))
                     .is_ok_and(|text| text.contains("\"data_hash\"")));
         ensure!(

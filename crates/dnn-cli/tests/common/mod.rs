@@ -62,11 +62,25 @@ pub(crate) fn draw_folder(root: &Path, n_train: usize, n_test: usize) -> ImageSe
 }
 
 /// An empty folder to work in.
-pub(crate) struct Place(TempDir);
+pub(crate) struct Place(TempDir, Presets);
+
+/// How `dnn train` is called when a test does not say how it is to train.
+#[derive(PartialEq)]
+enum Presets {
+    /// As the course does, whatever the data.
+    OfTheCourse,
+    /// As users call it: the program chooses by the data.
+    Chosen,
+}
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
+        Self(tempfile::tempdir().expect("a folder"), Presets::OfTheCourse)
+    }
+
+    /// A folder in which `dnn train` chooses its preset by the data.
+    pub(crate) fn with_chosen_presets() -> Self {
+        Self(tempfile::tempdir().expect("a folder"), Presets::Chosen)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -82,6 +96,13 @@ impl Place {
     pub(crate) fn dnn(&self, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("dnn"));
         command.current_dir(self.0.path()).args(args);
+        let says_how = |arg: &&str| ["--preset", "--config", "--resume"].contains(arg);
+        if args.first() == Some(&"train")
+            && self.1 == Presets::OfTheCourse
+            && !args.iter().any(says_how)
+        {
+            command.args(["--preset", "course-deep"]);
+        }
         // As when it is installed, not run by cargo.
         command.env_remove("CARGO_PKG_NAME");
         command
