@@ -307,7 +307,7 @@ mod tests {
         // Whatever the width, the words stay the same.
         for path in ["my run's", "it's\u{1b} a"] {
             let line = format!("{dnn} train {} --out r", argument(path.as_ref()));
-            for width in 1..line.len() + 1 {
+            for width in 1..=line.len() {
                 assert_eq!(wrap(&line, width).replace(" \\\n  ", " "), line);
             }
         }

@@ -351,7 +351,7 @@ fn from_text(text: &str, schema: &Json) -> Result<Value, String> {
         }
         if settings::choices(schema).iter().all(|(choice, _)| *choice != text) {
             for variant in variants {
-                let value = from_text(text, variant)?;
+                let Ok(value) = from_text(text, variant) else { continue };
                 if settings::check_value("", &value, variant).is_ok() {
                     return Ok(value);
                 }

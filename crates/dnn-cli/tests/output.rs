@@ -131,7 +131,10 @@ fn a_curve_has_two_points_and_the_title_says_the_schedule() {
     let short = ["--iterations", "5", "--log-every", "100", "--schedule", "exponential:factor=0.9"];
     place.ok(&[&["train"], &DATA[..], &short, &["--out", "r"]].concat());
     let svg = fs::read_to_string(place.path("r/cost.svg")).unwrap();
-    assert!(svg.contains(">Learning rate = 0.0075, exponential factor=0.9<"), "{svg}");
+    assert!(
+        svg.contains(">Learning rate by schedule: exponential of 0.0075, factor=0.9<"),
+        "{svg}"
+    );
     let curve = svg.split("<polyline").find(|line| line.contains("#0072b2")).expect("a curve");
     let points = curve.split('"').nth(1).expect("its points");
     assert_eq!(points.split(' ').count(), 2, "{points}");

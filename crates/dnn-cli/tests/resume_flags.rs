@@ -75,9 +75,10 @@ fn all_flags(place: &Place) -> Vec<Vec<String>> {
 
 #[test]
 fn going_on_changes_the_length_and_the_logging_and_nothing_else() {
-    const MAY: [&str; 10] = [
+    const MAY: [&str; 11] = [
         "--iterations",
         "--epochs",
+        "--time",
         "--threads",
         "--log-every",
         "--checkpoint-every",

@@ -61,7 +61,7 @@ fn mistakes_are_found_before_anything_is_trained() {
         ("[gird]\nseed = [1]\n", "did you mean `grid`?"),
         ("[grid]\nseed = []\n", "grid: seed has no values"),
         ("[grid]\nlearning_rate = [0.1, -1.0]\n", "learning_rate is -1"),
-        ("[grid]\npatience = [3]\n", "patience and restore_best need a validation set"),
+        ("[grid]\npatience = [3]\n", "patience, restore_best and calibrate need a validation set"),
     ] {
         fs::write(place.path("sweep.toml"), sweep).unwrap();
         let error = place.refused(&["sweep", "sweep.toml", "drawn", "--out", "s"]);

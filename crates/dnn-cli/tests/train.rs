@@ -197,7 +197,9 @@ fn folds_judge_every_training_image_once() {
     let report = place.json(&[&quick()[..], &["--folds", "3", "--out", "f"]].concat());
     assert_eq!(report["folds"].as_array().unwrap().len(), 3);
     assert_eq!(report["summary"]["pooled"]["total"], 30);
-    assert_eq!(names(&place.path("f")), ["config.toml", "folds.json"]);
+    let written =
+        ["accuracies.png", "accuracies.svg", "config.toml", "folds.json", "predictions.csv"];
+    assert_eq!(names(&place.path("f")), written);
     let again = place.json(&[&quick()[..], &["--folds", "3", "--out", "g"]].concat());
     assert_eq!(report["folds"], again["folds"]);
     let error = place.refused(&[&quick()[..], &["--folds", "31", "--out", "h"]].concat());
@@ -257,7 +259,7 @@ fn flags_of_breadth_train_and_stay_in_the_configuration() {
         (["--optimizer", "adma"], "did you mean `adam`?"),
         (["--schedule", "cosin"], "did you mean `cosine`?"),
         (["--dropout", "1"], "dropout is 1: expected a finite number, at least 0 and below 1"),
-        (["--patience", "3"], "patience and restore_best need a validation set"),
+        (["--patience", "3"], "patience, restore_best and calibrate need a validation set"),
         (["--class-weights", "1,2,3"], "3 class weights for 2 classes"),
         (["--validation", "0.001"], "this share of the training set is no example"),
     ] {

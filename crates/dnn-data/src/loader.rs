@@ -254,9 +254,10 @@ impl<'a> Loader<'a> {
             };
             let sets = (train, test, validation);
             return self.features(sets, contract, judged, |images, contract| {
-                match is_drawn_anew(contract, augment) {
-                    true => augmented(images, contract, augment, seed),
-                    false => judged(images, contract),
+                if is_drawn_anew(contract, augment) {
+                    augmented(images, contract, augment, seed)
+                } else {
+                    judged(images, contract)
                 }
             });
         }
@@ -410,7 +411,7 @@ impl<'a> Loader<'a> {
             for split in splits.iter_mut() {
                 let (contract, standardization) =
                     (split.images.contract()?, standardization.clone());
-                let contract = InputContract { features, views, standardization, ..contract };
+                let contract = InputContract { standardization, features, views, ..contract };
                 split.images.set_contract(contract);
             }
         }
@@ -740,9 +741,10 @@ pub fn examples_to_train_on<F: Real>(
     augment: Option<AugmentConfig>,
     seed: u64,
 ) -> Result<Box<dyn Examples<F>>, DataError> {
-    match is_drawn_anew(contract, augment) {
-        true => augmented(images, contract, augment, seed),
-        false => examples_to_judge_by(images, contract),
+    if is_drawn_anew(contract, augment) {
+        augmented(images, contract, augment, seed)
+    } else {
+        examples_to_judge_by(images, contract)
     }
 }
 

@@ -127,7 +127,7 @@ fn header(classes: &[String], top: Option<usize>) -> Vec<String> {
     match top {
         None => header.extend(classes.iter().map(|class| format!("probability_{class}"))),
         Some(n) => {
-            header.extend((2..=n).flat_map(|k| [format!("class_{k}"), format!("probability_{k}")]))
+            header.extend((2..=n).flat_map(|k| [format!("class_{k}"), format!("probability_{k}")]));
         }
     }
     header

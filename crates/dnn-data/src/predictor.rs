@@ -218,9 +218,10 @@ impl Predictor {
             AnyNetwork::F32(network) => self.probabilities(network, &self.single, values),
             AnyNetwork::F64(network) => self.probabilities(network, &self.double, values),
         };
-        match probabilities.iter().all(|p| p.is_finite()) {
-            true => Ok(probabilities),
-            false => Err(PredictError::NoAnswer),
+        if probabilities.iter().all(|p| p.is_finite()) {
+            Ok(probabilities)
+        } else {
+            Err(PredictError::NoAnswer)
         }
     }
 

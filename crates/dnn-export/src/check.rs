@@ -142,7 +142,8 @@ impl Checker {
             probabilities.extend(predictor.prepared(&prepared)?);
             pixels.extend(prepared);
         }
-        let numbers: Vec<u8> = images.iter().flat_map(|image| image.pixels()).copied().collect();
+        let numbers: Vec<u8> =
+            images.iter().flat_map(dnn_data::image::RgbImage::pixels).copied().collect();
         let shape = |image: &RgbImage| vec![image.height() as usize, image.width() as usize, 3];
         let examples = Examples { dtype: "u1", shapes: images.iter().map(shape).collect() };
         let output = pixels_output(model.input());
@@ -324,7 +325,7 @@ pub fn noise(width: u32, height: u32, seed: u64) -> RgbImage {
 fn last_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     // Node ends with its version.
-    let lines =
+    let mut lines =
         text.trim().lines().filter(|line| !line.is_empty() && !line.starts_with("Node.js v"));
-    lines.last().unwrap_or("it says nothing").chars().take(400).collect()
+    lines.next_back().unwrap_or("it says nothing").chars().take(400).collect()
 }

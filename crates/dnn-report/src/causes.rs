@@ -482,7 +482,7 @@ mod tests {
     #[test]
     fn of_planted_causes_the_one_that_counts_is_observed_and_the_five_others_are_not() {
         let mut n_false = 0;
-        for seed in 0..20 {
+        for seed in 0..100 {
             let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
             let planted = Cause::ALL[seed as usize % 6];
             let images: Vec<Judged> = (0..600)
@@ -500,6 +500,7 @@ mod tests {
             let found = observe(&names(), &images);
             // A null that happens to be with no error has Firth's penalty.
             assert!(matches!(found.model, JointModel::Logistic | JointModel::Firth));
+            let mut is_any_false = false;
             for (cause, one) in Cause::ALL.iter().zip(&found.causes) {
                 let is_found = one.p_holm.is_some_and(|p| p < LEVEL);
                 if *cause == planted {
@@ -507,12 +508,13 @@ mod tests {
                     let (low, high) = one.interval.unwrap();
                     assert!(low > 0.1 && high < 0.8, "{one:?}");
                 } else {
-                    n_false += usize::from(is_found);
+                    is_any_false |= is_found;
                 }
             }
+            n_false += usize::from(is_any_false);
         }
-        // At 5 % a family, of 20 families more than 3 would be a chance of 1.6 %.
-        assert!(n_false <= 3, "{n_false} false findings in 20 families of five");
+        // At 5 % a family, of 100 families more than 11 would be a chance of 0.4 %.
+        assert!(n_false <= 11, "false findings in {n_false} of 100 families of five");
     }
 
     #[test]
@@ -575,7 +577,7 @@ mod tests {
         let judged = |i: usize, is_wrong| Judged {
             label: 0,
             is_wrong,
-            causes: vec![Some(i < 12), Some(i < 4), (i != 7).then_some(i % 2 == 0)],
+            causes: vec![Some(i < 12), Some(i < 4), (i != 7).then_some(i.is_multiple_of(2))],
         };
         let names = ["a", "b", "c"].map(String::from);
         let nine: Vec<_> = (0..40).map(|i| judged(i, i < 9)).collect();

@@ -171,9 +171,10 @@ impl LinePlot<'_> {
             |(at, value): (f64, f64)| (x.place(at, left, right), y.place(value, bottom, top));
         let mut inks = colour::SERIES.iter().cycle();
         for line in &lines {
-            let (ink, stroke) = match line.is_guide {
-                true => (&colour::AXIS, 1.0),
-                false => (inks.next().unwrap_or(&colour::INK), LINE_WIDTH),
+            let (ink, stroke) = if line.is_guide {
+                (&colour::AXIS, 1.0)
+            } else {
+                (inks.next().unwrap_or(&colour::INK), LINE_WIDTH)
             };
             for (&(at, _), &(low, high)) in line.points.iter().zip(&line.intervals) {
                 drawing.line(&[place((at, low)), place((at, high))], ink, 1.0);

@@ -571,9 +571,10 @@ fn describe(found: &Explained<'_>, labelled: &Labelled) -> Result<String, std::f
     let p = |p: Option<f64>| p.map_or("too few images".into(), p_text);
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     if !found.interventions.is_empty() {
-        let how = match labelled.source.is_drawn() {
-            true => "The same images, drawn again with one thing changed as far as it goes",
-            false => "The same images with one thing changed",
+        let how = if labelled.source.is_drawn() {
+            "The same images, drawn again with one thing changed as far as it goes"
+        } else {
+            "The same images with one thing changed"
         };
         writeln!(out, "\n{how}:")?;
         writeln!(

@@ -162,16 +162,15 @@ fn report(
             last.cost
         ))?;
     }
-    match suggestion {
-        Some(rate) => console.text(format!("Suggested learning rate: {rate:.2e}"))?,
-        None => {
-            console.text("No suggestion: the cost falls nowhere".to_owned())?;
-            warn(format!(
-                "the cost never fell between {:e} and {:e}: --lowest, --highest or more --iterations \
-                 may help",
-                args.lowest, args.highest
-            ));
-        }
+    if let Some(rate) = suggestion {
+        console.text(format!("Suggested learning rate: {rate:.2e}"))?
+    } else {
+        console.text("No suggestion: the cost falls nowhere".to_owned())?;
+        warn(format!(
+            "the cost never fell between {:e} and {:e}: --lowest, --highest or more --iterations \
+             may help",
+            args.lowest, args.highest
+        ));
     }
     if let Some(path) = &args.plot {
         let of = |value: fn(&LearningRatePoint) -> f64| -> Vec<_> {

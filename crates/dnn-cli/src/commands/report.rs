@@ -53,9 +53,10 @@ struct Written<'a> {
 /// Takes a name that ends in `.html`.
 fn page_name(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
-    match path.extension().is_some_and(|e| e.eq_ignore_ascii_case("html")) {
-        true => Ok(path),
-        false => Err("expected a name that ends in .html".into()),
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("html")) {
+        Ok(path)
+    } else {
+        Err("expected a name that ends in .html".into())
     }
 }
 
@@ -82,16 +83,15 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         words: &report.words,
     };
     let path;
-    match &args.out {
-        Some(out) => write_page(out, html.as_bytes())?,
-        None => {
-            let folder = RunFolder::open(folder)?;
-            folder.write(run::REPORT, html.as_bytes())?;
-            folder.write(run::MODEL_CARD, card.as_bytes())?;
-            path = folder.file(run::REPORT);
-            written.report = &path;
-            written.model_card = Some(folder.file(run::MODEL_CARD));
-        }
+    if let Some(out) = &args.out {
+        write_page(out, html.as_bytes())?
+    } else {
+        let folder = RunFolder::open(folder)?;
+        folder.write(run::REPORT, html.as_bytes())?;
+        folder.write(run::MODEL_CARD, card.as_bytes())?;
+        path = folder.file(run::REPORT);
+        written.report = &path;
+        written.model_card = Some(folder.file(run::MODEL_CARD));
     }
     console.text(report.words.join("\n"))?;
     let card = written.model_card.iter().map(|card| format!(" and {}", card.shown()));
@@ -123,12 +123,11 @@ impl About<'_> {
         let model = predictor.model();
         let is_picture = ImageShape::of(model.input()).height > 1 && labelled.images.is_bytes();
         let answers = Answers::of(predictor, set)?;
-        let explained = match is_picture {
-            true => {
-                let judged = (set, &answers);
-                Some(explain::explain(predictor, model_path, labelled, judged, args, console)?)
-            }
-            false => None,
+        let explained = if is_picture {
+            let judged = (set, &answers);
+            Some(explain::explain(predictor, model_path, labelled, judged, args, console)?)
+        } else {
+            None
         };
         let classes = model.classes();
         let confusion = Confusion::of(&answers.predictions, set.labels(), classes.len());
@@ -147,9 +146,10 @@ impl About<'_> {
                 n_suspects: None,
             }),
         };
-        let configuration = match self.is_run {
-            true => crate::file::read_text(&self.folder.join(run::CONFIG))?,
-            false => String::new(),
+        let configuration = if self.is_run {
+            crate::file::read_text(&self.folder.join(run::CONFIG))?
+        } else {
+            String::new()
         };
         let repeat = self.repeat();
         let architecture = model.network().architecture();
@@ -256,7 +256,8 @@ fn figures(
         ),
     ];
     let number = |value: f64| format!("{value:.4}");
-    let calibration = quality.calibration.as_ref().map(|c| c.expected_error());
+    let calibration =
+        quality.calibration.as_ref().map(dnn_core::metrics::Calibration::expected_error);
     for (name, value, meaning) in [
         ("balanced accuracy", quality.balanced_accuracy.map(percent), "mean recall of the classes"),
         ("macro F1", quality.macro_average.map(|m| number(m.f1)), "mean over the classes"),

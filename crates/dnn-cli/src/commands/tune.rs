@@ -168,9 +168,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let data = DataConfig { input, ..source.clone() };
     let config = RunConfig { source: Some(data), ..RunConfig::new(best.training.clone()) };
     let text = config.to_toml()?;
-    match args.out.exists() {
-        true => write_whole(&args.out, text.as_bytes())?,
-        false => write_new(&args.out, text.as_bytes())?,
+    if args.out.exists() {
+        write_whole(&args.out, text.as_bytes())?
+    } else {
+        write_new(&args.out, text.as_bytes())?
     }
     if !console.json {
         console.text(describe(&found))?;

@@ -72,7 +72,7 @@ pub fn perturb(
         Cause::RareColor => {
             let (hue, saturation) = (0.5 * sign * strength, 1.0 + 0.5 * sign * strength);
             let mut out = image.to_vec();
-            Jitter { hue, saturation, ..Jitter::STAYS }.apply(&mut out, shape.channels, None);
+            Jitter { saturation, hue, ..Jitter::STAYS }.apply(&mut out, shape.channels, None);
             out
         }
         Cause::Background => faded(image, shape, strength),

@@ -79,15 +79,14 @@ pub fn onnx(model: &Model, options: &OnnxOptions) -> Result<OnnxFiles, ExportErr
         AnyNetwork::F32(network) => graph(network, model.input(), options.input)?,
         AnyNetwork::F64(network) => graph(network, model.input(), options.input)?,
     };
-    let data = match &options.external_data {
-        Some(name) => Some(move_tensors(&mut graph, name)),
-        None => {
-            let n_bytes: usize = graph.initializer.iter().map(|t| t.raw_data.len()).sum();
-            if n_bytes > MAX_INLINE_BYTES {
-                return Err(ExportError::TooLarge { n_bytes });
-            }
-            None
+    let data = if let Some(name) = &options.external_data {
+        Some(move_tensors(&mut graph, name))
+    } else {
+        let n_bytes: usize = graph.initializer.iter().map(|t| t.raw_data.len()).sum();
+        if n_bytes > MAX_INLINE_BYTES {
+            return Err(ExportError::TooLarge { n_bytes });
         }
+        None
     };
     let mut metadata = vec![
         ("classes", serde_json::to_string(model.classes())?),
