@@ -27,7 +27,7 @@ pub(crate) struct Progress {
 /// The epoch that is being made.
 struct Epochs {
     batch_size: usize,
-    n_epochs: usize,
+    n: usize,
     /// Epochs that are complete.
     done: usize,
     /// Sum and number of the costs of its batches, and the rate of the last.
@@ -102,7 +102,7 @@ impl Progress {
         let has_batches = (1..n_examples).contains(&batch_size);
         let epochs = has_batches.then(|| Epochs {
             batch_size,
-            n_epochs: n_iterations.div_ceil(n_examples.div_ceil(batch_size)),
+            n: n_iterations.div_ceil(n_examples.div_ceil(batch_size)),
             done: 0,
             costs: (0.0, 0),
             learning_rate: 0.0,
@@ -151,7 +151,7 @@ impl Epochs {
 
     fn line(&mut self) -> Option<String> {
         let number = self.done + 1;
-        let every = self.n_epochs.div_ceil(EPOCH_LINES).max(1);
+        let every = self.n.div_ceil(EPOCH_LINES).max(1);
         (number.is_multiple_of(every)).then(|| self.text(number))
     }
 
@@ -170,7 +170,7 @@ impl Epochs {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
         format!(
             "Epoch {number} of {}: cost {:.4}{validation}, lr {:.2e}, {:.0} images/s",
-            self.n_epochs,
+            self.n,
             sum / n as f64,
             self.learning_rate,
             (n * self.batch_size) as f64 / seconds

@@ -28,7 +28,7 @@ fn write_table(path: &Path, n: usize, with_labels: bool) {
     for i in 0..n {
         let (u, v) = ((i * 37 % 101) as f64 / 10.0 - 4.0, (i * 53 % 97) as f64 / 10.0 - 4.0);
         let label = if u > v { ",a" } else { ",b" };
-        text += &format!("{u},{v}{}\n", if with_labels { label } else { "" });
+        text = format!("{text}{u},{v}{}\n", if with_labels { label } else { "" });
     }
     fs::write(path, text).unwrap();
 }

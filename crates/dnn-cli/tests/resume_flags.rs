@@ -62,10 +62,9 @@ fn all_flags(place: &Place) -> Vec<Vec<String>> {
             ("--memory-limit", _) => "1G".into(),
             ("--checkpoint-every", _) => "13".into(),
             ("--time", _) => "1h".into(),
-            ("--from", _) => "elsewhere".into(),
             (_, "N" | "K" | "SIZE" | "N,N,…" | "COLUMN") => "7".into(),
             (_, "F") => "0.3".into(),
-            (_, "FILE" | "FILE.toml" | "DIR" | "NAME") => "elsewhere".into(),
+            (_, "FILE" | "FILE.toml" | "DIR" | "NAME" | "MODEL") => "elsewhere".into(),
             _ => panic!("no value for {flag} <{value_name}>"),
         };
         flags.push(vec![flag.to_owned(), value]);

@@ -144,7 +144,7 @@ fn request(method: &str, path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
         head += "\r\n";
     }
     if !body.is_empty() {
-        head += &format!("Content-Length: {}\r\n", body.len());
+        head = format!("{head}Content-Length: {}\r\n", body.len());
     }
     [head.as_bytes(), b"\r\n", body].concat()
 }
@@ -379,7 +379,8 @@ fn what_cannot_be_answered_is_refused_in_words() {
     let form = server.ask("POST", "/v1/predict", &["Content-Type: multipart/form-data"], &picture);
     assert_eq!(form.status, 400);
     // No HTTP at all, and nothing after the headers: the server goes on.
-    for junk in [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"GET\r\n\r\n", &[b'x'; 100_000]]
+    for junk in
+        [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"GET\r\n\r\n", &vec![b'x'; 100_000]]
     {
         let mut stream = server.connect();
         let _ = stream.write_all(junk);

@@ -150,7 +150,7 @@ impl Saliency {
     /// # Panics
     /// When `x` has another number of features or there is no such class.
     pub fn log_odds(&self, x: &[f64], class: usize) -> f64 {
-        self.scores(self.first_sums(x), class)[0]
+        self.scores(&self.first_sums(x), class)[0]
     }
 
     /// Computes integrated gradients: (xᵢ − x̄ᵢ)·∫₀¹ ∂F/∂xᵢ(x̄ + t·(x − x̄)) dt of the log-odds F
@@ -172,7 +172,7 @@ impl Saliency {
     ) -> IntegratedGradients {
         let change = difference(x, baseline);
         let (start, along) = (self.first_sums(baseline), self.first_sums(&change));
-        let ends = self.scores(points(&start, &along, &[0.0, 1.0]), class);
+        let ends = self.scores(&points(&start, &along, &[0.0, 1.0]), class);
         let (baseline_score, score) = (ends[0], ends[1]);
         let tolerance = TOLERANCE * (1.0 + score.abs().max(baseline_score.abs()));
         let mut pending =
@@ -205,7 +205,7 @@ impl Saliency {
                 continue;
             }
             let cuts: Vec<f64> = divided.iter().map(|(_, cut)| *cut).collect();
-            let scores = self.scores(points(&start, &along, &cuts), class);
+            let scores = self.scores(&points(&start, &along, &cuts), class);
             for ((part, cut), score) in divided.into_iter().zip(scores) {
                 let depth = part.depth + 1;
                 let (before, after) = part.scores;
@@ -256,10 +256,10 @@ impl Saliency {
                 }
             }
         }
-        let score = self.scores(sums, class)[0];
+        let score = self.scores(&sums, class)[0];
         let mut map = vec![0.0; grid.n_pixels()];
         let mut counts = vec![0_u32; grid.n_pixels()];
-        for ((ys, xs), without) in patches.iter().zip(self.scores(occluded, class)) {
+        for ((ys, xs), without) in patches.iter().zip(self.scores(&occluded, class)) {
             for pixel in ys.clone().flat_map(|y| xs.clone().map(move |x| y * grid.width + x)) {
                 map[pixel] += score - without;
                 counts[pixel] += 1;
@@ -305,7 +305,7 @@ impl Saliency {
                 }
                 along.set_column(step + 1, &sums);
             }
-            self.scores(along, class).into_iter().map(activation::sigmoid).collect::<Vec<f64>>()
+            self.scores(&along, class).into_iter().map(activation::sigmoid).collect::<Vec<f64>>()
         };
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|&a, &b| map[b].total_cmp(&map[a]));
@@ -316,7 +316,9 @@ impl Saliency {
                 *sum += p;
             }
         }
-        at_random.iter_mut().for_each(|sum| *sum /= n_random as f64);
+        for sum in &mut at_random {
+            *sum /= n_random as f64;
+        }
         DeletionCurve {
             shares: ends.iter().map(|&end| end as f64 / n as f64).collect(),
             by_importance: curve(&order),
@@ -347,7 +349,7 @@ impl Saliency {
     /// Returns the score of each column of W₁·X.
     fn scores<C: nalgebra::Dim, S>(
         &self,
-        first_sums: nalgebra::Matrix<f64, nalgebra::Dyn, C, S>,
+        first_sums: &nalgebra::Matrix<f64, nalgebra::Dyn, C, S>,
         class: usize,
     ) -> Vec<f64>
     where
@@ -409,7 +411,9 @@ impl Saliency {
                 logits[class] = f64::NEG_INFINITY;
                 let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = logits.iter().map(|z| (z - top).exp()).sum();
-                logits.iter_mut().for_each(|z| *z = -(*z - top).exp() / sum);
+                for z in logits.iter_mut() {
+                    *z = -(*z - top).exp() / sum;
+                }
                 logits[class] = 1.0;
             }
         }

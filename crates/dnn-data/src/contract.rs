@@ -102,6 +102,7 @@ impl FeatureKind {
         matches!(self, Self::Texture | Self::ColourTexture)
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
     fn is_pixels(&self) -> bool {
         *self == Self::Pixels
     }

@@ -305,6 +305,7 @@ fn neighbours(grey: &[f32], at: usize, stride: usize, diagonal: &Diagonal, codes
 }
 
 #[cfg(test)]
+#[allow(clippy::unreadable_literal)] // golden numbers
 mod tests {
     use super::*;
 

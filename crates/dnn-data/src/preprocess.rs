@@ -24,6 +24,7 @@ use std::borrow::Cow;
 /// # Ok::<(), dnn_data::ContractError>(())
 /// ```
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "n_features is the term")]
 pub struct Features<F: Real> {
     kind: FeatureKind,
     shape: ImageShape,
@@ -53,7 +54,9 @@ impl<F: Real> Features<F> {
             Some(Standardization { mean, std, clip }) if is_of_pixels && mean.len() == channels => {
                 let one = |(&mean, &std): (&f64, &f64)| {
                     let mut table = std::array::from_fn(normalized);
-                    table.iter_mut().for_each(|x| standardize_one(x, mean, std, *clip));
+                    for x in &mut table {
+                        standardize_one(x, mean, std, *clip);
+                    }
                     table
                 };
                 mean.iter().zip(std).map(one).collect()

@@ -52,13 +52,13 @@ fn by_hand<F: Real>(network: &Network<F>, input: &InputContract, image: &[u8]) -
 }
 
 #[track_caller]
-fn check(input: InputContract, output: OutputActivation) {
-    let shape = ImageShape::of(&input);
+fn check(input: &InputContract, output: OutputActivation) {
+    let shape = ImageShape::of(input);
     let image = bytes(shape);
     for model in [model::<f64>(input.clone(), output), model::<f32>(input.clone(), output)] {
         let (expected, tolerance) = match model.network() {
-            AnyNetwork::F64(network) => (by_hand(network, &input, &image), 1e-14),
-            AnyNetwork::F32(network) => (by_hand(network, &input, &image), 1e-6),
+            AnyNetwork::F64(network) => (by_hand(network, input, &image), 1e-14),
+            AnyNetwork::F32(network) => (by_hand(network, input, &image), 1e-6),
         };
         let predictor = Predictor::new(model).expect("sound");
         let answer = predictor.prepared(&image).expect("an answer");
@@ -86,10 +86,10 @@ fn check(input: InputContract, output: OutputActivation) {
 #[test]
 fn every_way_to_the_answer_is_the_same() {
     for output in [OutputActivation::Sigmoid, OutputActivation::Softmax] {
-        check(InputContract::rgb(9, 8).expect("a size"), output);
-        check(InputContract { views: 12, ..InputContract::rgb(9, 8).expect("a size") }, output);
-        check(described(FeatureKind::ColourTexture, 1), output);
-        check(described(FeatureKind::Texture, 5), output);
+        check(&InputContract::rgb(9, 8).expect("a size"), output);
+        check(&InputContract { views: 12, ..InputContract::rgb(9, 8).expect("a size") }, output);
+        check(&described(FeatureKind::ColourTexture, 1), output);
+        check(&described(FeatureKind::Texture, 5), output);
     }
 }
 

@@ -66,9 +66,13 @@ impl Archive {
     ) -> Result<(), ExportError> {
         let mut bytes = Vec::with_capacity(size_of_val(values));
         if size_of::<F>() == 4 {
-            values.iter().for_each(|v| bytes.extend((v.as_f64() as f32).to_le_bytes()));
+            for v in values {
+                bytes.extend((v.as_f64() as f32).to_le_bytes());
+            }
         } else {
-            values.iter().for_each(|v| bytes.extend(v.as_f64().to_le_bytes()));
+            for v in values {
+                bytes.extend(v.as_f64().to_le_bytes());
+            }
         }
         self.array(name, &format!("<f{}", size_of::<F>()), shape, &bytes)
     }
@@ -94,7 +98,7 @@ impl Archive {
         bytes: &[u8],
     ) -> Result<(), ExportError> {
         const START: &[u8] = b"\x93NUMPY\x01\x00";
-        let shape: String = shape.iter().map(|n| format!("{n},")).collect();
+        let shape = shape.iter().fold(String::new(), |text, n| text + &format!("{n},"));
         let mut header =
             format!("{{'descr': '{descr}', 'fortran_order': True, 'shape': ({shape}), }}");
         let before = START.len() + 2;

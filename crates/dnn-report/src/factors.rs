@@ -150,6 +150,7 @@ impl FactorTable {
     ///
     /// # Errors
     /// [`FactorsError::Unknown`] for a row whose image is in none of the splits.
+    #[expect(clippy::type_complexity, reason = "a type of its own would hide what it is")]
     pub fn of_images(
         &self,
         splits: &[(SplitName, &ImageSet)],

@@ -341,7 +341,7 @@ pub fn confusion_plot(classes: &[String], counts: &[Vec<usize>]) -> Chart {
     let place = (left + side / 2.0, height - 8.0);
     drawing.text("predicted class", place, Anchor::Middle, TEXT_EM, colour::INK);
     drawing.text_upwards("true class", (MARGIN, top + side / 2.0), TEXT_EM, colour::INK);
-    said.sort_by(|a, b| b.0.cmp(&a.0));
+    said.sort_by_key(|said| std::cmp::Reverse(said.0));
     let said: Vec<_> = said.into_iter().take(10).map(|(_, text)| text).collect();
     let said =
         if said.is_empty() { "No class is taken for another".into() } else { said.join("; ") };

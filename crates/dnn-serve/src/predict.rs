@@ -29,6 +29,7 @@ struct Image {
 
 /// What is answered, as `dnn predict --json` has it.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the answer's JSON")]
 struct Predictions<'a> {
     model: &'a str,
     classes: &'a [String],
@@ -107,7 +108,9 @@ async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Resp
     };
     let is_single = !matches!(kind.as_str(), "multipart/form-data" | "application/json");
     // They are decoded one after the other, so there must be room for the largest.
-    let sizes = images.iter().map(|image| decoding_memory(&image.bytes).map_err(unprocessable));
+    let sizes = images
+        .iter()
+        .map(|image| decoding_memory(&image.bytes).map_err(|error| unprocessable(&error)));
     let sizes: Vec<_> = sizes.collect();
     let decoding = sizes.iter().filter_map(|size| size.as_ref().ok()).max().copied();
     if let (true, Err(problem)) = (is_single, &sizes[0]) {
@@ -146,7 +149,7 @@ async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Resp
     Ok(Json(Predictions { model: &served.name, classes, predictions }).into_response())
 }
 
-fn unprocessable(error: dnn_data::image::DecodeError) -> Problem {
+fn unprocessable(error: &dnn_data::image::DecodeError) -> Problem {
     Problem::unprocessable(error.to_string())
 }
 

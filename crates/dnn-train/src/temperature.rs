@@ -59,6 +59,7 @@ pub fn fit_temperature<F: Real>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unreadable_literal)] // golden numbers
 mod tests {
     use super::*;
     use dnn_core::metrics::ConformalScores;

@@ -186,7 +186,7 @@ impl<'a, F: Real> Training<'a, F> {
         let mut rng = Generator::new(config.rng, config.seed)?;
         let mut network = Network::initialize(&architecture, config.init, &mut rng)?;
         if let Some(start) = start {
-            network = start.replace_layers_of(network)?;
+            network = start.replace_layers_of(&network)?;
         }
         let built = config.optimizer.build::<F>();
         let optimizer = optimizer.unwrap_or(&*built);
@@ -295,7 +295,7 @@ fn calibrated<F: Real>(
 
 impl<F: Real> Start<'_, F> {
     /// Returns the network `drawn` with the layers that are taken from this one.
-    fn replace_layers_of(&self, drawn: Network<F>) -> Result<Network<F>, NetworkError> {
+    fn replace_layers_of(&self, drawn: &Network<F>) -> Result<Network<F>, NetworkError> {
         let (from, output) = (self.network, drawn.output());
         let mut layers = from.layers().to_vec();
         if !self.same_classes || from.output() != output {

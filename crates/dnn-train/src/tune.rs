@@ -386,7 +386,7 @@ impl<'a, F: Trainable> Search<'a, F> {
                 (&self.kept[repeat][fold][..], trial.right.clone(), trial.losses.clone())
             }),
         );
-        let baseline = |name: &str, answers: &dyn Fn(&[usize], &[usize]) -> Vec<u32>| {
+        let baseline = |name: &str, answers: Answers<'_>| {
             self.figures(
                 name,
                 places().map(|(repeat, fold)| {
@@ -502,6 +502,9 @@ fn lowest(values: impl Iterator<Item = f64>) -> usize {
     let lower = |best: (usize, f64), (i, value)| if value < best.1 { (i, value) } else { best };
     values.enumerate().fold((0, f64::INFINITY), lower).0
 }
+
+/// Answers for examples, the second, by what was learnt from others, the first.
+type Answers<'a> = &'a dyn Fn(&[usize], &[usize]) -> Vec<u32>;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! What PyTorch 2.15 computes in float64, on examples small enough to stand here; above the numbers
 //! the program that printed them.
-#![allow(clippy::unwrap_used)] // tests
+#![allow(clippy::unwrap_used, clippy::unreadable_literal)] // golden numbers
 
 use dnn_core::layer::Dense;
 use dnn_core::{Activation, Network, OutputActivation};

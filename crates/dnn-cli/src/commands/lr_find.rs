@@ -163,7 +163,7 @@ fn report(
         ))?;
     }
     if let Some(rate) = suggestion {
-        console.text(format!("Suggested learning rate: {rate:.2e}"))?
+        console.text(format!("Suggested learning rate: {rate:.2e}"))?;
     } else {
         console.text("No suggestion: the cost falls nowhere".to_owned())?;
         warn(format!(

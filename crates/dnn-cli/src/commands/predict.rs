@@ -361,7 +361,7 @@ impl Answers<'_> {
         let mut line = format!("{}: {}", row.example.to_string().shown(), named.join(", "));
         if let Some(set) = &set {
             let set: Vec<_> = set.iter().map(|class| class.shown().to_string()).collect();
-            line += &format!(", one of {{{}}}", set.join(", "));
+            line = format!("{line}, one of {{{}}}", set.join(", "));
         }
         self.console.text(line).map_err(|error| {
             let kind = error.root_cause().downcast_ref().map(std::io::Error::kind);

@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     let path;
     if let Some(out) = &args.out {
-        write_page(out, html.as_bytes())?
+        write_page(out, html.as_bytes())?;
     } else {
         let folder = RunFolder::open(folder)?;
         folder.write(run::REPORT, html.as_bytes())?;

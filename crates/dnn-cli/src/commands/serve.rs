@@ -103,6 +103,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
 }
 
 /// NAME=MODEL, or a model under the name of its run or file.
+#[expect(clippy::unnecessary_wraps, reason = "what clap calls to read a value")]
 fn named(text: &str) -> Result<(String, PathBuf), String> {
     let path = PathBuf::from(text);
     if !path.exists()

@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         all.with_context(|| format!("{}: no training images", source.data.shown()))?,
         console,
     )?;
-    let ideas = ideas(&set, source.input.clone().unwrap_or_default())?;
+    let ideas = ideas(&set, &source.input.clone().unwrap_or_default())?;
     let views = |input: &InputConfig| viewed(&set, input, args.seed);
     let seen = ideas.iter().map(|idea| views(&idea.input)).collect::<anyhow::Result<Vec<_>>>()?;
     let recipe = |(idea, examples)| {
@@ -169,9 +169,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig { source: Some(data), ..RunConfig::new(best.training.clone()) };
     let text = config.to_toml()?;
     if args.out.exists() {
-        write_whole(&args.out, text.as_bytes())?
+        write_whole(&args.out, text.as_bytes())?;
     } else {
-        write_new(&args.out, text.as_bytes())?
+        write_new(&args.out, text.as_bytes())?;
     }
     if !console.json {
         console.text(describe(&found))?;
@@ -201,14 +201,14 @@ fn some_of(set: ImageSet, console: Console) -> anyhow::Result<ImageSet> {
 }
 
 /// The recipes that suit these examples, simplest first; the last but one sees all that describes them.
-fn ideas(set: &ImageSet, files: InputConfig) -> anyhow::Result<Vec<Idea>> {
+fn ideas(set: &ImageSet, files: &InputConfig) -> anyhow::Result<Vec<Idea>> {
     let contract = set.contract()?;
     let with = |training: TrainConfig, hidden: &[usize]| {
         Ok::<_, anyhow::Error>(training.with(|training| training.hidden = hidden.to_vec())?)
     };
     let is_table = contract.normalization == Normalization::AsIs || !set.is_bytes();
     if is_table {
-        let input = InputConfig { standardize: true, ..files };
+        let input = InputConfig { standardize: true, ..files.clone() };
         let idea = |name, hidden: &[usize]| {
             Ok(Idea { name, input: input.clone(), training: with(TrainConfig::table(), hidden)? })
         };

@@ -20,7 +20,9 @@ impl MajorityBaseline {
     pub fn of(predictions: &[Prediction], labels: &[u32], known: &[u32]) -> Self {
         let n_classes = known.iter().max().map_or(1, |&most| most as usize + 1);
         let mut counts = vec![0_usize; n_classes];
-        known.iter().for_each(|&label| counts[label as usize] += 1);
+        for &label in known {
+            counts[label as usize] += 1;
+        }
         let most = counts.iter().max().copied().unwrap_or(0);
         let class = counts.iter().position(|&n| n == most).unwrap_or(0) as u32;
         let same = vec![Prediction { class, probability: 1.0 }; labels.len()];
