@@ -19,6 +19,10 @@ const MAX_BYTES: usize = 1_000_000;
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let wasm = build(root, &root.join("target"))?;
     let place = root.join(PLACE);
+    if let Some(folder) = place.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+    }
     std::fs::write(&place, &wasm).with_context(|| format!("{}: write failed", place.display()))?;
     eprintln!("{PLACE}: {} bytes", wasm.len());
     ensure!(wasm.len() < MAX_BYTES, "expected less than {MAX_BYTES} bytes");
