@@ -63,12 +63,16 @@ pub(crate) fn aligned(header: &[&str], rows: &[Vec<String>]) -> String {
 /// classes for a matrix.
 pub(crate) fn confusion(names: &[String], counts: &[Vec<usize>]) -> String {
     const COMMONEST: usize = 20;
+    /// A name that is cut shorter says nothing.
+    const LEAST_NAME: usize = 12;
     let n = names.len();
     let digits = counts.iter().flatten().max().map_or(1, |most| most.to_string().len());
     let widest = names.iter().map(|name| width(name)).max().unwrap_or(0);
     let named = widest.max(digits);
-    let short = widest.min(MAX_NAME);
     let numbered = digits.max(n.to_string().len());
+    // What numbered columns leave for the names of the rows.
+    let room = COLUMNS.saturating_sub(5 + n * (numbered + 1));
+    let short = widest.min(MAX_NAME).min(room);
     let mut out = String::from("Confusion matrix");
     // Writing to a string does not fail.
     if 11 + widest + n * (named + 2) <= COLUMNS {
@@ -83,7 +87,7 @@ pub(crate) fn confusion(names: &[String], counts: &[Vec<usize>]) -> String {
                 let _ = write!(out, "  {count:>named$}");
             }
         }
-    } else if 5 + short + n * (numbered + 1) <= COLUMNS {
+    } else if room >= widest.min(LEAST_NAME) {
         let _ = write!(
             out,
             ": rows are true classes, columns predicted ones\n{}",
@@ -110,7 +114,8 @@ pub(crate) fn confusion(names: &[String], counts: &[Vec<usize>]) -> String {
             pairs.len()
         );
         for (count, i, j) in pairs.iter().take(COMMONEST) {
-            let [truth, answer] = [i, j].map(|&class| shorten(&names[class], MAX_NAME - 4));
+            let [truth, answer] =
+                [i, j].map(|&class| shorten(&names[class], (COLUMNS - 15 - digits) / 2));
             let _ = write!(out, "\n  {count:>digits$}  {truth} taken for {answer}");
         }
     }
@@ -140,7 +145,7 @@ mod tests {
         assert!(text.contains("\n  true     non-cat       10        7\n"), "{text}");
         for (n, length, part) in [
             (2, 70, "900"),
-            (10, 70, "taken for"),
+            (10, 70, "900"),
             (11, 3, "900"),
             (100, 70, "taken for"),
             (100, 2, "taken for"),
