@@ -51,7 +51,7 @@ pub fn offline(model: &Model, name: &str) -> Result<String, PageError> {
     if model.input().normalization == Normalization::AsIs {
         return Err(PageError::NoImages);
     }
-    let wasm = wasm().ok_or(PageError::NoWasm)?;
+    let wasm = WASM.ok_or(PageError::NoWasm)?;
     let mut bytes = Vec::new();
     model.write(&mut bytes)?;
     let mut data = String::new();
@@ -79,12 +79,10 @@ pub fn offline(model: &Model, name: &str) -> Result<String, PageError> {
 }
 
 /// The WebAssembly, when it was built before this library was.
-fn wasm() -> Option<&'static [u8]> {
-    #[cfg(wasm_built)]
-    return Some(include_bytes!("../wasm/dnn_page.wasm"));
-    #[cfg(not(wasm_built))]
-    None
-}
+#[cfg(wasm_built)]
+const WASM: Option<&[u8]> = Some(include_bytes!("../wasm/dnn_page.wasm"));
+#[cfg(not(wasm_built))]
+const WASM: Option<&[u8]> = None;
 
 /// What differs between the two pages, as HTML.
 struct Parts<'a> {
