@@ -12,6 +12,7 @@ use crate::{
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -256,12 +257,35 @@ pub fn read_predictions(
             name => Some(place().ok_or_else(|| refuse(line, listed(classes), name.into()))? as u32),
         };
         let number = |field: &&str| {
-            field.parse().map_err(|_| refuse(line, "a probability".into(), (*field).into()))
+            let p = field.parse().ok().filter(|p| (0.0..=1.0).contains(p));
+            p.ok_or_else(|| refuse(line, "a probability".into(), (*field).into()))
         };
         let probabilities = probabilities.iter().map(number).collect::<Result<_, _>>()?;
         rows.push(PredictedExample { example: (*example).into(), true_class, probabilities });
     }
     Ok(rows)
+}
+
+/// Returns the probabilities of each image of a set, where there is a row of it.
+///
+/// # Errors
+/// [`DataError::Mismatch`], naming a row of an example that is none of these.
+pub fn predictions_of(
+    rows: Vec<PredictedExample>,
+    images: &ImageSet,
+) -> Result<Vec<Option<Vec<f64>>>, DataError> {
+    let places: HashMap<String, usize> =
+        (0..images.len()).map(|i| (example_name(images, i).to_string(), i)).collect();
+    let mut probabilities = vec![None; images.len()];
+    for row in rows {
+        let place = places.get(&row.example).ok_or_else(|| DataError::Mismatch {
+            what: "an example of the predictions".into(),
+            expected: format!("one of the {} images", images.len()),
+            got: format!("`{}`", row.example.shown()),
+        })?;
+        probabilities[*place] = Some(row.probabilities);
+    }
+    Ok(probabilities)
 }
 
 /// What an example of a set in memory is called: by its file where it has one.
@@ -547,5 +571,36 @@ impl Visitor for Answering<'_, '_> {
         self.n_done += places.len();
         (self.loader.hooks.progress)(self.n_done, self.n_all.max(self.n_done));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_are_read_for_each_image_or_refused() {
+        let shape = ImageShape { height: 1, width: 1, channels: 1 };
+        let classes = ["a".to_owned(), "b".to_owned()];
+        let images = ImageSet::new(vec![0; 2], shape, vec![0, 1], classes.to_vec()).expect("sound");
+        let read =
+            |text: &str| predictions_of(read_predictions(text.as_bytes(), &classes)?, &images);
+        let header = "example,true_class,class,probability,probability_a,probability_b\n";
+        let p = read(&format!("{header}1,b,b,0.9,0.1,0.9\n0,a,b,0.6,0.4,0.6\n")).expect("sound");
+        assert_eq!(p, [Some(vec![0.4, 0.6]), Some(vec![0.1, 0.9])]);
+        let p = read(&format!("{header}0,b,b,0.9,0.1,0.9\n")).expect("of one");
+        assert_eq!(p, [Some(vec![0.1, 0.9]), None]);
+        for (text, expected) in [
+            ("example,class\n".to_owned(), "probability_a"),
+            (format!("{header}2,b,b,0.9,0.1,0.9\n"), "one of the 2 images, got `2`"),
+            (
+                format!("{header}0,b,b,0.9,x,0.9\n"),
+                "line 2 of the predictions: expected a probability, got x",
+            ),
+            (format!("{header}0,b,b,0.9,7,0.9\n"), "expected a probability, got 7"),
+        ] {
+            let error = read(&text).expect_err(expected).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

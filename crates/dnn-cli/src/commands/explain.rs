@@ -3,11 +3,13 @@
 use crate::console::Console;
 use crate::file::write_charts;
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::run::PREDICTIONS;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::saliency::{Grid, Saliency};
 use dnn_data::augment::perturbation;
+use dnn_data::predictions::{predictions_of, read_predictions};
 use dnn_data::synthetic::{Cause, DrawnSet, Plan};
 use dnn_data::{
     AnyNetwork, FeatureKind, ImageSet, ImageShape, InputContract, Predictor, Shown, SplitName,
@@ -15,20 +17,19 @@ use dnn_data::{
 use dnn_report::causes::{self, CauseFinding, Intervention, Judged, Observations, Simplified};
 use dnn_report::factors::FactorTable;
 use dnn_report::figures::{causes_plot, simplified_plot, strengths_plot};
-use dnn_report::suspects::{Suspect, read_predictions, suspects};
+use dnn_report::suspects::{Suspect, suspects};
 use dnn_report::words::{Findings, LIMITS_OF_PHOTOS, p_text, sentences};
 use dnn_report::{Arrangement, Chart, Tile, image_sheet, occlusion, overlay};
 use nalgebra::DMatrix;
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The table of causes that is looked for beside the data.
 const CAT_CAUSES: &str = "cat_causes.csv";
-/// The predictions that `dnn train --folds` writes.
-const PREDICTIONS: &str = "predictions.csv";
 /// Errors that are shown with where the network looked.
 pub(crate) const MAX_MAPS: usize = 24;
 /// Images that the mean image is taken from, which stands in for what is occluded.
@@ -395,7 +396,17 @@ fn out_of_fold<'a>(
         bail!("{}: the data have no training images that it could be of", path.shown());
     };
     let read = || -> anyhow::Result<_> {
-        Ok(read_predictions(File::open(path)?, predictor.classes(), train)?)
+        let rows = read_predictions(BufReader::new(File::open(path)?), predictor.classes())?;
+        let probabilities = predictions_of(rows, train)?;
+        let missing = probabilities.iter().filter(|p| p.is_none()).count();
+        ensure!(
+            missing == 0,
+            "{missing} of {} training images have no prediction: these are of other data, or of folds \
+             that are not finished",
+            train.len()
+        );
+        let all: Vec<f64> = probabilities.into_iter().flatten().flatten().collect();
+        Ok(DMatrix::from_vec(predictor.classes().len(), train.len(), all))
     };
     Ok(Some((read().with_context(|| format!("cannot use {}", path.shown()))?, train)))
 }

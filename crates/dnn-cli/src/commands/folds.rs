@@ -12,14 +12,13 @@ use dnn_core::{Precision, Real};
 use dnn_data::Shown;
 use dnn_data::loader::examples_to_train_on;
 use dnn_data::predictions::{
-    PredictionRow, PredictionWriter, RowFormat, example_name, read_predictions,
+    PredictionRow, PredictionWriter, RowFormat, example_name, predictions_of, read_predictions,
 };
 use dnn_data::{ImageSet, SplitName, identity};
 use dnn_report::Chart;
 use dnn_report::figures::{IntervalRow, interval_plot};
 use dnn_train::{Fold, FoldSummary, Folds, Observer, Trainable};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -299,20 +298,13 @@ struct Predictions {
 impl Predictions {
     /// Those that are in the folder.
     fn read(folder: &RunFolder, train: &ImageSet) -> anyhow::Result<Self> {
-        let mut probabilities = vec![None; train.len()];
         let path = folder.file(run::PREDICTIONS);
+        let mut probabilities = vec![None; train.len()];
         if path.is_file() {
             let failed = || format!("cannot read {}", path.shown());
-            let rows = File::open(&path).with_context(failed)?;
-            let rows =
-                read_predictions(BufReader::new(rows), train.classes()).with_context(failed)?;
-            let mut places: HashMap<String, usize> =
-                (0..train.len()).map(|i| (example_name(train, i).to_string(), i)).collect();
-            for row in rows {
-                if let Some(place) = places.remove(&row.example) {
-                    probabilities[place] = Some(row.probabilities);
-                }
-            }
+            let rows = BufReader::new(File::open(&path).with_context(failed)?);
+            let rows = read_predictions(rows, train.classes()).with_context(failed)?;
+            probabilities = predictions_of(rows, train).with_context(failed)?;
         }
         Ok(Self { n_classes: train.classes().len(), probabilities })
     }
