@@ -117,14 +117,10 @@ pub(crate) struct Majority {
 }
 
 impl Majority {
-    /// Compares with the class that most of `known` have.
-    pub(crate) fn of(
-        predictions: &[Prediction],
-        labels: &[u32],
-        known: &[u32],
-        classes: &[String],
-    ) -> Self {
-        let baseline = MajorityBaseline::of(predictions, labels, known);
+    /// Compares with the class that most of the judged examples have: no answer for all of them could be
+    /// right more often.
+    pub(crate) fn of(predictions: &[Prediction], labels: &[u32], classes: &[String]) -> Self {
+        let baseline = MajorityBaseline::of(predictions, labels, labels);
         let (score, p_value) = (baseline.score(), baseline.p_value());
         let is_open = p_value >= LEVEL;
         Self {

@@ -111,8 +111,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .map(|i| ClassRow { class: &classes[i], report: confusion.class_report(i) })
         .collect();
     let met = args.require.is_none_or(|floor| score.accuracy() >= floor);
-    // Of the images that are judged: no answer for all could be right more often.
-    let majority = Majority::of(predictions, set.labels(), set.labels(), classes);
+    let majority = Majority::of(predictions, set.labels(), classes);
     if !console.json {
         console.text(describe(&data, split, &answers, &majority, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;

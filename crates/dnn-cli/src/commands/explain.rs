@@ -5,7 +5,7 @@ use crate::file::write_charts;
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
 use crate::run::PREDICTIONS;
 use anyhow::{Context, bail, ensure};
-use dnn_core::metrics::Score;
+use dnn_core::metrics::{MajorityBaseline, PairedScore, Score};
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::saliency::{Grid, Saliency};
 use dnn_data::augment::perturbation;
@@ -249,7 +249,19 @@ pub(crate) fn explain<'a>(
     let simplified = causes::simplify(&some, &original, ask)?;
 
     let out_of_fold = out_of_fold(predictor, model_path, labelled, args)?;
-    let suspects = out_of_fold.as_ref().map(|(p, train)| suspects(p, train.labels()));
+    let suspects = out_of_fold.as_ref().and_then(|(p, train)| {
+        let predictions = dnn_core::metrics::predictions(p);
+        let baseline = MajorityBaseline::of(&predictions, train.labels(), train.labels());
+        let PairedScore { only_first, only_second, .. } = baseline.pair;
+        let is_better = only_second > only_first && baseline.p_value() < causes::LEVEL;
+        if !is_better {
+            console.note(
+                "The networks of the folds are not surely better than always giving the commonest class, so \
+                 they cannot say which labels are suspect",
+            );
+        }
+        is_better.then(|| suspects(p, train.labels()))
+    });
     let table = factor_table(args, labelled)?;
     let mut judged = Vec::new();
     let (mut known, mut n_without_row) = (vec![None; images.len()], 0);

@@ -446,9 +446,9 @@ where
     let on_training = judge(trained_on)?;
     let of_validation = held_out.map(judge).transpose()?;
     let of_test = test.as_deref().map(judge).transpose()?;
-    let majority = of_test.as_ref().zip(test.as_deref()).map(|(judged, test)| {
-        Majority::of(&judged.predictions, test.labels(), train.labels(), &classes)
-    });
+    let majority = of_test.as_ref().zip(test.as_deref());
+    let majority =
+        majority.map(|(judged, test)| Majority::of(&judged.predictions, test.labels(), &classes));
     let mut findings = dnn_train::findings(&layers, &architecture.activations);
     findings.extend(dnn_train::findings_of_answers(
         &on_training.predictions,
