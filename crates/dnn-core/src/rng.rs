@@ -164,3 +164,12 @@ impl Generator {
         }
     }
 }
+
+/// Returns a number every bit of which depends on every bit of `z`: the finaliser of SplitMix64 (Steele,
+/// Lea and Flood 2014). With it, what is drawn can be a function of seed, epoch and index.
+#[inline]
+pub fn scramble(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,6 +1,7 @@
 //! Random choices that are the same on every platform: a seeded generator, seeds made of other
 //! seeds, and the sine and cosine of angles.
 
+use dnn_core::rng::scramble;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -61,13 +62,6 @@ impl Dice {
 /// Returns the upper 53 bits as a number in [0, 1).
 pub(crate) fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// SplitMix64's finaliser: every bit of the result depends on every bit of `z`.
-pub(crate) fn scramble(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Returns a seed made of two others.

@@ -151,14 +151,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                     @if !report.figures.is_empty() {
                         section {
                             h2 { "Key figures" }
-                            div class="scroll" tabindex="0" role="region" aria-label="Key figures" {
-                                table {
-                                    thead { tr {
-                                        th scope="col" { "figure" }
-                                        th scope="col" { "value" }
-                                        th scope="col" { "meaning" }
-                                    } }
-                                    tbody {
+                            (table("Key figures", &["figure", "value", "meaning"], &html! {
                                         @for (name, value, meaning) in &report.figures {
                                             tr {
                                                 th scope="row" { (name) }
@@ -166,9 +159,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                                                 td { (meaning) }
                                             }
                                         }
-                                    }
-                                }
-                            }
+                                    }))
                         }
                     }
                     @if !report.causes.is_empty() {
@@ -179,10 +170,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                         }
                     }
                     @if let Some(gallery) = gallery {
-                        section {
-                            h2 { "Errors" }
-                            (gallery)
-                        }
+                        (section("Errors", &gallery))
                     }
                     @if !report.confusion.is_empty() {
                         section {
@@ -193,28 +181,16 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                         }
                     }
                     @if !report.curves.is_empty() {
-                        section {
-                            h2 { "Over all thresholds" }
-                            (figures(&report.curves))
-                        }
+                        (section("Over all thresholds", &figures(&report.curves)))
                     }
                     @if !report.suspects.is_empty() {
-                        section {
-                            h2 { "Suspect labels" }
-                            (suspects(report))
-                        }
+                        (section("Suspect labels", &suspects(report)))
                     }
                     @if !report.history.is_empty() {
-                        section {
-                            h2 { "Training" }
-                            (figures(&report.history))
-                        }
+                        (section("Training", &figures(&report.history)))
                     }
                     @if !report.layers.is_empty() {
-                        section {
-                            h2 { "The network" }
-                            (layers(report))
-                        }
+                        (section("The network", &layers(report)))
                     }
                     (list("Health", &report.health))
                     (list("Data audit", &report.audit))
@@ -239,6 +215,23 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
         }
     };
     Ok(markup.into_string())
+}
+
+/// A section with its heading.
+fn section(title: &str, body: &Markup) -> Markup {
+    html! { section { h2 { (title) } (body) } }
+}
+
+/// A table that is scrolled where it is wider than the page.
+fn table(title: &str, columns: &[&str], rows: &Markup) -> Markup {
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label=(title) {
+            table {
+                thead { tr { @for column in columns { th scope="col" { (column) } } } }
+                tbody { (rows) }
+            }
+        }
+    }
 }
 
 fn list(title: &str, lines: &[String]) -> Markup {
@@ -355,16 +348,7 @@ fn confusion(report: &Report) -> Markup {
 fn classes(report: &Report) -> Markup {
     let share = |share: Option<f64>| share.map_or("–".to_owned(), percent);
     html! {
-        div class="scroll" tabindex="0" role="region" aria-label="Each class" {
-            table {
-                thead { tr {
-                    th scope="col" { "class" }
-                    th scope="col" { "images" }
-                    th scope="col" { "precision" }
-                    th scope="col" { "recall" }
-                    th scope="col" { "F1" }
-                } }
-                tbody {
+        (table("Each class", &["class", "images", "precision", "recall", "F1"], &html! {
                     @for (name, class) in report.classes.iter().zip(&report.class_reports) {
                         tr {
                             th scope="row" { (name.shown()) }
@@ -374,26 +358,14 @@ fn classes(report: &Report) -> Markup {
                             td class="number" { (share(class.f1)) }
                         }
                     }
-                }
-            }
-        }
+                }))
     }
 }
 
 fn causes(report: &Report) -> Markup {
     let change = |v: f64| format!("{:+.1}", 100.0 * v);
     html! {
-        div class="scroll" tabindex="0" role="region" aria-label="Causes of error" {
-            table {
-                thead { tr {
-                    th scope="col" { "cause" }
-                    th scope="col" { "how" }
-                    th scope="col" { "images" }
-                    th scope="col" { "errors, points" }
-                    th scope="col" { "95 % interval" }
-                    th scope="col" { "p by Holm" }
-                } }
-                tbody {
+        (table("Causes of error", &["cause", "how", "images", "errors, points", "95 % interval", "p by Holm"], &html! {
                     @for one in &report.causes {
                         tr class=[one.p_holm.is_some_and(|p| p < LEVEL).then_some("found")] {
                             th scope="row" { (one.cause.shown()) }
@@ -412,9 +384,7 @@ fn causes(report: &Report) -> Markup {
                             td { (one.p_holm.map_or("too few images".to_owned(), p_text)) }
                         }
                     }
-                }
-            }
-        }
+                }))
         p class="note" {
             "“Changed”: the same images with one thing changed, intervals by bootstrap over images, McNemar’s \
              test. "
@@ -439,15 +409,7 @@ fn suspects(report: &Report) -> Markup {
             "Images whose label looks wrong to networks that have not seen them (confident learning). Suspect \
              is not wrong: look at them."
         }
-        div class="scroll" tabindex="0" role="region" aria-label="Suspect labels" {
-            table {
-                thead { tr {
-                    th scope="col" { "image" }
-                    th scope="col" { "label" }
-                    th scope="col" { "looks like" }
-                    th scope="col" { "by" }
-                } }
-                tbody {
+        (table("Suspect labels", &["image", "label", "looks like", "by"], &html! {
                     @for one in &report.suspects {
                         tr {
                             th scope="row" { (one.name.shown()) }
@@ -456,25 +418,14 @@ fn suspects(report: &Report) -> Markup {
                             td class="number" { (percent(one.margin)) }
                         }
                     }
-                }
-            }
-        }
+                }))
     }
 }
 
 fn layers(report: &Report) -> Markup {
     let total: usize = report.layers.iter().map(|layer| layer.n_parameters).sum();
     html! {
-        div class="scroll" tabindex="0" role="region" aria-label="The network" {
-            table {
-                thead { tr {
-                    th scope="col" { "layer" }
-                    th scope="col" { "weights" }
-                    th scope="col" { "parameters" }
-                    th scope="col" { "activation" }
-                    th scope="col" { "units" }
-                } }
-                tbody {
+        (table("The network", &["layer", "weights", "parameters", "activation", "units"], &html! {
                     @for layer in &report.layers {
                         tr {
                             th scope="row" { (layer.name) }
@@ -491,9 +442,7 @@ fn layers(report: &Report) -> Markup {
                         td {}
                         td {}
                     }
-                }
-            }
-        }
+                }))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::observer::{Flow, IterationEvent};
 use crate::trainable::{Trainable, evaluate};
 use crate::trainer::Training;
 use dnn_core::metrics::Score;
-use dnn_core::rng::RngKind;
+use dnn_core::rng::{RngKind, scramble};
 use dnn_core::{DatasetError, Examples, Real, split};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -117,12 +117,9 @@ impl<F: Real> Examples<F> for ViewedExamples<F> {
         x: &mut DMatrix<F>,
     ) -> Result<(), DatasetError> {
         let view = |i: usize| {
-            // SplitMix64 of seed, epoch and index.
-            let mut z = self.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            z = z.wrapping_add((i as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95));
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) % self.n_views as u64) as usize
+            let z = self.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let z = z.wrapping_add((i as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95));
+            (scramble(z) % self.n_views as u64) as usize
         };
         self.copy(indices.iter().map(|&i| i * self.n_views + view(i)), x);
         Ok(())

@@ -1,8 +1,9 @@
 //! Random choices by a seeded generator, and noise that is a function of the place.
 
 use super::geometry::Point;
+use crate::chance::unit;
 pub(super) use crate::chance::{Dice, hash};
-use crate::chance::{scramble, unit};
+use dnn_core::rng::scramble;
 
 /// Returns a number for each cell of an integer grid, uniform in [0, 1).
 pub(super) fn grain(seed: u64, x: i64, y: i64) -> f64 {

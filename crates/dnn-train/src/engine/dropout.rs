@@ -5,6 +5,7 @@
 //! neither on the number of threads nor on where a run was resumed.
 
 use super::shared::{Part, SharedMatrix};
+use dnn_core::rng::scramble;
 use dnn_core::{Activation, Real};
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
@@ -88,12 +89,9 @@ impl<F: Real> Dropout<F> {
     }
 }
 
-/// Scatters the bits of a number (the finaliser of Steele, Lea and Flood's SplitMix, 2014).
+/// Scatters the bits of a number: a step of SplitMix64.
 pub(super) fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    scramble(x.wrapping_add(0x9e37_79b9_7f4a_7c15))
 }
 
 #[cfg(test)]
