@@ -66,7 +66,7 @@ pub fn offline(model: &Model, name: &str) -> Result<String, PageError> {
         Some((last, rest)) if rest.len() < 20 => format!("{} and {last}", rest.join(", ")),
         _ => format!("{} classes", classes.len()),
     };
-    let privacy = "This page works without a network. Your picture does not leave this machine, and \
+    let privacy = "This page works offline. Your picture does not leave this machine, and \
                    the page forbids the browser to send anything.";
     Ok(page(&Parts {
         policy: "connect-src 'none'; form-action 'none'; \
