@@ -42,6 +42,9 @@ pub enum ReportError {
         /// Its height in pixels.
         height: u64,
     },
+    /// An image cannot have the size in which it would be shown.
+    #[error("the picture cannot be reduced")]
+    Reduce(#[from] dnn_data::ContractError),
     /// The SVG renderer refuses the document.
     #[error("the picture cannot be drawn: {0}")]
     Render(#[from] resvg::usvg::Error),

@@ -2,9 +2,9 @@
 
 use crate::chart::{Anchor, Chart, Drawing, ReportError, colour, thousands};
 use crate::fonts;
-use dnn_data::ImageShape;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{PixelType, Resizer};
+use dnn_data::image::RgbImage;
+use dnn_data::preprocess::prepare;
+use dnn_data::{ImageShape, InputContract, ResizeFilter};
 
 const TITLE_EM: f32 = 20.0;
 const TEXT_EM: f32 = 13.0;
@@ -212,7 +212,7 @@ fn draw_tile(
     let mut shape = ImageShape { channels: 3, ..tile.shape };
     let mut pixels = rgb(tile);
     if shape.width > width as usize || shape.height > height as usize {
-        pixels = reduced(&pixels, shape, (width, height));
+        pixels = reduced(pixels, shape, (width, height))?;
         shape = ImageShape { height: height as usize, width: width as usize, channels: 3 };
     }
     drawing.image(pixels, shape, (left, top), width / shape.width as u32)?;
@@ -235,14 +235,13 @@ fn rgb(tile: &Tile<'_>) -> Vec<u8> {
     }
 }
 
-/// Red, green and blue in fewer pixels.
-fn reduced(rgb: &[u8], shape: ImageShape, (width, height): (u32, u32)) -> Vec<u8> {
-    let (full_width, full_height) = (shape.width as u32, shape.height as u32);
-    let from = ImageRef::new(full_width, full_height, rgb, PixelType::U8x3);
-    let mut to = Image::new(width, height, PixelType::U8x3);
-    let resized = from.map(|from| Resizer::new().resize(&from, &mut to, None));
-    debug_assert!(matches!(resized, Ok(Ok(()))), "sizes were checked: {resized:?}");
-    to.into_vec()
+/// Red, green and blue in fewer pixels, by the one implementation of resizing.
+fn reduced(rgb: Vec<u8>, shape: ImageShape, size: (u32, u32)) -> Result<Vec<u8>, ReportError> {
+    let (width, height) = (shape.width as u64, shape.height as u64);
+    let image = RgbImage::new(shape.width as u32, shape.height as u32, rgb);
+    let contract =
+        InputContract { resize: ResizeFilter::Lanczos3, ..InputContract::rgb(size.0, size.1)? };
+    Ok(prepare(image.ok_or(ReportError::TooLarge { width, height })?, &contract)?)
 }
 
 #[cfg(test)]
