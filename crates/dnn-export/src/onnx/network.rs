@@ -54,8 +54,8 @@ pub(super) fn probabilities<'g, F: Real>(network: &Network<F>, x: Value<'g>) -> 
 
 /// Ẑ: mean 0 and variance 1 over the `n` units of each row. Not ONNX's LayerNormalization, whose ε is an
 /// f32.
-fn layer_norm(z: Value<'_>, n: usize) -> Value<'_> {
-    let mean = |values: Value<'_>| values.sum(&[1]) / n as f64;
+fn layer_norm<'g>(z: Value<'g>, n: usize) -> Value<'g> {
+    let mean = |values: Value<'g>| values.sum(&[1]) / n as f64;
     let centred = z - mean(z);
     centred / (mean(centred * centred) + EPSILON).sqrt()
 }
