@@ -1,6 +1,7 @@
 //! From features to probabilities: what `dnn_core::Network` computes, as operators.
 
 use super::graph::{Element, Value};
+use dnn_core::layer_norm::EPSILON;
 use dnn_core::{Activation, Network, OutputActivation, Real};
 use dnn_data::InputContract;
 
@@ -32,8 +33,15 @@ pub(super) fn probabilities<'g, F: Real>(network: &Network<F>, x: Value<'g>) -> 
     for (l, layer) in network.layers().iter().enumerate() {
         let rows: Vec<F> = layer.weights().transpose().as_slice().to_vec();
         let w = graph.reals(&rows, &[layer.n(), layer.n_prev()], &format!("layers.{l}.weight"));
-        let b = graph.reals(layer.bias().as_slice(), &[layer.n()], &format!("layers.{l}.bias"));
-        a = activation(a.linear(w, b), layer.activation());
+        let vector = |values: &[F], name: &str| {
+            graph.reals(values, &[layer.n()], &format!("layers.{l}.{name}"))
+        };
+        let mut z = a.linear(w, vector(layer.bias().as_slice(), "bias"));
+        if let Some(norm) = layer.layer_norm() {
+            let gamma = vector(norm.gamma().as_slice(), "norm.weight");
+            z = layer_norm(z, layer.n()) * gamma + vector(norm.beta().as_slice(), "norm.bias");
+        }
+        a = activation(z, layer.activation());
     }
     match network.output() {
         OutputActivation::Softmax => a.softmax(),
@@ -42,6 +50,14 @@ pub(super) fn probabilities<'g, F: Real>(network: &Network<F>, x: Value<'g>) -> 
             Value::concat(&[1.0 - second, second], 1)
         }
     }
+}
+
+/// Ẑ: mean 0 and variance 1 over the `n` units of each row. Not ONNX's LayerNormalization, whose ε is an
+/// f32.
+fn layer_norm(z: Value<'_>, n: usize) -> Value<'_> {
+    let mean = |values: Value<'_>| values.sum(&[1]) / n as f64;
+    let centred = z - mean(z);
+    centred / (mean(centred * centred) + EPSILON).sqrt()
 }
 
 fn activation(z: Value<'_>, activation: Activation) -> Value<'_> {
