@@ -415,7 +415,8 @@ fn network<F: Real>(
     {
         let (n_prev, n) = (pair[0], pair[1]);
         let [weight, bias, gamma, beta] = TENSOR_NAMES.map(|name| format!("layers.{l}.{name}"));
-        let vector = |name: &str| Ok(DVector::from_iterator(n, tensor(name, &[n])?));
+        let vector =
+            |name: &str| tensor(name, &[n]).map(|values| DVector::from_iterator(n, values));
         let w = DMatrix::from_row_iterator(n, n_prev, tensor(&weight, &[n, n_prev])?);
         let is_normalized = architecture.normalizes(l);
         let norm = is_normalized
