@@ -15,6 +15,7 @@ mod file;
 mod input;
 mod interrupt;
 mod judge;
+mod output;
 mod progress;
 mod quality;
 mod run;

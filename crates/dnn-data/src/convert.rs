@@ -5,8 +5,8 @@ use crate::format::{self, Source, Visited};
 use crate::image_set::{not_resized, prepared};
 use crate::preprocess::ContractChange;
 use crate::{
-    Batch, DataError, ImageShape, InputContract, Rejected, Split, SplitInfo, SplitName, Splits,
-    Values, Visitor, parallel,
+    Batch, DataError, ImageShape, InputContract, Rejected, Shown, Split, SplitInfo, SplitName,
+    Splits, Values, Visitor, parallel,
 };
 use std::borrow::Cow;
 use std::path::Path;
@@ -44,8 +44,19 @@ pub struct Converted {
 /// all. Reading the file gives what reading the source would.
 ///
 /// # Errors
-/// What is wrong with the source, or keeps the file from being written; [`DataError::Stopped`].
+/// What is wrong with the source, or keeps the file from being written, such as that it is read;
+/// [`DataError::Stopped`].
 pub fn convert(from: &Path, to: &Path, options: &Options<'_>) -> Result<Converted, DataError> {
+    if let Ok(replaced) = to.canonicalize() {
+        let files = Source::of(from, options.source)?.files(options.source)?;
+        if files.iter().any(|file| file.canonicalize().is_ok_and(|file| file == replaced)) {
+            return Err(DataError::Mismatch {
+                what: format!("the file to write, {}", to.shown()),
+                expected: "another than those that are read".into(),
+                got: "one of them".into(),
+            });
+        }
+    }
     convert_with(from, to, options, |_| Ok(Factors::default()))
 }
 

@@ -204,9 +204,7 @@ fn train_missing(
     let k = report.k;
     if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
         console.text(format!("\n{}", report.table()))?;
-        let chart = report.picture();
-        folder.write(run::SERIES_SVG, chart.svg().as_bytes())?;
-        folder.write(run::SERIES_PNG, &chart.png(2)?)?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &report.picture())?;
         console.text(format!(
             "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
             report.folds.len(),

@@ -279,8 +279,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     folder.write(run::SWEEP_JSON, &json)?;
     if report.rows.iter().any(|row| row.test().is_some()) {
         let chart = picture(&report.rows);
-        folder.write(run::SERIES_SVG, chart.svg().as_bytes())?;
-        folder.write(run::SERIES_PNG, &chart.png(2)?)?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart)?;
     }
     tell(&report, settings.len(), console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();

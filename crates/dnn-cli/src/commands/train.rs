@@ -3,7 +3,6 @@
 use super::folds;
 use crate::args::{Augmentation, DataArgs, choice};
 use crate::console::{self, Console, argument, causes, interval, of_how_many, program, warn};
-use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt::{self, Interrupted};
 use crate::judge::data_of_run;
@@ -595,10 +594,7 @@ where
     let architecture = summary.architecture.to_string();
     let series = [Series { name: "cost", points: &points }];
     let chart = cost_plot(&title, &architecture, &series);
-    for name in [run::COST_SVG, run::COST_PNG] {
-        // Twice as fine as on the screen, for print and for dense screens.
-        write_chart(&folder.file(name), &chart, 2)?;
-    }
+    folder.write_chart([run::COST_SVG, run::COST_PNG], &chart)?;
     let mut json = serde_json::to_vec_pretty(summary).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SUMMARY, &json)
