@@ -166,10 +166,46 @@ fn names_from_the_file_system_do_not_steer_the_terminal() {
         assert!(said.contains(r"\u{1b}[2Jb\u{202e}gnp.jpg"), "{args:?}: {said}");
         assert!(!said.contains(['\u{1b}', '\u{202e}']), "{args:?}: {said:?}");
     }
+    // Nor does what a run keeps of them.
+    fs::rename(place.path("r"), place.path("r\nerror: x")).unwrap();
+    let inside = "r\nerror: x/config.toml";
+    let config = fs::read_to_string(place.path(inside)).unwrap();
+    fs::write(place.path(inside), config.replace("\"drawn\"", "\"a\\nerror: x\"")).unwrap();
+    for args in [
+        &["inspect", "r\nerror: x"][..],
+        &["train", "b\nerror: x", "--resume", "r\nerror: x"],
+        &["evaluate", "r\nerror: x"],
+    ] {
+        let output = place.run(args);
+        let said = stderr(&output) + &stdout(&output);
+        assert!(said.contains("error: x") && !said.contains("\nerror: x"), "{args:?}: {said}");
+    }
+    fs::rename(place.path("r\nerror: x"), place.path("r")).unwrap();
     let json = stdout(&place.run(&["predict", "r", name, "--json"]));
     let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(read["predictions"][0]["image"], name);
     assert!(!json.contains(['\u{1b}', '\u{202e}']), "{json:?}");
+}
+
+#[test]
+fn arguments_do_not_steer_the_terminal() {
+    let place = Place::new();
+    for args in [
+        &["train", "--iterations", "5\u{1b}[2J\nerror: x"][..],
+        &["train", "--no-such\n\u{1b}[2J"],
+        &["tr\u{1b}[2J\nain"],
+        &["train", "drawn", "--class-map", "a\n\u{1b}[2J"],
+        &["train", "drawn", "--class-map", "a\n\u{1b}[2J=b"],
+        &["train", "drawn", "--layers", "4,\u{1b}[2J\n"],
+        &["train", "drawn", "--augment", "\u{1b}[2J\n=3"],
+        &["train", "drawn", "--optimizer", "adam:\u{1b}[2J\n=3"],
+        &["predict", "r", "x", "--out", "\n\u{1b}[2J"],
+        &["evaluate", "r", "--mislabeled", "a.\n\u{1b}[2J"],
+    ] {
+        let error = place.refused(args);
+        assert!(error.contains("[2J") && !error.contains('\u{1b}'), "{args:?}: {error:?}");
+        assert!(!error.contains("\nerror: x") && !error.contains("\n\\u{1b}"), "{error:?}");
+    }
 }
 
 #[cfg(unix)]

@@ -806,7 +806,7 @@ fn renamed(set: ImageSet, names: &BTreeMap<String, String>) -> Result<ImageSet, 
         return Err(DataError::Mismatch {
             what: "class to rename".into(),
             expected: listed(set.classes()),
-            got: unknown.clone(),
+            got: unknown.shown().into_owned(),
         });
     }
     let mut classes: Vec<String> = Vec::new();
