@@ -136,6 +136,7 @@ pub(super) fn run(
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     ensure!(config.from.is_none(), "from: folds start from drawn weights");
+    ensure!(config.seeds.is_none(), "seeds: folds are of one seed; `dnn sweep` trains several");
     let train = load(config, console)?;
     dnn_train::check_folds(k, train.len())?;
     config.training.architecture(train.contract()?.n_features(), train.classes().len())?;

@@ -205,9 +205,8 @@ fn look_at_run(path: &Path) -> anyhow::Result<Found> {
         warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
         None
     });
-    let is_final = summary
-        .as_ref()
-        .is_some_and(|summary| summary.is_final(&config.training, checkpoint.as_ref()));
+    let is_final =
+        summary.as_ref().is_some_and(|summary| summary.is_final(&config, checkpoint.as_ref()));
     let state = RunState::new(path, is_final)?;
     let iteration = checkpoint.map(|checkpoint| checkpoint.progress().iteration);
     Ok(Found::Run { path: to, state, iteration, summary, config })

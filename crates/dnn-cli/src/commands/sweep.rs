@@ -258,8 +258,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         folder.write(run::CONFIG, base.to_toml()?.as_bytes())?;
     }
     interrupt::listen()?;
-    let mut log = JsonLines::open(&folder.file(run::ROWS))?;
-    if rows.iter().all(Option::is_none) {
+    let path = folder.file(run::ROWS);
+    let mut log = JsonLines::open(&path)?;
+    if path.metadata().is_ok_and(|file| file.len() == 0) {
         log.append(&LogLine::Start { data_hash, training: Box::new(base.training) });
     }
     train_missing(&sets, &settings, &configs, args.jobs, &folder, &mut rows, log, console)?;
@@ -335,6 +336,7 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
         None => RunConfig::new(TrainConfig::preset(preset.unwrap_or(Preset::CourseDeep))),
     };
     ensure!(base.from.is_none(), "from: the trainings of a sweep start from drawn weights");
+    ensure!(base.seeds.is_none(), "seeds: a sweep has them in its grid, as seed = [1, 2, 3]");
     Ok((base, grid))
 }
 
