@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::{Precision, Real};
 use dnn_data::Shown;
-use dnn_data::loader::examples_to_train_on;
+use dnn_data::loader::{check_classes, examples_to_train_on};
 use dnn_data::predictions::{
     PredictionRow, PredictionWriter, RowFormat, example_name, predictions_of, read_predictions,
 };
@@ -183,6 +183,7 @@ fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let Some(train) = source::load(source, console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.shown());
     };
+    check_classes(&source.data, train.classes())?;
     Ok(train)
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, Some(source)) => source::changed(source, &args.of_data)?,
         (data, _) => source::asked(data.as_deref(), &args.of_data, console)?,
     };
-    args.input.files.check(&source)?;
+    args.input.check(&source)?;
     source.input = args.input.change(source.input.take())?;
     source.cache = args.input.cache.caching();
     source.check()?;

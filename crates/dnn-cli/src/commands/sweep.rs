@@ -14,6 +14,7 @@ use dnn_core::metrics::Score;
 use dnn_core::settings;
 use dnn_core::{Dataset, Examples, Precision};
 use dnn_data::Shown;
+use dnn_data::loader::check_classes;
 use dnn_data::{ImageSet, Splits, identity};
 use dnn_report::Chart;
 use dnn_report::figures::{IntervalRow, interval_plot};
@@ -230,6 +231,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let splits = source::load(&source, console)?;
     let train =
         splits.train().with_context(|| format!("{}: no training images", source.data.shown()))?;
+    check_classes(&source.data, train.classes())?;
     let sets = Sets::new(&splits, &configs)?;
     for config in &configs {
         sets.check(config)?;

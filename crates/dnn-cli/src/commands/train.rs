@@ -342,7 +342,7 @@ fn source_of(
         let file = if from.is_dir() { from.join(run::MODEL) } else { from.to_owned() };
         source.input = data_of_run(&file)?.and_then(|of_run| of_run.input);
     }
-    args.input.files.check(&source)?;
+    args.input.check(&source)?;
     source.input = args.input.change(source.input.take())?;
     source.cache = args.input.cache.caching();
     source.memory_limit = args.memory.value("memory_limit")?.or(source.memory_limit);
@@ -585,7 +585,7 @@ fn network_to_start_from<F: Real>(
 
 /// Whether a network can be shown photos: numbers that are no pixels make none that could.
 fn takes_images(contract: &InputContract) -> bool {
-    contract.normalization != Normalization::AsIs
+    contract.normalization != Normalization::AsIs && contract.height > 1
 }
 
 /// Writes what training has come to, the model first.

@@ -13,7 +13,7 @@ use crate::settings::Flags;
 use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
-use dnn_data::loader::{DataConfig, InputConfig, Size};
+use dnn_data::loader::{DataConfig, InputConfig, Size, check_classes};
 use dnn_data::{
     FeatureExamples, FeatureKind, ImageSet, InputContract, Normalization, Shown, SplitName,
     identity,
@@ -126,6 +126,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         all.with_context(|| format!("{}: no training images", source.data.shown()))?,
         console,
     )?;
+    check_classes(&source.data, set.classes())?;
     let ideas = ideas(&set, &source.input.clone().unwrap_or_default())?;
     let views = |input: &InputConfig| viewed(&set, input, args.seed);
     let seen = ideas.iter().map(|idea| views(&idea.input)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -207,7 +208,8 @@ fn ideas(set: &ImageSet, files: &InputConfig) -> anyhow::Result<Vec<Idea>> {
     let with = |training: TrainConfig, hidden: &[usize]| {
         Ok::<_, anyhow::Error>(training.with(|training| training.hidden = hidden.to_vec())?)
     };
-    let is_table = contract.normalization == Normalization::AsIs || !set.is_bytes();
+    let is_table =
+        contract.normalization == Normalization::AsIs || !set.is_bytes() || contract.height == 1;
     if is_table {
         let input = InputConfig { standardize: true, ..files.clone() };
         let idea = |name, hidden: &[usize]| {
