@@ -216,6 +216,9 @@ impl<'a> Loader<'a> {
                 return Ok(None);
             }
             let Ok((parts, classes)) = source.split_infos(&options) else { return Ok(None) };
+            if classes.len() < 2 {
+                return Ok(None);
+            }
             let parts = parts.into_iter().map(|part| (part.split, part.shape, part.n)).collect();
             (parts, classes.len())
         };
@@ -283,16 +286,7 @@ impl<'a> Loader<'a> {
         to_judge_by: impl Fn(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
         to_train_on: impl FnOnce(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
     ) -> Result<Prepared<F>, DataError> {
-        if let [class] = train.classes() {
-            return Err(DataError::Mismatch {
-                what: format!("classes of {}", self.config.data.shown()),
-                expected: "two or more to tell apart".into(),
-                got: format!(
-                    "only {class} (are the folders of the classes one level deeper, or the labels \
-                     somewhere else?)"
-                ),
-            });
-        }
+        check_classes(&self.config.data, train.classes())?;
         for judged in test.iter().chain(&validation) {
             let own = judged.contract()?.normalization;
             if own == Normalization::AsIs && contract.normalization != own {
@@ -327,6 +321,7 @@ impl<'a> Loader<'a> {
             let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
             convert::convert_splits(&splits, out, &asked)
         } else {
+            check_exists(&config.data)?;
             convert::convert(&config.data, out, &asked)
         }
     }
@@ -456,16 +451,7 @@ impl<'a> Loader<'a> {
         names: Option<&Names>,
         folder: FolderOptions,
     ) -> Result<Splits, DataError> {
-        // A dangling link counts as existing: opening it gives the better error.
-        if !path.exists() && !path.is_symlink() {
-            return Err(DataError::NoSource {
-                path: path.into(),
-                found: "no such file or folder".into(),
-                looked_for: format!(
-                    "a folder or a file of labelled images or numbers, or `{DRAWN}`"
-                ),
-            });
-        }
+        check_exists(path)?;
         let options = self.config.options(names, folder);
         let source = Source::of(path, &options)?;
         let cached = self.cached(path, &source, &options)?;
@@ -717,6 +703,34 @@ fn with_features(input: &InputConfig, train: &dyn Images) -> Result<InputContrac
     Ok(contract)
 }
 
+fn check_exists(path: &Path) -> Result<(), DataError> {
+    // A dangling link counts as existing: opening it gives the better error.
+    if path.exists() || path.is_symlink() {
+        return Ok(());
+    }
+    Err(DataError::NoSource {
+        path: path.into(),
+        found: "no such file or folder".into(),
+        looked_for: format!("a folder or a file of labelled images or numbers, or `{DRAWN}`"),
+    })
+}
+
+/// Checks that there are classes to tell apart in the training set of `data`.
+///
+/// # Errors
+/// [`DataError::Mismatch`] when there is only one class, with the likely cause.
+pub fn check_classes(data: &Path, classes: &[String]) -> Result<(), DataError> {
+    let [class] = classes else { return Ok(()) };
+    Err(DataError::Mismatch {
+        what: format!("classes of {}", data.shown()),
+        expected: "two or more to tell apart".into(),
+        got: format!(
+            "only {} (are the folders of the classes one level deeper, or the labels somewhere else?)",
+            class.shown()
+        ),
+    })
+}
+
 /// Returns whether the examples differ from epoch to epoch.
 fn is_drawn_anew(contract: &InputContract, augment: Option<AugmentConfig>) -> bool {
     contract.views > 1 || augment.is_some_and(|augment| !augment.is_off())
@@ -728,6 +742,13 @@ fn augmented<F: Real, I: Images + 'static>(
     augment: Option<AugmentConfig>,
     seed: u64,
 ) -> Result<Box<dyn Examples<F>>, DataError> {
+    if contract.height == 1 && augment.is_some_and(|augment| !augment.is_off()) {
+        return Err(DataError::Mismatch {
+            what: "augmentation (augment)".into(),
+            expected: "images".into(),
+            got: "rows of numbers".into(),
+        });
+    }
     let examples = FeatureExamples::<F, I>::new(images, contract)?;
     Ok(Box::new(examples.augmented(augment.unwrap_or_default(), seed)?))
 }
@@ -808,7 +829,7 @@ fn renamed(set: ImageSet, names: &BTreeMap<String, String>) -> Result<ImageSet, 
         return Err(DataError::Mismatch {
             what: "class to rename".into(),
             expected: listed(set.classes()),
-            got: unknown.clone(),
+            got: unknown.shown().into_owned(),
         });
     }
     let mut classes: Vec<String> = Vec::new();

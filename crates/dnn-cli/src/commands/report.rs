@@ -3,11 +3,12 @@
 use super::evaluate;
 use super::explain::{self, CauseArgs, Explained, MAX_SUSPECTS};
 use crate::console::{Console, argument, program};
-use crate::file::write_page;
+use crate::file::read_text;
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::output::OutputKind;
 use crate::quality::Quality;
 use crate::run::{self, RunFolder, Summary};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use dnn_core::Architecture;
 use dnn_core::metrics::Confusion;
 use dnn_data::audit::{AuditOptions, Near, audit};
@@ -66,6 +67,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if args.out.is_none() && !is_run {
         bail!("{}: not in the folder of a run; name the page with --out", model_path.shown());
     }
+    match &args.out {
+        Some(out) => OutputKind::Page.check(out)?,
+        None => {
+            OutputKind::Page.check(&folder.join(run::REPORT))?;
+            OutputKind::ModelCard.check(&folder.join(run::MODEL_CARD))?;
+        }
+    }
     let summary = if is_run { Summary::read(folder)? } else { None };
     let labelled = args.labelled.load(predictor.model(), &model_path, console)?;
     let set = args
@@ -83,7 +91,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     let path;
     if let Some(out) = &args.out {
-        write_page(out, html.as_bytes())?;
+        OutputKind::Page.write(out, html.as_bytes(), true)?;
     } else {
         let folder = RunFolder::open(folder)?;
         folder.write(run::REPORT, html.as_bytes())?;
@@ -146,7 +154,8 @@ impl About<'_> {
             }),
         };
         let configuration = if self.is_run {
-            crate::file::read_text(&self.folder.join(run::CONFIG))?
+            let path = self.folder.join(run::CONFIG);
+            read_text(&path).with_context(|| format!("cannot read {}", path.shown()))?
         } else {
             String::new()
         };
