@@ -16,8 +16,8 @@ use std::fmt::Write;
 /// # Errors
 /// [`ExportError`]: what of the model is not computed from features alone.
 pub fn c(model: &Model) -> Result<String, ExportError> {
-    let model = &crate::without_temperature(model)?;
     check_one_view(model.input())?;
+    let model = &crate::without_temperature(model)?;
     match model.network() {
         AnyNetwork::F32(network) => code(network, model, "float", "f"),
         AnyNetwork::F64(network) => code(network, model, "double", ""),

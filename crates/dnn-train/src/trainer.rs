@@ -142,10 +142,14 @@ impl<'a, F: Real> Training<'a, F> {
                     "validation: this share of the training set is no example",
                 ));
             }
-        } else if config.patience > 0 || config.restore_best || config.calibrate {
+        } else if config.patience > 0
+            || config.restore_best
+            || config.calibrate
+            || config.validate_every > 0
+        {
             return Err(TrainError::NothingToJudge(
-                "patience, restore_best and calibrate need a validation set, or validation = 0.1 for \
-                 example",
+                "validate_every, patience, restore_best and calibrate need a validation set, or \
+                 validation = 0.1 for example",
             ));
         }
         Ok(())

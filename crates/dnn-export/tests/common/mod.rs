@@ -54,6 +54,15 @@ pub(crate) fn model(
     Model::new(network, classes, contract).unwrap()
 }
 
+/// The model at a temperature that moves its probabilities.
+pub(crate) fn warm(model: &Model) -> Model {
+    let network: AnyNetwork = match model.network().clone() {
+        AnyNetwork::F32(network) => network.with_temperature(1.7).unwrap().into(),
+        AnyNetwork::F64(network) => network.with_temperature(1.7).unwrap().into(),
+    };
+    Model::new(network, model.classes().to_vec(), model.input().clone()).unwrap()
+}
+
 fn network<F: Real>(architecture: &Architecture) -> Network<F> {
     let mut rng = Generator::new(RngKind::Modern, 4).unwrap();
     let mut network = Network::<F>::initialize(architecture, Init::He, &mut rng).unwrap();
