@@ -83,7 +83,10 @@ impl Wrk {
         let found = found.unwrap_or_else(|| panic!("{text}"));
         let per_request_us =
             (cpu_s() - before_s) / (found["per_s"].as_f64().unwrap() * seconds as f64) * 1e6;
-        println!("{name}: {found}, processor {per_request_us:.0} µs a request, memory {}", memory());
+        println!(
+            "{name}: {found}, processor {per_request_us:.0} µs a request, memory {}",
+            memory()
+        );
     }
 }
 

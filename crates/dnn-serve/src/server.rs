@@ -459,7 +459,11 @@ async fn observe(
     };
     let source = app.guard.check_source(request.uri(), request.headers());
     let allowed = source.and_then(|()| {
-        if OPEN.contains(&watched.route()) { Ok(()) } else { app.guard.check_token(request.headers()) }
+        if OPEN.contains(&watched.route()) {
+            Ok(())
+        } else {
+            app.guard.check_token(request.headers())
+        }
     });
     let mut response = match allowed {
         Ok(()) => next.run(request).await,
