@@ -200,7 +200,9 @@ fn goes_by(simplified: &[Simplified]) -> Option<String> {
             .map(|mean| format!("on their mean colour on {}", share(mean))),
     );
     let by_colour = one(Simplification::Grey).is_some_and(lost);
+    let has_colour = one(Simplification::Grey).is_some();
     let meaning = match (lost(thumbnail), by_colour) {
+        (true, _) if !has_colour => "it needs the detail of the image",
         (false, true) => "it goes by which colour is where, not by form",
         (false, false) => "it goes by light and dark in large patches, not by fine form",
         (true, true) => "it needs detail, and colour as well",
