@@ -3,11 +3,11 @@
 use super::first_layer::{FirstLayer, Selection};
 use super::interface::EngineOptions;
 use super::parameters::{Parameters, Scratch};
-use super::shared::{Part, SharedMatrix, line};
-use super::tasks::cut;
+use super::shared::{Part, SharedMatrix};
+use super::tasks::{cut, example_tasks};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use dnn_core::gemm::{NARROW, gemm, plain, transposed};
+use dnn_core::gemm::{NARROW, Packed, gemm, gemm_packed, line, plain, transposed};
 use dnn_core::{Network, Real, gram};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
@@ -31,11 +31,14 @@ pub(super) struct GramLayer<'d, F: Real> {
     /// Cᵀ (m, n₁).
     c: Parameters<F>,
     train: GramInput<F>,
+    /// G, where all iterations are on the whole training set and a kernel takes it so; then `train`
+    /// has none.
+    packed: Option<Packed<F>>,
     /// The gathered batch: its columns of G, (m, batch), and its rows of Pᵀ.
     batch: GramInput<F>,
     /// Made when the first norm is asked for.
     norm: Option<Norm<F>>,
-    /// The part of Cᵀ of each task of an update: some of the units.
+    /// The part of Cᵀ of each task of an update: some of the examples, or in batches some of the units.
     tasks: Vec<Part>,
 }
 
@@ -72,23 +75,33 @@ impl<'d, F: Real> GramLayer<'d, F> {
         assert!(optimizer.is_linear(), "an optimizer whose steps are linear in the gradients");
         let (m, w0) = (x.ncols(), network.layers()[0].weights().clone());
         let mut pool = Pool::new(options.n_threads.min(m.div_ceil(COLUMNS_PER_TASK)));
-        let train = GramInput { g: inner_products(x, &mut pool), p: projected(&w0, x, &mut pool) };
         let n_batch = options.max_batch.min(m);
         let n1 = w0.nrows();
+        let mut g = inner_products(x, &mut pool);
+        let packed = (n_batch == 0 && (2..=NARROW).contains(&n1)).then(|| {
+            Packed::new(plain(&std::mem::replace(&mut g, SharedMatrix::zeros(0, 0)).all_mut()))
+        });
+        let train = GramInput { g, p: projected(&w0, x, &mut pool) };
+        let tasks = if n_batch == 0 {
+            // The examples of the passes forward and backward, so that threads find their own dZ.
+            example_tasks::<F>(m).map(|rows| Part { rows, cols: 0..n1 }).collect()
+        } else {
+            let pieces = (m * n1).div_ceil(COORDINATES_PER_TASK);
+            cut(n1, pieces, 1).map(|cols| Part { rows: 0..m, cols }).collect()
+        };
         let (n_moments, decay) = (optimizer.n_moments(), options.ema_decay);
         Self {
             x,
             s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments, decay),
             c: Parameters::new(&DMatrix::zeros(m, n1), n_moments, decay),
             train,
+            packed,
             batch: GramInput {
                 g: SharedMatrix::zeros(m, n_batch),
                 p: SharedMatrix::zeros(n_batch, n1),
             },
             norm: None,
-            tasks: cut(n1, (m * n1).div_ceil(COORDINATES_PER_TASK), 1)
-                .map(|cols| Part { rows: 0..m, cols })
-                .collect(),
+            tasks,
             w0,
         }
     }
@@ -138,7 +151,10 @@ impl<F: Real> GramLayer<'_, F> {
     fn squared_norm(&mut self, s: f64, mut norm: Norm<F>) -> f64 {
         let Norm { squares, c, cg } = &mut norm;
         let (g, p) = (self.train.g.all_mut(), self.train.p.all_mut());
-        gemm(F::one(), plain(&g), plain(c), F::zero(), cg);
+        match &self.packed {
+            Some(packed) => gemm_packed(F::one(), (packed, 0..c.nrows()), plain(c), F::zero(), cg),
+            None => gemm(F::one(), plain(&g), plain(c), F::zero(), cg),
+        }
         let with = |a: DMatrixView<'_, F>| -> f64 {
             a.iter().zip(c.iter()).map(|(&a, &c)| a.as_f64() * c.as_f64()).sum()
         };
@@ -230,7 +246,9 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
             }
             let c = Part { rows: 0..self.c.values.rows(), cols: part.cols.clone() };
             let c = self.c.values.part(&c);
-            if all {
+            if let (true, Some(packed)) = (all, &self.packed) {
+                gemm_packed(F::one(), (packed, examples), plain(&c), F::one(), z);
+            } else if all {
                 // G is symmetric: its rows stand for its columns, and are contiguous the right way.
                 let rows = Part { rows: examples, cols: 0..input.g.cols() };
                 gemm(F::one(), plain(&input.g.part(&rows)), plain(&c), F::one(), z);
@@ -253,11 +271,17 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         scratch: &Scratch<F>,
     ) {
         let part = &self.tasks[task];
-        let dz = dz.columns(part.cols.start, part.cols.len());
+        let n_rows = if batch.is_none() { part.rows.len() } else { dz.nrows() };
+        let from = if batch.is_none() { part.rows.start } else { 0 };
+        let dz = dz.view((from, part.cols.start), (n_rows, part.cols.len()));
         // SAFETY: the promise.
         let mut gradient = unsafe { self.c.gradient_mut(part, scratch) };
         match batch {
-            None => gradient.copy_from(&dz),
+            None => {
+                for (mut gradient, dz) in gradient.column_iter_mut().zip(dz.column_iter()) {
+                    gradient.as_mut_slice().copy_from_slice(dz.as_slice());
+                }
+            }
             // Examples outside the batch have no gradient; moments and L2 move them all the same.
             Some(batch) => {
                 gradient.fill(F::zero());

@@ -9,6 +9,7 @@
 //! scratch anywhere. A `# Safety` section that says "the promise" means this, for the part given.
 
 use dnn_core::Real;
+use dnn_core::gemm::line;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -16,11 +17,6 @@ use std::ops::Range;
 
 /// Bytes of a cache line.
 const LINE_BYTES: usize = 64;
-
-/// Numbers of type F in a cache line.
-pub(super) const fn line<F>() -> usize {
-    LINE_BYTES / size_of::<F>()
-}
 
 /// Distance of columns of `rows` numbers: an odd number of lines.
 pub(super) const fn stride<F>(rows: usize) -> usize {
