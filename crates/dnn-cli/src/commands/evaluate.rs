@@ -1,14 +1,14 @@
 //! `dnn evaluate`.
 
 use crate::console::{Console, interval, of_how_many, warn};
-use crate::file::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::output::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::quality::{Majority, Quality};
 use crate::table;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
 use dnn_data::Shown;
-use dnn_data::predictions::{PredictionRow, example_name};
+use dnn_data::predictions::{PredictionRow, RowColumns, example_name};
 use dnn_data::{ImageSet, SplitName};
 use dnn_report::figures::{calibration_plot, confusion_plot, precision_recall_plot, roc_plot};
 use dnn_report::{Arrangement, Chart, Tile, image_sheet};
@@ -153,10 +153,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     // Last, because the judgement stands whatever becomes of its files.
     if let Some(path) = &args.predictions {
         let columns = answers.probabilities.as_slice().chunks_exact(classes.len());
-        Rows::write(path, classes, None, |rows| {
+        Rows::write(path, RowColumns::of(classes), |rows| {
             for (i, probabilities) in columns.enumerate() {
                 let (example, true_class) = (example_name(&set, i), Some(set.labels()[i]));
-                rows.add(&PredictionRow { example, true_class, probabilities })?;
+                rows.add(&PredictionRow { example, true_class, probabilities, set: None })?;
             }
             Ok(())
         })

@@ -1,8 +1,8 @@
 //! `dnn explain`.
 
 use crate::console::Console;
-use crate::file::write_charts;
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::output::write_charts;
 use crate::run::PREDICTIONS;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::{MajorityBaseline, PairedScore, Score};

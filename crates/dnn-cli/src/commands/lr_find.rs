@@ -2,8 +2,8 @@
 
 use crate::args::{DataArgs, choice};
 use crate::console::{Console, warn};
-use crate::file::{picture_name, write_chart};
 use crate::input::InputArgs;
+use crate::output::{OutputKind, picture_name, write_chart};
 use crate::run::RunConfig;
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, loading};
@@ -93,6 +93,9 @@ struct RateReport<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &args.plot {
+        OutputKind::Picture.check(path)?;
+    }
     let base = match &args.config {
         Some(path) => RunConfig::read(path)?,
         None => RunConfig::new(TrainConfig::preset(args.preset.unwrap_or(Preset::CourseDeep))),
@@ -103,7 +106,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (None, Some(source)) => source::changed(source, &args.of_data)?,
         (data, _) => source::asked(data.as_deref(), &args.of_data, console)?,
     };
-    args.input.files.check(&source)?;
+    args.input.check(&source)?;
     source.input = args.input.change(source.input.take())?;
     source.cache = args.input.cache.caching();
     source.check()?;

@@ -3,20 +3,20 @@
 use super::evaluate;
 use super::explain::{self, CauseArgs, Explained, MAX_SUSPECTS};
 use crate::console::{Console, argument, program};
-use crate::file::write_page;
+use crate::file::read_text;
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::output::OutputKind;
 use crate::quality::Quality;
 use crate::run::{self, RunFolder, Summary};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use dnn_core::Architecture;
 use dnn_core::metrics::Confusion;
 use dnn_data::audit::{AuditOptions, Near, audit};
 use dnn_data::{ImageSet, ImageShape, Predictor, Shown};
 use dnn_report::causes::CauseFinding;
-use dnn_report::figures::accuracy_plot;
 use dnn_report::page::{Error, LayerRow, Report, SuspectRow, page};
 use dnn_report::words::{Findings, sentences};
-use dnn_report::{Chart, ModelCard, Series, cost_plot, model_card, overlay};
+use dnn_report::{Chart, ModelCard, model_card, overlay};
 use dnn_train::engine::LayerHealth;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if args.out.is_none() && !is_run {
         bail!("{}: not in the folder of a run; name the page with --out", model_path.shown());
     }
+    match &args.out {
+        Some(out) => OutputKind::Page.check(out)?,
+        None => {
+            OutputKind::Page.check(&folder.join(run::REPORT))?;
+            OutputKind::ModelCard.check(&folder.join(run::MODEL_CARD))?;
+        }
+    }
     let summary = if is_run { Summary::read(folder)? } else { None };
     let labelled = args.labelled.load(predictor.model(), &model_path, console)?;
     let set = args
@@ -84,7 +91,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     let path;
     if let Some(out) = &args.out {
-        write_page(out, html.as_bytes())?;
+        OutputKind::Page.write(out, html.as_bytes(), true)?;
     } else {
         let folder = RunFolder::open(folder)?;
         folder.write(run::REPORT, html.as_bytes())?;
@@ -147,7 +154,8 @@ impl About<'_> {
             }),
         };
         let configuration = if self.is_run {
-            crate::file::read_text(&self.folder.join(run::CONFIG))?
+            let path = self.folder.join(run::CONFIG);
+            read_text(&path).with_context(|| format!("cannot read {}", path.shown()))?
         } else {
             String::new()
         };
@@ -283,8 +291,11 @@ fn layers(architecture: &Architecture, summary: Option<&Summary>) -> Vec<LayerRo
         .map(|(i, pair)| LayerRow {
             name: if i < n_hidden { (i + 1).to_string() } else { "output".into() },
             shape: (pair[1], pair[0]),
-            n_parameters: (pair[0] + 1) * pair[1],
+            n_parameters: architecture.n_parameters_of(i),
             activation: match architecture.activations.get(i) {
+                Some(activation) if architecture.normalizes(i) => {
+                    format!("{activation} of normalised sums")
+                }
                 Some(activation) => activation.to_string(),
                 None => architecture.output.to_string(),
             },
@@ -300,22 +311,9 @@ fn layers(architecture: &Architecture, summary: Option<&Summary>) -> Vec<LayerRo
         .collect()
 }
 
-/// How training went: cost and validation cost, and accuracy.
+/// How training went: cost and accuracy.
 fn history(summary: &Summary) -> Vec<Chart> {
-    let mut costs: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
-    costs.push((summary.iterations, summary.final_cost));
-    costs.dedup_by_key(|point| point.0);
-    let validation: Vec<_> = summary.validations.iter().map(|p| (p.iteration, p.cost)).collect();
-    let mut series = vec![Series { name: "training cost", points: &costs }];
-    if !validation.is_empty() {
-        series.push(Series { name: "validation cost", points: &validation });
-    }
-    let mut charts = vec![cost_plot("Cost", &summary.architecture.to_string(), &series)];
-    if !summary.validations.is_empty() {
-        let points = summary.validations.iter().map(|p| (p.iteration, p.score.accuracy()));
-        charts.push(accuracy_plot("iterations", &[("validation", points.collect())]));
-    }
-    charts
+    std::iter::once(summary.cost_plot("Cost")).chain(summary.accuracy_plot()).collect()
 }
 
 fn errors(found: &Explained<'_>, classes: &[String]) -> anyhow::Result<Vec<Error>> {
