@@ -23,7 +23,7 @@ use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
