@@ -76,9 +76,12 @@ impl<'d, F: Real> GramLayer<'d, F> {
         let n_batch = options.max_batch.min(m);
         let n1 = w0.nrows();
         let (n_moments, decay) = (optimizer.n_moments(), options.ema_decay);
+        // Its gradient is 0, and only L2 moves it.
+        let mut s = Parameters::new(&DMatrix::from_element(1, 1, F::one()), n_moments, decay);
+        s.keep_gradients(1);
         Self {
             x,
-            s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments, decay),
+            s,
             c: Parameters::new(&DMatrix::zeros(m, n1), n_moments, decay),
             train,
             batch: GramInput {
@@ -185,7 +188,7 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         GramInput { g, p: projected(&self.w0, x, pool) }
     }
 
-    fn feed(&mut self, _: &mut DMatrix<F>) {
+    fn feed(&mut self, _: &mut DMatrix<F>, _: usize) {
         panic!("the coordinates are those of examples in memory");
     }
 
@@ -245,17 +248,28 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         &self.tasks
     }
 
+    fn parameters(&self) -> &Parameters<F> {
+        &self.c
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters<F> {
+        &mut self.c
+    }
+
+    fn gradient_is_a_sum(&self) -> bool {
+        false
+    }
+
     unsafe fn gradient(
         &self,
         task: usize,
         batch: Option<Selection<'_>>,
+        _: &Range<usize>,
         dz: &DMatrixView<'_, F>,
-        scratch: &Scratch<F>,
+        gradient: &mut DMatrixViewMut<'_, F>,
     ) {
         let part = &self.tasks[task];
         let dz = dz.columns(part.cols.start, part.cols.len());
-        // SAFETY: the promise.
-        let mut gradient = unsafe { self.c.gradient_mut(part, scratch) };
         match batch {
             None => gradient.copy_from(&dz),
             // Examples outside the batch have no gradient; moments and L2 move them all the same.
@@ -291,10 +305,6 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
                 self.s.step(optimizer, step, &self.s.values.whole(), scratch);
             }
         }
-    }
-
-    fn keep_gradient(&mut self) {
-        self.c.keep_gradient();
     }
 
     fn squared_gradient(&mut self, l2: f64) -> f64 {

@@ -8,6 +8,7 @@
 //! a piece of the parameters, with their gradient and moments, in the update, and its own thread's
 //! scratch anywhere. A `# Safety` section that says "the promise" means this, for the part given.
 
+use crate::communicator::Communicator;
 use dnn_core::Real;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
 use std::cell::UnsafeCell;
@@ -164,6 +165,59 @@ impl<F: Real> SharedMatrix<F> {
         let n = rows.len();
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts(self.pointer(&Part { rows, cols: col..col + 1 }), n) }
+    }
+
+    /// Returns the pieces of columns that a range of the matrix is, counted column by column; what lies
+    /// beyond its end is none.
+    pub(super) fn runs(
+        &self,
+        range: &Range<usize>,
+    ) -> impl Iterator<Item = (Range<usize>, usize)> + use<F> {
+        let (rows, n) = (self.rows, self.rows * self.cols);
+        let range = range.start.min(n)..range.end.min(n);
+        let columns = range.start / rows..range.end.div_ceil(rows);
+        columns.map(move |col| {
+            let before = col * rows;
+            (range.start.saturating_sub(before)..rows.min(range.end - before), col)
+        })
+    }
+
+    /// Makes of a range that is counted from the beginning of this matrix one that is counted from its
+    /// end.
+    pub(super) fn pass_over(&self, range: &mut Range<usize>) {
+        let n = self.rows * self.cols;
+        *range = range.start.saturating_sub(n)..range.end.saturating_sub(n);
+    }
+
+    /// Fills the matrix with what each rank has of it: rank r the rows `of(r)`.
+    pub(super) fn gather_rows(
+        &mut self,
+        communicator: &dyn Communicator,
+        of: impl Fn(usize) -> Range<usize>,
+    ) {
+        let n = communicator.size();
+        if n == 1 {
+            return;
+        }
+        let mut all: Vec<F> = Vec::with_capacity(self.rows * self.cols);
+        let values = self.all_mut();
+        let mut bounds = vec![0];
+        for rank in 0..n {
+            let rows = of(rank);
+            all.extend(values.rows(rows.start, rows.len()).iter());
+            bounds.push(all.len());
+        }
+        communicator.gather(&mut all, |rank| bounds[rank]..bounds[rank + 1]);
+        let mut values = self.all_mut();
+        for rank in 0..n {
+            let rows = of(rank);
+            let from = &all[bounds[rank]..bounds[rank + 1]];
+            values
+                .rows_mut(rows.start, rows.len())
+                .iter_mut()
+                .zip(from)
+                .for_each(|(to, &from)| *to = from);
+        }
     }
 
     /// All of it, to write; exclusive, and therefore safe.
