@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_picture_replaces_pictures_only_and_is_what_its_name_says() {
         let folder = tempfile::tempdir().expect("a folder");
-        let chart = dnn_report::cost_plot("title", "", &[]);
+        let chart = dnn_report::cost_plot("title", "", "iterations", &[]);
         for (name, start) in [("a.png", &b"\x89PNG"[..]), ("b.SVG", b"<svg"), ("c", b"\x89PNG")] {
             let path = folder.path().join(name);
             for old in [&b""[..], b"\x89PNG old", b"<svg/>"] {

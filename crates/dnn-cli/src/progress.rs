@@ -1,7 +1,8 @@
 //! Progress of training: a bar on a terminal, lines elsewhere.
 
 use crate::console::{self, Console, of_how_many};
-use dnn_train::{Flow, IterationEvent, Observer, ValidationPoint};
+use dnn_core::metrics::Score;
+use dnn_train::{EpochPoint, Flow, IterationEvent, Observer, ValidationPoint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Instant;
 
@@ -22,18 +23,21 @@ pub(crate) struct Progress {
     /// Whether standard output can still be written to.
     heard: bool,
     epochs: Option<Epochs>,
+    /// The training accuracy of the last epoch.
+    accuracy: Option<f64>,
 }
 
-/// The epoch that is being made.
+/// What a line of an epoch takes from the iterations and validations before it.
 struct Epochs {
-    batch_size: usize,
     n: usize,
-    /// Epochs that are complete.
-    done: usize,
-    /// Sum and number of the costs of its batches, and the rate of the last.
-    costs: (f64, usize),
-    learning_rate: f64,
+    has_validation: bool,
+    /// Whether the columns' names have been printed.
+    has_names: bool,
+    /// The line of the last epoch, when it was left out.
+    left_out: Option<String>,
     began: Instant,
+    /// When the last iteration began.
+    last: Instant,
     validation: Option<(ValidationPoint, bool)>,
 }
 
@@ -90,31 +94,31 @@ impl Observer for Part<'_> {
 
 impl Progress {
     /// Makes the progress of a training of this many iterations on this many examples, in batches of
-    /// a size, 0 for all; `heading` says in a line what is trained on.
+    /// a size, 0 for all, with or without validation; `heading` says in a line what is trained on.
     pub(crate) fn new(
         console: Console,
         (n_iterations, n_examples): (usize, usize),
-        batch_size: usize,
+        (batch_size, has_validation): (usize, bool),
         heading: String,
     ) -> Self {
-        let template = "{bar:12} {pos}/{len}  {wide_msg} {eta} left";
+        let template = "{bar:8} {pos}/{len}  {wide_msg} {eta} left";
         let bar = bar(console, n_iterations, template);
         let has_batches = (1..n_examples).contains(&batch_size);
         let epochs = has_batches.then(|| Epochs {
-            batch_size,
             n: n_iterations.div_ceil(n_examples.div_ceil(batch_size)),
-            done: 0,
-            costs: (0.0, 0),
-            learning_rate: 0.0,
+            has_validation,
+            has_names: false,
+            left_out: None,
             began: Instant::now(),
+            last: Instant::now(),
             validation: None,
         });
-        Self { bar, console, heading: Some(heading), heard: true, epochs }
+        Self { bar, console, heading: Some(heading), heard: true, epochs, accuracy: None }
     }
 
-    /// Prints the line of the last epoch, and removes the bar.
+    /// Prints the line of the last epoch, when it was left out, and removes the bar.
     pub(crate) fn finish(mut self) {
-        if let Some(line) = self.epochs.as_mut().and_then(Epochs::last_line) {
+        if let Some(line) = self.epochs.as_mut().and_then(|epochs| epochs.left_out.take()) {
             self.print(&line);
         }
         self.bar.finish_and_clear();
@@ -131,50 +135,56 @@ impl Progress {
 }
 
 impl Epochs {
-    /// Counts a batch; returns the line of the epoch before it, when it begins another.
-    fn add(&mut self, event: &IterationEvent<'_>) -> Option<String> {
-        let mut line = None;
-        if self.costs.1 == 0 {
-            self.done = event.epoch;
-            self.began = Instant::now();
-        } else if event.epoch > self.done {
-            line = self.line();
-            self.done = event.epoch;
-            self.costs = (0.0, 0);
-            self.began = Instant::now();
+    /// Returns the line of an epoch, below the columns' names before the first; 80 columns at most.
+    fn line(&mut self, point: &EpochPoint) -> Option<String> {
+        let seconds = self.last.duration_since(self.began).as_secs_f64().max(1e-9);
+        self.began = Instant::now();
+        let share = |score: Score| format!("{:.2} %", 100.0 * score.accuracy());
+        let (cost, accuracy, mark) = match self.validation.take() {
+            Some((judged, improved)) => {
+                let mark = if improved { "*" } else { "" };
+                (console::cost(judged.cost), share(judged.score), mark)
+            }
+            None => Default::default(),
+        };
+        let training =
+            [format!("{}/{}", point.epoch, self.n), console::cost(point.cost), share(point.score)];
+        let speed = [
+            format!("{:.2e}", point.learning_rate),
+            format!("{:.0}", point.score.total as f64 / seconds),
+        ];
+        let mut line = self.row(&training, [&cost, &accuracy], &speed, mark);
+        if !std::mem::replace(&mut self.has_names, true) {
+            let names = ["epoch", "cost", "accuracy", "rate", "images/s"].map(String::from);
+            let mark = if self.has_validation { "* best" } else { "" };
+            let names = self.row(&names[..3], ["validation", "accuracy"], &names[3..], mark);
+            line = format!("{names}\n{line}");
         }
-        self.costs.0 += event.cost;
-        self.costs.1 += 1;
-        self.learning_rate = event.learning_rate;
-        line
-    }
-
-    fn line(&mut self) -> Option<String> {
-        let number = self.done + 1;
         let every = self.n.div_ceil(EPOCH_LINES).max(1);
-        (number.is_multiple_of(every)).then(|| self.text(number))
+        if point.epoch.is_multiple_of(every) {
+            self.left_out = None;
+            return Some(line);
+        }
+        self.left_out = Some(line);
+        None
     }
 
-    fn last_line(&mut self) -> Option<String> {
-        (self.costs.1 > 0).then(|| self.text(self.done + 1))
-    }
-
-    /// "Epoch 3 of 20: cost 0.2134, validation 0.2513 91.20 %, lr 1.00e-3, 5,120/s".
-    fn text(&mut self, number: usize) -> String {
-        let (sum, n) = self.costs;
-        let validation = self.validation.take().map_or_else(String::new, |(point, improved)| {
-            let best = if improved { " (best)" } else { "" };
-            let share = 100.0 * point.score.accuracy();
-            format!(", validation {:.4} {share:.2} %{best}", point.cost)
-        });
-        let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
-        format!(
-            "Epoch {number} of {}: cost {:.4}{validation}, lr {:.2e}, {:.0} images/s",
-            self.n,
-            sum / n as f64,
-            self.learning_rate,
-            (n * self.batch_size) as f64 / seconds
-        )
+    fn row(
+        &self,
+        training: &[String],
+        validation: [&str; 2],
+        speed: &[String],
+        mark: &str,
+    ) -> String {
+        let [epoch, cost, accuracy] = training else { unreachable!("three columns") };
+        let mut row = format!("{epoch:>9} {cost:>9} {accuracy:>9}");
+        if self.has_validation {
+            row += &format!(" {:>10} {:>9}", validation[0], validation[1]);
+        }
+        for one in speed {
+            row += &format!(" {one:>9}");
+        }
+        format!("{row} {mark}").trim_end().into()
     }
 }
 
@@ -182,18 +192,19 @@ impl Observer for Progress {
     fn on_iteration(&mut self, event: &IterationEvent<'_>) -> Flow {
         if event.iteration.is_multiple_of(BAR_EVERY) && !self.bar.is_hidden() {
             self.bar.set_position(event.iteration as u64);
+            // Within 80 columns.
+            let accuracy = self
+                .accuracy
+                .map_or_else(String::new, |accuracy| format!(" {:.1} %", 100.0 * accuracy));
             let validation = event.validation.map_or_else(String::new, |point| {
-                format!("  validation {:.2} %", 100.0 * point.score.accuracy())
+                format!("  validation {:.1} %", 100.0 * point.score.accuracy())
             });
-            let (cost, rate) = (console::cost(event.cost), event.learning_rate);
-            self.bar.set_message(format!("cost {cost}{validation}  lr {rate:.3e}"));
+            let (cost, rate) = (event.cost, event.learning_rate);
+            let cost = if cost < 1e4 { format!("{cost:.4}") } else { format!("{cost:.1e}") };
+            self.bar.set_message(format!("cost {cost}{accuracy}{validation}  lr {rate:.1e}"));
         }
         match &mut self.epochs {
-            Some(epochs) => {
-                if let Some(line) = epochs.add(event) {
-                    self.print(&line);
-                }
-            }
+            Some(epochs) => epochs.last = Instant::now(),
             None if event.log => {
                 let cost = console::cost(event.cost);
                 self.print(&format!("Cost after iteration {}: {cost}", event.iteration));
@@ -201,6 +212,12 @@ impl Observer for Progress {
             None => {}
         }
         Flow::Continue
+    }
+    fn on_epoch(&mut self, point: &EpochPoint) {
+        self.accuracy = Some(point.score.accuracy());
+        if let Some(line) = self.epochs.as_mut().and_then(|epochs| epochs.line(point)) {
+            self.print(&line);
+        }
     }
     fn on_validation(&mut self, point: &ValidationPoint, improved: bool) {
         if let Some(epochs) = &mut self.epochs {

@@ -1,8 +1,8 @@
-//! Images decoded and prepared once, kept as HDF5.
+//! The cache of decoded and prepared images, in HDF5 files.
 //!
 //! A file in the cache is what [`convert()`](convert::convert) writes. Its name is a hash of the contents
-//! of all files of the source, of how they are read, and of the contract: whatever changes, another
-//! file is made.
+//! of all files of the source, of the options by which they are read, and of the contract: when any of
+//! them changes, another file is made.
 
 use crate::convert::{self, convert_with};
 use crate::format::folder::{FolderOptions, files_of_splits, rejection};
@@ -16,30 +16,30 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Grows when the files change in a way that their hash does not show.
+/// The version of the cache's files, part of the hash.
 const VERSION: u32 = 2;
-/// What was not used for so long is deleted when something is added.
+/// Entries that were not used for so long are deleted when another is added.
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// The numbers beside each image: which of the folder's files it was.
+/// The dataset with the index of each image's file in the folder.
 const FILE: &str = "file";
-/// Packing hard takes longer than decoding again.
+/// The compression level: a higher one takes longer than decoding again.
 const LEVEL: u32 = 1;
 
-/// Where decoded images are kept.
+/// Where decoded images are cached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CachePolicy {
-    /// In the user's cache folder, when there are many.
+    /// In the user's cache folder, when the images are many.
     #[default]
     Usual,
-    /// In this folder, however few.
+    /// In this folder, for any number of images.
     In(PathBuf),
-    /// Nowhere.
+    /// Without a cache.
     Off,
 }
 
 impl CachePolicy {
-    /// The folder, where there is one.
+    /// Returns the folder, where there is one.
     pub fn folder(&self) -> Option<PathBuf> {
         match self {
             Self::Off => None,
@@ -49,7 +49,7 @@ impl CachePolicy {
     }
 }
 
-/// Where a user's programs keep what they can make again.
+/// Returns the user's cache folder.
 fn usual_folder() -> Option<PathBuf> {
     let var = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = if cfg!(windows) {
@@ -60,42 +60,42 @@ fn usual_folder() -> Option<PathBuf> {
     Some(base?.join("dnn"))
 }
 
-/// A folder of prepared images.
+/// A cache in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     folder: PathBuf,
 }
 
-/// A file of the cache.
+/// An entry of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The file, HDF5 in the course's schema.
     pub path: PathBuf,
-    /// Whether it was there already.
+    /// Whether the file existed before.
     pub is_old: bool,
 }
 
 impl Cache {
-    /// In this folder, which is made when something is added.
+    /// Makes a cache in this folder, which is created with the first entry.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// The file with the images of a source, prepared as asked; it is made when it is not there.
+    /// Returns the entry with the prepared images of a source, and writes it when it is missing.
     ///
     /// # Errors
-    /// What is wrong with the source, or keeps the file from being written; [`DataError::Stopped`].
+    /// When the source is invalid or the file cannot be written; [`DataError::Stopped`].
     pub fn entry(&self, from: &Path, asked: &convert::Options<'_>) -> Result<Entry, DataError> {
         let asked = convert::Options { level: LEVEL, ..*asked };
         let files = Source::of(from, asked.source)?.files(asked.source)?;
         let path = self.folder.join(format!("{}.h5", key(from, &files, &asked)?));
         let sound = |path: &Path| hdf5::describe(path, &hdf5::Options::default()).is_ok();
         if path.is_file() && !sound(&path) {
-            // Damaged: it is made anew.
+            // The entry is damaged: it is written again.
             fs::remove_file(&path).map_err(crate::file::io(&path, "delete"))?;
         }
         if path.is_file() {
-            // For what was used last to be deleted last. It may lie where nothing may be changed.
+            // The time of use decides what is deleted first. The folder may be read-only.
             let _ = File::options()
                 .append(true)
                 .open(&path)
@@ -133,7 +133,7 @@ impl Cache {
         Ok((splits, entry))
     }
 
-    /// What an entry holds, as the source has it.
+    /// Returns the splits of an entry, with the file names of the source.
     fn read(from: &Path, entry: &Path, options: &Options) -> Result<Splits, DataError> {
         let plain =
             Options { limits: options.limits, backend: options.backend, ..Options::default() };
@@ -169,7 +169,7 @@ impl Cache {
         Ok(splits)
     }
 
-    /// The image files that an entry leaves out, with what is wrong with each.
+    /// Returns the image files that an entry leaves out, with the error of each.
     ///
     /// # Errors
     /// When the source or the entry cannot be read.
@@ -192,7 +192,7 @@ impl Cache {
         Ok(rejected)
     }
 
-    /// What was not used for long. That nothing can be deleted is no reason to stop.
+    /// Deletes entries that were not used for long; a failure is ignored.
     fn delete_old(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
@@ -201,7 +201,7 @@ impl Cache {
                 |stem: &str| stem.len() == 64 && stem.bytes().all(|b| b.is_ascii_hexdigit());
             let may_stay = match name.strip_suffix(".h5") {
                 Some(stem) if is_hash(stem) => MAX_AGE,
-                // Of a conversion that was killed.
+                // Left by a conversion that was killed.
                 None if name.starts_with(".dnn-") => DAY,
                 _ => continue,
             };
@@ -214,7 +214,7 @@ impl Cache {
     }
 }
 
-/// Which of the source's files the images of an entry are.
+/// Returns the source's files of the images of an entry.
 fn kept(factors: &Factors, split: SplitName) -> &[i64] {
     match factors.of(split).iter().find(|factor| factor.name == FILE) {
         Some(Factor { values: FactorValues::I64(kept), .. }) => kept,
@@ -222,7 +222,7 @@ fn kept(factors: &Factors, split: SplitName) -> &[i64] {
     }
 }
 
-/// Which of a folder's files each image is.
+/// Returns the index of each image's file in the folder.
 fn which_files(splits: &[(SplitName, Vec<PathBuf>)], rejected: &[Rejected]) -> Factors {
     let bad: HashSet<&Path> = rejected.iter().map(|rejected| rejected.path.as_path()).collect();
     let mut factors = Factors::default();
@@ -234,19 +234,19 @@ fn which_files(splits: &[(SplitName, Vec<PathBuf>)], rejected: &[Rejected]) -> F
     factors
 }
 
-/// What stands for the source, in hexadecimal digits.
+/// Returns the hash of the source and its options, in hexadecimal digits.
 fn key(from: &Path, files: &[PathBuf], asked: &convert::Options<'_>) -> Result<String, DataError> {
-    // How many threads work makes no difference to what they make.
+    // The number of threads does not change the result.
     let folder = FolderOptions { n_threads: 0, ..asked.source.folder.clone() };
     let source = Options { folder, ..asked.source.clone() };
     let hashes = parallel::map(files, |file| hash(file).map_err(crate::file::io(file, "read")));
     let mut all = Sha256::new();
     all.update(format!("dnn-data cache {VERSION}\n{source:?}\n{:?}\n", asked.contract));
     for (file, hash) in files.iter().zip(hashes) {
-        // A file's own name says what it is for, and what its classes are.
+        // The path tells split and class.
         let name = if file == from { file.file_name().map(Path::new) } else { None };
         let name = name.or(file.strip_prefix(from).ok()).unwrap_or(file);
-        // Ends with what no name has.
+        // Ends with a byte that no name contains.
         all.update(name.as_os_str().as_encoded_bytes());
         all.update([0]);
         all.update(hash?);
@@ -254,7 +254,7 @@ fn key(from: &Path, files: &[PathBuf], asked: &convert::Options<'_>) -> Result<S
     Ok(all.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
-/// Of all bytes of a file.
+/// Returns the hash of all bytes of a file.
 fn hash(file: &Path) -> io::Result<[u8; 32]> {
     let mut file = File::open(file)?;
     let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! Which data, and how they are prepared: plain settings, as a configuration file has them.
+//! The settings of the data and their preparation, as a configuration file has them.
 
 use crate::Shown;
 use crate::cache::CachePolicy;
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The word that asks for drawn images; `./drawn` is a file or folder of that name.
+/// The value of `data` that asks for drawn images; `./drawn` is a file or folder of that name.
 pub const DRAWN: &str = "drawn";
 
-/// A data set: where it lies, which parts of it are used for what, and how it is prepared.
+/// The settings of a data set: its files, its splits, and how it is prepared.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
@@ -25,7 +25,7 @@ pub struct DataConfig {
     #[schemars(extend("x-example" = "test.h5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// A file or folder with images to judge by while training.
+    /// A file or folder with validation images, which are evaluated during training.
     #[schemars(extend("x-example" = "validation.h5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub struct DataConfig {
     ))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// What numbers that are no bytes become: auto divides whole ones from 0 to 255 by 255.
+    /// The scaling of values other than bytes: auto divides whole numbers from 0 to 255 by 255.
     #[schemars(extend("x-group" = "values"))]
     pub scale: Scale,
     /// Other names for the classes of the data, each with its new one; two may get the same one.
@@ -54,7 +54,7 @@ pub struct DataConfig {
     /// Which images are drawn, when `data` is "drawn".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drawn: Option<DrawOptions>,
-    /// How the images are prepared, where it is not as the data have them.
+    /// How the images are prepared; what is left out stays as in the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<InputConfig>,
     /// Bytes for all of training, as a number or as "512M" or "2G"; images that do not fit stay in
@@ -69,26 +69,26 @@ pub struct DataConfig {
     ))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<ByteSize>,
-    /// Where decoded images are kept; changes nothing but the time it takes.
+    /// Where decoded images are cached; it changes only the time that loading takes.
     #[serde(skip)]
     pub cache: CachePolicy,
 }
 
 impl DataConfig {
-    /// What lies behind a path, taken as it is.
+    /// Returns the settings for the data of a path, with default preparation.
     pub fn of(data: impl Into<PathBuf>) -> Self {
         Self { data: data.into(), ..Self::default() }
     }
 
-    /// Whether images are drawn, and not read.
+    /// Returns whether the images are drawn instead of read.
     pub fn is_drawn(&self) -> bool {
         self.data == Path::new(DRAWN)
     }
 
-    /// Whether the parts go together.
+    /// Checks that the settings are consistent.
     ///
     /// # Errors
-    /// [`DataError::Config`]: what does not.
+    /// [`DataError::Config`] names the settings that contradict each other.
     pub fn check(&self) -> Result<(), DataError> {
         let refuse = |what: String| Err(DataError::Config(what));
         if self.data.as_os_str().is_empty() {
@@ -126,7 +126,7 @@ impl DataConfig {
         Ok(())
     }
 
-    /// How what lies behind a path is read.
+    /// Returns the options by which a path is read.
     pub(crate) fn options(&self, names: Option<&Names>, folder: FolderOptions) -> format::Options {
         format::Options {
             names: names.cloned(),
@@ -138,13 +138,13 @@ impl DataConfig {
     }
 }
 
-/// Colours of an input.
+/// The colour channels of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Colors {
     /// Red, green and blue.
     Rgb,
-    /// One channel.
+    /// Grey: one channel.
     Grey,
 }
 
@@ -174,7 +174,7 @@ impl From<Size> for String {
     }
 }
 
-/// A number of bytes above 0, written 4096, "512k", "512M" or "2G"; kept as the number.
+/// A number of bytes above 0, written 4096, "512k", "512M" or "2G" and stored as the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "NumberOrText", into = "u64")]
 #[schemars(with = "NumberOrText")]
@@ -245,50 +245,51 @@ impl From<Background> for String {
     }
 }
 
-/// How images are prepared and which are taken.
+/// The settings of the preparation of images and of the split of a folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct InputConfig {
-    /// Pixels of the network's input, "64" or "64x48"; as the data when left out, 64 for files.
+    /// Width and height of the network's input, "64" or "64x48"; as the data when left out, 64 for
+    /// image files.
     #[schemars(extend("x-example" = "64", "x-value" = "SIZE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
-    /// Colours of the input, as the data when left out.
+    /// Colour channels of the input, as the data when left out.
     #[schemars(extend("x-example" = "rgb"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub colors: Option<Colors>,
     /// The filter images are resized with.
     pub resize: ResizeFilter,
-    /// Images of another aspect ratio: stretched, fitted in with margins, or cropped.
+    /// The rule for images of another aspect ratio: stretch, fit in with margins, or crop.
     pub aspect: Aspect,
-    /// What shows through transparency and in margins.
+    /// The background colour behind transparent pixels and in margins.
     #[schemars(extend("x-value" = "#RRGGBB"))]
     pub background: Background,
-    /// Whether photos are turned as their EXIF data say.
+    /// Whether photos are rotated as their EXIF data say.
     #[schemars(extend(
         "x-flag" = "ignore-exif",
         "x-help" = "Leave photos as they are stored, whatever their EXIF orientation says"
     ))]
     pub exif_orientation: bool,
-    /// Whether each channel (of numbers that are no images, each feature) comes to mean 0 and
-    /// deviation 1.
+    /// Whether each channel of images, or each column of a table, is standardised to mean 0 and
+    /// standard deviation 1.
     #[schemars(extend("x-group" = "features"))]
     pub standardize: bool,
-    /// What the network is told of an image: its pixels, or numbers that describe its colours, its
-    /// texture, or both, standardised and cut at ±5.
+    /// The features of an image: its pixels, or descriptors of its colours, its texture, or both, which
+    /// are standardised and clipped at ±5.
     #[schemars(extend("x-group" = "features"))]
     pub features: FeatureKind,
-    /// Views of an image (2 adds its mirror image, 12 five crops as well): training draws one of them in
-    /// every epoch, and an answer is the mean over all.
+    /// Number of views of an image (2 adds its mirror image, 12 also five crops): each epoch of training
+    /// draws one of them, and a prediction is the mean over all.
     #[schemars(range(min = 1, max = InputContract::MAX_VIEWS), extend("x-group" = "features"))]
     pub views: u32,
-    /// Image files that cannot be used: an error that lists them all, or left out.
+    /// What to do with image files that cannot be used: stop with an error that lists them, or skip them.
     #[schemars(extend("x-group" = "files"))]
     pub on_bad_image: OnBadImage,
-    /// Of a folder without train and test, the share of each class to test on.
+    /// The share of each class that becomes the test set of a folder without train and test.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1, "x-what" = "a share", "x-group" = "files"))]
     pub test_share: f64,
-    /// Seed of the drawing of that share.
+    /// Seed of the random choice of that share.
     #[schemars(extend("x-group" = "files"))]
     pub split_seed: u64,
 }
@@ -314,18 +315,18 @@ impl Default for InputConfig {
 }
 
 impl InputConfig {
-    /// Colour and texture, of twelve views: what tells most where images are few.
+    /// Returns the settings for few photos: colour and texture descriptors of twelve views.
     pub fn described() -> Self {
         Self { features: FeatureKind::ColourTexture, views: 12, ..Self::default() }
     }
 
-    /// Pixels or columns brought to mean 0 and deviation 1.
+    /// Returns the settings that standardise pixels or columns.
     pub fn standardized() -> Self {
         Self { standardize: true, ..Self::default() }
     }
 
-    /// What this one asks of a contract. What is usual stays as the data have it: images that were
-    /// prepared before say how.
+    /// Returns the properties that these settings ask of a contract. Defaults keep those of the data,
+    /// since prepared images record their own.
     pub fn contract_change(&self) -> ContractChange {
         let usual = Self::default();
         ContractChange {
@@ -341,7 +342,7 @@ impl InputConfig {
         }
     }
 
-    /// How image files are read: for a network, or as this one asks for.
+    /// Returns the options by which image files are read: for a network, or by these settings.
     pub fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
         let usual = FolderOptions::default();
         let own = || self.contract_change().apply(usual.contract.clone());

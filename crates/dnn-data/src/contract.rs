@@ -1,88 +1,88 @@
-//! The input contract: how an image must be prepared for a network.
+//! The input contract: how an image is turned into the features of a network.
 
 use crate::describe;
 use serde::{Deserialize, Serialize};
 
-/// How pixels outside the grid are weighted when an image is resized.
+/// The filter that resizes an image.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum ResizeFilter {
-    /// The nearest pixel: blocky, but nothing is invented.
+    /// Nearest neighbour: each output pixel copies one input pixel.
     Nearest,
-    /// A triangle over the nearest pixels.
+    /// Bilinear: a triangle filter.
     Bilinear,
-    /// Catmull–Rom cubic.
+    /// Bicubic: the Catmull–Rom filter.
     Bicubic,
-    /// Windowed sinc over three lobes: the sharpest, and the default.
+    /// Lanczos: a windowed sinc of three lobes. The sharpest, and the default.
     #[default]
     Lanczos3,
 }
 
-/// How an image of another aspect ratio comes to the contract's size.
+/// The rule by which an image of another aspect ratio is brought to the contract's size.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Aspect {
-    /// Stretched: all of the image, out of proportion. As the course does.
+    /// The whole image is stretched to the size and its proportions change, as in the course.
     #[default]
     Stretch,
-    /// All of the image in proportion, with margins in the background's colour.
+    /// The whole image keeps its proportions; margins are filled with the background colour.
     Fit,
-    /// In proportion, and what hangs over on two sides is cut off.
+    /// The image keeps its proportions and is cropped on two opposite sides.
     Crop,
 }
 
-/// How a byte of a pixel becomes a feature.
+/// The scaling of a raw value to a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalization {
-    /// v / 255: features in [0, 1], as the course does.
+    /// Divides by 255, which gives features in [0, 1], as in the course.
     #[default]
     #[serde(rename = "divide-by-255")]
     DivideBy255,
-    /// Numbers as they come, for data that are no bytes of pixels.
+    /// Keeps the values as they are, for data other than pixels of one byte.
     AsIs,
 }
 
-/// The mean and standard deviation that features are brought to 0 and 1 by.
+/// The means and standard deviations by which features are standardised.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standardization {
-    /// One number for each channel, or one for each feature.
+    /// The means: one for each channel, or one for each feature.
     pub mean: Vec<f64>,
-    /// As many, each above zero.
+    /// The standard deviations: as many as there are means, each above zero.
     pub std: Vec<f64>,
-    /// The largest magnitude that a standardised feature may have: what is beyond is cut to it.
+    /// The largest magnitude of a standardised feature; larger ones are clipped to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
 }
 
-/// What a network is told of an image.
+/// The kind of features that are computed from an image.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum FeatureKind {
-    /// Every value of every pixel. As the course does.
+    /// All values of all pixels, as in the course.
     #[default]
     Pixels,
-    /// Which colours an image has, and where: 172 numbers.
+    /// The colour descriptor: 172 numbers that say which colours an image has, and where.
     Colour,
-    /// Which small patterns of light and dark an image has, and where: 80 numbers.
+    /// The texture descriptor: 80 shares of local binary patterns.
     Texture,
-    /// Colour, then texture: 252 numbers.
+    /// The colour descriptor followed by the texture descriptor: 252 numbers.
     #[serde(rename = "colour+texture")]
     ColourTexture,
 }
 
 impl FeatureKind {
-    /// All of them, for lists and tests.
+    /// All kinds of features, for lists and tests.
     pub const ALL: [Self; 4] = [Self::Pixels, Self::Colour, Self::Texture, Self::ColourTexture];
 
-    /// Returns its name, as model files and the command line have it.
+    /// Returns the name that model files and the command line use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pixels => "pixels",
@@ -92,12 +92,12 @@ impl FeatureKind {
         }
     }
 
-    /// Returns whether colour is described.
+    /// Returns whether these features contain the colour descriptor.
     pub fn has_colour(self) -> bool {
         matches!(self, Self::Colour | Self::ColourTexture)
     }
 
-    /// Returns whether texture is described.
+    /// Returns whether these features contain the texture descriptor.
     pub fn has_texture(self) -> bool {
         matches!(self, Self::Texture | Self::ColourTexture)
     }
@@ -108,8 +108,8 @@ impl FeatureKind {
     }
 }
 
-/// How an image becomes a column of X. Travels in the model file, so that a network cannot be fed
-/// differently from how it was trained.
+/// How an image becomes a column of X. It is stored in the model file, so that a network is always
+/// given inputs prepared as those it was trained on.
 ///
 /// The pixels are flattened row by row, the channels of a pixel side by side:
 /// feature ((y·width) + x)·channels + c.
@@ -120,30 +120,30 @@ pub struct InputContract {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Channels of a pixel: 3 (red, green, blue) or 1 (grey).
+    /// Number of channels of a pixel: 3 (red, green, blue) or 1 (grey).
     pub channels: u32,
-    /// The filter an image of another size is resized with.
+    /// The filter that resizes images of another size.
     pub resize: ResizeFilter,
-    /// How an image of another aspect ratio comes to this size.
+    /// The rule for images of another aspect ratio.
     #[serde(default)]
     pub aspect: Aspect,
-    /// Red, green and blue of what shows through transparency, and of the margins of
+    /// The background colour (red, green, blue) behind transparent pixels and in the margins of
     /// [`Aspect::Fit`]; white by default.
     #[serde(default = "white")]
     pub background: [u8; 3],
-    /// Whether a photo is turned upright as its EXIF orientation says.
+    /// Whether a photo is rotated as its EXIF orientation says.
     #[serde(default = "yes")]
     pub exif_orientation: bool,
-    /// How bytes become features.
+    /// The scaling of raw values to features.
     pub normalization: Normalization,
-    /// What features are standardised by, after normalization: (x − mean) / std.
+    /// The standardisation after the scaling, (x − mean) / std; `None` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardization: Option<Standardization>,
-    /// What the network is told of an image: its pixels, or numbers that describe them.
+    /// The kind of features: pixels, or descriptors that are computed from them.
     #[serde(default, skip_serializing_if = "FeatureKind::is_pixels")]
     pub features: FeatureKind,
-    /// How many views of an image (crops, each also mirrored) the network is shown; its answer is the
-    /// mean of the probabilities. 1 is the image itself only.
+    /// Number of views of an image (crops, each also mirrored) whose probabilities are averaged;
+    /// 1 is the image itself only.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub views: u32,
 }
@@ -165,47 +165,46 @@ fn yes() -> bool {
     true
 }
 
-/// Why an input contract is not one.
+/// The reason why an input contract is invalid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContractError {
-    /// The size is empty or beyond what the product supports.
+    /// The width or height is zero or above the supported maximum.
     #[error("an input of {width}×{height} pixels: each side must be 1 to {max}", max = InputContract::MAX_SIDE)]
     Size {
-        /// Width asked for.
+        /// The width that was asked for.
         width: u32,
-        /// Height asked for.
+        /// The height that was asked for.
         height: u32,
     },
-    /// Neither grey nor colour.
+    /// The number of channels is neither 1 nor 3.
     #[error("an input of {0} channels: expected 3 (RGB) or 1 (grey)")]
     Channels(u32),
-    /// Mean and standard deviation that do not go with the features.
+    /// The lengths or values of mean and standard deviation do not fit the features.
     #[error("mean and standard deviation: expected {expected}, got {got}")]
     Standardization {
-        /// What would go.
+        /// What was expected.
         expected: String,
-        /// What came.
+        /// What was given.
         got: String,
     },
-    /// Features or views that inputs of this kind do not have.
+    /// Features or views that do not exist for inputs of this kind.
     #[error("{asked} of {input}: expected {expected}")]
     Features {
-        /// What was asked for.
+        /// The features or views that were asked for.
         asked: String,
-        /// What the input is.
+        /// The kind of the input.
         input: String,
-        /// What it would have to be.
+        /// The kind that the request needs.
         expected: String,
     },
-    /// An image for a network whose features are no pixels.
+    /// An image was given to a network whose features are not pixels.
     #[error("the network was trained on numbers that are no pixels, so no image can be its input")]
     NoImages,
 }
 
 impl Default for InputContract {
-    /// RGB images of 64×64 pixels, stretched with Lanczos3, divided by 255: what the course feeds its
-    /// networks.
+    /// RGB images of 64×64 pixels, stretched with Lanczos3 and divided by 255, as in the course.
     fn default() -> Self {
         Self {
             width: 64,
@@ -224,16 +223,16 @@ impl Default for InputContract {
 }
 
 impl InputContract {
-    /// The largest width or height an input may have, in pixels.
+    /// The largest width or height of an input, in pixels.
     pub const MAX_SIDE: u32 = 4096;
 
-    /// The most columns a table may have: as an input it is one row of grey pixels.
+    /// The largest number of columns of a table, whose rows are inputs of one row of grey pixels.
     pub const MAX_COLUMNS: u32 = 1 << 24;
 
-    /// The most views of an image.
+    /// The largest number of views of an image.
     pub const MAX_VIEWS: u32 = 12;
 
-    /// RGB images of this size, Lanczos3, divided by 255: what the course feeds its networks.
+    /// Returns the contract of the course for RGB images of this size: Lanczos3, divided by 255.
     ///
     /// # Errors
     /// [`ContractError::Size`] when a side is 0 or above [`MAX_SIDE`](Self::MAX_SIDE).
@@ -243,13 +242,13 @@ impl InputContract {
         Ok(contract)
     }
 
-    /// Whether the size and channels are ones an image can have; call it on a contract that was read.
+    /// Checks that the contract is valid; call it on a contract that was read from a file.
     ///
     /// # Errors
-    /// The first offence.
+    /// The first violation that is found.
     pub fn check(&self) -> Result<(), ContractError> {
         let side = 1..=Self::MAX_SIDE;
-        // A row of a table is no picture, and may be wider than one.
+        // A row of a table may be wider than an image.
         let is_table = self.height == 1 && self.channels == 1;
         let is_wide = is_table && (1..=Self::MAX_COLUMNS).contains(&self.width);
         if !(side.contains(&self.width) || is_wide) || !side.contains(&self.height) {
@@ -284,7 +283,7 @@ impl InputContract {
         Ok(())
     }
 
-    /// Whether inputs of this kind have such features and views.
+    /// Checks that the features and views exist for inputs of this kind.
     fn check_features(&self) -> Result<(), ContractError> {
         let Self { width, height, channels, features, views, normalization, .. } = *self;
         let refuse = |asked: String, expected: String| {
@@ -315,13 +314,13 @@ impl InputContract {
         Ok(())
     }
 
-    /// Number of values of one prepared image: height · width · channels.
+    /// Returns the number of values of a prepared image: height · width · channels.
     pub fn n_values(&self) -> usize {
         self.width as usize * self.height as usize * self.channels as usize
     }
 
-    /// Number of features of one image, n₀: as many as values when they are the pixels, else as many
-    /// numbers as describe it.
+    /// Returns the number of features of an image, n₀: its number of values when the features are
+    /// pixels, else the length of its descriptor.
     pub fn n_features(&self) -> usize {
         match self.features {
             FeatureKind::Pixels => self.n_values(),

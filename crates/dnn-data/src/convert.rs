@@ -1,4 +1,4 @@
-//! Any source as one HDF5 file in the course's schema, without holding it in memory.
+//! Conversion of any source to one HDF5 file in the course's schema, without holding it in memory.
 
 use crate::format::hdf5::{Contents, Factors, Writer};
 use crate::format::{self, Source, Visited};
@@ -11,45 +11,46 @@ use crate::{
 use std::borrow::Cow;
 use std::path::Path;
 
-/// How data are converted.
+/// The options of a conversion.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// How the source is read; a folder's images are prepared by its contract.
+    /// The options by which the source is read; image files are prepared by their contract.
     pub source: &'a format::Options,
-    /// What is asked of the contract of images that come in one size; those of a folder are prepared
-    /// by the source's.
+    /// The preparation of images that all have one size; image files are prepared by the contract of
+    /// `source`.
     pub contract: ContractChange,
-    /// gzip's level, 0 to 9.
+    /// The compression level of gzip, 0 to 9.
     pub level: u32,
-    /// Is told how many images of how many are done, the number so far known.
+    /// Called with the number of converted images and the total known so far.
     pub progress: &'a dyn Fn(usize, usize),
-    /// Whether to stop; asked between images.
+    /// Called between images; the conversion stops when it returns `true`.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// What was written.
+/// The contents of the file that was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Converted {
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// How many images of each class each split has.
+    /// The number of images of each class in each split.
     pub counts: Vec<(SplitName, Vec<usize>)>,
-    /// Size of every image.
+    /// The shape of all images.
     pub shape: ImageShape,
-    /// The image files that were left out.
+    /// The image files that were skipped.
     pub rejected: Vec<Rejected>,
 }
 
-/// Writes what lies behind a path, whatever it is, as HDF5; replaces the file as a whole or not at
-/// all. Reading the file gives what reading the source would.
+/// Converts a source of any format to HDF5 and replaces the file atomically. Reading the file gives
+/// the same images and labels as reading the source.
 ///
 /// # Errors
-/// What is wrong with the source, or keeps the file from being written; [`DataError::Stopped`].
+/// When the source is invalid or the file cannot be written; [`DataError::Stopped`] when `stop` asked
+/// for it.
 pub fn convert(from: &Path, to: &Path, options: &Options<'_>) -> Result<Converted, DataError> {
     convert_with(from, to, options, |_| Ok(Factors::default()))
 }
 
-/// As [`convert`], with numbers beside each image.
+/// Does as [`convert`], and stores the index of each image's file.
 pub(crate) fn convert_with(
     from: &Path,
     to: &Path,
@@ -62,7 +63,7 @@ pub(crate) fn convert_with(
     writing.finish(visited, factors)
 }
 
-/// As [`convert`], of sets that are in memory.
+/// Does as [`convert`] with sets that are in memory.
 ///
 /// # Errors
 /// As [`convert`].
@@ -81,12 +82,12 @@ pub fn convert_splits(
     writing.finish(visited, Factors::default())
 }
 
-/// Prepares images on their way into the file.
+/// The writer of images, which prepares them first.
 struct Preparing<'a> {
     writer: Writer,
     options: &'a Options<'a>,
     split: Option<Writing>,
-    /// What is known of how the images were prepared.
+    /// The contract by which the images were prepared, where it is known.
     contract: Option<InputContract>,
     counts: Vec<(SplitName, Vec<usize>)>,
     n_done: usize,

@@ -78,7 +78,7 @@ pub enum DataError {
     #[error("{0}")]
     Config(String),
     /// The memory that training takes in addition to the images could not be estimated.
-    #[error("what training takes beside the images is not known")]
+    #[error("the memory that training needs besides the images cannot be computed")]
     Estimate(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Decoded images cannot be kept.
     #[error("cannot cache the images")]

@@ -1,4 +1,4 @@
-//! Labelled images wherever they are, and as the features of a network.
+//! Labelled images, in memory or in a file, and the features that a contract makes of them.
 
 use crate::preprocess::{Features, Moments};
 use crate::{
@@ -13,20 +13,21 @@ use std::sync::{Mutex, PoisonError};
 
 /// Labelled images, or rows of a table, in memory or in a file.
 pub trait Images: Send + Sync {
-    /// Size of every image.
+    /// Returns the shape that all images have.
     fn shape(&self) -> ImageShape;
-    /// Class of each image.
+    /// Returns the class index of each image.
     fn labels(&self) -> &[u32];
-    /// Names of the classes, in the order of their indices.
+    /// Returns the names of the classes, in the order of their indices.
     fn classes(&self) -> &[String];
-    /// The contract under which the images are features as they are, or by which they were prepared.
+    /// Returns the contract by which the images were prepared, or under which they are features
+    /// unchanged.
     ///
     /// # Errors
     /// [`DataError::Mismatch`] when no contract has this size.
     fn contract(&self) -> Result<InputContract, DataError>;
-    /// Whether the values are bytes of pixels, and not other numbers.
+    /// Returns whether the values are pixels of one byte, not other numbers.
     fn is_bytes(&self) -> bool;
-    /// Gives the values of each image to `take`, with its place among the indices.
+    /// Calls `take` with the values of each of these images and its position in the list of indices.
     ///
     /// # Errors
     /// When the images cannot be read.
@@ -37,29 +38,29 @@ pub trait Images: Send + Sync {
         indices: &[usize],
         take: &mut dyn FnMut(usize, Values<'_>),
     ) -> Result<(), DataError>;
-    /// How the images have to be shuffled for each block of neighbours to be read once an epoch;
-    /// `None` where any order costs the same.
+    /// Returns the blocks within which streamed images are shuffled, so that each block is read once
+    /// an epoch; `None` where every order costs the same.
     fn blocks(&self) -> Option<ShuffleBlocks> {
         None
     }
-    /// The file of each image, where each has its own; else nothing.
+    /// Returns the file of each image where each has its own; else an empty slice.
     fn files(&self) -> &[PathBuf] {
         &[]
     }
-    /// Number of images, m.
+    /// Returns the number of images, m.
     fn len(&self) -> usize {
         self.labels().len()
     }
-    /// Whether there is no image.
+    /// Returns whether there are no images.
     fn is_empty(&self) -> bool {
         self.labels().is_empty()
     }
 }
 
-/// How many images are read at a time where all are.
+/// Number of images that are read at a time in a pass over all of them.
 const AT_ONCE: usize = 256;
 
-/// Gives the values of every image to `take`, in order.
+/// Calls `take` with the values of every image, in order.
 ///
 /// # Errors
 /// When the images cannot be read.
@@ -74,15 +75,15 @@ pub(crate) fn each_of_all(
     Ok(())
 }
 
-/// The largest magnitude of a standardised number that describes an image.
+/// The magnitude at which standardised descriptors are clipped.
 const CLIP: f64 = 5.0;
 
-/// Mean and standard deviation of the features that a contract makes of a training set: of each channel
-/// of images, of each feature of numbers that are none, and of each number that describes an image, over
-/// all its views; these are cut at ±5 besides. A feature that is always the same keeps its deviation: 1.
+/// Returns the standardisation of a training set under a contract: the mean and standard deviation of
+/// each channel of images, of each column of a table, and of each number of a descriptor over all
+/// views. Descriptors are also clipped at ±5. A constant feature gets the standard deviation 1.
 ///
 /// # Errors
-/// When the images cannot be read, or the contract is not one of theirs.
+/// When the images cannot be read, or the contract does not fit them.
 pub fn standardization(
     images: &dyn Images,
     contract: &InputContract,
@@ -108,7 +109,7 @@ pub fn standardization(
     let is_table = contract.normalization == Normalization::AsIs;
     let n = if is_table { shape.n_bytes() } else { shape.channels };
     let mut moments = Moments::new(n, images.len() * shape.n_bytes());
-    // Two passes, so that nothing cancels.
+    // Two passes avoid the cancellation of E[x²] − E[x]².
     for _ in 0..2 {
         each_of_all(images, &mut |_, values| match values {
             Values::Bytes(bytes) if !is_table => moments.add_bytes(bytes),
@@ -119,16 +120,16 @@ pub fn standardization(
     Ok(moments.standardization())
 }
 
-/// Images in blocks of more bytes are not read as a whole for their identity alone.
+/// Streamed sets of more bytes are sampled instead of read as a whole to compute their identity.
 const HASHED_BYTES: usize = 1 << 30;
-/// So many of them are.
+/// Number of images in such a sample.
 const HASHED_IMAGES: usize = 4096;
 
-/// What tells data that a network is trained on from others, as 64 hexadecimal digits: SHA-256 of
-/// the input contract, of labels, classes and sizes of all sets, of all their values, and of the
-/// blocks in which streamed images are shuffled.
+/// Returns the identity of the data that a network is trained on, as 64 hexadecimal digits: the
+/// SHA-256 of the input contract, of the labels, classes and shapes of all sets, of all their values,
+/// and of the blocks within which streamed images are shuffled.
 ///
-/// Of streamed images that take more than 1 GiB, 4096 are looked at, evenly spaced.
+/// Of streamed images that take more than 1 GiB, 4096 evenly spaced ones are hashed.
 ///
 /// # Errors
 /// When the images cannot be read.
@@ -137,7 +138,7 @@ pub fn identity<'a>(
     sets: impl IntoIterator<Item = &'a dyn Images>,
 ) -> Result<String, DataError> {
     let mut hash = Sha256::new();
-    // What is at rest leaves no trace: data keep the identity that they had before it existed.
+    // Fields with their default value are left out, so that data keep the identity of earlier versions.
     let described = format!("{contract:?}\n").replace(", clip: None", "");
     hash.update(described.replace(", features: Pixels, views: 1", ""));
     let mut bytes = Vec::new();
@@ -164,25 +165,25 @@ pub fn identity<'a>(
     Ok(hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
-/// Images as features of a network by a contract, computed as they are read.
+/// Labelled images as examples of a network: a contract turns them into features as they are read.
 pub struct FeatureExamples<F: Real, I> {
     images: I,
     features: Features<F>,
     views: u32,
     change: Option<Change>,
-    /// Memory for the bytes of a batch that is changed.
+    /// Reused memory for the bytes of a batch that is augmented.
     room: Mutex<Vec<u8>>,
 }
 
-/// Makes another image of the same size of one: from its bytes, the epoch and its index, by way of
-/// bytes to work with.
+/// Replaces an image by another of the same size, given its bytes, the epoch, its index and scratch
+/// memory.
 pub(crate) type Change = Box<dyn Fn(&[u8], u64, u64, &mut [u8], &mut [u8]) + Send + Sync>;
 
 impl<F: Real, I: Images> FeatureExamples<F, I> {
-    /// Takes images that have the contract's size.
+    /// Makes examples of images that have the contract's size.
     ///
     /// # Errors
-    /// When the contract is not one, or has another size.
+    /// When the contract is invalid or has another size.
     pub fn new(images: I, contract: &InputContract) -> Result<Self, DataError> {
         let features = features(&images, contract)?;
         let (views, change, room) = (contract.views, None, Mutex::default());
@@ -194,7 +195,7 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
         &self.images
     }
 
-    /// Changes the images, which are bytes, when they are read for an epoch of training.
+    /// Augments the images, which must be bytes, when they are read for an epoch of training.
     pub(crate) fn changed_by(self, change: Change) -> Self {
         Self { change: Some(change), ..self }
     }
@@ -231,10 +232,10 @@ impl<I: Images + ?Sized> Images for &I {
     }
 }
 
-/// What makes features of images by a contract.
+/// Returns the computation of features by a contract, for images of this shape.
 ///
 /// # Errors
-/// When the contract is not one, or has another size.
+/// When the contract is invalid or has another size.
 pub(crate) fn features<F: Real>(
     images: &dyn Images,
     contract: &InputContract,
@@ -315,7 +316,7 @@ impl<F: Real, I: Images> Examples<F> for FeatureExamples<F, I> {
         let Some(change) = &self.change else { return self.read(indices, x) };
         assert_eq!(x.shape(), (self.n_features(), indices.len()), "a column for each example");
         let n = self.features.n_values();
-        // Taken out, so that no thread waits for another.
+        // Taken out of the lock, so that no thread waits for another.
         let room = || self.room.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pixels = std::mem::take(&mut *room());
         pixels.resize(indices.len() * n, 0);

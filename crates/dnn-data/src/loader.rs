@@ -1,16 +1,16 @@
-//! From a [`DataConfig`] to what a network is trained on and judged by.
+//! From a [`DataConfig`] to the examples that a network is trained and evaluated on.
 //!
-//! A [`Loader`] does what `dnn train` and the other commands do with their data: it tells the format,
-//! reads or draws, prepares, keeps decoded images in a cache, leaves images in their file when a
-//! memory limit asks for it, and makes features.
+//! A [`Loader`] does what `dnn train` and the other commands do with their data: it detects the format,
+//! reads or draws the images, prepares them, caches decoded images, streams images from their file
+//! when a memory limit asks for it, and computes features.
 //!
 //! ```no_run
 //! use dnn_data::loader::{ByteSize, DataConfig, Hooks, Loader};
 //! let memory_limit = Some(ByteSize(1 << 30));
 //! let config = DataConfig { memory_limit, ..DataConfig::of("photos") };
-//! // What training takes beside the images: here 100 MB, whatever their size and number.
-//! let beside = |_features: usize, _classes: usize, _images: usize| Ok(100 << 20);
-//! let data = Loader::new(&config, Hooks::default()).prepare::<f32>(None, 1, &beside)?;
+//! // The memory of training without the images: here 100 MB, whatever their size and number.
+//! let training_memory = |_features: usize, _classes: usize, _images: usize| Ok(100 << 20);
+//! let data = Loader::new(&config, Hooks::default()).prepare::<f32>(None, 1, &training_memory)?;
 //! println!("{} images, data {}", data.train.n_examples(), data.identity);
 //! # Ok::<(), dnn_data::DataError>(())
 //! ```
@@ -39,28 +39,28 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// Folders of fewer bytes are decoded in a moment.
+/// Folders with fewer bytes are decoded faster than a cache would be read.
 const MANY_BYTES: u64 = 64 << 20;
-/// gzip's own default.
+/// The default compression level of gzip.
 const LEVEL: u32 = 6;
 
-/// What a loader has to say while it works.
+/// A message of a loader to its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// Something that was decided or done, and need not be known.
+    /// A choice that was made or a step that was done.
     Note(String),
-    /// Something that may be wrong.
+    /// Something unusual that may be a mistake.
     Warning(String),
 }
 
-/// What a program wants to know and decide while data are loaded.
+/// The callbacks through which a program follows and interrupts loading.
 #[derive(Clone, Copy)]
 pub struct Hooks<'a> {
-    /// Is told how many images of how many are read.
+    /// Called with the number of images that are read and their total.
     pub progress: &'a dyn Fn(usize, usize),
-    /// Is told what a person should know.
+    /// Called with messages for the user.
     pub say: &'a dyn Fn(Notice),
-    /// Whether to stop; asked between images.
+    /// Called between images; loading stops when it returns `true`.
     pub stop: &'a dyn Fn() -> bool,
 }
 
@@ -70,45 +70,45 @@ impl Default for Hooks<'_> {
     }
 }
 
-/// Tells how many bytes training takes beside the images, given their features, classes and number.
-pub type MemoryBeside<'a> =
+/// Returns the bytes that training needs besides the images, given their features, classes and number.
+pub type TrainingMemory<'a> =
     &'a dyn Fn(usize, usize, usize) -> Result<usize, Box<dyn Error + Send + Sync>>;
 
-/// How much data there are.
+/// The dimensions of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// Features of an example.
+    /// Number of features of an example.
     pub n_features: usize,
     /// Number of classes.
     pub n_classes: usize,
-    /// Examples to train on.
+    /// Number of training examples.
     pub n_train: usize,
-    /// Examples of all splits.
+    /// Number of examples of all splits.
     pub n_examples: usize,
 }
 
-/// What a network is trained on and judged by.
+/// The examples that a network is trained and evaluated on.
 pub struct Prepared<F: Real> {
-    /// The examples to train on.
+    /// The training examples.
     pub train: Box<dyn Examples<F>>,
-    /// The examples to test on.
+    /// The test examples.
     pub test: Option<Box<dyn Examples<F>>>,
-    /// The examples to judge by while training.
+    /// The validation examples, which are evaluated during training.
     pub validation: Option<Box<dyn Examples<F>>>,
-    /// How an image becomes an example.
+    /// The contract by which an image becomes an example.
     pub contract: InputContract,
-    /// What tells these data from others: see [`identity`](identity()).
+    /// The identity of the data: see [`identity`](identity()).
     pub identity: String,
 }
 
-/// What kind of data a set is, as far as that decides how a network is best trained on it.
+/// The kind of a data set, by which `auto` chooses a preset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataKind {
     /// Rows of numbers.
     Table,
-    /// Colour images of bytes, 5,000 at most.
+    /// At most 5,000 colour images.
     FewPhotos,
-    /// Grey images, or many.
+    /// Grey images, or more than 5,000 images.
     Images,
 }
 
@@ -119,7 +119,7 @@ pub struct Loader<'a> {
     pub(crate) hooks: Hooks<'a>,
 }
 
-/// Images that stay in their files.
+/// Images that are streamed from their files.
 struct Streams {
     train: Stream,
     test: Option<Stream>,
@@ -127,15 +127,15 @@ struct Streams {
 }
 
 impl<'a> Loader<'a> {
-    /// Of this configuration.
+    /// Makes a loader of this configuration.
     pub fn new(config: &'a DataConfig, hooks: Hooks<'a>) -> Self {
         Self { config, hooks }
     }
 
-    /// Reads or draws all splits into memory, prepared as the configuration says.
+    /// Returns all splits in memory, read or drawn and prepared as the configuration says.
     ///
     /// # Errors
-    /// What is wrong with the configuration or the data.
+    /// When the configuration or the data are invalid, or a file cannot be read.
     #[doc(alias = "load_data")]
     pub fn splits(&self) -> Result<Splits, DataError> {
         let mut splits = self.splits_for(None)?;
@@ -146,10 +146,10 @@ impl<'a> Loader<'a> {
         Ok(splits)
     }
 
-    /// Reads or draws all splits into memory for a network: image files are prepared by its contract.
+    /// Returns all splits in memory, with image files prepared by the contract of a network.
     ///
     /// # Errors
-    /// What is wrong with the configuration or the data.
+    /// When the configuration or the data are invalid, or a file cannot be read.
     pub fn splits_for(&self, network: Option<&InputContract>) -> Result<Splits, DataError> {
         let config = self.config;
         config.check()?;
@@ -191,14 +191,14 @@ impl<'a> Loader<'a> {
         Ok(splits)
     }
 
-    /// Returns how much [`prepare`](Self::prepare) would make of the data in memory, where that is known
-    /// before they are read: of image files, of drawn images, and of what is brought to another size.
-    /// Sets to judge by that lie elsewhere are not counted.
+    /// Returns the dimensions that [`prepare`](Self::prepare) would give the data in memory, where they
+    /// are known before reading: those of image files, of drawn images, and of resized images.
+    /// Validation sets in other files are not counted.
     ///
-    /// `None` as well where something is wrong with the data, which reading them says.
+    /// `None` also when the data are invalid; reading them returns the error.
     ///
     /// # Errors
-    /// What is wrong with the configuration.
+    /// When the configuration is invalid.
     pub fn extent(&self) -> Result<Option<Extent>, DataError> {
         let config = self.config;
         config.check()?;
@@ -232,20 +232,20 @@ impl<'a> Loader<'a> {
         Ok(Some(extent))
     }
 
-    /// What a network is trained on and judged by: in memory, or from files when they take more than
-    /// the configuration's limit. `augment` has the changes to the training images, and `seed` decides
-    /// what is drawn of them and which view an epoch shows.
+    /// Returns the examples to train and evaluate on: in memory, or streamed from files when they
+    /// exceed the configuration's memory limit. `augment` are the changes to the training images, and
+    /// `seed` determines their random numbers and the view that an epoch shows.
     ///
     /// # Errors
-    /// What is wrong with the configuration or the data.
+    /// When the configuration or the data are invalid, or a file cannot be read.
     pub fn prepare<F: Real>(
         &self,
         augment: Option<AugmentConfig>,
         seed: u64,
-        beside: MemoryBeside<'_>,
+        training_memory: TrainingMemory<'_>,
     ) -> Result<Prepared<F>, DataError> {
         if let Some(ByteSize(limit)) = self.config.memory_limit
-            && let Some(streams) = self.streams(limit, size_of::<F>(), beside)?
+            && let Some(streams) = self.streams(limit, size_of::<F>(), training_memory)?
         {
             let Streams { train, test, validation } = streams;
             let contract = with_features(&self.input(), &train)?;
@@ -311,10 +311,11 @@ impl<'a> Loader<'a> {
         Ok(Prepared { train, test, validation, contract, identity })
     }
 
-    /// Writes the images to an HDF5 file, prepared as the configuration says; `level` is gzip's.
+    /// Writes the images to an HDF5 file, prepared as the configuration says; `level` is the
+    /// compression level of gzip.
     ///
     /// # Errors
-    /// What is wrong with the data, or keeps the file from being written.
+    /// When the data are invalid, or the file cannot be written.
     pub fn convert(&self, out: &Path, level: u32) -> Result<Converted, DataError> {
         let config = self.config;
         config.check()?;
@@ -330,12 +331,12 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Tells what kind of data these are, by their size and number; nothing is read of them but that.
+    /// Returns the kind of the data, by their size and number; their values are not read.
     ///
     /// # Errors
-    /// What is wrong with the configuration or the data.
+    /// When the configuration or the data are invalid, or a file cannot be read.
     pub fn kind(&self) -> Result<DataKind, DataError> {
-        /// With fewer images, what describes them tells more than their pixels do.
+        /// With at most so many images, descriptors are more accurate than pixels.
         const FEW: usize = 5_000;
         let config = self.config;
         config.check()?;
@@ -399,7 +400,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Prepares what was read as the configuration asks for.
+    /// Prepares images that were read as the configuration asks for.
     fn apply(input: &InputConfig, splits: &mut Splits) -> Result<(), DataError> {
         let change = input.contract_change();
         for split in splits.iter_mut() {
@@ -418,7 +419,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Says what is unusual about classes and what was decided about numbers.
+    /// Reports unusual classes and the scaling that was chosen.
     fn examine(&self, splits: &Splits) {
         for note in &splits.notes {
             self.note(note.clone());
@@ -448,14 +449,14 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// What lies behind a path, in memory; by way of the cache, where one is used.
+    /// Returns the splits of a path in memory, through the cache where one is used.
     fn open(
         &self,
         path: &Path,
         names: Option<&Names>,
         folder: FolderOptions,
     ) -> Result<Splits, DataError> {
-        // A link to nowhere is there, and opening it says what is wrong.
+        // A dangling link counts as existing: opening it gives the better error.
         if !path.exists() && !path.is_symlink() {
             return Err(DataError::NoSource {
                 path: path.into(),
@@ -478,7 +479,7 @@ impl<'a> Loader<'a> {
         Ok(splits)
     }
 
-    /// What a source of image files holds, by way of the cache, where one is used.
+    /// Returns the splits of a source of image files, through the cache where one is used.
     fn cached(
         &self,
         path: &Path,
@@ -505,7 +506,7 @@ impl<'a> Loader<'a> {
                 }
                 Ok(Some(splits))
             }
-            // What is wrong with the images is wrong without a cache, too.
+            // An error of the images would come without a cache, too.
             Err(error @ (DataError::Folder(_) | DataError::Stopped)) => Err(error),
             Err(error) if is_asked => Err(DataError::Cache(Box::new(error))),
             Err(error) => {
@@ -515,8 +516,8 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The first of these splits behind a path, prepared by a contract. Image files without splits
-    /// are one set.
+    /// Returns the first of these splits that a path has, prepared by a contract. Image files without
+    /// splits are one set.
     fn one_set(
         &self,
         path: &Path,
@@ -536,25 +537,25 @@ impl<'a> Loader<'a> {
         Ok(set)
     }
 
-    /// The images as they lie in their files, or in those of the cache, when they take more than
-    /// `limit` bytes as features of `feature_bytes` each.
+    /// Returns the images as streams of their files, or of the cache, when their features of
+    /// `feature_bytes` each exceed `limit` bytes.
     fn streams(
         &self,
         limit: u64,
         feature_bytes: usize,
-        beside: MemoryBeside<'_>,
+        training_memory: TrainingMemory<'_>,
     ) -> Result<Option<Streams>, DataError> {
         let config = self.config;
         config.check()?;
         let change = self.input().contract_change();
         let options = config.options(config.names.as_ref(), self.folder_options(None));
-        if self.fits(limit, feature_bytes, &options, change, beside)? {
+        if self.fits(limit, feature_bytes, &options, change, training_memory)? {
             return Ok(None);
         }
         let train = self.streamed(&config.data, &options, change, &[SplitName::Train])?;
         let train = train.ok_or_else(|| self.no_training())?;
         let contract = train.contract()?;
-        let beside_train = |split| match &config.names {
+        let in_training_file = |split| match &config.names {
             Some(_) => Ok(None),
             None => self.streamed(&config.data, &options, change, &[split]),
         };
@@ -566,14 +567,14 @@ impl<'a> Loader<'a> {
         };
         let (train_name, test_name) = (SplitName::Train, SplitName::Test);
         let test = match (&config.test, &config.test_names) {
-            (None, None) => beside_train(test_name)?,
+            (None, None) => in_training_file(test_name)?,
             (path, names) => {
                 let path = path.as_ref().unwrap_or(&config.data);
                 given(path, names.as_ref(), &[test_name, SplitName::Validation, train_name])?
             }
         };
         let validation = match &config.validation {
-            None => beside_train(SplitName::Validation)?,
+            None => in_training_file(SplitName::Validation)?,
             Some(path) => given(path, None, &[SplitName::Validation, test_name, train_name])?,
         };
         let all = [Some(&train), test.as_ref(), validation.as_ref()];
@@ -581,12 +582,12 @@ impl<'a> Loader<'a> {
         let classes = classes::shared(all().map(|stream| stream.classes().to_vec()).collect())?;
         let m = all().map(Images::len).sum();
         let others = test.iter().chain(&validation).map(Stream::least_memory).sum::<usize>();
-        let beside = beside(train.shape().n_bytes(), classes.len(), m)
+        let for_training = training_memory(train.shape().n_bytes(), classes.len(), m)
             .map_err(DataError::Estimate)?
             + others;
-        let memory = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(beside);
+        let memory = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(for_training);
         if memory < train.least_memory() {
-            let least = (beside + train.least_memory()).div_ceil(1 << 20);
+            let least = (for_training + train.least_memory()).div_ceil(1 << 20);
             return Err(DataError::Config(format!(
                 "{}: training takes {least} MiB at least (the network, its batches and four blocks of \
                  images), --memory-limit allows {} MiB",
@@ -602,14 +603,14 @@ impl<'a> Loader<'a> {
         }))
     }
 
-    /// Whether all images, as pixels and as features, are in memory within the limit.
+    /// Returns whether all images, as pixels and as features, fit in memory within the limit.
     fn fits(
         &self,
         limit: u64,
         feature_bytes: usize,
         options: &Options,
         change: ContractChange,
-        beside: MemoryBeside<'_>,
+        training_memory: TrainingMemory<'_>,
     ) -> Result<bool, DataError> {
         let config = self.config;
         let (splits, classes) = Source::of(&config.data, options)?.split_infos(options)?;
@@ -620,16 +621,17 @@ impl<'a> Loader<'a> {
             n_bytes = n_bytes.saturating_add((n as u64).saturating_mul(each));
             m += n;
         }
-        // Files to judge by are not looked into: about as large as they lie there, or larger.
+        // Validation files are not opened: their size on disk is a lower bound.
         for path in config.test.iter().chain(&config.validation) {
             let packed = path.metadata().map_or(0, |metadata| metadata.len());
             n_bytes = n_bytes.saturating_add(packed.saturating_mul(1 + feature_bytes as u64));
         }
-        let beside = beside(n_features, classes.len(), m).map_err(DataError::Estimate)? as u64;
-        Ok(n_bytes.saturating_add(beside) <= limit)
+        let for_training =
+            training_memory(n_features, classes.len(), m).map_err(DataError::Estimate)? as u64;
+        Ok(n_bytes.saturating_add(for_training) <= limit)
     }
 
-    /// The first of these splits that lies behind a path, in its file or in one of the cache.
+    /// Returns the first of these splits that a path has, as a stream of its file or of the cache.
     fn streamed(
         &self,
         path: &Path,
@@ -651,7 +653,7 @@ impl<'a> Loader<'a> {
             }
             Ok(None)
         };
-        // Images that lie in one HDF5 file as they are wanted need not be written again.
+        // Images in one HDF5 file that are already prepared need not be written again.
         if Source::of(path, options)?.is_hdf5_file() {
             let Some(stream) = open(path, options.names.as_ref())? else { return Ok(None) };
             let contract = stream.contract()?;
@@ -664,14 +666,14 @@ impl<'a> Loader<'a> {
             let read = stream.as_ref().map(|stream| each_of_all(stream, &mut |_, _| ()));
             read.transpose().map(|_| stream)
         };
-        // Damaged: it is made anew.
+        // The entry is damaged: it is written again.
         open(&entry, None)
             .and_then(whole)
             .or_else(|_| open(&self.as_hdf5(path, options, change, true)?, None))
     }
 
-    /// What lies behind a path as an HDF5 file of the cache, prepared as asked; made `anew` or when it
-    /// is not there.
+    /// Returns the HDF5 file of the cache with the prepared images of a path; it is written when it is
+    /// missing or `anew` is true.
     fn as_hdf5(
         &self,
         path: &Path,
@@ -703,7 +705,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The contract of training images, with the features and views that are asked for.
+/// Returns the contract of the training images with the features and views of the configuration.
 fn with_features(input: &InputConfig, train: &dyn Images) -> Result<InputContract, DataError> {
     let contract = train.contract()?;
     let InputConfig { features, views, standardize, .. } = *input;
@@ -715,7 +717,7 @@ fn with_features(input: &InputConfig, train: &dyn Images) -> Result<InputContrac
     Ok(contract)
 }
 
-/// Whether an epoch does not see the same examples as the last.
+/// Returns whether the examples differ from epoch to epoch.
 fn is_drawn_anew(contract: &InputContract, augment: Option<AugmentConfig>) -> bool {
     contract.views > 1 || augment.is_some_and(|augment| !augment.is_off())
 }
@@ -730,11 +732,11 @@ fn augmented<F: Real, I: Images + 'static>(
     Ok(Box::new(examples.augmented(augment.unwrap_or_default(), seed)?))
 }
 
-/// Images in memory as examples to train on: augmented, where that is asked for or the contract has
-/// several views, else as they are.
+/// Returns images in memory as training examples: augmented where that is asked for or the contract
+/// has several views, else unchanged.
 ///
 /// # Errors
-/// When the images do not go with the contract, or numbers that are no bytes are to change.
+/// When the images do not fit the contract, or data other than images of bytes are to be augmented.
 pub fn examples_to_train_on<F: Real>(
     images: ImageSet,
     contract: &InputContract,
@@ -748,10 +750,10 @@ pub fn examples_to_train_on<F: Real>(
     }
 }
 
-/// Images in memory as examples to judge a network by, with all views.
+/// Returns images in memory as evaluation examples, with all views.
 ///
 /// # Errors
-/// When the images do not go with the contract.
+/// When the images do not fit the contract.
 pub fn examples_to_judge_by<F: Real>(
     images: ImageSet,
     contract: &InputContract,
@@ -771,15 +773,15 @@ fn none_in(path: &Path) -> DataError {
     }
 }
 
-/// Of all files together; one that cannot be looked at has none.
+/// Returns the bytes of all files together; a file that cannot be read counts as empty.
 fn n_bytes(files: &[PathBuf]) -> u64 {
     files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
-/// Brings images to a contract, in their place where they have its size already.
+/// Resizes images to a contract; images that have its size are returned unchanged.
 ///
 /// # Errors
-/// When they cannot be prepared so, or would take more than 4 GiB.
+/// When they cannot be resized, or would take more than 4 GiB.
 pub fn prepare(set: &mut ImageSet, contract: InputContract) -> Result<(), DataError> {
     contract.check().map_err(ImageError::from)?;
     let bytes = (set.len() as u64).saturating_mul(contract.n_values() as u64);
@@ -800,7 +802,7 @@ pub fn prepare(set: &mut ImageSet, contract: InputContract) -> Result<(), DataEr
     Ok(())
 }
 
-/// Other names for the classes of a set; two that get the same name become one.
+/// Renames the classes of a set; classes that get the same name are merged.
 fn renamed(set: ImageSet, names: &BTreeMap<String, String>) -> Result<ImageSet, DataError> {
     if let Some(unknown) = names.keys().find(|name| !set.classes().contains(name)) {
         return Err(DataError::Mismatch {
@@ -822,13 +824,13 @@ fn renamed(set: ImageSet, names: &BTreeMap<String, String>) -> Result<ImageSet, 
     Ok(set.with_classes(classes, &map))
 }
 
-/// The same images with the classes of a network: matched by their names, whatever their order.
+/// Returns the images with the class indices of a network, matched by name.
 ///
-/// A set whose classes have no names is taken when they are no more than the network's.
+/// A set without class names is accepted when it has at most as many classes as the network.
 ///
 /// # Errors
-/// [`DataError::Mismatch`] when a class is not one of the network's, or the network calls its classes
-/// by their indices and the images do not.
+/// [`DataError::Mismatch`] when the network does not have a class of the images, or when the images'
+/// classes have names and the network's have none.
 pub fn match_classes(set: ImageSet, network: &[String]) -> Result<ImageSet, DataError> {
     let own = set.classes();
     if own == network {

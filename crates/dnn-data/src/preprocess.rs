@@ -1,7 +1,7 @@
 //! From images to features: the one implementation of the input contract.
 //!
-//! Training and prediction both come through here, so a picture cannot be fed to a network
-//! differently from the pictures it was trained on.
+//! Training and prediction both use it, so an image is always prepared as those that the network
+//! was trained on.
 
 use crate::{
     Aspect, ContractError, FeatureKind, ImageShape, InputContract, Normalization, ResizeFilter,
@@ -12,7 +12,7 @@ use dnn_core::Real;
 pub use resize::prepare;
 use std::borrow::Cow;
 
-/// How bytes and numbers become features by a contract: normalized or described, then standardised.
+/// The computation of features by a contract: values are scaled or described, then standardised.
 ///
 /// ```
 /// use dnn_data::InputContract;
@@ -29,18 +29,18 @@ pub struct Features<F: Real> {
     kind: FeatureKind,
     shape: ImageShape,
     n_features: usize,
-    /// The feature each byte becomes: a byte has 256 values, so each is computed once. One table,
-    /// or one for each channel.
+    /// Lookup tables from each of the 256 values of a byte to its feature: one for all channels, or
+    /// one for each channel.
     tables: Vec<[F; 256]>,
-    /// Of the channels in turn or of all features; already in the tables when of the channels.
+    /// The standardisation of each channel, which the tables already contain, or of each feature.
     standardization: Option<Standardization>,
 }
 
 impl<F: Real> Features<F> {
-    /// By this contract.
+    /// Makes the computation of this contract.
     ///
     /// # Errors
-    /// When the contract is not one ([`InputContract::check`]).
+    /// When the contract is invalid ([`InputContract::check`]).
     pub fn new(contract: &InputContract) -> Result<Self, ContractError> {
         contract.check()?;
         let normalized = |byte: usize| match contract.normalization {
@@ -68,22 +68,22 @@ impl<F: Real> Features<F> {
         Ok(Self { kind, shape, n_features, tables, standardization })
     }
 
-    /// Number of values of a prepared image.
+    /// Returns the number of values of a prepared image.
     pub fn n_values(&self) -> usize {
         self.shape.n_bytes()
     }
 
-    /// Number of features of an image, n₀.
+    /// Returns the number of features of an image, n₀.
     pub fn n_features(&self) -> usize {
         self.n_features
     }
 
-    /// Features of pixels that already have the contract's size and channels, in the same order.
+    /// Computes the features of images that already have the contract's size and channels.
     ///
     /// # Shapes
-    /// Both of any number of images, one after the other.
+    /// Any number of images one after the other, in both slices.
     /// # Panics
-    /// When bytes and features are not of as many images.
+    /// When the two slices are not of the same number of images.
     pub fn of_bytes(&self, bytes: &[u8], x: &mut [F]) {
         if self.kind != FeatureKind::Pixels {
             return self.described(bytes, x);
@@ -109,14 +109,14 @@ impl<F: Real> Features<F> {
         }
     }
 
-    /// Features of one view of an image.
+    /// Computes the features of one view of an image.
     ///
     /// View 0 is the image itself, 1 its mirror image; then, in pairs of a crop and its mirror image,
-    /// the middle, the upper left, the upper right, the lower left and the lower right. A crop is seven
-    /// eighths of both sides, brought to the image's size.
+    /// the middle, the upper left, the upper right, the lower left and the lower right. A crop has seven
+    /// eighths of both sides and is resized to the image's size.
     ///
     /// # Panics
-    /// When there is no such view, or values and features are not of one image.
+    /// When the view does not exist, or a slice is not of one image.
     pub fn of_view(&self, values: Values<'_>, view: u32, x: &mut [F]) {
         if view == 0 {
             return self.of(values, x);
@@ -127,11 +127,11 @@ impl<F: Real> Features<F> {
         self.of_bytes(&pixels, x);
     }
 
-    /// Features of values of images of the contract's size; numbers that are no bytes are taken as
-    /// normalized already. Where they are described, they are rounded to bytes first.
+    /// Computes the features of images of the contract's size; values other than bytes are not scaled.
+    /// Descriptors round them to bytes first.
     ///
     /// # Panics
-    /// When values and features are not of as many images.
+    /// When values and features are not of the same number of images.
     pub fn of(&self, values: Values<'_>, x: &mut [F]) {
         if let Values::Bytes(bytes) = values {
             return self.of_bytes(bytes, x);
@@ -151,7 +151,7 @@ impl<F: Real> Features<F> {
     }
 }
 
-/// The bytes of an image; numbers from 0 to 1 are rounded to shares of 255.
+/// Returns the bytes of an image; numbers from 0 to 1 are rounded to multiples of 1/255.
 fn bytes_of(values: Values<'_>) -> Cow<'_, [u8]> {
     if let Values::Bytes(bytes) = values {
         return Cow::Borrowed(bytes);
@@ -161,7 +161,7 @@ fn bytes_of(values: Values<'_>) -> Cow<'_, [u8]> {
     Cow::Owned(bytes)
 }
 
-/// What is asked of a contract; the rest stays as the data have it.
+/// The properties of a contract that are asked for; `None` keeps those of the data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ContractChange {
     /// Width and height.
@@ -170,16 +170,16 @@ pub struct ContractChange {
     pub channels: Option<u32>,
     /// The filter images are resized with.
     pub resize: Option<ResizeFilter>,
-    /// What is done about another aspect ratio.
+    /// The rule for images of another aspect ratio.
     pub aspect: Option<Aspect>,
-    /// What shows through transparency and in margins.
+    /// The background colour behind transparent pixels and in margins.
     pub background: Option<[u8; 3]>,
-    /// Whether photos are turned as their EXIF orientation says.
+    /// Whether photos are rotated as their EXIF orientation says.
     pub exif_orientation: Option<bool>,
 }
 
 impl ContractChange {
-    /// All that makes images what this contract asks for.
+    /// Returns a request for all properties of this contract.
     pub fn to(contract: &InputContract) -> Self {
         Self {
             size: Some((contract.width, contract.height)),
@@ -191,7 +191,7 @@ impl ContractChange {
         }
     }
 
-    /// The contract with what is asked.
+    /// Returns the contract with the properties that are asked for.
     #[must_use]
     pub fn apply(&self, base: InputContract) -> InputContract {
         let (width, height) = self.size.unwrap_or((base.width, base.height));
@@ -208,23 +208,23 @@ impl ContractChange {
     }
 }
 
-/// The mean and deviation of some features in turn, in two passes over all values.
+/// Mean and standard deviation of features that alternate in a stream of values, in two passes.
 pub(crate) struct Moments {
-    /// Values of each feature.
+    /// Number of values of each feature.
     each: f64,
-    /// Known after the first pass.
+    /// The means, known after the first pass.
     mean: Option<Vec<f64>>,
     sums: Vec<f64>,
     at: usize,
 }
 
 impl Moments {
-    /// Of `n` features, of `n_values` values together.
+    /// Makes the statistics of `n` features with `n_values` values altogether.
     pub(crate) fn new(n: usize, n_values: usize) -> Self {
         Self { each: (n_values / n) as f64, mean: None, sums: vec![0.0; n], at: 0 }
     }
 
-    /// The next values.
+    /// Adds the next values.
     pub(crate) fn add(&mut self, values: Values<'_>) {
         values.for_each(|value| self.add_one(value));
     }
@@ -240,14 +240,14 @@ impl Moments {
         }
     }
 
-    /// The next values, as bytes; each in steps of 1/255 as [`Features`] has it.
+    /// Adds the next values, given as bytes; each is divided by 255 as [`Features`] does.
     pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.add_one(f64::from(byte) / 255.0);
         }
     }
 
-    /// All values have been added.
+    /// Ends the first pass, when all values have been added.
     pub(crate) fn end_pass(&mut self) {
         if self.mean.is_none() {
             let n = self.sums.len();
@@ -255,7 +255,7 @@ impl Moments {
         }
     }
 
-    /// After the second pass.
+    /// Returns means and standard deviations after the second pass.
     pub(crate) fn standardization(self) -> Standardization {
         let deviation = |sum: f64| {
             let std = (sum / self.each).sqrt();
@@ -266,7 +266,7 @@ impl Moments {
     }
 }
 
-/// (x − mean) / std, mean and deviation over and over.
+/// Computes (x − mean) / std, with means and deviations repeated in turn.
 fn standardize<F: Real>(x: &mut [F], mean: &[f64], std: &[f64], clip: Option<f64>) {
     for x in x.chunks_mut(mean.len()) {
         for ((x, &mean), &std) in x.iter_mut().zip(mean).zip(std) {
@@ -283,7 +283,7 @@ fn standardize_one<F: Real>(x: &mut F, mean: f64, std: f64, clip: Option<f64>) {
     }
 }
 
-/// Grey in fixed point: the luma of BT.601 (0.299, 0.587, 0.114).
+/// Returns the luma of BT.601 (0.299, 0.587, 0.114) in fixed point.
 #[inline(always)]
 pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
@@ -298,19 +298,18 @@ mod resize {
     use fast_image_resize::pixels::U8x3;
     use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
-    /// The bytes of an image in the contract's size and channels.
+    /// Returns the bytes of an image in the contract's size and channels.
     ///
-    /// First grey is made of colour when the contract asks for one channel; then the picture is
-    /// stretched, fitted or cropped to the contract's size, in 8 bits. A picture that has the
-    /// contract's size passes through byte for byte.
+    /// First the image is made grey when the contract has one channel; then it is stretched, fitted or
+    /// cropped to the contract's size, in 8 bits. An image of the contract's size keeps its bytes.
     ///
     /// Grey is (19595·R + 38470·G + 7471·B + 32768) / 65536, the luma of BT.601 (0.299, 0.587,
-    /// 0.114) in fixed point, as Pillow's `convert("L")`: a grey picture keeps its values.
+    /// 0.114) in fixed point, as Pillow's `convert("L")`: a grey image keeps its values.
     ///
     /// # Shapes
     /// (height, width, channels) of the contract, flattened row by row.
     /// # Errors
-    /// When the contract is not one ([`InputContract::check`]).
+    /// When the contract is invalid ([`InputContract::check`]).
     pub fn prepare(image: RgbImage, contract: &InputContract) -> Result<Vec<u8>, ContractError> {
         contract.check()?;
         let (size, wanted) = ((image.width(), image.height()), (contract.width, contract.height));
@@ -329,7 +328,7 @@ mod resize {
         Ok(if same_size { pixels } else { placed(pixels, size, contract, contract.background) })
     }
 
-    /// In the contract's size, by its rule for another aspect ratio.
+    /// Returns the image in the contract's size, by its rule for other aspect ratios.
     fn placed(
         pixels: Vec<u8>,
         (width, height): (u32, u32),
@@ -337,7 +336,7 @@ mod resize {
         background: [u8; 3],
     ) -> Vec<u8> {
         let wanted @ (to_width, to_height) = (contract.width, contract.height);
-        // length·numerator / denominator, rounded; 1 at least, and no more than `most`.
+        // length·numerator / denominator, rounded, between 1 and `most`.
         let part = |length: u32, numerator: u32, denominator: u32, most: u32| {
             let (n, d) = (u64::from(length) * u64::from(numerator), u64::from(denominator));
             u32::try_from((n + d / 2) / d).unwrap_or(most).clamp(1, most)
@@ -394,17 +393,16 @@ mod resize {
             ResizeFilter::Lanczos3 => ResizeAlg::Convolution(FilterType::Lanczos3),
         };
         let options = ResizeOptions::new().resize_alg(algorithm);
-        // Rows first, then columns, as Pillow: between the two, what a filter overshoots is cut to
-        // a byte, so the order shows. Left to itself, the library takes columns first.
+        // Rows first, then columns, as Pillow does: between the two passes, overshoots are clipped to
+        // bytes, so the order matters. The library's own order is columns first.
         let narrow = (to_width, height);
         let mut rows = pass(&mut pixels, (width, height), narrow, &options);
         pass(&mut rows, narrow, wanted, &options)
     }
 
-    /// For one pixel type and one type of image, fixed here: the library's code for all that may
-    /// come is compiled into this crate, and is most of what there is to compile. The source is
-    /// lent mutably because the type that the library makes for what lies between two passes is
-    /// that of a mutable image.
+    /// Resizes along one axis. The types of pixel and image are fixed here, since the library's generic
+    /// code is compiled into this crate once for each. The source is borrowed mutably because the
+    /// library's intermediate image is a mutable one, and so both passes have one type.
     fn pass(
         pixels: &mut [u8],
         (width, height): (u32, u32),
@@ -566,7 +564,7 @@ mod image_tests {
         assert_eq!(fitted[18..], [9, 8, 7].repeat(3));
         let stretched = prepared(&with(Aspect::Stretch, 3, 2));
         assert_eq!(stretched, stripes.pixels().repeat(2));
-        // Nothing is lost to rounding at the extremes.
+        // No extreme value is lost by rounding.
         let line = RgbImage::new(4000, 1, vec![1; 12_000]).expect("4000×1");
         assert_eq!(prepare(line.clone(), &with(Aspect::Crop, 2, 1)).expect("sound"), [1; 6]);
         let thin = prepare(line, &with(Aspect::Fit, 8, 8)).expect("sound");

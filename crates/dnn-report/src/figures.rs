@@ -230,15 +230,14 @@ pub fn calibration_plot(calibration: &Calibration) -> Chart {
 }
 
 /// Draws accuracies over the epochs (or iterations).
-pub fn accuracy_plot(label: &str, series: &[(&str, Vec<(usize, f64)>)]) -> Chart {
+pub fn accuracy_plot(label: &str, series: &[(&str, Vec<(f64, f64)>)]) -> Chart {
+    let unit = label.trim_end_matches('s');
     let said = series.iter().filter_map(|(name, points)| {
-        points.last().map(|(at, share)| format!("{name}: {:.1} % at {label} {at}", 100.0 * share))
+        points.last().map(|(at, share)| format!("{name}: {:.1} % at {unit} {at}", 100.0 * share))
     });
     let said = said.collect::<Vec<_>>().join("; ");
     let x = Axis::of_iterations(series.iter().flat_map(|(_, p)| p).map(|(at, _)| *at), 6);
-    let lines = series.iter().map(|(name, points)| {
-        Line::solid(name, points.iter().map(|(at, share)| (*at as f64, *share)).collect())
-    });
+    let lines = series.iter().map(|(name, points)| Line::solid(name, points.clone()));
     LinePlot {
         title: "Accuracy",
         subtitle: "",

@@ -13,37 +13,35 @@ const TICK_LENGTH: f32 = 4.0;
 /// From the middle of a line of text to its baseline, in em.
 pub(crate) const MIDDLE: f32 = 0.36;
 
-/// A cost over the iterations.
+/// A cost over the iterations or epochs.
 #[derive(Debug, Clone, Copy)]
 pub struct Series<'a> {
     /// The name of the curve, shown in the legend of a plot of several.
     pub name: &'a str,
-    /// Iteration and cost, by rising iteration. A cost that is not finite leaves a gap.
-    pub points: &'a [(usize, f64)],
+    /// Iteration (or epoch) and cost, by rising iteration. A cost that is not finite leaves a gap.
+    pub points: &'a [(f64, f64)],
 }
 
-/// Draws one or more costs over the same iterations, 800 by 500 pixels.
+/// Draws one or more costs over the same iterations or epochs, 800 by 500 pixels; `label` says which.
 ///
 /// The title is the course's, "Learning rate = 0.0075"; the subtitle is a second, smaller line, the
 /// layer sizes for example. Either may be empty.
-pub fn cost_plot(title: &str, subtitle: &str, series: &[Series<'_>]) -> Chart {
+pub fn cost_plot(title: &str, subtitle: &str, label: &str, series: &[Series<'_>]) -> Chart {
     const SIZE: (f32, f32) = (800.0, 500.0);
     let all = || series.iter().flat_map(|series| series.points);
     let costs = all().filter_map(|(_, cost)| drawable(*cost));
-    let lines = series.iter().map(|Series { name, points }| {
-        Line::solid(name, points.iter().map(|(at, cost)| (*at as f64, *cost)).collect())
-    });
+    let lines = series.iter().map(|Series { name, points }| Line::solid(name, points.to_vec()));
     LinePlot {
         title,
         subtitle,
-        labels: ("iterations", "cost"),
+        labels: (label, "cost"),
         size: SIZE,
         y: Axis::of_costs(costs, (SIZE.1 / 70.0) as usize),
         x: Axis::of_iterations(all().map(|(at, _)| *at), (SIZE.0 / 100.0) as usize),
         lines: lines.collect(),
         if_empty: "no finite cost",
     }
-    .draw(&description(series))
+    .draw(&description(label, series))
 }
 
 /// Draws the costs of a learning-rate range test over the learning rate, on a logarithmic axis, as they
@@ -199,16 +197,17 @@ impl LinePlot<'_> {
 }
 
 /// What a screen reader says of the curves.
-fn description(series: &[Series<'_>]) -> String {
+fn description(label: &str, series: &[Series<'_>]) -> String {
+    let unit = label.trim_end_matches('s');
     let curves = series.iter().map(|Series { name, points }| match points {
         [] => format!("{name}: no points"),
         [first, .., last] => format!(
-            "{name}: from {:.4e} at iteration {} to {:.4e} at iteration {}",
+            "{name}: from {:.4e} at {unit} {} to {:.4e} at {unit} {}",
             first.1, first.0, last.1, last.0
         ),
-        [(iteration, cost)] => format!("{name}: {cost:.4e} at iteration {iteration}"),
+        [(at, cost)] => format!("{name}: {cost:.4e} at {unit} {at}"),
     });
-    format!("The cost over the iterations. {}.", curves.collect::<Vec<_>>().join("; "))
+    format!("The cost over the {label}. {}.", curves.collect::<Vec<_>>().join("; "))
 }
 
 /// Rows of samples and names, centred, from `middle` down; returns the middle of the last.
@@ -279,8 +278,8 @@ mod tests {
     use roxmltree::Document;
 
     /// Every fifth of the costs of the course's deep network, to three digits.
-    const COSTS: [(usize, f64); 5] =
-        [(0, 0.772), (500, 0.540), (1000, 0.315), (1500, 0.161), (2000, 0.114)];
+    const COSTS: [(f64, f64); 5] =
+        [(0.0, 0.772), (500.0, 0.540), (1000.0, 0.315), (1500.0, 0.161), (2000.0, 0.114)];
 
     fn texts(svg: &str) -> Vec<String> {
         let document = Document::parse(svg).expect("XML");
@@ -303,7 +302,7 @@ mod tests {
     #[test]
     fn the_svg_says_what_the_course_says() {
         let series = [Series { name: "train", points: &COSTS }];
-        let chart = cost_plot("Learning rate = 0.0075", "12288-20-7-5-1", &series);
+        let chart = cost_plot("Learning rate = 0.0075", "12288-20-7-5-1", "iterations", &series);
         assert_eq!(chart.size(), (800, 500));
         let said = texts(chart.svg());
         let expected =
@@ -319,7 +318,7 @@ mod tests {
     #[test]
     fn png_and_svg_show_the_same_curve_in_the_right_place() {
         let series = [Series { name: "train", points: &COSTS }];
-        let chart = cost_plot("Learning rate = 0.0075", "12288-20-7-5-1", &series);
+        let chart = cost_plot("Learning rate = 0.0075", "12288-20-7-5-1", "iterations", &series);
         let image = decoded(&chart, 2);
         assert_eq!(image.dimensions(), (1600, 1000));
         assert_eq!(image.get_pixel(0, 0).0, [255; 3]);
@@ -344,7 +343,7 @@ mod tests {
         let lower = COSTS.map(|(iteration, cost)| (iteration, cost / 2.0));
         let series =
             [Series { name: "deep", points: &COSTS }, Series { name: "two-layer", points: &lower }];
-        let chart = cost_plot("costs", "", &series);
+        let chart = cost_plot("costs", "", "iterations", &series);
         let said = texts(chart.svg());
         for (series, ink) in series.iter().zip(colour::SERIES) {
             assert!(said.iter().any(|text| text == series.name), "{said:?}");
@@ -357,7 +356,7 @@ mod tests {
     fn long_names_stay_inside_the_picture() {
         let name = "猫 a very long name ".repeat(30);
         let series = [Series { name: &name, points: &COSTS }; 4];
-        let chart = cost_plot(&name, &name, &series);
+        let chart = cost_plot(&name, &name, "iterations", &series);
         let document = Document::parse(chart.svg()).expect("XML");
         let mut shortened = 0;
         for node in document.descendants().filter(|node| node.has_tag_name("text")) {
@@ -372,18 +371,18 @@ mod tests {
     #[test]
     fn every_series_can_be_drawn() {
         let (nan, infinite) = (f64::NAN, f64::INFINITY);
-        let cases: [&[(usize, f64)]; 8] = [
+        let cases: [&[(f64, f64)]; 8] = [
             &[],
-            &[(0, 0.7)],
-            &[(0, 0.0)],
-            &[(0, nan), (100, infinite)],
-            &[(0, 0.7), (100, 0.7), (200, 0.7)],
-            &[(0, nan), (100, 0.5), (200, nan), (300, 0.4), (400, 0.3)],
-            &[(7, -1e300), (7, 1e300)],
-            &[(0, 1e-320), (usize::MAX, 1e308)],
+            &[(0.0, 0.7)],
+            &[(0.0, 0.0)],
+            &[(0.0, nan), (100.0, infinite)],
+            &[(0.0, 0.7), (100.0, 0.7), (200.0, 0.7)],
+            &[(0.0, nan), (100.0, 0.5), (200.0, nan), (300.0, 0.4), (400.0, 0.3)],
+            &[(7.0, -1e300), (7.0, 1e300)],
+            &[(0.0, 1e-320), (1.8e19, 1e308)],
         ];
         for points in cases {
-            let chart = cost_plot("title", "", &[Series { name: "train", points }]);
+            let chart = cost_plot("title", "", "iterations", &[Series { name: "train", points }]);
             let finite = points.iter().any(|(_, cost)| drawable(*cost).is_some());
             let said = texts(chart.svg());
             assert_eq!(said.contains(&"no finite cost".into()), !finite, "{points:?}");

@@ -7,7 +7,8 @@
 
 use crate::config::TrainConfig;
 use crate::diagnosis::LayerHealth;
-use crate::history::{CostPoint, ValidationPoint};
+use crate::history::{CostPoint, EpochPoint, ValidationPoint};
+use dnn_core::metrics::Score;
 use dnn_core::{Precision, Real};
 use nalgebra::{DMatrix, DMatrixViewMut};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -49,8 +50,37 @@ pub struct Progress {
     pub plateaus: u32,
     /// Sum and number of the batches' costs since the last logged one.
     pub since_log: (f64, usize),
+    /// The passes over the training set in mini-batches so far.
+    #[serde(default)]
+    pub epochs: Vec<EpochPoint>,
+    /// Sums over the batches of the present pass.
+    #[serde(default)]
+    pub since_epoch: EpochSums,
     /// How the hidden layers fared at the last logged iteration.
     pub health: Vec<LayerHealth>,
+}
+
+/// Sums over the mini-batches of a pass that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct EpochSums {
+    /// Sum of the examples' costs.
+    pub cost: f64,
+    /// How many examples were right.
+    pub correct: usize,
+    /// Number of examples.
+    pub total: usize,
+    /// The learning rate of the last update.
+    pub learning_rate: f64,
+}
+
+impl EpochSums {
+    /// Adds a batch with this mean cost.
+    pub(crate) fn add(&mut self, cost: f64, score: Score, learning_rate: f64) {
+        self.cost += cost * score.total as f64;
+        self.correct += score.correct;
+        self.total += score.total;
+        self.learning_rate = learning_rate;
+    }
 }
 
 /// The part of a [`Progress`] that every version of the format has.
@@ -301,6 +331,8 @@ impl Progress {
             plateau: (None, 0),
             plateaus: 0,
             since_log: (0.0, 0),
+            epochs: Vec::new(),
+            since_epoch: EpochSums::default(),
             health: Vec::new(),
         }
     }
@@ -316,6 +348,7 @@ impl Progress {
             ("validations since a plateau", self.plateau.1, n),
             ("plateaus", self.plateaus as usize, n),
             ("costs since the last log", self.since_log.1, self.iteration),
+            ("right examples of an epoch", self.since_epoch.correct, self.since_epoch.total),
         ] {
             if got > most {
                 return Some(format!("{got} {what}, expected at most {most}"));
@@ -332,7 +365,7 @@ mod tests {
     fn example() -> Checkpoint {
         let mut progress = Progress::start(TrainConfig::course_deep(), "d".into(), "dense".into());
         progress.iteration = 7;
-        progress.costs = vec![CostPoint { iteration: 0, cost: 0.1 + 0.2 }];
+        progress.costs = vec![CostPoint { iteration: 0, cost: 0.1 + 0.2, score: None }];
         let mut checkpoint = Checkpoint::new(progress);
         checkpoint.put(
             "W1".into(),

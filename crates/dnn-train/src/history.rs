@@ -13,6 +13,27 @@ pub struct CostPoint {
     pub iteration: usize,
     /// The cost at that iteration.
     pub cost: f64,
+    /// How many training examples are right at that iteration, as they are trained on: with dropout
+    /// and augmentation. `None` with mini-batches, whose [`EpochPoint`]s count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
+}
+
+/// The result of a pass over the training set in mini-batches.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochPoint {
+    /// Number of the pass, from 1.
+    pub epoch: usize,
+    /// Number of parameter updates made at its end.
+    pub iteration: usize,
+    /// Mean cost of its examples, each at the parameters that its batch was computed with; without
+    /// the L2 penalty.
+    pub cost: f64,
+    /// How many of its examples were right, each before the update by its batch, with dropout and
+    /// augmentation.
+    pub score: Score,
+    /// The learning rate of its last update.
+    pub learning_rate: f64,
 }
 
 /// The result of the network on the validation set at one iteration.
@@ -74,6 +95,9 @@ pub struct Trained<F: Real> {
     pub conformal: Option<ConformalScores>,
     /// The cost at every logged iteration.
     pub costs: Vec<CostPoint>,
+    /// The results of the passes over the training set in mini-batches, the last one perhaps not
+    /// complete; none when every update takes all examples.
+    pub epochs: Vec<EpochPoint>,
     /// The results on the validation set, in the order of the iterations.
     pub validations: Vec<ValidationPoint>,
     /// The best result on the validation set.

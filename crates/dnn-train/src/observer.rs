@@ -2,7 +2,8 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::diagnosis::LayerHealth;
-use crate::history::ValidationPoint;
+use crate::history::{EpochPoint, ValidationPoint};
+use dnn_core::metrics::Score;
 
 /// What an observer is told about an iteration, between its cost and its update.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +19,9 @@ pub struct IterationEvent<'a> {
     /// iterations with mini-batches the mean since the last logged one, and in any case with the
     /// L2 penalty there is.
     pub cost: f64,
+    /// How many training examples are right, when all of them are trained on at once; at logged
+    /// iterations. With mini-batches [`Observer::on_epoch`] says it.
+    pub score: Option<Score>,
     /// The learning rate of the update that follows.
     pub learning_rate: f64,
     /// Whether this iteration is one to log, by the configuration.
@@ -64,6 +68,10 @@ pub trait Observer {
     /// Called once an iteration, between the cost and the update. The first `Stop` of any observer
     /// ends training.
     fn on_iteration(&mut self, event: &IterationEvent<'_>) -> Flow;
+
+    /// Called after each pass over the training set in mini-batches, after the validation that is made
+    /// there, and at the end for a pass that is not complete.
+    fn on_epoch(&mut self, _point: &EpochPoint) {}
 
     /// Called after each validation.
     fn on_validation(&mut self, _point: &ValidationPoint, _improved: bool) {}

@@ -1,14 +1,14 @@
 //! The loop itself: a training run under way.
 
 use crate::batches::Batches;
-use crate::checkpoint::{Checkpoint, CheckpointError, Progress};
+use crate::checkpoint::{Checkpoint, CheckpointError, EpochSums, Progress};
 use crate::communicator::{Communicator, MicroShards, SingleProcess};
 use crate::config::{Monitor, TrainConfig};
 use crate::cost::{Cost, mean_cost};
 use crate::engine::{Engine, Pass};
 use crate::error::TrainError;
 use crate::feed::Feed;
-use crate::history::{CostPoint, End, Trained, ValidationPoint};
+use crate::history::{CostPoint, End, EpochPoint, Trained, ValidationPoint};
 use crate::observer::{Flow, IterationEvent, Moment, Observer};
 use crate::optimizer::{Optimizer, Step};
 use crate::schedule::{Position, Schedule};
@@ -110,8 +110,12 @@ impl<'a, F: Real> Run<'a, F> {
             let iteration = self.progress.iteration;
             let mut end = (iteration >= self.n_iterations).then_some(End::Completed);
             let mut improved = false;
+            let ends_epoch = iteration.is_multiple_of(self.batches.per_epoch());
             if iteration.is_multiple_of(self.validate_every) && self.is_unjudged() {
                 improved = self.judge(observers)?;
+            }
+            if ends_epoch {
+                self.end_epoch(observers);
             }
             // Also when going on from a checkpoint that was made here.
             let patience = self.config.patience;
@@ -129,15 +133,18 @@ impl<'a, F: Real> Run<'a, F> {
             }
             if let Some(end) = end {
                 // A validation that is made only because training ends is not part of the
-                // checkpoint: a run that is given more iterations later does not have it.
+                // checkpoint, nor is an epoch that is cut short: a run that is given more iterations
+                // later does not have them.
                 if self.is_unjudged() {
                     self.judge(observers)?;
                 }
+                self.end_epoch(observers);
                 return Ok(end);
             }
             if self.iterate(feed.as_mut(), observers)? == Flow::Stop {
                 // For whoever wants to go on later: the state before this iteration.
                 self.offer_checkpoint(observers, false, true);
+                self.end_epoch(observers);
                 return Ok(End::Asked);
             }
         }
@@ -171,17 +178,25 @@ impl<'a, F: Real> Run<'a, F> {
         if let (Some(feed), Some(fed)) = (feed, fed) {
             feed.give_back(fed);
         }
-        // The sum as well: a checkpoint keeps it, and JSON has no infinity.
-        if !cost.is_finite() || !(progress.since_log.0 + cost).is_finite() {
+        let log = iteration.is_multiple_of(config.log_every);
+        let before = (progress.since_log, progress.since_epoch, progress.costs.len());
+        let has_batches = n_batch < m;
+        if has_batches {
+            progress.since_epoch.add(cost, engine.score(), learning_rate);
+        }
+        // The sums as well: a checkpoint keeps them, and JSON has no infinity.
+        if ![cost, progress.since_log.0 + cost, progress.since_epoch.cost]
+            .iter()
+            .all(|c| c.is_finite())
+        {
             return Err(self.diverged(cost, learning_rate));
         }
-        let log = iteration.is_multiple_of(config.log_every);
-        let before = (progress.since_log, progress.costs.len());
+        let score = (log && !has_batches).then(|| engine.score());
         let mut reported = cost;
         let (sum, n) = &mut progress.since_log;
         (*sum, *n) = (*sum + cost, *n + 1);
         if log {
-            if n_batch < m {
+            if has_batches {
                 reported = *sum / *n as f64;
             }
             (*sum, *n) = (0.0, 0);
@@ -191,7 +206,7 @@ impl<'a, F: Real> Run<'a, F> {
             if !reported.is_finite() {
                 return Err(self.diverged(reported, learning_rate));
             }
-            progress.costs.push(CostPoint { iteration, cost: reported });
+            progress.costs.push(CostPoint { iteration, cost: reported, score });
             progress.health = engine.health();
         }
         let event = IterationEvent {
@@ -199,6 +214,7 @@ impl<'a, F: Real> Run<'a, F> {
             n_iterations,
             epoch,
             cost: reported,
+            score,
             learning_rate,
             log,
             health: if log { &progress.health } else { &[] },
@@ -210,8 +226,8 @@ impl<'a, F: Real> Run<'a, F> {
         }
         if communicator.said_by_first(stop) {
             // Nothing of this iteration has happened, for whoever goes on from here.
-            progress.since_log = before.0;
-            progress.costs.truncate(before.1);
+            (progress.since_log, progress.since_epoch) = (before.0, before.1);
+            progress.costs.truncate(before.2);
             return Ok(Flow::Stop);
         }
         progress.iteration += 1;
@@ -219,6 +235,23 @@ impl<'a, F: Real> Run<'a, F> {
         let clip = (config.clip_norm > 0.0).then_some(config.clip_norm);
         engine.update(self.optimizer, step, clip);
         Ok(Flow::Continue)
+    }
+
+    /// Records the pass over the training set that has come to its end, if there is one.
+    fn end_epoch(&mut self, observers: &mut [&mut dyn Observer]) {
+        let EpochSums { cost, correct, total, learning_rate } =
+            std::mem::take(&mut self.progress.since_epoch);
+        if total == 0 {
+            return;
+        }
+        let iteration = self.progress.iteration;
+        let epoch = iteration.div_ceil(self.batches.per_epoch());
+        let (cost, score) = (cost / total as f64, Score { correct, total });
+        let point = EpochPoint { epoch, iteration, cost, score, learning_rate };
+        self.progress.epochs.push(point);
+        for observer in observers.iter_mut() {
+            observer.on_epoch(&point);
+        }
     }
 
     /// The first layer, from 1, in which a number is not finite; the last one if only the cost is
@@ -395,6 +428,7 @@ impl<'a, F: Real> Run<'a, F> {
             conformal: None,
             best: progress.best.map(|best| progress.validations[best]),
             costs: progress.costs,
+            epochs: progress.epochs,
             validations: progress.validations,
             split: None,
             iterations: progress.iteration,

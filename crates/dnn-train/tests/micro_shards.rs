@@ -209,8 +209,7 @@ fn same_on<F: Trainable>(sizes: &[usize], config: &TrainConfig, source: &Source<
         let unsharded = config.clone().with(|c| c.micro_shards = None).unwrap();
         let unsharded = run(&unsharded, source, None, None);
         // Signs of gradients are the same in another order of sums, costs are not.
-        let same =
-            (&unsharded.0.network, &unsharded.0.costs) == (&whole.0.network, &whole.0.costs);
+        let same = (&unsharded.0.network, &unsharded.0.costs) == (&whole.0.network, &whole.0.costs);
         assert!(!same, "{what}: shards change the order of sums");
     }
     for &size in sizes {

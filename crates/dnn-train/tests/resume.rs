@@ -86,6 +86,11 @@ fn same_from_every_checkpoint(config: &TrainConfig) {
     let whole = run(config, None, &mut [&mut keep]).unwrap();
     assert_eq!(keep.0.len(), 23);
     assert!(whole.validations.len() == 8 && whole.best.is_some());
+    // Passes over as many examples each, but for the last.
+    let totals: Vec<_> = whole.epochs.iter().map(|epoch| epoch.score.total).collect();
+    let is_whole = |total: &usize| *total == totals[0];
+    assert_eq!(totals.is_empty(), config.batch_size == 0);
+    assert!(totals.iter().rev().skip(1).all(is_whole), "{totals:?}");
     for (i, bytes) in keep.0.iter().enumerate() {
         let checkpoint = Checkpoint::from_bytes(bytes).unwrap();
         // Another number of threads must not matter.
@@ -93,7 +98,7 @@ fn same_from_every_checkpoint(config: &TrainConfig) {
         let resumed = run(&config, Some(&checkpoint), &mut []).unwrap();
         assert_eq!(resumed.network, whole.network, "from checkpoint {i}");
         assert_eq!(resumed.conformal, whole.conformal);
-        assert_eq!(resumed.costs, whole.costs);
+        assert_eq!((&resumed.costs, &resumed.epochs), (&whole.costs, &whole.epochs));
         assert_eq!(resumed.validations, whole.validations);
         assert_eq!(resumed.best, whole.best);
         assert_eq!(resumed.health, whole.health);
@@ -119,6 +124,9 @@ fn a_finished_run_goes_on_as_if_it_had_been_longer() {
             (run(&long, Some(&checkpoint), &mut []).unwrap(), run(&long, None, &mut []).unwrap());
         assert_eq!(extended.network, whole.network);
         assert_eq!((extended.costs, extended.validations), (whole.costs, whole.validations));
+        // The pass that was cut short is not among them.
+        assert!(finished.epochs.last().unwrap().iteration == 23 && whole.epochs.len() > 2);
+        assert_eq!(extended.epochs, whole.epochs);
         assert_eq!((extended.best, extended.health), (whole.best, whole.health));
     }
 }

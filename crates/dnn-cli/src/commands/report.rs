@@ -13,10 +13,9 @@ use dnn_core::metrics::Confusion;
 use dnn_data::audit::{AuditOptions, Near, audit};
 use dnn_data::{ImageSet, ImageShape, Predictor, Shown};
 use dnn_report::causes::CauseFinding;
-use dnn_report::figures::accuracy_plot;
 use dnn_report::page::{Error, LayerRow, Report, SuspectRow, page};
 use dnn_report::words::{Findings, sentences};
-use dnn_report::{Chart, ModelCard, Series, cost_plot, model_card, overlay};
+use dnn_report::{Chart, ModelCard, model_card, overlay};
 use dnn_train::engine::LayerHealth;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -300,22 +299,9 @@ fn layers(architecture: &Architecture, summary: Option<&Summary>) -> Vec<LayerRo
         .collect()
 }
 
-/// How training went: cost and validation cost, and accuracy.
+/// How training went: cost and accuracy.
 fn history(summary: &Summary) -> Vec<Chart> {
-    let mut costs: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
-    costs.push((summary.iterations, summary.final_cost));
-    costs.dedup_by_key(|point| point.0);
-    let validation: Vec<_> = summary.validations.iter().map(|p| (p.iteration, p.cost)).collect();
-    let mut series = vec![Series { name: "training cost", points: &costs }];
-    if !validation.is_empty() {
-        series.push(Series { name: "validation cost", points: &validation });
-    }
-    let mut charts = vec![cost_plot("Cost", &summary.architecture.to_string(), &series)];
-    if !summary.validations.is_empty() {
-        let points = summary.validations.iter().map(|p| (p.iteration, p.score.accuracy()));
-        charts.push(accuracy_plot("iterations", &[("validation", points.collect())]));
-    }
-    charts
+    std::iter::once(summary.cost_plot("Cost")).chain(summary.accuracy_plot()).collect()
 }
 
 fn errors(found: &Explained<'_>, classes: &[String]) -> anyhow::Result<Vec<Error>> {

@@ -21,7 +21,6 @@ use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, DataKind, Hooks, Loader, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
-use dnn_report::{Series, cost_plot};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
@@ -416,8 +415,9 @@ where
 
     let start = Instant::now();
     let heading = format!("{m} training images of {n_classes} classes");
-    let mut progress =
-        Progress::new(console, (n_iterations, m), config.training.batch_size, heading);
+    let batches =
+        (config.training.batch_size, validation.is_some() || config.training.validation > 0.0);
+    let mut progress = Progress::new(console, (n_iterations, m), batches, heading);
     let mut recorder = Recorder::new(&folder, config, checkpoint.as_deref())?;
     let observers: &mut [&mut dyn Observer] =
         &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
@@ -479,6 +479,7 @@ where
         iterations: trained.iterations,
         end: trained.end,
         costs: trained.costs,
+        epochs: trained.epochs,
         validations: trained.validations,
         best: trained.best,
         temperature: trained.conformal.as_ref().map(|_| trained.network.temperature()),
@@ -586,15 +587,7 @@ where
     let model = Model::new(network, summary.classes.clone(), contract)?;
     model.with_conformal(conformal).write(&mut bytes)?;
     folder.write(run::MODEL, &bytes)?;
-    let mut points: Vec<_> = summary.costs.iter().map(|p| (p.iteration, p.cost)).collect();
-    if points.len() == 1 {
-        // One point is no curve; the cost after training is the next there is.
-        points.push((summary.iterations, summary.final_cost));
-    }
-    let title = learning_rate(&summary.config);
-    let architecture = summary.architecture.to_string();
-    let series = [Series { name: "cost", points: &points }];
-    let chart = cost_plot(&title, &architecture, &series);
+    let chart = summary.cost_plot(&learning_rate(&summary.config));
     for name in [run::COST_SVG, run::COST_PNG] {
         // Twice as fine as on the screen, for print and for dense screens.
         write_chart(&folder.file(name), &chart, 2)?;

@@ -1,15 +1,16 @@
-//! `metrics.jsonl`: a line for each logged iteration and each validation.
+//! `metrics.jsonl`: a line for each logged iteration, each epoch of mini-batches, and each validation.
 
 use super::lines::{self, JsonLines};
 use crate::file::write_whole;
+use dnn_core::metrics::Score;
 use dnn_train::checkpoint::Progress;
 use dnn_train::engine::LayerHealth;
-use dnn_train::{IterationEvent, ValidationPoint};
+use dnn_train::{EpochPoint, IterationEvent, ValidationPoint};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Adds a line for each logged iteration and each validation.
+/// Adds a line for each logged iteration, each epoch of mini-batches, and each validation.
 #[derive(Debug)]
 pub(super) struct MetricsLog(JsonLines);
 
@@ -18,9 +19,17 @@ struct IterationLine<'a> {
     iteration: usize,
     epoch: usize,
     cost: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<Score>,
     learning_rate: f64,
     /// How the hidden layers fare.
     layers: &'a [LayerHealth],
+}
+
+#[derive(Serialize)]
+struct EpochLine {
+    iteration: usize,
+    training: EpochPoint,
 }
 
 #[derive(Serialize)]
@@ -35,6 +44,7 @@ struct ValidationLine {
 struct LoggedLine {
     iteration: usize,
     validation: Option<IgnoredAny>,
+    training: Option<IgnoredAny>,
 }
 
 impl MetricsLog {
@@ -47,9 +57,11 @@ impl MetricsLog {
         let kept = match progress {
             Some(progress) => {
                 let judged = progress.validations.last().map(|last| last.iteration);
-                let kept = |line: &LoggedLine| match line.validation {
-                    Some(_) => judged.is_some_and(|judged| line.iteration <= judged),
-                    None => line.iteration < progress.iteration,
+                let ended = progress.epochs.last().map(|last| last.iteration);
+                let kept = |line: &LoggedLine| match (&line.validation, &line.training) {
+                    (Some(_), _) => judged.is_some_and(|judged| line.iteration <= judged),
+                    (_, Some(_)) => ended.is_some_and(|ended| line.iteration <= ended),
+                    (None, None) => line.iteration < progress.iteration,
                 };
                 let lines = lines::read::<LoggedLine>(path)?.into_iter();
                 lines.filter(|(_, line)| kept(line)).map(|(text, _)| text).collect()
@@ -62,8 +74,14 @@ impl MetricsLog {
 
     /// Adds the line of an iteration.
     pub(super) fn iteration(&mut self, event: &IterationEvent<'_>) {
-        let IterationEvent { iteration, epoch, cost, learning_rate, health: layers, .. } = *event;
-        self.0.append(&IterationLine { iteration, epoch, cost, learning_rate, layers });
+        let IterationEvent { iteration, epoch, cost, score, learning_rate, health, .. } = *event;
+        let layers = health;
+        self.0.append(&IterationLine { iteration, epoch, cost, score, learning_rate, layers });
+    }
+
+    /// Adds the line of an epoch.
+    pub(super) fn epoch(&mut self, point: &EpochPoint) {
+        self.0.append(&EpochLine { iteration: point.iteration, training: *point });
     }
 
     /// Adds the line of a validation.

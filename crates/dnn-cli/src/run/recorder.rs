@@ -4,7 +4,7 @@ use super::checkpoints::CheckpointStore;
 use super::config::RunConfig;
 use super::folder::{CONFIG, METRICS, RunFolder};
 use super::metrics::MetricsLog;
-use dnn_train::{Checkpoint, Flow, IterationEvent, Moment, Observer, ValidationPoint};
+use dnn_train::{Checkpoint, EpochPoint, Flow, IterationEvent, Moment, Observer, ValidationPoint};
 
 /// Writes the configuration when training starts, and then the log and the checkpoints.
 #[derive(Debug)]
@@ -78,6 +78,12 @@ impl Observer for Recorder<'_> {
             log.iteration(event);
         }
         flow
+    }
+
+    fn on_epoch(&mut self, point: &EpochPoint) {
+        if let Some(log) = &mut self.log {
+            log.epoch(point);
+        }
     }
 
     fn on_validation(&mut self, point: &ValidationPoint, improved: bool) {

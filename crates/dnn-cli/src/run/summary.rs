@@ -6,8 +6,10 @@ use anyhow::Context;
 use dnn_core::metrics::Score;
 use dnn_core::{Architecture, Precision};
 use dnn_data::Shown;
+use dnn_report::figures::accuracy_plot;
+use dnn_report::{Chart, Series, cost_plot};
 use dnn_train::engine::LayerHealth;
-use dnn_train::{Checkpoint, CostPoint, End, TrainConfig, ValidationPoint};
+use dnn_train::{Checkpoint, CostPoint, End, EpochPoint, TrainConfig, ValidationPoint};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,9 @@ pub(crate) struct Summary {
     pub(crate) end: End,
     /// The cost at every logged iteration.
     pub(crate) costs: Vec<CostPoint>,
+    /// Every epoch of mini-batches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) epochs: Vec<EpochPoint>,
     /// Every validation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) validations: Vec<ValidationPoint>,
@@ -113,6 +118,52 @@ impl Summary {
         };
         let summary = serde_json::from_str(&text);
         Ok(Some(summary.with_context(|| format!("cannot understand {}", file.shown()))?))
+    }
+
+    /// What the curves of training are drawn over, and how many iterations are one of it.
+    fn time(&self) -> (&'static str, f64) {
+        match self.epochs.first() {
+            Some(first) => ("epochs", first.iteration as f64 / first.epoch as f64),
+            None => ("iterations", 1.0),
+        }
+    }
+
+    /// Draws the training cost, over the epochs where there are mini-batches, and the validation cost.
+    pub(crate) fn cost_plot(&self, title: &str) -> Chart {
+        let (label, unit) = self.time();
+        let over = |iteration: usize| iteration as f64 / unit;
+        let mut training: Vec<_> =
+            self.epochs.iter().map(|p| (over(p.iteration), p.cost)).collect();
+        if training.is_empty() {
+            training.extend(self.costs.iter().map(|p| (over(p.iteration), p.cost)));
+        }
+        if training.len() == 1 {
+            // One point is no curve; the cost after training is the next there is.
+            training.push((over(self.iterations), self.final_cost));
+        }
+        let validation: Vec<_> =
+            self.validations.iter().map(|p| (over(p.iteration), p.cost)).collect();
+        let mut series = vec![Series { name: "training", points: &training }];
+        if !validation.is_empty() {
+            series.push(Series { name: "validation", points: &validation });
+        }
+        cost_plot(title, &self.architecture.to_string(), label, &series)
+    }
+
+    /// Draws the accuracy on the training and the validation images, as far as they were recorded.
+    pub(crate) fn accuracy_plot(&self) -> Option<Chart> {
+        let (label, unit) = self.time();
+        let of = |points: &mut dyn Iterator<Item = (usize, Score)>| -> Vec<_> {
+            points.map(|(i, score)| (i as f64 / unit, score.accuracy())).collect()
+        };
+        let mut training = of(&mut self.epochs.iter().map(|p| (p.iteration, p.score)));
+        if training.is_empty() {
+            training = of(&mut self.costs.iter().filter_map(|p| Some((p.iteration, p.score?))));
+        }
+        let validation = of(&mut self.validations.iter().map(|p| (p.iteration, p.score)));
+        let mut series = vec![("training", training), ("validation", validation)];
+        series.retain(|(_, points)| points.len() > 1);
+        (!series.is_empty()).then(|| accuracy_plot(label, &series))
     }
 
     /// Returns whether the run with this configuration, whose last checkpoint is `last`, has come to

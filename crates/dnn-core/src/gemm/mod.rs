@@ -3,14 +3,17 @@
 //! Every product of the workspace goes through [`gemm()`]: nalgebra's own transposed products
 //! (`tr_mul`, `gemm_tr`) are 4 to 16 times slower on large layers (clippy.toml refuses them), and one
 //! door means one place to choose a kernel: our own for products with few rows (`narrow.rs`, `one_row.rs`), the
-//! `gemm` crate otherwise. Both pick their instruction set at run time.
+//! `gemm` crate otherwise. Both pick their instruction set at run time. A factor that stays the same over many
+//! products can be packed once, for [`gemm_packed`].
 
 pub(crate) mod narrow;
 mod one_row;
 mod operands;
+mod packed;
 
 pub use narrow::terms_at_once;
 pub use operands::Operands;
+pub use packed::{Packed, gemm_packed, line};
 
 use crate::Real;
 use nalgebra::{Dim, Matrix, RawStorage, RawStorageMut};
@@ -116,6 +119,7 @@ pub fn gemm<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
         b: b.pointer,
         b_rs: b.row_stride,
         b_cs: b.col_stride,
+        b_panel: None,
         beta,
         c: c.as_mut_ptr(),
         c_rs: row_stride as isize,

@@ -4,7 +4,8 @@
 //! Two forms, by what is contiguous in memory. Both keep a tile of the result in registers.
 //!
 //! - [`combine`]: the rows of B are contiguous, and so are those of C: C's rows are combinations
-//!   of B's. A tile is up to six rows of two vectors, or eight of three with 32 registers.
+//!   of B's. A tile is up to six rows of two vectors, or eight of three with 32 registers. B may be
+//!   packed beforehand (`packed.rs`).
 //! - [`dots`]: the rows of A and the columns of B are contiguous: every element of C is a dot
 //!   product. A tile is up to three by three of them.
 //!
@@ -13,6 +14,7 @@
 
 use super::one_row::{self, DEPTH};
 use super::operands::Operands;
+use super::packed::line;
 use crate::Real;
 use crate::simd::arch;
 use pulp::{Simd, WithSimd};
@@ -21,6 +23,8 @@ use std::mem::MaybeUninit;
 /// Rows of B lie far apart from here, in bytes. Then they are on different pages, and often in the
 /// same sets of the cache, so that they are copied together first.
 const FAR_BYTES: usize = 1024;
+/// Rows of B from which on copying pays: fewer are no more than the pages that a core has at hand.
+const MANY_ROWS: usize = 64;
 /// Length of the piece of each row that is copied, in bytes.
 const PANEL_BYTES: usize = 512;
 /// Distance of the copied rows in bytes: an odd number of cache lines, so that they spread over
@@ -46,7 +50,26 @@ pub const fn terms_at_once<F>() -> usize {
 /// As for [`Operands`]; `o.b_cs == 1` and `o.c_cs == 1`.
 #[inline(always)]
 pub(crate) unsafe fn combine<F: Real>(o: &Operands<F>) {
-    arch().dispatch(Combine(o));
+    if o.m > 1 && is_far(o) {
+        combine_far(o);
+    } else {
+        arch().dispatch(Combine { o, room: std::ptr::null_mut() });
+    }
+}
+
+/// Returns whether rows of B are so far apart that they are copied together first.
+fn is_far<F>(o: &Operands<F>) -> bool {
+    let distance = o.b_rs.unsigned_abs() * size_of::<F>();
+    o.b_panel.is_none() && distance >= FAR_BYTES && o.k >= MANY_ROWS
+}
+
+/// [`combine`] with copies of B's rows. A function of its own: so much room on the stack is looked at
+/// page by page, which small products do not wait for.
+#[inline(never)]
+fn combine_far<F: Real>(o: &Operands<F>) {
+    #[allow(clippy::large_stack_arrays)] // a thread has room for it, and the heap is slower
+    let mut room = [const { MaybeUninit::<u64>::uninit() }; DEPTH * PACKED_STRIDE_BYTES / 8];
+    arch().dispatch(Combine { o, room: room.as_mut_ptr().cast() });
 }
 
 /// C ← α·A·B + β·C where A's rows and B's columns are contiguous.
@@ -58,87 +81,116 @@ pub(crate) unsafe fn dots<F: Real>(o: &Operands<F>) {
     arch().dispatch(Dots(o));
 }
 
-struct Combine<'a, F>(&'a Operands<F>);
+struct Combine<'a, F> {
+    o: &'a Operands<F>,
+    /// Room for `DEPTH` rows at the distance of copied ones, where rows of B are far apart.
+    room: *mut F,
+}
 
 impl<F: Real> WithSimd for Combine<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let o = self.0;
-        if o.m == 1 {
+        let Self { o, room } = self;
+        if o.m == 1 && o.b_panel.is_none() {
             // SAFETY: the caller's promises.
             return unsafe { one_row::combine(simd, o) };
         }
-        let far = o.b_rs.unsigned_abs() * size_of::<F>() >= FAR_BYTES;
-        let panel = if far { PANEL_BYTES / size_of::<F>() } else { o.n };
+        let (lanes, line) = (F::lanes::<S>(), line::<F>());
+        let far = is_far(o);
+        let at_once = match o.b_panel {
+            // Vectors narrower than a panel: one panel after the other.
+            Some(_) if lanes < line => line,
+            None if far => PANEL_BYTES / size_of::<F>(),
+            _ => o.n,
+        };
         let stride = PACKED_STRIDE_BYTES / size_of::<F>();
-        #[allow(clippy::large_stack_arrays)] // a thread has room for it, and the heap is slower
-        let mut packed = [const { MaybeUninit::<u64>::uninit() }; DEPTH * PACKED_STRIDE_BYTES / 8];
-        let packed = packed.as_mut_ptr().cast::<F>();
-        for col in (0..o.n).step_by(panel) {
-            let cols = panel.min(o.n - col);
+        for col in (0..o.n).step_by(at_once) {
+            let cols = at_once.min(o.n - col);
             for from in (0..o.k).step_by(DEPTH) {
-                let block = Block { row: 0, col, from, to: o.k.min(from + DEPTH) };
+                let block = Block { row: 0, col, cols, from, to: o.k.min(from + DEPTH) };
                 // SAFETY: the block lies within the operands. Where rows are copied, `DEPTH` of at
-                // most `panel` numbers fit the buffer at this stride, and rows of B are contiguous.
+                // most `at_once` numbers fit the buffer at this stride, and rows of B are contiguous.
                 unsafe {
-                    let rows = if far {
-                        for k in from..block.to {
-                            let to = packed.add((k - from) * stride);
-                            to.copy_from_nonoverlapping(o.b_at(k, col), cols);
+                    let b = match o.b_panel {
+                        Some(panel) => Rows {
+                            first: o.b.add(col / line * panel + from * line),
+                            term: line as isize,
+                            vector: if lanes < line { lanes } else { panel },
+                            padded: true,
+                        },
+                        None if far => {
+                            for k in from..block.to {
+                                let to = room.add((k - from) * stride);
+                                to.copy_from_nonoverlapping(o.b_at(k, col), cols);
+                            }
+                            let term = stride as isize;
+                            Rows { first: room, term, vector: lanes, padded: false }
                         }
-                        (packed.cast_const(), stride as isize)
-                    } else {
-                        (o.b_at(from, col), o.b_rs)
+                        None => {
+                            let first = o.b_at(from, col);
+                            Rows { first, term: o.b_rs, vector: lanes, padded: false }
+                        }
                     };
                     // In one place: the compiler copies all tiles to where this is called.
-                    combine_columns(simd, o, block, cols, rows);
+                    combine_columns(simd, o, block, b);
                 }
             }
         }
     }
 }
 
-/// The block's rows of B: address of the first one at the block's first column, and their distance.
-type Rows<F> = (*const F, isize);
+/// The block's rows of B.
+#[derive(Clone, Copy)]
+struct Rows<F> {
+    /// Where the first row has the block's first column.
+    first: *const F,
+    /// Distance of a row from the one before.
+    term: isize,
+    /// Distance of a row's vector from the one before.
+    vector: usize,
+    /// Whether the last vector is whole, however many columns there are.
+    padded: bool,
+}
 
-/// All rows and `n` columns of C.
+/// All rows of C, and the block's columns.
 #[inline(always)]
 unsafe fn combine_columns<F: Real, S: Simd>(
     simd: S,
     o: &Operands<F>,
     mut block: Block,
-    n: usize,
-    (mut b, b_rs): Rows<F>,
+    mut b: Rows<F>,
 ) {
     let lanes = F::lanes::<S>();
     let most = if has_32_registers::<S>() { 3 } else { 2 };
-    let end = block.col + n;
+    let end = block.col + block.cols;
     while block.col < end {
-        let vectors = ((end - block.col) / lanes).min(most);
-        let cols = if vectors == 0 { end - block.col } else { vectors * lanes };
+        let left = end - block.col;
+        let vectors =
+            if b.padded { share(left.div_ceil(lanes), most) } else { (left / lanes).min(most) };
+        block.cols = if vectors == 0 { left } else { left.min(vectors * lanes) };
         // SAFETY: passed on.
         unsafe {
             match vectors {
-                3 if has_32_registers::<S>() => {
-                    combine_rows::<F, S, 3>(simd, o, block, (b, b_rs));
-                }
-                2 => combine_rows::<F, S, 2>(simd, o, block, (b, b_rs)),
-                1 => combine_rows::<F, S, 1>(simd, o, block, (b, b_rs)),
-                _ => combine_tail(simd, o, block, cols, (b, b_rs)),
+                3 if has_32_registers::<S>() => combine_rows::<F, S, 3>(simd, o, block, b),
+                2 => combine_rows::<F, S, 2>(simd, o, block, b),
+                1 => combine_rows::<F, S, 1>(simd, o, block, b),
+                _ => combine_tail(simd, o, block, b),
             }
-            b = b.add(cols);
         }
-        block.col += cols;
+        // After the last vector it may point anywhere.
+        b.first = b.first.wrapping_add(vectors * b.vector);
+        block.col += block.cols;
     }
 }
 
-/// Part of a product: rows of C from `row`, columns from `col`, terms `from..to`.
+/// Part of a product: rows of C from `row`, `cols` columns from `col`, terms `from..to`.
 #[derive(Clone, Copy)]
 struct Block {
     row: usize,
     col: usize,
+    cols: usize,
     from: usize,
     to: usize,
 }
@@ -199,58 +251,80 @@ unsafe fn combine_tile<F: Real, S: Simd, const U: usize, const Q: usize>(
     simd: S,
     o: &Operands<F>,
     block: Block,
-    (mut b, b_rs): Rows<F>,
+    Rows { first: mut b, term, vector, .. }: Rows<F>,
 ) {
     let lanes = F::lanes::<S>();
     let mut sums = [[F::zeros(simd); Q]; U];
-    // SAFETY: rows row..row+U, terms from..to and Q vectors of columns from col lie within the
-    // operands.
+    // SAFETY: rows row..row+U, terms from..to and the block's columns lie within the operands, and Q
+    // vectors within the rows of B.
     unsafe {
-        let mut a = o.a_at(block.row, block.from);
+        let a: [*const F; U] = std::array::from_fn(|u| o.a_at(block.row + u, block.from));
+        let mut at = 0_isize;
         for _ in block.from..block.to {
-            let row: [F::Vector<S>; Q] = std::array::from_fn(|q| F::load::<S>(b.add(q * lanes)));
-            for (u, sums) in sums.iter_mut().enumerate() {
-                let a = F::broadcast(simd, *a.offset(u as isize * o.a_rs));
+            let row: [F::Vector<S>; Q] =
+                std::array::from_fn(|q| F::load::<S>(b.wrapping_add(q.wrapping_mul(vector))));
+            for (sums, a) in sums.iter_mut().zip(&a) {
+                let a = F::broadcast(simd, *a.wrapping_offset(at));
                 for (sum, &b) in sums.iter_mut().zip(&row) {
                     *sum = F::fma(simd, a, b, *sum);
                 }
             }
-            a = a.offset(o.a_cs);
-            b = b.offset(b_rs);
+            // After the last term they may point anywhere.
+            at = at.wrapping_add(o.a_cs);
+            b = b.wrapping_offset(term);
         }
         let (alpha, beta) = (F::broadcast(simd, o.alpha), block.beta(o));
         for (u, sums) in sums.iter().enumerate() {
             let c = o.c_at(block.row + u, block.col);
             for (q, &sum) in sums.iter().enumerate() {
-                let c = c.add(q * lanes);
-                let mut result = F::product(simd, alpha, sum);
-                if beta != F::zero() {
-                    result = F::fma(simd, F::broadcast(simd, beta), F::load::<S>(c), result);
-                }
-                F::store::<S>(c, result);
+                let n = lanes.min(block.cols - q * lanes);
+                add_to(simd, c.add(q * lanes), n, F::product(simd, alpha, sum), beta);
             }
         }
     }
 }
 
-/// The last `n` columns of C, fewer than a vector.
+/// c ← sum + β·c, of the first `n` numbers at `c`, at most a vector.
+///
+/// # Safety
+/// `c` is valid for so many, and with β = 0 not read.
 #[inline(always)]
-unsafe fn combine_tail<F: Real, S: Simd>(
+pub(super) unsafe fn add_to<F: Real, S: Simd>(
     simd: S,
-    o: &Operands<F>,
-    mut block: Block,
+    c: *mut F,
     n: usize,
-    b: Rows<F>,
+    mut sum: F::Vector<S>,
+    beta: F,
 ) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == F::lanes::<S>() {
+            if beta != F::zero() {
+                sum = F::fma(simd, F::broadcast(simd, beta), F::load::<S>(c), sum);
+            }
+            F::store::<S>(c, sum);
+        } else {
+            let c = std::slice::from_raw_parts_mut(c, n);
+            if beta != F::zero() {
+                sum = F::fma(simd, F::broadcast(simd, beta), F::partial_load(simd, c), sum);
+            }
+            F::partial_store(simd, c, sum);
+        }
+    }
+}
+
+/// The block's columns of C, fewer than a vector.
+#[inline(always)]
+unsafe fn combine_tail<F: Real, S: Simd>(simd: S, o: &Operands<F>, mut block: Block, b: Rows<F>) {
     const ROWS: usize = 4;
     while block.row < o.m {
         // SAFETY: passed on.
         unsafe {
             if o.m - block.row >= ROWS {
-                tail_tile::<F, S, ROWS>(simd, o, block, n, b);
+                tail_tile::<F, S, ROWS>(simd, o, block, b);
                 block.row += ROWS;
             } else {
-                tail_tile::<F, S, 1>(simd, o, block, n, b);
+                tail_tile::<F, S, 1>(simd, o, block, b);
                 block.row += 1;
             }
         }
@@ -262,10 +336,9 @@ unsafe fn tail_tile<F: Real, S: Simd, const U: usize>(
     simd: S,
     o: &Operands<F>,
     block: Block,
-    n: usize,
-    (mut b, b_rs): Rows<F>,
+    Rows { first: mut b, term, .. }: Rows<F>,
 ) {
-    let mut sums = [F::zeros(simd); U];
+    let (n, mut sums) = (block.cols, [F::zeros(simd); U]);
     // SAFETY: n columns of B's and C's rows, which are contiguous; rows row..row+U of A and C.
     unsafe {
         for k in block.from..block.to {
@@ -273,17 +346,13 @@ unsafe fn tail_tile<F: Real, S: Simd, const U: usize>(
             for (u, sum) in sums.iter_mut().enumerate() {
                 *sum = F::fma(simd, F::broadcast(simd, *o.a_at(block.row + u, k)), row, *sum);
             }
-            b = b.offset(b_rs);
+            // After the last term it may point anywhere.
+            b = b.wrapping_offset(term);
         }
-        let beta = block.beta(o);
+        let (alpha, beta) = (F::broadcast(simd, o.alpha), block.beta(o));
         for (u, sum) in sums.into_iter().enumerate() {
-            let mut result = F::product(simd, F::broadcast(simd, o.alpha), sum);
-            let c = std::slice::from_raw_parts_mut(o.c_at(block.row + u, block.col), n);
-            if beta != F::zero() {
-                let old = F::partial_load(simd, c);
-                result = F::fma(simd, F::broadcast(simd, beta), old, result);
-            }
-            F::partial_store(simd, c, result);
+            let c = o.c_at(block.row + u, block.col);
+            add_to(simd, c, n, F::product(simd, alpha, sum), beta);
         }
     }
 }
@@ -301,8 +370,8 @@ impl<F: Real> WithSimd for Dots<'_, F> {
             let to = o.k.min(from + depth);
             let mut col = 0;
             while col < o.n {
-                let block = Block { row: 0, col, from, to };
                 let cols = share(o.n - col, 3);
+                let block = Block { row: 0, col, cols, from, to };
                 // SAFETY: the block lies within the operands; the caller promised the strides.
                 unsafe {
                     match cols {

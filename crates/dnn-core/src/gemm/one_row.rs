@@ -4,6 +4,7 @@
 //! several blocks of [`DEPTH`] terms are summed side by side, then added to C one after the other: the
 //! order of sums is that of the products of more rows in `narrow.rs`.
 
+use super::narrow::add_to;
 use super::operands::Operands;
 use crate::Real;
 use pulp::Simd;
@@ -117,15 +118,7 @@ unsafe fn one_row_blocks<F: Real, S: Simd, const Q: usize, const P: usize>(
             for (q, &sum) in sums.iter().enumerate() {
                 let c = c.add(q * lanes);
                 let n = if q + 1 < Q { lanes } else { rest };
-                let mut result = F::product(simd, alpha, sum);
-                if beta != F::zero() {
-                    result = F::fma(simd, F::broadcast(simd, beta), partial(simd, c, n), result);
-                }
-                if n == lanes {
-                    F::store::<S>(c, result);
-                } else {
-                    F::partial_store(simd, std::slice::from_raw_parts_mut(c, n), result);
-                }
+                add_to(simd, c, n, F::product(simd, alpha, sum), beta);
             }
         }
     }

@@ -15,6 +15,8 @@ pub struct Operands<F> {
     pub(crate) b: *const F,
     pub(crate) b_rs: isize,
     pub(crate) b_cs: isize,
+    /// Where B is packed (`packed.rs`), the distance of its panels; its strides are not used then.
+    pub(crate) b_panel: Option<usize>,
     pub(crate) beta: F,
     pub(crate) c: *mut F,
     pub(crate) c_rs: isize,

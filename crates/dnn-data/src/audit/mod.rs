@@ -1,8 +1,8 @@
-//! What is wrong with a data set, before anything is trained on it.
+//! The audit of a data set: duplicates, leaks, contradicting labels, class balance, colours.
 //!
-//! [`audit`] looks at images in memory and says how many there are of each class, what their colours
-//! are like, which are the same picture twice, which test images are in the training set, and which
-//! pictures have two labels. `docs/data-audit.md` has the rules and what they find.
+//! [`audit`] examines images in memory: the number of images of each class, their colours, duplicate
+//! images, test images that are also in the training set, and images with two labels.
+//! `docs/data-audit.md` has the rules and measured results.
 //!
 //! - `exact.rs`: images with the same pixels;
 //! - `reduction.rs`, `fingerprint.rs`, `hamming.rs`, `near.rs`: images that are nearly the same,
@@ -33,21 +33,21 @@ use crate::{DataError, Splits};
 use images::AllImages;
 use std::path::PathBuf;
 
-/// What an audit looks for, and how much of it is listed.
+/// The options of an audit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AuditOptions {
-    /// Bits of 64 in which the hashes of near duplicates may differ; 0 looks for none.
+    /// The number of bits (of 64) in which the hashes of near duplicates may differ; 0 skips the search.
     pub near_distance: u32,
-    /// The largest class has at most this many times the images of the smallest, else it is said.
+    /// A larger ratio of the largest class to the smallest is reported.
     pub max_class_ratio: f64,
-    /// Entries of each list, and images of each group; totals are of all.
+    /// The largest number of entries of each list and of images of each group; totals count all.
     pub max_listed: usize,
 }
 
 impl AuditOptions {
-    /// Distance that finds most copies: see `docs/data-audit.md`.
+    /// The default distance: see `docs/data-audit.md`.
     pub const NEAR_DISTANCE: u32 = 7;
-    /// Entries of each list unless asked otherwise.
+    /// The default length of lists.
     pub const MAX_LISTED: usize = 10;
 }
 
@@ -61,10 +61,10 @@ impl Default for AuditOptions {
     }
 }
 
-/// Audits the images of `splits`, and passes on which files could not be read.
+/// Audits the images of `splits`; files that could not be read are part of the result.
 ///
 /// # Errors
-/// [`DataError::Mismatch`] when the splits do not [go together](Splits::check), or the distance is
+/// [`DataError::Mismatch`] when the splits are [inconsistent](Splits::check), or the distance is
 /// above [`MAX_DISTANCE`].
 pub fn audit(
     splits: &Splits,

@@ -1,4 +1,4 @@
-//! What an audit found, in plain data.
+//! The result of an audit, as plain data.
 
 use crate::{ImageShape, SplitName};
 use serde::Serialize;
@@ -11,7 +11,7 @@ pub struct Audit {
     pub shape: ImageShape,
     /// Names of the classes; labels are indices into them.
     pub classes: Vec<String>,
-    /// Counts and colours of the training set, then of the test set, of those that are there.
+    /// Counts and colours of each set that exists, the training set first.
     pub splits: Vec<SplitAudit>,
     /// Files that could not be read.
     pub unreadable: Listed<Unreadable>,
@@ -28,19 +28,18 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Whether a test image is in the training set or a picture has more than one label: what makes
-    /// a test worthless or a training contradict itself.
+    /// Returns whether a test image is in the training set or an image has more than one label.
     pub fn has_conflicts(&self) -> bool {
         self.leaks.total > 0 || self.contradictions.total > 0
     }
 }
 
-/// The first entries of a list, and how many there are.
+/// The first entries of a list and their total number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listed<T> {
-    /// Of all entries.
+    /// The number of all entries.
     pub total: usize,
-    /// The first of them.
+    /// The first entries.
     pub listed: Vec<T>,
 }
 
@@ -51,13 +50,13 @@ impl<T> Listed<T> {
         Self { total, listed: all }
     }
 
-    /// How many entries are not listed.
+    /// Returns the number of entries that are not listed.
     pub fn n_more(&self) -> usize {
         self.total - self.listed.len()
     }
 }
 
-/// Where an image is, and what it is called.
+/// The place and label of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ImageRef {
     /// The set.
@@ -73,16 +72,16 @@ pub struct ImageRef {
 pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// The error.
     pub reason: String,
 }
 
 /// Counts and colours of one set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SplitAudit {
-    /// Which set.
+    /// The name of the set.
     pub split: SplitName,
-    /// The file or folder it is from.
+    /// The file or folder of the set.
     pub path: Option<PathBuf>,
     /// Number of images.
     pub n_images: usize,
@@ -90,7 +89,7 @@ pub struct SplitAudit {
     pub class_counts: Vec<usize>,
     /// Classes without an image in this set.
     pub without_images: Vec<u32>,
-    /// The largest class against the smallest, of those that have images.
+    /// The ratio of the largest class to the smallest, of those that have images.
     pub imbalance: Imbalance,
     /// Mean and deviation of each channel, as features: bytes divided by 255, other numbers as they
     /// are.
@@ -99,16 +98,16 @@ pub struct SplitAudit {
     pub brightness: Vec<Option<f64>>,
 }
 
-/// The largest class against the smallest.
+/// The ratio of the largest class to the smallest.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Imbalance {
     /// The class with most images.
     pub largest: u32,
     /// The class with fewest, but at least one.
     pub smallest: u32,
-    /// Images of the largest for each of the smallest.
+    /// The number of images of the largest class divided by that of the smallest.
     pub ratio: f64,
-    /// Whether the ratio is above the one that was asked for.
+    /// Whether the ratio is above the limit of the options.
     pub flagged: bool,
 }
 
@@ -121,7 +120,7 @@ pub struct Channel {
     pub std: f64,
 }
 
-/// Groups of images that are the same, or nearly.
+/// Groups of duplicate or nearly duplicate images.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Duplicates {
     /// Images in all groups together.
@@ -130,7 +129,7 @@ pub struct Duplicates {
     pub groups: Listed<Group>,
 }
 
-/// Images that are the same picture.
+/// A group of images that show the same picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Group {
     /// Whether all have the same pixels.
@@ -142,31 +141,31 @@ pub struct Group {
     pub other: ImageRef,
 }
 
-/// What became of the search for near duplicates.
+/// The outcome of the search for near duplicates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Near {
-    /// Not asked for.
+    /// The search was not asked for.
     Off,
-    /// The images are too small to be compared by what they show: a table, for example.
+    /// The images are too small to be compared, or the data are a table.
     TooSmall {
-        /// Pixels that each side should have.
+        /// The number of pixels that each side must have.
         min_side: usize,
     },
-    /// They were looked for.
+    /// The search was done.
     Searched(Searched),
 }
 
 /// The near duplicates that were found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Searched {
-    /// Bits in which the hashes of a pair may differ.
+    /// The number of bits in which the hashes of a pair may differ.
     pub distance: u32,
-    /// Images that show too little to be compared: only their pixels were.
+    /// The number of images of too little contrast, of which only exact duplicates are found.
     pub n_flat: usize,
-    /// Whether all pairs within the distance were looked at; not where they are too many.
+    /// Whether all pairs within the distance were compared, which fails where they are too many.
     pub complete: bool,
-    /// Groups of which not all have the same pixels.
+    /// The groups whose images do not all have the same pixels.
     #[serde(flatten)]
     pub duplicates: Duplicates,
 }
@@ -176,26 +175,26 @@ pub struct Searched {
 pub struct Leak {
     /// The test image.
     pub test: ImageRef,
-    /// The training image most like it.
+    /// The most similar training image.
     pub train: ImageRef,
-    /// How many training images are like it.
+    /// The number of training images that match it.
     pub n_train: usize,
-    /// How alike the two are.
+    /// The similarity of the two images.
     #[serde(flatten)]
     pub likeness: Likeness,
 }
 
-/// How alike two images are.
+/// The similarity of two images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "likeness", rename_all = "kebab-case")]
 pub enum Likeness {
     /// The same pixels.
     Same,
-    /// Nearly the same picture.
+    /// Nearly the same image.
     Near {
-        /// Bits in which their hashes differ.
+        /// The number of bits in which their hashes differ.
         distance: u32,
-        /// What remains of one when the other is taken away, as a share of the contrast.
+        /// The contrast of the difference of the two, as a share of their own contrast.
         difference: f32,
     },
 }

@@ -3,11 +3,12 @@
 use super::first_layer::{FirstLayer, Selection};
 use super::interface::EngineOptions;
 use super::parameters::{Parameters, Scratch};
-use super::shared::{Part, SharedMatrix, line};
-use super::tasks::cut;
+use super::shared::{Part, SharedMatrix};
+use super::tasks::{cut, example_tasks};
+use crate::communicator::{Communicator, SingleProcess, share};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use dnn_core::gemm::{NARROW, gemm, plain, transposed};
+use dnn_core::gemm::{NARROW, Packed, gemm, gemm_packed, line, plain, transposed};
 use dnn_core::{Network, Real, gram};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
@@ -31,11 +32,14 @@ pub(super) struct GramLayer<'d, F: Real> {
     /// Cᵀ (m, n₁).
     c: Parameters<F>,
     train: GramInput<F>,
+    /// G, where all iterations are on the whole training set and a kernel takes it so; then `train`
+    /// has none.
+    packed: Option<Packed<F>>,
     /// The gathered batch: its columns of G, (m, batch), and its rows of Pᵀ.
     batch: GramInput<F>,
     /// Made when the first norm is asked for.
     norm: Option<Norm<F>>,
-    /// The part of Cᵀ of each task of an update: some of the units.
+    /// The part of Cᵀ of each task of an update: some of the examples, or in batches some of the units.
     tasks: Vec<Part>,
 }
 
@@ -72,9 +76,23 @@ impl<'d, F: Real> GramLayer<'d, F> {
         assert!(optimizer.is_linear(), "an optimizer whose steps are linear in the gradients");
         let (m, w0) = (x.ncols(), network.layers()[0].weights().clone());
         let mut pool = Pool::new(options.n_threads.min(m.div_ceil(COLUMNS_PER_TASK)));
-        let train = GramInput { g: inner_products(x, &mut pool), p: projected(&w0, x, &mut pool) };
         let n_batch = options.max_batch.min(m);
         let n1 = w0.nrows();
+        let communicator = options.communicator;
+        let mut g = inner_products(x, &mut pool, communicator);
+        // Rows of micro-shards do not begin where its panels do.
+        let whole = n_batch == 0 && options.micro_shards == 1;
+        let packed = (whole && (2..=NARROW).contains(&n1)).then(|| {
+            Packed::new(plain(&std::mem::replace(&mut g, SharedMatrix::zeros(0, 0)).all_mut()))
+        });
+        let train = GramInput { g, p: projected(&w0, x, &mut pool, communicator) };
+        let tasks = if n_batch == 0 {
+            // The examples of the passes forward and backward, so that threads find their own dZ.
+            example_tasks::<F>(m).map(|rows| Part { rows, cols: 0..n1 }).collect()
+        } else {
+            let pieces = (m * n1).div_ceil(COORDINATES_PER_TASK);
+            cut(n1, pieces, 1).map(|cols| Part { rows: 0..m, cols }).collect()
+        };
         let (n_moments, decay) = (optimizer.n_moments(), options.ema_decay);
         // Its gradient is 0, and only L2 moves it.
         let mut s = Parameters::new(&DMatrix::from_element(1, 1, F::one()), n_moments, decay);
@@ -84,46 +102,62 @@ impl<'d, F: Real> GramLayer<'d, F> {
             s,
             c: Parameters::new(&DMatrix::zeros(m, n1), n_moments, decay),
             train,
+            packed,
             batch: GramInput {
                 g: SharedMatrix::zeros(m, n_batch),
                 p: SharedMatrix::zeros(n_batch, n1),
             },
             norm: None,
-            tasks: cut(n1, (m * n1).div_ceil(COORDINATES_PER_TASK), 1)
-                .map(|cols| Part { rows: 0..m, cols })
-                .collect(),
+            tasks,
             w0,
         }
     }
 }
 
-/// G = XᵀX: the lower half in blocks of columns, the upper half mirrored.
-fn inner_products<F: Real>(x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
+/// G = XᵀX: the lower half in blocks of columns, a part of them on each rank, the upper half mirrored.
+fn inner_products<F: Real>(
+    x: &DMatrix<F>,
+    pool: &mut Pool,
+    communicator: &dyn Communicator,
+) -> SharedMatrix<F> {
     let m = x.ncols();
     let g = SharedMatrix::zeros(m, m);
     let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), 1).collect();
     let n = blocks.len();
-    pool.run(n, &|task, _| {
-        // Long blocks and short ones in turn, so that threads have equal shares.
+    // Long blocks and short ones in turn, so that threads and ranks have equal shares.
+    let below = |task: usize| {
         let block = &blocks[if task.is_multiple_of(2) { task / 2 } else { n - 1 - task / 2 }];
-        let below = Part { rows: block.start..m, cols: block.clone() };
+        Part { rows: block.start..m, cols: block.clone() }
+    };
+    let tasks = |rank| share(n, rank, communicator.size());
+    let own = tasks(communicator.rank());
+    pool.run(own.len(), &|task, _| {
+        let below = below(own.start + task);
         // SAFETY: the promise: blocks have different columns.
-        unsafe { gram::lower_block(x, block.clone(), &mut g.part_mut(&below)) };
+        unsafe { gram::lower_block(x, below.cols.clone(), &mut g.part_mut(&below)) };
     });
     let mut g = g;
+    g.gather(communicator, |rank| tasks(rank).map(below).collect());
     g.all_mut().fill_upper_triangle_with_lower_triangle();
     g
 }
 
-/// (W·X)ᵀ, by examples.
-fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
+/// (W·X)ᵀ, by examples, a part of them on each rank.
+fn projected<F: Real>(
+    w: &DMatrix<F>,
+    x: &DMatrix<F>,
+    pool: &mut Pool,
+    communicator: &dyn Communicator,
+) -> SharedMatrix<F> {
     let (m, n1) = (x.ncols(), w.nrows());
     let p = SharedMatrix::zeros(m, n1);
     // Few units have a kernel that wants their weights side by side.
     let turned = (n1 <= NARROW).then(|| SharedMatrix::of(&w.transpose()));
     let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), line::<F>()).collect();
-    pool.run(blocks.len(), &|task, _| {
-        let block = &blocks[task];
+    let tasks = |rank| share(blocks.len(), rank, communicator.size());
+    let own = tasks(communicator.rank());
+    pool.run(own.len(), &|task, _| {
+        let block = &blocks[own.start + task];
         let x = x.columns(block.start, block.len());
         // SAFETY: the promise: blocks have different rows; nobody writes W.
         let (mut p, turned) = unsafe {
@@ -133,6 +167,9 @@ fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> Shared
         let w = turned.as_ref().map_or_else(|| transposed(w), plain);
         gemm(F::one(), transposed(&x), w, F::zero(), &mut p);
     });
+    let mut p = p;
+    let rows = |block: &Range<usize>| Part { rows: block.clone(), cols: 0..n1 };
+    p.gather(communicator, |rank| blocks[tasks(rank)].iter().map(rows).collect());
     p
 }
 
@@ -141,7 +178,10 @@ impl<F: Real> GramLayer<'_, F> {
     fn squared_norm(&mut self, s: f64, mut norm: Norm<F>) -> f64 {
         let Norm { squares, c, cg } = &mut norm;
         let (g, p) = (self.train.g.all_mut(), self.train.p.all_mut());
-        gemm(F::one(), plain(&g), plain(c), F::zero(), cg);
+        match &self.packed {
+            Some(packed) => gemm_packed(F::one(), (packed, 0..c.nrows()), plain(c), F::zero(), cg),
+            None => gemm(F::one(), plain(&g), plain(c), F::zero(), cg),
+        }
         let with = |a: DMatrixView<'_, F>| -> f64 {
             a.iter().zip(c.iter()).map(|(&a, &c)| a.as_f64() * c.as_f64()).sum()
         };
@@ -185,7 +225,7 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
                 gemm(F::one(), transposed(self.x), plain(&columns), F::zero(), &mut g);
             }
         });
-        GramInput { g, p: projected(&self.w0, x, pool) }
+        GramInput { g, p: projected(&self.w0, x, pool, &SingleProcess) }
     }
 
     fn feed(&mut self, _: &mut DMatrix<F>, _: usize) {
@@ -233,7 +273,9 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
             }
             let c = Part { rows: 0..self.c.values.rows(), cols: part.cols.clone() };
             let c = self.c.values.part(&c);
-            if all {
+            if let (true, Some(packed)) = (all, &self.packed) {
+                gemm_packed(F::one(), (packed, examples), plain(&c), F::one(), z);
+            } else if all {
                 // G is symmetric: its rows stand for its columns, and are contiguous the right way.
                 let rows = Part { rows: examples, cols: 0..input.g.cols() };
                 gemm(F::one(), plain(&input.g.part(&rows)), plain(&c), F::one(), z);
@@ -269,9 +311,15 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         gradient: &mut DMatrixViewMut<'_, F>,
     ) {
         let part = &self.tasks[task];
-        let dz = dz.columns(part.cols.start, part.cols.len());
+        let n_rows = if batch.is_none() { part.rows.len() } else { dz.nrows() };
+        let from = if batch.is_none() { part.rows.start } else { 0 };
+        let dz = dz.view((from, part.cols.start), (n_rows, part.cols.len()));
         match batch {
-            None => gradient.copy_from(&dz),
+            None => {
+                for (mut gradient, dz) in gradient.column_iter_mut().zip(dz.column_iter()) {
+                    gradient.as_mut_slice().copy_from_slice(dz.as_slice());
+                }
+            }
             // Examples outside the batch have no gradient; moments and L2 move them all the same.
             Some(batch) => {
                 gradient.fill(F::zero());

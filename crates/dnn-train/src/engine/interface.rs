@@ -6,6 +6,7 @@ use crate::optimizer::{Optimizer, Step};
 use dnn_core::Network;
 use dnn_core::Real;
 use dnn_core::linear::Gradients;
+use dnn_core::metrics::Score;
 use nalgebra::{DMatrix, DMatrixViewMut};
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +97,11 @@ pub trait Engine<F: Real> {
     /// Returns every tensor that the next iteration depends on, by name: parameters and moments, in
     /// the engine's own coordinates. To read for a checkpoint, to write when going on from one.
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)>;
+
+    /// Returns how many examples of the last [`cost`](Engine::cost) are right, at the parameters that it
+    /// was computed with and as they were trained on. Of examples that were mixed, the label with the
+    /// greater share counts.
+    fn score(&mut self) -> Score;
 
     /// Returns how each hidden layer fares.
     fn health(&mut self) -> Vec<LayerHealth>;

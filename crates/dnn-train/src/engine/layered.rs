@@ -33,6 +33,7 @@ use crate::pool::Pool;
 use dnn_core::gemm::{gemm, plain, transposed};
 use dnn_core::layer::Dense;
 use dnn_core::linear::Gradients;
+use dnn_core::metrics::Score;
 use dnn_core::{Activation, Bias, Network, OutputActivation, Real};
 use nalgebra::{DMatrix, DMatrixViewMut, DVector};
 use std::ops::Range;
@@ -859,6 +860,31 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
         state
     }
 
+    fn score(&mut self) -> Score {
+        let Self { layers, batch, output, communicator, .. } = self;
+        let labels = match &batch.mixup {
+            Some(mixture) if mixture.drawn.shares::<f64>().0 < 0.5 => &mixture.labels,
+            _ => &batch.labels,
+        };
+        // The output layer's A is its Z.
+        let z = layers.last_mut().expect("a network has layers").a.all_mut();
+        let is_right = |j: usize, label: usize| match output {
+            OutputActivation::Sigmoid => (z[(j, 0)] > F::zero()) == (label == 1),
+            // As `predictions` has it, the first of equally probable classes is the answer.
+            OutputActivation::Softmax => {
+                let own = z[(j, label)];
+                (0..label).all(|k| z[(j, k)] < own)
+                    && (label + 1..z.ncols()).all(|k| z[(j, k)] <= own)
+            }
+        };
+        let MicroShards { rank, size, .. } = batch.shards;
+        let own = batch.shards.examples_of(labels.len(), rank);
+        let mut right = vec![0; size];
+        right[rank] = own.filter(|&j| is_right(j, labels[j] as usize)).count();
+        communicator.gather(&mut right, |rank| rank..rank + 1);
+        Score { correct: right.iter().sum(), total: labels.len() }
+    }
+
     fn health(&mut self) -> Vec<LayerHealth> {
         self.gather_values();
         let m = self.batch.labels.len();
@@ -990,6 +1016,32 @@ mod tests {
         let checks = compare(network, x, labels, &COST, &[of], &Options::default());
         let wrong = checks.into_iter().filter(|c| c.outcome(2e-7) == Outcome::Differs);
         wrong.map(|check| check.name).collect()
+    }
+
+    #[test]
+    fn the_score_of_a_batch_is_that_of_the_networks_predictions() {
+        for (output, n_outputs) in [(OutputActivation::Sigmoid, 1), (OutputActivation::Softmax, 3)]
+        {
+            let shape = Architecture::new(vec![6, 5, n_outputs], HIDDEN, output);
+            let mut rng = Generator::new(RngKind::Modern, 4).unwrap();
+            let network = Network::<f64>::initialize(&shape, Init::He, &mut rng).unwrap();
+            let x = rng.normal_matrix(6, 70);
+            let labels: Vec<u32> = (0..70).map(|j| j % network.n_classes() as u32).collect();
+            let cost = CrossEntropy::new(output);
+            let options = EngineOptions { max_batch: 70, ..EngineOptions::default() };
+            let first = DenseLayer::new(&network, &GradientDescent, Some(&x), options);
+            let mut engine =
+                LayeredEngine::new(first, &network, &cost, &GradientDescent, &labels, options);
+            for batch in [None, Some((3..40).collect::<Vec<_>>())] {
+                engine.cost(Pass { batch: batch.as_deref(), iteration: 0 });
+                let indices = batch.unwrap_or_else(|| (0..70).collect());
+                let labels: Vec<u32> = indices.iter().map(|&j| labels[j]).collect();
+                let probabilities = network.probabilities(&x.select_columns(&indices));
+                let expected = Score::of(&dnn_core::metrics::predictions(&probabilities), &labels);
+                assert_eq!(engine.score(), expected);
+                assert!(expected.correct > 0 && expected.correct < expected.total);
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 use crate::communicator::Communicator;
 use dnn_core::Real;
+use dnn_core::gemm::line;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -17,11 +18,6 @@ use std::ops::Range;
 
 /// Bytes of a cache line.
 const LINE_BYTES: usize = 64;
-
-/// Numbers of type F in a cache line.
-pub(super) const fn line<F>() -> usize {
-    LINE_BYTES / size_of::<F>()
-}
 
 /// Distance of columns of `rows` numbers: an odd number of lines.
 pub(super) const fn stride<F>(rows: usize) -> usize {
@@ -189,35 +185,41 @@ impl<F: Real> SharedMatrix<F> {
         *range = range.start.saturating_sub(n)..range.end.saturating_sub(n);
     }
 
+    /// Fills the matrix with what each rank has of it: rank r the parts `of(r)`.
+    pub(super) fn gather(
+        &mut self,
+        communicator: &dyn Communicator,
+        of: impl Fn(usize) -> Vec<Part>,
+    ) {
+        let n = communicator.size();
+        if n == 1 {
+            return;
+        }
+        let (mut all, mut bounds) = (Vec::new(), vec![0]);
+        for rank in 0..n {
+            for part in of(rank) {
+                // SAFETY: `&mut self` excludes everyone else.
+                all.extend(unsafe { self.part(&part) }.iter());
+            }
+            bounds.push(all.len());
+        }
+        communicator.gather(&mut all, |rank| bounds[rank]..bounds[rank + 1]);
+        let mut values = all.into_iter();
+        for part in (0..n).flat_map(of) {
+            // SAFETY: as above.
+            let mut part = unsafe { self.part_mut(&part) };
+            part.iter_mut().zip(&mut values).for_each(|(to, from)| *to = from);
+        }
+    }
+
     /// Fills the matrix with what each rank has of it: rank r the rows `of(r)`.
     pub(super) fn gather_rows(
         &mut self,
         communicator: &dyn Communicator,
         of: impl Fn(usize) -> Range<usize>,
     ) {
-        let n = communicator.size();
-        if n == 1 {
-            return;
-        }
-        let mut all: Vec<F> = Vec::with_capacity(self.rows * self.cols);
-        let values = self.all_mut();
-        let mut bounds = vec![0];
-        for rank in 0..n {
-            let rows = of(rank);
-            all.extend(values.rows(rows.start, rows.len()).iter());
-            bounds.push(all.len());
-        }
-        communicator.gather(&mut all, |rank| bounds[rank]..bounds[rank + 1]);
-        let mut values = self.all_mut();
-        for rank in 0..n {
-            let rows = of(rank);
-            let from = &all[bounds[rank]..bounds[rank + 1]];
-            values
-                .rows_mut(rows.start, rows.len())
-                .iter_mut()
-                .zip(from)
-                .for_each(|(to, &from)| *to = from);
-        }
+        let cols = self.cols;
+        self.gather(communicator, |rank| vec![Part { rows: of(rank), cols: 0..cols }]);
     }
 
     /// All of it, to write; exclusive, and therefore safe.

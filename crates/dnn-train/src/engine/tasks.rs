@@ -1,8 +1,9 @@
 //! How an iteration is cut into tasks, and whether one thread or all do them. The cuts depend on sizes
 //! alone, so that results do not depend on the number of threads.
 
-use super::shared::{Part, line};
+use super::shared::Part;
 use crate::pool::Pool;
+use dnn_core::gemm::line;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 

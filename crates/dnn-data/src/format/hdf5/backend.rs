@@ -1,4 +1,4 @@
-//! What this crate needs of an HDF5 library, and which libraries there are.
+//! The interface to an HDF5 library, and the two libraries that implement it.
 
 use super::error::Cause;
 use crate::{Buffer, Limits, Number};
@@ -25,12 +25,12 @@ impl Default for Backend {
     }
 }
 
-/// How HDF5 is read.
+/// The options of reading HDF5.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// What a file may ask for.
+    /// The limits of the memory that a file may ask for.
     pub limits: Limits,
-    /// The library that reads.
+    /// The library that reads the file.
     pub backend: Backend,
 }
 
@@ -39,36 +39,36 @@ pub struct Options {
 ///
 /// Names are paths such as `group/x`, without a leading slash.
 pub(super) trait Reader: Send {
-    /// Paths of the datasets, sorted, and whether there are more than [`MAX_LISTED`] of them.
+    /// Returns the sorted paths of the datasets, and whether there are more than [`MAX_LISTED`] of them.
     fn list(&self) -> Result<(Vec<String>, bool), Cause>;
-    /// What a dataset is, without reading its data; `None` when there is no dataset of that name.
+    /// Returns type, shape and storage of a dataset; `None` when there is no dataset of that name.
     fn info(&self, name: &str) -> Result<Option<DatasetInfo>, Cause>;
-    /// The chunks that were written.
+    /// Returns the number and the end of the chunks that were written.
     fn chunks_written(&self, name: &str) -> Result<ChunksWritten, Cause>;
-    /// Where the chunks lie, in the order of their rows, when each holds whole rows and all filters
-    /// were applied to it; `None` when not, or when the library does not tell.
+    /// Returns the positions of the chunks, in the order of their rows, when each holds whole rows and
+    /// all filters were applied to it; `None` when not, or when the library does not know.
     fn chunks_of_rows(&self, info: &DatasetInfo) -> Result<Option<Vec<PackedChunk>>, Cause> {
         let _ = info;
         Ok(None)
     }
-    /// All elements of a dataset of uint8.
+    /// Reads all elements of a dataset of uint8.
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause>;
-    /// Some rows of a dataset of uint8, along its first dimension.
+    /// Reads some rows of a dataset of uint8, along its first dimension.
     fn read_byte_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<u8>, Cause> {
         let _ = (name, rows);
         Err("rows are read through the pure-Rust library".into())
     }
-    /// Some rows of a dataset of floats, along its first dimension.
+    /// Reads some rows of a dataset of floats, along its first dimension.
     fn read_float_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<f64>, Cause> {
         let _ = (name, rows);
         Err("rows are read through the pure-Rust library".into())
     }
-    /// All elements of a dataset of integers or booleans.
+    /// Reads all elements of a dataset of integers or booleans.
     fn read_integers(&self, name: &str, signed: bool) -> Result<Vec<i128>, Cause>;
-    /// All elements of a dataset of floats.
+    /// Reads all elements of a dataset of floats.
     fn read_floats(&self, name: &str) -> Result<Vec<f64>, Cause>;
-    /// All elements of a dataset of strings, of together at most `max_bytes` where they are of
-    /// variable length; padding may still be there.
+    /// Reads all elements of a dataset of strings, with their padding; strings of variable length may
+    /// have `max_bytes` altogether.
     fn read_strings(&self, info: &DatasetInfo, max_bytes: u64) -> Result<Vec<Vec<u8>>, Cause>;
 }
 
@@ -77,7 +77,7 @@ pub(super) const MAX_LISTED: usize = 1000;
 /// Groups are entered to this depth.
 pub(super) const MAX_DEPTH: usize = 16;
 
-/// What a dataset is.
+/// Type, shape and storage of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DatasetInfo {
     pub(super) name: String,
@@ -123,7 +123,7 @@ impl DatasetInfo {
     }
 }
 
-/// How an element is stored. Byte order is the library's business.
+/// The type of an element in the file, apart from its byte order, which the library handles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Element {
     /// Unsigned integer of 1, 2, 4 or 8 bytes.
@@ -138,7 +138,7 @@ pub(super) enum Element {
     FixedString(u64),
     /// String whose bytes lie elsewhere in the file.
     VarString,
-    /// Anything else, described.
+    /// Another type, in words.
     Other(String),
 }
 
@@ -156,23 +156,23 @@ impl fmt::Display for Element {
     }
 }
 
-/// Where the elements lie.
+/// The storage layout of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Storage {
-    /// In the description of the dataset itself.
+    /// Compact: in the header of the dataset.
     Compact,
-    /// In one piece.
+    /// Contiguous: in one piece.
     Contiguous {
         /// Whether anything was ever written.
         written: bool,
     },
-    /// In chunks of this shape.
+    /// Chunked, in chunks of this shape.
     Chunked(Vec<u64>),
-    /// In other files.
+    /// External: in other files.
     Elsewhere,
 }
 
-/// A chunk as it lies in the file.
+/// The position of a chunk in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PackedChunk {
     /// Its first row.
@@ -185,9 +185,9 @@ pub(super) struct PackedChunk {
 /// The chunks of a dataset that are in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChunksWritten {
-    /// Number of them.
+    /// The number of chunks.
     pub(super) n: u64,
-    /// Byte of the file where the last one ends, when the library tells.
+    /// The byte of the file where the last chunk ends, when the library knows.
     pub(super) end: Option<u64>,
 }
 

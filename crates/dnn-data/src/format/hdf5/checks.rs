@@ -6,7 +6,8 @@ use super::file::OpenFile;
 use crate::classes::Labels;
 use crate::{ImageShape, extent};
 
-/// Number and size of the images; type, rank and size are checked. Floats may also be a table.
+/// Returns number and shape of the images, after checking type, rank and size. Floats may also be a
+/// table.
 pub(super) fn image_extent(
     file: &OpenFile,
     info: &DatasetInfo,
@@ -28,7 +29,7 @@ fn refuse_shape(file: &OpenFile, info: &DatasetInfo, expected: String) -> Hdf5Er
     Hdf5Error::Shape { path: file.path.clone(), name: info.name.clone(), expected, got }
 }
 
-/// Number of the labels; type and rank are checked.
+/// Returns the number of labels, after checking type and rank.
 pub(super) fn label_extent(file: &OpenFile, info: &DatasetInfo) -> Result<u64, Hdf5Error> {
     if matches!(info.element, Element::Float(_) | Element::Other(_)) {
         return Err(Hdf5Error::Type {
@@ -41,7 +42,7 @@ pub(super) fn label_extent(file: &OpenFile, info: &DatasetInfo) -> Result<u64, H
     extent::of_labels(&info.shape).map_err(|expected| refuse_shape(file, info, expected))
 }
 
-/// Labels: class indices, or names of classes. Strings of digits are indices.
+/// Reads labels: class indices, or names of classes. Strings of digits are indices.
 pub(super) fn read_labels(
     file: &OpenFile,
     info: &DatasetInfo,
@@ -66,7 +67,7 @@ pub(super) fn read_labels(
     Ok(Labels::Indices(integers.into_iter().enumerate().map(index).collect::<Result<_, _>>()?))
 }
 
-/// Names of the classes. Some sets of the course list integers: those become their digits.
+/// Reads the names of the classes. Integers, which some sets of the course list, become their digits.
 pub(super) fn read_classes(file: &OpenFile, name: &str) -> Result<Vec<String>, Hdf5Error> {
     let info = file.info(name)?;
     let n = match info.shape[..] {

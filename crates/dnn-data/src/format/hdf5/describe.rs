@@ -1,4 +1,4 @@
-//! What is in an HDF5 file, for a person who wonders why it is refused.
+//! A listing of an HDF5 file, which helps to see why a file is refused.
 
 use super::backend::{DatasetInfo, Element, Storage};
 use super::file::OpenFile;
@@ -7,12 +7,12 @@ use crate::DataError;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// What is in an HDF5 file.
+/// The contents of an HDF5 file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Description {
     /// The file.
     pub path: PathBuf,
-    /// Its length.
+    /// Its length in bytes.
     pub file_bytes: u64,
     /// Its datasets, sorted by their paths.
     pub datasets: Vec<DatasetSummary>,
@@ -35,7 +35,7 @@ pub struct DatasetSummary {
     pub chunk: Option<Vec<u64>>,
     /// Filters of the chunks, in the order they were applied: "shuffle", "gzip" …
     pub filters: Vec<String>,
-    /// Why nothing is known of the dataset, when it is damaged.
+    /// The error of a dataset that is damaged.
     pub problem: Option<String>,
 }
 

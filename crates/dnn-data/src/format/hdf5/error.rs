@@ -1,4 +1,4 @@
-//! Why an HDF5 file cannot be used.
+//! The errors of HDF5 files.
 
 use crate::Shown;
 use crate::extent::shown as shape;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// A library's own words.
 pub(super) type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why an HDF5 file cannot be used; names the file, the dataset, what was expected and what came.
+/// The reason why an HDF5 file cannot be used: the file, the dataset, what was expected and found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Hdf5Error {
@@ -207,7 +207,7 @@ pub enum Hdf5Error {
     },
 }
 
-/// The names, as many as fit into a message.
+/// Returns the names, as many as fit into a message.
 fn listed(names: &[String]) -> String {
     const SHOWN: usize = 12;
     let shown: Vec<String> =
@@ -219,7 +219,7 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// File names without their folder.
+/// Returns file names without their folder.
 fn paths(paths: &[PathBuf]) -> String {
     let name = |p: &PathBuf| p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned();
     listed(&paths.iter().map(name).collect::<Vec<_>>())

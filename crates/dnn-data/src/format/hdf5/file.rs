@@ -15,7 +15,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A file and what may be read of it.
+/// An open file with its name and options.
 pub(super) struct OpenFile {
     pub(super) path: PathBuf,
     pub(super) n_bytes: u64,
@@ -39,7 +39,7 @@ impl OpenFile {
         Ok(Self { path: path.into(), n_bytes, max_classes, max_bytes, reader })
     }
 
-    /// Paths of the datasets, and whether some were left out.
+    /// Returns the paths of the datasets, and whether some were left out.
     pub(super) fn list(&self) -> Result<(Vec<String>, bool), Hdf5Error> {
         let failed = |source| failed(&self.path, "listing the datasets", None, &source);
         self.reader.list().map_err(failed)
@@ -61,13 +61,13 @@ impl OpenFile {
         })
     }
 
-    /// What the dataset is; `None` when there is none of that name.
+    /// Returns the description of a dataset; `None` when there is none of that name.
     pub(super) fn find(&self, name: &str) -> Result<Option<DatasetInfo>, Hdf5Error> {
         let name = name.trim_start_matches('/');
         self.reader.info(name).map_err(|source| self.failed("reading", name, &source))
     }
 
-    /// What the dataset is.
+    /// Returns the description of a dataset.
     ///
     /// # Errors
     /// [`Hdf5Error::Missing`] with the nearest name there is.
@@ -359,7 +359,7 @@ impl OpenFile {
         Ok(n)
     }
 
-    /// Unless the library gave as many elements as were announced, something is wrong.
+    /// Checks that the library returned as many elements as the header declares.
     fn as_many<T>(
         &self,
         read: Result<Vec<T>, Cause>,
@@ -382,7 +382,7 @@ impl OpenFile {
     }
 }
 
-/// Keeps the library's words, not its error: its own chain of causes says everything twice.
+/// Keeps the library's message instead of its error, whose chain of causes repeats it.
 fn failed(
     path: &Path,
     operation: &'static str,
@@ -397,7 +397,7 @@ fn failed(
     }
 }
 
-/// How many times larger than the file its unpacked data can be.
+/// Returns the largest ratio of unpacked data to the size of the file.
 fn expansion(filters: &[Filter]) -> u64 {
     filters.iter().fold(1, |factor: u64, filter| match filter.id {
         Filter::SHUFFLE | Filter::FLETCHER32 => factor,
@@ -407,7 +407,7 @@ fn expansion(filters: &[Filter]) -> u64 {
     })
 }
 
-/// The most similar name, by the last part of the path, when one is similar.
+/// Returns the most similar name, by the last part of the path, when one is similar.
 fn nearest(name: &str, found: &[String]) -> Option<String> {
     let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_lowercase();
     let names: Vec<String> = found.iter().map(|path| last(path)).collect();

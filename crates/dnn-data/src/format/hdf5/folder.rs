@@ -1,11 +1,11 @@
-//! A folder that holds the files of a data set's splits: which is which is told by their content.
+//! A folder with the files of a data set's splits, which are told apart by their content.
 
 use super::file::OpenFile;
 use super::{Hdf5Error, Options};
 use crate::SplitName;
 use std::path::{Path, PathBuf};
 
-/// The files that hold the splits of a folder; one at least.
+/// Returns the files that hold the splits of a folder, at least one.
 ///
 /// `train_catvnoncat.h5` and `test_catvnoncat.h5` are taken where they exist. Otherwise the one
 /// file (.h5, .hdf5) that holds images to train on, and the one that holds images to test on; it may
@@ -39,7 +39,7 @@ pub(super) fn files(folder: &Path, options: &Options) -> Result<Vec<PathBuf>, Hd
     Ok(found)
 }
 
-/// The HDF5 files of a folder by their names, sorted.
+/// Returns the HDF5 files of a folder, sorted by name.
 fn candidates(folder: &Path) -> Result<Vec<PathBuf>, Hdf5Error> {
     let io = |source| Hdf5Error::Io { path: folder.into(), operation: "open", source };
     let mut files = Vec::new();
@@ -56,7 +56,7 @@ fn candidates(folder: &Path) -> Result<Vec<PathBuf>, Hdf5Error> {
     Ok(files)
 }
 
-/// Which splits a file holds, or why it cannot be read.
+/// The splits that a file holds, or the error of reading it.
 struct FileSplits {
     path: PathBuf,
     has: Result<Vec<SplitName>, Hdf5Error>,
@@ -76,7 +76,7 @@ impl FileSplits {
     }
 }
 
-/// The one file that holds a split. A file with both splits is complete in itself: it is no
+/// Returns the one file that holds a split. A file with both splits is complete in itself: it is no
 /// `partner` of a file that holds only the other.
 fn single_file_with(
     folder: &Path,

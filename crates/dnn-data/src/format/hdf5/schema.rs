@@ -1,4 +1,4 @@
-//! From datasets to labelled images: the course's schema and what others made of it.
+//! From datasets to labelled images: the course's schema and its variants.
 
 use super::super::found::Found;
 use super::super::names;
@@ -15,9 +15,9 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// The name the course gives to the dataset of class names.
+/// The course's name of the dataset of class names.
 pub(super) const CLASSES: &str = names::CLASSES[0];
-/// The input contract that the images of a file were prepared by, as JSON in uint8.
+/// The name of the dataset with the input contract of the images, as JSON in uint8.
 pub(super) const CONTRACT: &str = "input_contract";
 
 /// The course's names: `train_set_x`, `train_set_y`, or the same with `test` or `validation`.
@@ -95,7 +95,7 @@ fn pass_on(
     })
 }
 
-/// Images and labels of one split as the file has them; the images are not read yet.
+/// Images and labels of one split in the file; the images are not read yet.
 pub(super) struct RawSet<L = Vec<u32>> {
     pub(super) split: SplitName,
     pub(super) file: OpenFile,
@@ -108,13 +108,13 @@ pub(super) struct RawSet<L = Vec<u32>> {
 }
 
 impl RawSet<Labels> {
-    /// Checks and reads all but the pixels.
+    /// Checks the split and reads everything except the pixels.
     pub(super) fn read(split: SplitName, file: OpenFile, names: Names) -> Result<Self, Hdf5Error> {
-        // Everything small and everything that can be wrong first: pixels are read last.
+        // Checks and small data come first: pixels are read last.
         let images = file.info(&names.images)?;
         let (n_images, shape) = image_extent(&file, &images)?;
         let labels = match file.info(&names.labels) {
-            // The images are not what was meant by labels, however similar their names.
+            // The dataset of images is no suggestion for missing labels, however similar the names.
             Err(Hdf5Error::Missing { path, name, nearest, found }) => {
                 let nearest = nearest.filter(|near| *near != images.name);
                 return Err(Hdf5Error::Missing { path, name, nearest, found });
@@ -144,7 +144,7 @@ impl RawSet<Labels> {
     }
 }
 
-/// The same classes for all sets, and the labels as indices of them.
+/// Merges the classes of all sets, and makes the labels indices of the merged ones.
 pub(super) fn with_classes(
     sets: Vec<RawSet<Labels>>,
     options: &Options,
@@ -222,14 +222,14 @@ pub(super) fn sets(
         }
     }
     if let (true, Some(path)) = (sets.is_empty(), files.first()) {
-        // Says what the file holds instead.
+        // The error lists what the file holds.
         OpenFile::open(path, options)?.info(&of_course("train").images)?;
     }
     sets.sort_by_key(|set| set.split);
     Ok(sets)
 }
 
-/// The contract that the images were prepared by, where the file has it.
+/// Returns the contract by which the images were prepared, where the file has it.
 fn read_contract(file: &OpenFile, shape: ImageShape) -> Result<Option<InputContract>, Hdf5Error> {
     /// With a mean and a deviation for each channel it is some 500 bytes long.
     const MAX_BYTES: u64 = 1 << 16;
@@ -257,7 +257,7 @@ fn read_contract(file: &OpenFile, shape: ImageShape) -> Result<Option<InputContr
     Ok(Some(contract))
 }
 
-/// The file itself, or the files of a folder that hold its splits.
+/// Returns the file itself, or the files of a folder that hold its splits.
 fn files(path: &Path, options: &Options) -> Result<Vec<PathBuf>, Hdf5Error> {
     if path.is_dir() { super::folder::files(path, options) } else { Ok(vec![path.into()]) }
 }

@@ -1,5 +1,5 @@
-//! What a file is, before a library opens it: the most common faults are not HDF5's own, but a web
-//! page or a pointer saved under the name of the data, or half a download.
+//! Recognises HDF5 files before a library opens them: the most common faults are a web page or a
+//! Git LFS pointer saved under the name of the data, and an incomplete download.
 
 use super::super::found::FoundFile;
 use super::Hdf5Error;
@@ -13,7 +13,7 @@ use std::path::Path;
 /// Checks that `path` is a whole HDF5 file by its signature and its own length; returns its length.
 ///
 /// # Errors
-/// Everything that can be said of a file without an HDF5 library.
+/// All faults that can be found without an HDF5 library.
 pub(super) fn check(path: &Path) -> Result<u64, Hdf5Error> {
     let io = |operation| move |source| Hdf5Error::Io { path: path.into(), operation, source };
     let metadata = fs::metadata(path).map_err(io("open"))?;

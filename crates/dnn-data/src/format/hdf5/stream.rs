@@ -1,4 +1,4 @@
-//! Images that stay in their file: more of them than memory holds.
+//! Images that are streamed from an HDF5 file because they do not fit in memory.
 
 use super::backend::DatasetInfo;
 use super::file::OpenFile;
@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// A block is about so large: long enough for a disk and for a chunk's filter, short enough to mix.
+/// The approximate size of a block in bytes: large enough for sequential reading, small enough for
+/// shuffling.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Of a group of blocks whose images are mixed. Two groups may be needed at once, by a batch that
-/// begins in one and ends in the other.
+/// The least number of blocks that are shuffled together. Twice as many are in memory, since a batch
+/// may begin in one group of blocks and end in the next.
 const LEAST_AT_ONCE: usize = 2;
 
 /// One split of an HDF5 file, read some rows at a time.
@@ -31,7 +32,7 @@ const LEAST_AT_ONCE: usize = 2;
 pub struct Stream {
     path: PathBuf,
     shape: ImageShape,
-    /// The type that the numbers are passed on in.
+    /// The type in which the values are passed on.
     number: Number,
     normalization: Normalization,
     contract: Option<InputContract>,
@@ -42,7 +43,7 @@ pub struct Stream {
     file: Mutex<State>,
 }
 
-/// What shows that a file was written to.
+/// Size and time of a file, which change when it is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     n_bytes: u64,
@@ -60,14 +61,14 @@ impl Stamp {
 struct State {
     file: OpenFile,
     images: DatasetInfo,
-    /// Blocks in memory, the last read at the end.
+    /// The blocks in memory, the most recently read last.
     cache: VecDeque<(usize, Buffer)>,
 }
 
 impl Stream {
-    /// Opens the images of `names`, with as few in memory at a time as will do: four blocks.
+    /// Opens the images of `names` with the least memory: four blocks.
     ///
-    /// Always through the pure-Rust library, which reads rows without the rest.
+    /// It always uses the pure-Rust library, which can read single rows.
     ///
     /// # Errors
     /// [`DataError::Hdf5`] when the file cannot be used.
@@ -87,7 +88,7 @@ impl Stream {
         let mut number = images.number();
         let n_bytes = shape.n_bytes() * number.n_bytes();
         let chunk = images.chunk_rows().map_or(1, |rows| usize::try_from(rows).unwrap_or(1).max(1));
-        // Whole chunks: each is unpacked once.
+        // Blocks of whole chunks, so that each chunk is unpacked once.
         let rows = chunk * (BLOCK_BYTES / (chunk * n_bytes)).max(1);
         let at_once = LEAST_AT_ONCE.min(labels.len().div_ceil(rows));
         let blocks = ShuffleBlocks { rows, at_once };
@@ -129,10 +130,10 @@ impl Stream {
         })
     }
 
-    /// Takes so many bytes of memory for images: the more there are, the better training mixes them.
+    /// Sets the bytes of memory for images: the more there are, the better training shuffles them.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] when it is less than [`open`](Self::open) takes.
+    /// [`DataError::Mismatch`] when it is less than [`open`](Self::open) needs.
     pub fn with_memory(mut self, bytes: usize) -> Result<Self, DataError> {
         let at_once = bytes / (2 * self.block_bytes());
         if at_once < LEAST_AT_ONCE {
@@ -150,7 +151,7 @@ impl Stream {
         Ok(self)
     }
 
-    /// Bytes of images that are in memory at least.
+    /// Returns the least number of bytes of images in memory.
     pub fn least_memory(&self) -> usize {
         2 * LEAST_AT_ONCE * self.block_bytes()
     }
@@ -159,10 +160,10 @@ impl Stream {
         self.blocks.rows * self.shape.n_bytes() * self.number.n_bytes()
     }
 
-    /// Takes the classes of a source that this is a split of.
+    /// Replaces the class names by those of the whole source.
     ///
     /// # Panics
-    /// When they are fewer than its own.
+    /// When there are fewer than before.
     #[must_use]
     pub fn with_classes(self, classes: Vec<String>) -> Self {
         assert!(classes.len() >= self.classes.len(), "a name for each class");
@@ -193,12 +194,12 @@ impl Stream {
             {
                 read = Buffer::Bytes(bytes);
             }
-            // Into the memory of the block that goes: threads take turns here, and what one of them
-            // frees the allocator keeps for it, so that memory would grow.
+            // The memory of the evicted block is reused: threads take turns here, and the allocator keeps
+            // freed memory for each thread, so that memory would grow otherwise.
             let values = match used {
                 Some((_, mut room)) => {
                     room.clear();
-                    // Both are of the stream's own type.
+                    // Both have the type of the stream.
                     room.extend(read.values()).map_or(read, |()| room)
                 }
                 None => read,
@@ -210,7 +211,7 @@ impl Stream {
     }
 }
 
-/// Looks at all floats of a dataset.
+/// Checks that all floats of a dataset are finite.
 fn range_of(
     file: &OpenFile,
     images: &DatasetInfo,

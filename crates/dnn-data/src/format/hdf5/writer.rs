@@ -1,4 +1,4 @@
-//! HDF5 in the course's schema, written as the images come.
+//! A writer of HDF5 in the course's schema that streams images to the file.
 
 use super::backend::Element;
 use super::file::OpenFile;
@@ -15,28 +15,28 @@ use rust_hdf5::{H5Dataset, H5File, H5Type};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A chunk of pixels is about this large: it is what a reader unpacks at once.
+/// The approximate size in bytes of a chunk of pixels, which a reader unpacks at once.
 const CHUNK_BYTES: usize = 64 << 10;
 /// What packs the chunks is declared in the file; the level only for the record.
 const LEVEL: u32 = DEFLATE_LEVEL;
 /// UTF-8, by HDF5's number for it; ASCII is 0.
 const UTF8: u8 = 1;
-/// So many chunks are packed before they are written, for all cores to have some; fewer large ones.
+/// The number of chunks that are compressed in parallel before they are written.
 const CHUNKS_AT_ONCE: usize = 32;
 
-/// A file in the course's schema that grows as images come, and has its name when it is whole.
+/// A writer of a file in the course's schema, which gets its final name when it is complete.
 ///
 /// `train_set_x` (m, height, width, channels) of uint8, or of float32 or float64 when the values are
 /// no bytes, in chunks, packed with gzip; `train_set_y` (m) of int64; the same for `test` and `validation`;
 /// `list_classes` of fixed-width strings; each factor as `train_factors/NAME` and the like
 /// (m); the contract that the images were prepared by as JSON in `input_contract`.
 ///
-/// What it holds in memory does not grow with the number of images, but for their labels.
+/// Its memory does not grow with the number of images, except for their labels.
 pub struct Writer {
-    /// There until it has its name.
+    /// The temporary file, `None` once it has its final name.
     pending: Option<Pending>,
     path: PathBuf,
-    /// There until it is closed.
+    /// The open HDF5 file, `None` once it is closed.
     file: Option<H5File>,
     level: u32,
     open: Option<OpenSplit>,
@@ -44,7 +44,7 @@ pub struct Writer {
     written: Vec<(SplitName, usize)>,
 }
 
-/// What stands beside the images.
+/// The contents of the file other than images and labels.
 #[derive(Debug, Clone, Default)]
 pub struct Contents {
     /// Names of the classes.
@@ -69,13 +69,13 @@ struct ImageDataset {
     /// Bytes of a number.
     width: usize,
     chunk_bytes: usize,
-    /// What does not fill a chunk yet, or waits for others.
+    /// Bytes that do not fill a chunk yet or wait for compression.
     waiting: Vec<u8>,
     n_chunks: usize,
 }
 
 impl Writer {
-    /// Begins a file that will be called `path`; `level` is gzip's, 0 to 9.
+    /// Begins a file that will be called `path`; `level` is the compression level of gzip, 0 to 9.
     ///
     /// # Errors
     /// [`DataError::Hdf5`] when the file system refuses.
@@ -87,7 +87,7 @@ impl Writer {
         Ok(Self { pending: Some(pending), path, file, level, open: None, written: Vec::new() })
     }
 
-    /// Writes what is left and gives the file its name.
+    /// Writes the remaining data and gives the file its final name.
     ///
     /// # Errors
     /// [`DataError::Hdf5`] when nothing was written, the contents do not fit the images, or the file
@@ -205,8 +205,8 @@ impl Writer {
     }
 }
 
-/// A file that was not finished is closed and forgotten; the library would speak of it on standard
-/// error if it were only dropped.
+/// Closes a file that was not finished; if it were only dropped, the library would print a message to
+/// standard error.
 impl Drop for Writer {
     fn drop(&mut self) {
         self.open = None;
@@ -246,7 +246,7 @@ impl Visitor for Writer {
         if images.width != width {
             return Err(mismatch("images", "bytes or numbers, as those before", "others".into()));
         }
-        // In blocks, so that what waits stays small however much comes at once.
+        // In blocks, so that the waiting bytes stay few.
         let rows = block_rows(n_values * width);
         for at in (0..labels.len()).step_by(rows) {
             let range = at * n_values..labels.len().min(at + rows) * n_values;
@@ -292,7 +292,7 @@ impl ImageDataset {
         Ok(Self { dataset: dataset?, width, chunk_bytes, waiting: Vec::new(), n_chunks: 0 })
     }
 
-    /// Packs and writes the whole chunks that wait.
+    /// Compresses and writes the complete chunks that wait.
     fn pack(&mut self, level: u32) -> rust_hdf5::Result<()> {
         let whole = self.waiting.len() / self.chunk_bytes * self.chunk_bytes;
         let chunks: Vec<&[u8]> = self.waiting[..whole].chunks_exact(self.chunk_bytes).collect();
@@ -319,7 +319,7 @@ fn packed(chunk: &[u8], width: usize, level: u32) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Whether each factor has a name of its own and a value for each image.
+/// Checks that each factor has a unique name and a value for each image.
 pub(super) fn check_factors(
     path: &Path,
     split: SplitName,
@@ -350,12 +350,12 @@ fn mismatch(what: &str, expected: &str, got: String) -> DataError {
     DataError::Mismatch { what: what.into(), expected: expected.into(), got }
 }
 
-/// For `map_err`.
+/// Returns the conversion of an I/O error for `map_err`.
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Hdf5Error {
     move |source| Hdf5Error::Io { path: path.into(), operation: "write", source }
 }
 
-/// For `map_err`: the library's words.
+/// Returns the conversion of an error of the library for `map_err`.
 fn cause(path: &Path) -> impl FnOnce(rust_hdf5::Hdf5Error) -> Hdf5Error {
     move |error| match error {
         rust_hdf5::Hdf5Error::Io(source) => io(path)(source),
@@ -370,19 +370,19 @@ fn failed(path: &Path, reason: impl Into<Box<dyn std::error::Error + Send + Sync
 /// gzip's own default: higher levels take much longer for a few percent.
 pub(crate) const DEFLATE_LEVEL: u32 = 6;
 
-/// Numbers that belong to the images of each split: how they were made, what is known of them.
+/// Numbers for the images of each split, such as the factors by which they were drawn.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Factors {
     /// Of the training images.
     pub train: Vec<Factor>,
-    /// Of the images to judge by while training.
+    /// Of the validation images.
     pub validation: Vec<Factor>,
     /// Of the test images.
     pub test: Vec<Factor>,
 }
 
 impl Factors {
-    /// Those of a split.
+    /// Returns the factors of a split.
     pub fn of(&self, split: SplitName) -> &[Factor] {
         match split {
             SplitName::Train | SplitName::Unsplit => &self.train,
@@ -391,7 +391,7 @@ impl Factors {
         }
     }
 
-    /// Those of a split, to be changed.
+    /// Returns the factors of a split, mutably.
     pub fn of_mut(&mut self, split: SplitName) -> &mut Vec<Factor> {
         match split {
             SplitName::Train | SplitName::Unsplit => &mut self.train,
@@ -422,7 +422,7 @@ pub enum FactorValues {
 }
 
 impl FactorValues {
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         match self {
             Self::F64(values) => values.len(),
@@ -431,13 +431,13 @@ impl FactorValues {
         }
     }
 
-    /// Whether there is no number.
+    /// Returns whether there are no numbers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Writes the sets to one file in the course's schema; replaces the file as a whole or not at all.
+/// Writes the sets to one file in the course's schema and replaces the file atomically.
 ///
 /// The file is that of a [`Writer`].
 ///
@@ -463,7 +463,7 @@ pub fn write_splits(path: &Path, splits: &Splits, factors: &Factors) -> Result<(
     writer.finish(&contents)
 }
 
-/// Reads the factors that [`write_splits`] wrote; none where there are none.
+/// Reads the factors that [`write_splits`] wrote; empty where the file has none.
 ///
 /// # Errors
 /// [`DataError::Hdf5`] when the file cannot be used or a factor is not a list of numbers.
