@@ -3,6 +3,7 @@
 use crate::console::{Console, interval, of_how_many, warn};
 use crate::file::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::ranks;
 use crate::quality::{Majority, Quality};
 use crate::table;
 use anyhow::{Context, ensure};
@@ -149,6 +150,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     })?;
     if let (false, Some(floor)) = (met, args.require) {
         warn(format!("the accuracy {:.4} is below the required {floor}", score.accuracy()));
+    }
+    if !ranks::is_first() {
+        return Ok(ExitCode::SUCCESS);
     }
     // Last, because the judgement stands whatever becomes of its files.
     if let Some(path) = &args.predictions {
