@@ -1,7 +1,7 @@
 //! Reading and writing files; a file is written whole or not at all.
 
 use anyhow::{Context, ensure};
-use dnn_data::predictions::{PredictionRow, PredictionWriter, RowFormat};
+use dnn_data::predictions::{PredictionRow, PredictionWriter, RowColumns, RowFormat};
 use dnn_data::{DataError, Shown};
 use dnn_report::Chart;
 use std::fs::File;
@@ -62,21 +62,19 @@ pub(crate) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Writes the rows that `fill` adds, in place of what is there once all are on the disk. `top` limits
-    /// the classes of a row.
+    /// Writes the rows that `fill` adds, in place of what is there once all are on the disk.
     ///
     /// # Errors
     /// What `fill` gives, or the file system refuses; an older file is then still as it was.
     pub(crate) fn write(
         path: &Path,
-        classes: &[String],
-        top: Option<usize>,
+        columns: RowColumns<'_>,
         fill: impl FnOnce(&mut Rows<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let format = RowFormat::of(path).context("rows are written as .csv or .jsonl")?;
         let mut failed = None;
         let written = dnn_data::atomic::write(path, |file| {
-            let writer = PredictionWriter::new(BufWriter::new(file), format, classes, top)?;
+            let writer = PredictionWriter::new(BufWriter::new(file), format, columns)?;
             let mut rows = Rows { path, writer };
             if let Err(error) = fill(&mut rows) {
                 failed = Some(error);

@@ -49,6 +49,25 @@ fn a_calibrated_model_keeps_its_temperature_and_answers_with_sets() {
             set.contains(&covered["class"]) && set.iter().all(|class| classes.contains(&class))
         );
     }
+    // The same in files: the last column of a table, a list in JSON lines.
+    for out in ["rows.csv", "rows.jsonl"] {
+        place.ok(&[&args[..], &["--out", out]].concat());
+        let rows = std::fs::read_to_string(place.path(out)).unwrap();
+        let sets: Vec<Value> = match out {
+            "rows.csv" => {
+                let mut table = csv::Reader::from_reader(rows.as_bytes());
+                assert_eq!(table.headers().unwrap().iter().next_back(), Some("set"));
+                let set = |row: csv::StringRecord| serde_json::from_str(&row[row.len() - 1]);
+                table.records().map(|row| set(row.unwrap()).unwrap()).collect()
+            }
+            _ => {
+                let row = |row| serde_json::from_str::<Value>(row).unwrap()["set"].clone();
+                rows.lines().map(row).collect()
+            }
+        };
+        let expected = covered["predictions"].as_array().unwrap().iter();
+        assert_eq!(sets, expected.map(|answer| answer["set"].clone()).collect::<Vec<_>>(), "{out}");
+    }
     let text = place.ok(&args);
     assert!(text.lines().next().unwrap().contains(", one of {"), "{text}");
     // With 80 images no class can be left out of sets that hold 99 of 100.

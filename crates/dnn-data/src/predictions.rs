@@ -47,6 +47,9 @@ pub struct PredictionRow<'a> {
     pub true_class: Option<u32>,
     /// The probability of each class.
     pub probabilities: &'a [f64],
+    /// The indices of the classes that hold the right one with a promised coverage, where that is asked
+    /// for.
+    pub set: Option<&'a [u32]>,
 }
 
 impl PredictionRow<'_> {
@@ -82,17 +85,49 @@ impl RowFormat {
     }
 }
 
+/// What rows of predictions tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowColumns<'c> {
+    /// The names of the classes.
+    pub classes: &'c [String],
+    /// How many classes a row names, the most probable first; `None` for the probability of each class.
+    pub top: Option<usize>,
+    /// Whether a row has the [set](PredictionRow::set) of its example.
+    pub sets: bool,
+}
+
+impl<'c> RowColumns<'c> {
+    /// Returns the probability of each class, without sets.
+    pub fn of(classes: &'c [String]) -> Self {
+        Self { classes, top: None, sets: false }
+    }
+
+    /// The header of a table.
+    fn header(&self) -> Vec<String> {
+        let mut header =
+            ["example", "true_class", "class", "probability"].map(String::from).to_vec();
+        match self.top {
+            None => header.extend(self.classes.iter().map(|class| format!("probability_{class}"))),
+            Some(n) => {
+                let of = |k| [format!("class_{k}"), format!("probability_{k}")];
+                header.extend((2..=n).flat_map(of));
+            }
+        }
+        header.extend(self.sets.then(|| "set".to_owned()));
+        header
+    }
+}
+
 /// Writes a row an example: its name, its true class (empty where it is not known), the most probable
 /// class and its probability, then the probability of each class.
 ///
 /// In CSV the columns are `example`, `true_class`, `class`, `probability` and `probability_CLASS` for each
 /// class; in JSON lines `probabilities` is an object. With a limit of K classes, the K most probable
 /// ones follow instead: `class_2`, `probability_2`, … `class_K`, `probability_K` in CSV, the list `top` in
-/// JSON lines.
+/// JSON lines. Sets are the last column, `set`, a list in JSON.
 pub struct PredictionWriter<'c, W: Write> {
     out: Text<W>,
-    classes: &'c [String],
-    top: Option<usize>,
+    columns: RowColumns<'c>,
 }
 
 enum Text<W: Write> {
@@ -111,6 +146,8 @@ struct JsonRow<'a> {
     probabilities: Option<BTreeMap<&'a str, f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     top: Option<Vec<ClassProbability<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<Vec<&'a str>>,
 }
 
 /// A class and its probability.
@@ -122,39 +159,23 @@ pub struct ClassProbability<'a> {
     pub probability: f64,
 }
 
-/// The columns of a table of predictions.
-fn header(classes: &[String], top: Option<usize>) -> Vec<String> {
-    let mut header = ["example", "true_class", "class", "probability"].map(String::from).to_vec();
-    match top {
-        None => header.extend(classes.iter().map(|class| format!("probability_{class}"))),
-        Some(n) => {
-            header.extend((2..=n).flat_map(|k| [format!("class_{k}"), format!("probability_{k}")]));
-        }
-    }
-    header
-}
-
 impl<'c, W: Write> PredictionWriter<'c, W> {
-    /// Begins with the header, where the format has one. `top` limits the classes of a row.
+    /// Begins with the header, where the format has one.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn new(
-        out: W,
-        format: RowFormat,
-        classes: &'c [String],
-        top: Option<usize>,
-    ) -> io::Result<Self> {
-        let top = top.map(|n| n.clamp(1, classes.len()));
+    pub fn new(out: W, format: RowFormat, columns: RowColumns<'c>) -> io::Result<Self> {
+        let top = columns.top.map(|n| n.clamp(1, columns.classes.len()));
+        let columns = RowColumns { top, ..columns };
         let out = match format {
             RowFormat::Jsonl => Text::Jsonl(out),
             RowFormat::Csv => {
                 let mut table = ::csv::Writer::from_writer(out);
-                table.write_record(header(classes, top))?;
+                table.write_record(columns.header())?;
                 Text::Csv(Box::new(table))
             }
         };
-        Ok(Self { out, classes, top })
+        Ok(Self { out, columns })
     }
 
     /// Writes a row.
@@ -164,10 +185,13 @@ impl<'c, W: Write> PredictionWriter<'c, W> {
     /// # Panics
     /// When the row has not a probability for each class.
     pub fn write(&mut self, row: &PredictionRow<'_>) -> io::Result<()> {
-        assert_eq!(row.probabilities.len(), self.classes.len(), "a probability for each class");
-        let name = |class: usize| self.classes[class].as_str();
+        let RowColumns { classes, top: n_top, sets } = self.columns;
+        assert_eq!(row.probabilities.len(), classes.len(), "a probability for each class");
+        let name = |class: usize| classes[class].as_str();
         let true_class = row.true_class.map(|class| name(class as usize));
-        let top = row.top(self.top.unwrap_or(1));
+        let top = row.top(n_top.unwrap_or(1));
+        let set = sets.then(|| row.set.unwrap_or_default());
+        let set: Option<Vec<_>> = set.map(|set| set.iter().map(|&k| name(k as usize)).collect());
         let p = row.probabilities;
         match &mut self.out {
             Text::Jsonl(out) => {
@@ -179,8 +203,9 @@ impl<'c, W: Write> PredictionWriter<'c, W> {
                     true_class,
                     class: name(top[0]),
                     probability: p[top[0]],
-                    probabilities: self.top.is_none().then(all),
-                    top: self.top.map(|_| top.iter().map(of).collect()),
+                    probabilities: n_top.is_none().then(all),
+                    top: n_top.map(|_| top.iter().map(of).collect()),
+                    set,
                 };
                 serde_json::to_writer(&mut *out, &row)?;
                 out.write_all(b"\n")
@@ -192,8 +217,11 @@ impl<'c, W: Write> PredictionWriter<'c, W> {
                     table.write_field(name(class))?;
                     table.write_field(p[class].to_string())?;
                 }
-                if self.top.is_none() {
+                if n_top.is_none() {
                     p.iter().try_for_each(|p| table.write_field(p.to_string()))?;
+                }
+                if let Some(set) = set {
+                    table.write_field(serde_json::to_string(&set)?)?;
                 }
                 Ok(table.write_record(None::<&[u8]>)?)
             }
@@ -242,7 +270,7 @@ pub fn read_predictions(
         let record = record.map_err(|e| refuse(line, "a row".into(), e.to_string()))?;
         let fields: Vec<&str> = record.iter().collect();
         if line == 1 {
-            let expected = header(classes, None);
+            let expected = RowColumns::of(classes).header();
             if fields != expected {
                 return Err(refuse(line, expected.join(","), fields.join(",")));
             }
@@ -566,6 +594,7 @@ impl Visitor for Answering<'_, '_> {
                 },
                 true_class: label.and_then(|&l| self.classes.get(l as usize).copied().flatten()),
                 probabilities: &probabilities,
+                set: None,
             })?;
         }
         self.n_done += places.len();

@@ -31,10 +31,10 @@ pub enum ExportError {
         /// How many views.
         n: u32,
     },
-    /// A temperature after the mean over several views, which no format here has.
+    /// A temperature after the mean over several views, for weights alone.
     #[error(
-        "the model has a temperature and answers by the mean over several views: expected one view, or \
-         a model that was trained without calibrate"
+        "the model has a temperature, which counts after the mean over several views, and weights alone \
+         cannot have it; an ONNX graph from images can be written"
     )]
     Temperature,
     /// More weights than a graph holds.

@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{found, hidden_activations, model, python, rows, standardization, table};
+use common::{found, hidden_activations, model, python, rows, standardization, table, warm};
 use dnn_core::{Activation, OutputActivation, Precision};
 use dnn_data::image::RgbImage;
 use dnn_data::{Aspect, FeatureKind, InputContract, Model, ResizeFilter};
@@ -100,13 +100,17 @@ fn descriptions_and_views_give_the_same_probabilities() {
                 let pixels = colour.repeat(width as usize * height as usize);
                 images.push(RgbImage::new(width, height, pixels).unwrap());
             }
-            let report = compare(&checker, &model, &images, folder.path());
-            assert!(report.agrees(), "{features:?}, {views} views: {report:?}");
+            for model in [&model, &warm(&model)] {
+                let report = compare(&checker, model, &images, folder.path());
+                assert!(report.agrees(), "{features:?}, {views} views: {report:?}");
+            }
             if views > 1 {
                 let options = OnnxOptions { input: OnnxInput::Features, ..OnnxOptions::default() };
                 let refused = onnx(&model, &options).unwrap_err();
                 assert!(matches!(refused, ExportError::Views { n } if n == views), "{refused}");
-                assert!(dnn_export::c(&model).is_err());
+                assert!(matches!(dnn_export::c(&model), Err(ExportError::Views { .. })));
+                let refused = dnn_export::npz(&warm(&model)).unwrap_err();
+                assert!(matches!(refused, ExportError::Temperature), "{refused}");
             }
             i += 1;
         }
@@ -156,7 +160,10 @@ fn features_and_weights_in_a_file_of_their_own_give_the_same_probabilities() {
     for (i, activation) in hidden_activations().into_iter().enumerate() {
         for precision in [Precision::F32, Precision::F64] {
             let output = [OutputActivation::Sigmoid, OutputActivation::Softmax][i % 2];
-            let model = model(table(150), activation, output, precision);
+            let mut model = model(table(150), activation, output, precision);
+            if i / 2 % 2 == 0 {
+                model = warm(&model);
+            }
             let options = OnnxOptions {
                 input: OnnxInput::Features,
                 external_data: (i % 2 == 0).then(|| "model.data".into()),

@@ -187,7 +187,7 @@ pub(crate) async fn infer(
         working.metrics.computed(n_good, n_bad, start.elapsed());
         computed
     };
-    let probabilities = app.queue.run(room, work).await??;
+    let probabilities = app.queue.run(room, false, work).await??;
     Ok(answer(served, &inference, &outputs, &probabilities))
 }
 

@@ -79,8 +79,10 @@ impl Log {
     }
 }
 
-/// Writes what waits, all that is there at once, until an empty line comes.
+/// Writes what waits, all that is there at once, until an empty line comes. A moment passes in between,
+/// so that not every line wakes this thread.
 fn write(waiting: &Receiver<Vec<u8>>, mut out: impl Write) {
+    const MOMENT: Duration = Duration::from_millis(20);
     let mut is_open = true;
     while is_open && let Ok(mut lines) = waiting.recv() {
         is_open = !lines.is_empty();
@@ -90,5 +92,6 @@ fn write(waiting: &Receiver<Vec<u8>>, mut out: impl Write) {
         }
         // When nobody reads the log any more, the server goes on.
         let _ = out.write_all(&lines).and_then(|()| out.flush());
+        std::thread::sleep(MOMENT);
     }
 }

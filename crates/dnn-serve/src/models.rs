@@ -10,6 +10,7 @@ pub(crate) const MAX_EXAMPLES: usize = 1024;
 pub(crate) struct Served {
     pub(crate) name: String,
     pub(crate) predictor: Predictor,
+    n_parameters: u64,
 }
 
 /// All models of a server; the first is the one that is asked when no name is given.
@@ -51,7 +52,8 @@ impl Models {
             }
             let predictor = Predictor::new(model)
                 .map_err(|source| ModelsError::Contract { name: name.clone(), source })?;
-            served.push(Served { name, predictor });
+            let network = predictor.model().network().architecture();
+            served.push(Served { name, predictor, n_parameters: network.n_parameters() as u64 });
         }
         if served.is_empty() { Err(ModelsError::None) } else { Ok(Self(served)) }
     }
@@ -68,6 +70,19 @@ impl Models {
 }
 
 impl Served {
+    /// Whether an image whose decoding takes this much memory is answered for in a fraction of a
+    /// millisecond.
+    pub(crate) fn is_quick(&self, decoding_bytes: u64) -> bool {
+        const MAX_DECODING_BYTES: u64 = 256 << 10;
+        const MAX_PRODUCTS: u64 = 1 << 20;
+        /// What describing a value costs, roughly.
+        const PRODUCTS_A_VALUE: u64 = 16;
+        let input = self.predictor.input();
+        let products = self.n_parameters + PRODUCTS_A_VALUE * input.n_values() as u64;
+        decoding_bytes <= MAX_DECODING_BYTES
+            && products.saturating_mul(input.views.into()) <= MAX_PRODUCTS
+    }
+
     /// Whether images can be its input.
     pub(crate) fn takes_images(&self) -> bool {
         self.predictor.input().normalization == Normalization::DivideBy255

@@ -118,6 +118,7 @@ async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Resp
     }
     let computing = details.memory_bytes(&served.predictor);
     room.add(app.queue.reserve(decoding.unwrap_or(0).saturating_add(computing))?);
+    let is_quick = is_single && !details.saliency && served.is_quick(decoding.unwrap_or(u64::MAX));
     let limits =
         DecodeLimits { max_memory_bytes: decoding.unwrap_or(0), ..DecodeLimits::default() };
     let name = served.name.clone();
@@ -139,7 +140,7 @@ async fn answer(app: &Arc<App>, request: Request, saliency: bool) -> Result<Resp
         working.metrics.computed(n_good, n_bad, start.elapsed());
         Ok::<_, Problem>(predictions)
     };
-    let mut predictions = app.queue.run(room, work).await??;
+    let mut predictions = app.queue.run(room, is_quick, work).await??;
     if let (true, Some(Prediction { outcome: Outcome::Problem(problem), .. })) =
         (is_single, predictions.first_mut())
     {

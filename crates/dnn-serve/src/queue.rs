@@ -2,6 +2,7 @@
 //! refused at once when there is none left.
 
 use crate::problem::Problem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
@@ -72,7 +73,8 @@ impl Queue {
         }
     }
 
-    /// Computes on one of the threads for it, as soon as one is free. Who goes away meanwhile leaves
+    /// Computes on one of the threads for it, as soon as one is free; what is quick at once, on the
+    /// thread that asks, since waking another one would take as long. Who goes away meanwhile leaves
     /// the queue; what runs already keeps its room until it is done.
     ///
     /// # Errors
@@ -80,11 +82,16 @@ impl Queue {
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         room: Room,
+        is_quick: bool,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
+        let failed = || Problem::internal("computing the answer failed");
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| Problem::busy("all places are taken; try again in a second"))?;
+        if is_quick {
+            return catch_unwind(AssertUnwindSafe(work)).map_err(|_| failed());
+        }
         let task = tokio::task::spawn_blocking(move || {
             let result = work();
             drop((room, place));
@@ -93,7 +100,7 @@ impl Queue {
         let _leaving = Leaving(task.abort_handle());
         match tokio::time::timeout(self.limit, task).await {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(_)) => Err(Problem::internal("computing the answer failed")),
+            Ok(Err(_)) => Err(failed()),
             Err(_) => Err(Problem::busy("the answer took too long; try again in a second")),
         }
     }
@@ -142,7 +149,7 @@ mod tests {
         let run = |work: Box<dyn FnOnce() + Send>| {
             let queue = Arc::clone(&queue);
             let room = queue.reserve(1).expect("room");
-            runtime.spawn(async move { queue.run(room, work).await })
+            runtime.spawn(async move { queue.run(room, false, work).await })
         };
         let first = run(Box::new(move || {
             begun.send(()).expect("heard");
@@ -169,11 +176,12 @@ mod tests {
     #[test]
     fn what_panics_or_takes_too_long_is_a_problem() {
         let runtime = runtime();
-        let run = |limit_ms: u64, work: fn()| {
+        let run = |limit_ms: u64, is_quick, work: fn()| {
             let queue = Queue::new(1 << 20, 2, Duration::from_millis(limit_ms));
-            runtime.block_on(queue.run(Room::default(), work)).unwrap_err().status
+            runtime.block_on(queue.run(Room::default(), is_quick, work)).unwrap_err().status
         };
-        assert_eq!(run(60_000, || panic!("a bug")), 500);
-        assert_eq!(run(20, || std::thread::sleep(Duration::from_millis(200))), 503);
+        assert_eq!(run(60_000, false, || panic!("a bug")), 500);
+        assert_eq!(run(60_000, true, || panic!("a bug")), 500);
+        assert_eq!(run(20, false, || std::thread::sleep(Duration::from_millis(200))), 503);
     }
 }

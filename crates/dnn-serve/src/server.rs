@@ -19,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
 use serde_json::json;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -400,29 +401,38 @@ fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// What the log says of a request.
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    method: &'static str,
+    route: &'a str,
+    status: u16,
+    took_us: u64,
+}
+
 /// A request from its headers to its answer, or to its client's leaving.
 struct Watched {
     app: Arc<App>,
     method: &'static str,
-    route: String,
+    path: Option<MatchedPath>,
     start: Instant,
     /// Of the answer; 499 until there is one.
     status: u16,
 }
 
+impl Watched {
+    fn route(&self) -> &str {
+        self.path.as_ref().map_or("other", MatchedPath::as_str)
+    }
+}
+
 impl Drop for Watched {
     fn drop(&mut self) {
         let took = self.start.elapsed();
-        self.app.metrics.answered(&self.route, self.status, took);
-        self.app.log.info(
-            "request",
-            json!({
-                "method": self.method,
-                "route": self.route,
-                "status": self.status,
-                "took_us": took.as_micros() as u64,
-            }),
-        );
+        let (method, route, status) = (self.method, self.route(), self.status);
+        self.app.metrics.answered(route, status, took);
+        let took_us = took.as_micros() as u64;
+        self.app.log.info("request", RequestLine { method, route, status, took_us });
         self.app.metrics.in_flight.dec();
         self.app.n_in_flight.fetch_sub(1, Ordering::Relaxed);
     }
@@ -437,20 +447,23 @@ async fn observe(
 ) -> Response {
     app.n_in_flight.fetch_add(1, Ordering::Relaxed);
     app.metrics.in_flight.inc();
-    let route = path.as_ref().map_or("other", MatchedPath::as_str);
     let known = [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS, Method::PUT];
     let names = ["GET", "POST", "HEAD", "OPTIONS", "PUT"];
     let method = known.iter().zip(names).find(|(method, _)| **method == request.method());
     let mut watched = Watched {
         app: Arc::clone(&app),
         method: method.map_or("other", |(_, name)| name),
-        route: route.to_owned(),
+        path,
         start: Instant::now(),
         status: 499,
     };
     let source = app.guard.check_source(request.uri(), request.headers());
     let allowed = source.and_then(|()| {
-        if OPEN.contains(&route) { Ok(()) } else { app.guard.check_token(request.headers()) }
+        if OPEN.contains(&watched.route()) {
+            Ok(())
+        } else {
+            app.guard.check_token(request.headers())
+        }
     });
     let mut response = match allowed {
         Ok(()) => next.run(request).await,

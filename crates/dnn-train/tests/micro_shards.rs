@@ -242,7 +242,12 @@ fn every_number_of_ranks_ends_alike() {
 #[test]
 fn what_training_has_beside_ends_alike() {
     type Change = fn(&mut dnn_train::config::RawTrainConfig);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 10] = [
+        ("layer normalisation", |c| c.normalization = dnn_core::HiddenNormalization::Layer),
+        ("wide layers that are normalised", |c| {
+            (c.hidden, c.activations) = (vec![260, 520], vec![]);
+            (c.iterations, c.normalization) = (3, dnn_core::HiddenNormalization::Layer);
+        }),
         ("whole set", |c| c.batch_size = 0),
         ("without clipping", |c| c.clip_norm = 0.0),
         ("mixup", |c| c.mixup = 0.3),

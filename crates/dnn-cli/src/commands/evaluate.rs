@@ -9,7 +9,7 @@ use crate::table;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
 use dnn_data::Shown;
-use dnn_data::predictions::{PredictionRow, example_name};
+use dnn_data::predictions::{PredictionRow, RowColumns, example_name};
 use dnn_data::{ImageSet, SplitName};
 use dnn_report::figures::{calibration_plot, confusion_plot, precision_recall_plot, roc_plot};
 use dnn_report::{Arrangement, Chart, Tile, image_sheet};
@@ -157,10 +157,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     // Last, because the judgement stands whatever becomes of its files.
     if let Some(path) = &args.predictions {
         let columns = answers.probabilities.as_slice().chunks_exact(classes.len());
-        Rows::write(path, classes, None, |rows| {
+        Rows::write(path, RowColumns::of(classes), |rows| {
             for (i, probabilities) in columns.enumerate() {
                 let (example, true_class) = (example_name(&set, i), Some(set.labels()[i]));
-                rows.add(&PredictionRow { example, true_class, probabilities })?;
+                rows.add(&PredictionRow { example, true_class, probabilities, set: None })?;
             }
             Ok(())
         })

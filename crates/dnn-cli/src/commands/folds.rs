@@ -12,7 +12,8 @@ use dnn_core::{Precision, Real};
 use dnn_data::Shown;
 use dnn_data::loader::examples_to_train_on;
 use dnn_data::predictions::{
-    PredictionRow, PredictionWriter, RowFormat, example_name, predictions_of, read_predictions,
+    PredictionRow, PredictionWriter, RowColumns, RowFormat, example_name, predictions_of,
+    read_predictions,
 };
 use dnn_data::{ImageSet, SplitName, identity};
 use dnn_report::Chart;
@@ -319,11 +320,12 @@ impl Predictions {
 
     fn write(&self, folder: &RunFolder, train: &ImageSet) -> anyhow::Result<()> {
         let mut bytes = Vec::new();
-        let mut rows = PredictionWriter::new(&mut bytes, RowFormat::Csv, train.classes(), None)?;
+        let columns = RowColumns::of(train.classes());
+        let mut rows = PredictionWriter::new(&mut bytes, RowFormat::Csv, columns)?;
         for (i, probabilities) in self.probabilities.iter().enumerate() {
             if let Some(probabilities) = probabilities {
                 let (example, true_class) = (example_name(train, i), Some(train.labels()[i]));
-                rows.write(&PredictionRow { example, true_class, probabilities })?;
+                rows.write(&PredictionRow { example, true_class, probabilities, set: None })?;
             }
         }
         rows.finish()?;

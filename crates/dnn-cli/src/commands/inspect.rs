@@ -342,7 +342,10 @@ fn write_state(
 }
 
 fn activations(architecture: &Architecture) -> String {
-    let hidden = architecture.activations.iter().map(ToString::to_string);
+    let hidden = architecture.activations.iter().enumerate().map(|(l, activation)| {
+        let normalized = if architecture.normalizes(l) { " of normalised sums" } else { "" };
+        format!("{activation}{normalized}")
+    });
     hidden.chain([format!("{} cross-entropy", architecture.output)]).collect::<Vec<_>>().join(", ")
 }
 

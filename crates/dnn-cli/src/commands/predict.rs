@@ -14,7 +14,9 @@ use dnn_core::metrics::ConformalScores;
 use dnn_data::folder::{OnBadImage, has_image_ending, image_files};
 use dnn_data::format::{Options, Source};
 use dnn_data::image::{DecodeLimits, ImageError};
-use dnn_data::predictions::{ExampleName, PredictionRow, class_of_folder, predict_files};
+use dnn_data::predictions::{
+    ExampleName, PredictionRow, RowColumns, class_of_folder, predict_files,
+};
 use dnn_data::{DataError, PredictError, Predictor, Shown, SplitName};
 use nalgebra::DMatrix;
 use serde::Serialize;
@@ -46,7 +48,7 @@ pub(crate) struct Args {
     top: Option<u32>,
     /// Name all classes that it takes to hold the right one with this probability, 0.9 for example, as
     /// well; for models that were trained with --calibrate
-    #[arg(long, value_name = "F", conflicts_with = "out")]
+    #[arg(long, value_name = "F")]
     coverage: Option<f64>,
     #[command(flatten)]
     of_data: DataArgs,
@@ -131,8 +133,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         None => answers.all(&inputs, None)?,
         Some(out) => {
             interrupt::listen()?;
-            let top = args.top.map(|top| top as usize);
-            Rows::write(out, predictor.classes(), top, |rows| {
+            let (classes, sets) = (predictor.classes(), args.coverage.is_some());
+            let columns = RowColumns { classes, top: args.top.map(|top| top as usize), sets };
+            Rows::write(out, columns, |rows| {
                 answers.all(&inputs, Some(rows))?;
                 ensure!(
                     answers.n_bad == 0 || skips,
@@ -315,7 +318,13 @@ impl Answers<'_> {
         let outcome = match answer {
             Ok(probabilities) => {
                 self.n += 1;
-                let row = PredictionRow { example, true_class, probabilities: &probabilities };
+                let set = self.conformal.zip(self.args.coverage).and_then(|(scores, coverage)| {
+                    let n_classes = probabilities.len();
+                    let column = DMatrix::from_column_slice(n_classes, 1, &probabilities);
+                    scores.sets(&column, coverage).pop()
+                });
+                let (probabilities, set) = (&probabilities[..], set.as_deref());
+                let row = PredictionRow { example, true_class, probabilities, set };
                 if let Some(rows) = rows {
                     return rows.add(&row);
                 }
@@ -353,10 +362,8 @@ impl Answers<'_> {
             .collect();
         let named: Vec<_> =
             top.iter().map(|(_, class, p)| format!("{} {p:.4}", class.shown())).collect();
-        let set = self.conformal.zip(self.args.coverage).map(|(scores, coverage)| {
-            let column = DMatrix::from_column_slice(classes.len(), 1, row.probabilities);
-            let set = scores.sets(&column, coverage).into_iter().flatten();
-            set.map(|class| classes[class as usize].clone()).collect::<Vec<_>>()
+        let set = row.set.map(|set| {
+            set.iter().map(|&class| classes[class as usize].clone()).collect::<Vec<_>>()
         });
         let mut line = format!("{}: {}", row.example.to_string().shown(), named.join(", "));
         if let Some(set) = &set {

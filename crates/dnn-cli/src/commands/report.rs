@@ -282,8 +282,11 @@ fn layers(architecture: &Architecture, summary: Option<&Summary>) -> Vec<LayerRo
         .map(|(i, pair)| LayerRow {
             name: if i < n_hidden { (i + 1).to_string() } else { "output".into() },
             shape: (pair[1], pair[0]),
-            n_parameters: (pair[0] + 1) * pair[1],
+            n_parameters: architecture.n_parameters_of(i),
             activation: match architecture.activations.get(i) {
+                Some(activation) if architecture.normalizes(i) => {
+                    format!("{activation} of normalised sums")
+                }
                 Some(activation) => activation.to_string(),
                 None => architecture.output.to_string(),
             },

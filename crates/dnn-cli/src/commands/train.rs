@@ -198,8 +198,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         }
     };
     ensure!(
-        args.from.is_none() || !args.training.gives("hidden"),
-        "--layers: a network that starts --from a model has its layers; only the output layer may differ"
+        args.from.is_none()
+            || !["hidden", "normalization"].iter().any(|key| args.training.gives(key)),
+        "--layers, --normalization: a network that starts --from a model has its layers; only the output \
+         layer may differ"
     );
     let base = match &args.from {
         Some(model) => started_from(model, base)?,
@@ -224,6 +226,7 @@ fn started_from(model: &Path, base: RunConfig) -> anyhow::Result<RunConfig> {
     let hidden = &architecture.layer_dims[1..architecture.layer_dims.len() - 1];
     let training = base.training.with(|training| {
         (training.hidden, training.activations) = (hidden.to_vec(), architecture.activations);
+        training.normalization = architecture.normalization;
         training.precision = model.network().precision();
     })?;
     let from = std::path::absolute(path).context("no current folder")?;

@@ -240,6 +240,10 @@ impl<'g> Value<'g> {
         self.unary("Exp")
     }
 
+    pub(crate) fn ln(self) -> Self {
+        self.unary("Log")
+    }
+
     pub(crate) fn erf(self) -> Self {
         self.unary("Erf")
     }
@@ -319,6 +323,14 @@ impl<'g> Value<'g> {
         self.graph.operator("ReduceMax", &[self], keep, self.element)
     }
 
+    /// ln Σ e^x along an axis, which stays as an axis of length 1; nothing overflows.
+    pub(crate) fn log_sum_exp(self, axis: i64) -> Self {
+        let attributes =
+            vec![AttributeProto::ints("axes", &[axis]), AttributeProto::int("keepdims", 1)];
+        let top = self.graph.operator("ReduceMax", &[self], attributes, self.element);
+        (self - top).exp().sum(&[axis]).ln() + top
+    }
+
     /// Sums of the first, the first two, the first three … along the first axis, added in this order.
     pub(crate) fn running_sum(self) -> Self {
         let axis = self.graph.number(0.0, Element::I64);
@@ -375,13 +387,6 @@ impl<'g> Value<'g> {
         let mut attributes = vec![AttributeProto::int("axis", axis)];
         attributes.push(AttributeProto::text("reduction", "add"));
         self.graph.operator("ScatterElements", &[self, indices, updates], attributes, self.element)
-    }
-
-    /// The mean along the first axis, which is gone then.
-    pub(crate) fn mean_of_first(self) -> Self {
-        let attributes =
-            vec![AttributeProto::ints("axes", &[0]), AttributeProto::int("keepdims", 0)];
-        self.graph.operator("ReduceMean", &[self], attributes, self.element)
     }
 
     /// The part from `starts` to before `ends` along `axes`.

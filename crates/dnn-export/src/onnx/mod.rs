@@ -74,7 +74,6 @@ pub struct OnnxFiles {
 /// # Errors
 /// [`ExportError`]: what of the model no graph can do, or weights that no graph can hold.
 pub fn onnx(model: &Model, options: &OnnxOptions) -> Result<OnnxFiles, ExportError> {
-    let model = &crate::without_temperature(model)?;
     let mut graph = match model.network() {
         AnyNetwork::F32(network) => graph(network, model.input(), options.input)?,
         AnyNetwork::F64(network) => graph(network, model.input(), options.input)?,
@@ -150,12 +149,8 @@ fn graph<F: Real>(
         }
     };
     let x = network::standardize(features, contract).cast(element);
-    let mut probabilities = network::probabilities(network, x);
+    let probabilities = network::probabilities(network, x, contract.views);
     let n_classes = network.n_classes() as i64;
-    if contract.views > 1 {
-        let by_view = probabilities.reshape(&[contract.views.into(), -1, n_classes]);
-        probabilities = by_view.mean_of_first();
-    }
     graph.output(probabilities, "probabilities", &[any("N"), Dimension::Fixed(n_classes)]);
     Ok(graph.into_proto())
 }

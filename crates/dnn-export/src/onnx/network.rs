@@ -1,6 +1,7 @@
 //! From features to probabilities: what `dnn_core::Network` computes, as operators.
 
 use super::graph::{Element, Value};
+use dnn_core::layer_norm::EPSILON;
 use dnn_core::{Activation, Network, OutputActivation, Real};
 use dnn_data::InputContract;
 
@@ -22,26 +23,71 @@ pub(super) fn standardize<'g>(features: Value<'g>, contract: &InputContract) -> 
     standardization.clip.map_or(standardized, |clip| standardized.clamp(-clip, clip))
 }
 
-/// Applies the layers and the output activation.
+/// Applies the layers, and makes probabilities of the logits as [`Network::probabilities_of_logits`]
+/// does: with several views of those of the mean over the views.
 ///
 /// # Shapes
-/// `x` (N, n₀) → (N, n_classes), each row sums to 1.
-pub(super) fn probabilities<'g, F: Real>(network: &Network<F>, x: Value<'g>) -> Value<'g> {
+/// `x` (views·N, n₀), a view after the other → (N, n_classes), each row sums to 1.
+pub(super) fn probabilities<'g, F: Real>(
+    network: &Network<F>,
+    x: Value<'g>,
+    views: u32,
+) -> Value<'g> {
     let graph = x.graph();
     let mut a = x;
     for (l, layer) in network.layers().iter().enumerate() {
         let rows: Vec<F> = layer.weights().transpose().as_slice().to_vec();
         let w = graph.reals(&rows, &[layer.n(), layer.n_prev()], &format!("layers.{l}.weight"));
-        let b = graph.reals(layer.bias().as_slice(), &[layer.n()], &format!("layers.{l}.bias"));
-        a = activation(a.linear(w, b), layer.activation());
+        let vector = |values: &[F], name: &str| {
+            graph.reals(values, &[layer.n()], &format!("layers.{l}.{name}"))
+        };
+        let mut z = a.linear(w, vector(layer.bias().as_slice(), "bias"));
+        if let Some(norm) = layer.layer_norm() {
+            let gamma = vector(norm.gamma().as_slice(), "norm.weight");
+            z = layer_norm(z, layer.n()) * gamma + vector(norm.beta().as_slice(), "norm.bias");
+        }
+        a = activation(z, layer.activation());
+    }
+    let mut logits = if views == 1 { a } else { logits_of_mean(network, a, views) };
+    if network.temperature() != 1.0 {
+        logits = logits / network.temperature();
     }
     match network.output() {
-        OutputActivation::Softmax => a.softmax(),
+        OutputActivation::Softmax => logits.softmax(),
         OutputActivation::Sigmoid => {
-            let second = a.sigmoid();
+            let second = logits.sigmoid();
             Value::concat(&[1.0 - second, second], 1)
         }
     }
+}
+
+/// Ẑ: mean 0 and variance 1 over the `n` units of each row. Not ONNX's LayerNormalization, whose ε is an
+/// f32.
+fn layer_norm<'g>(z: Value<'g>, n: usize) -> Value<'g> {
+    let mean = |values: Value<'g>| values.sum(&[1]) / n as f64;
+    let centred = z - mean(z);
+    centred / (mean(centred * centred) + EPSILON).sqrt()
+}
+
+/// The logits of the mean of the probabilities over the views, as [`OutputActivation::logits_of_mean`]:
+/// from logarithms, in f64; with a softmax all are greater by the logarithm of the number of views, which
+/// changes no probability.
+///
+/// # Shapes
+/// `logits` (views·N, n_L) → (N, n_L).
+fn logits_of_mean<'g, F: Real>(network: &Network<F>, logits: Value<'g>, views: u32) -> Value<'g> {
+    fn log_sigmoid(z: Value<'_>) -> Value<'_> {
+        z.min(z.number(0.0)) - ((0.0 - z.abs()).exp() + 1.0).ln()
+    }
+    let n_outputs = network.output().n_outputs(network.n_classes()) as i64;
+    let z = logits.cast(Element::F64).reshape(&[views.into(), -1, n_outputs]);
+    let mean = match network.output() {
+        OutputActivation::Softmax => (z - z.log_sum_exp(2)).log_sum_exp(0),
+        OutputActivation::Sigmoid => {
+            log_sigmoid(z).log_sum_exp(0) - log_sigmoid(0.0 - z).log_sum_exp(0)
+        }
+    };
+    mean.reshape(&[-1, n_outputs]).cast(logits.element)
 }
 
 fn activation(z: Value<'_>, activation: Activation) -> Value<'_> {
