@@ -111,6 +111,11 @@ pub struct RawTrainConfig {
     /// Examples of an update; 0, or as many as there are, takes all of them.
     #[doc(alias = "mini_batch_size")]
     pub batch_size: usize,
+    /// Pieces that a batch is cut into, whose gradients are summed up in a fixed order, so that as many
+    /// processes at most can share the work and end with the same bytes; without it a batch is one piece.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = TrainConfig::MAX_MICRO_SHARDS), extend("x-example" = 8))]
+    pub micro_shards: Option<usize>,
     /// λ of the penalty λ/2m·Σ‖W‖² in the cost, m the examples of the batch, as in the course.
     #[doc(alias = "lambd")]
     #[doc(alias = "compute_cost_with_regularization")]
@@ -195,6 +200,7 @@ impl Default for RawTrainConfig {
             epochs: 0,
             time: None,
             batch_size: 0,
+            micro_shards: None,
             l2: 0.0,
             dropout: 0.0,
             mixup: 0.0,
@@ -330,6 +336,8 @@ impl std::ops::Deref for TrainConfig {
 impl TrainConfig {
     /// The widest layer that is supported.
     pub const MAX_UNITS: usize = 1 << 20;
+    /// The most pieces that a batch can be cut into.
+    pub const MAX_MICRO_SHARDS: usize = 65_536;
     /// The most threads that are supported.
     pub const MAX_THREADS: usize = 1024;
 
