@@ -23,7 +23,7 @@ use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -146,8 +146,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (Some(path), _) => (RunConfig::read(path)?, "run"),
         (None, choice) => {
             let data = (args.data.as_deref(), &args.of_data, &args.input);
-            let preset = source::preset(choice, data, console)?;
-            (RunConfig::preset(preset), preset.name())
+            let (preset, config) = source::preset(choice, data, console)?;
+            (config, preset.name())
         }
     };
     ensure!(
