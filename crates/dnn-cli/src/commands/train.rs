@@ -147,8 +147,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (Some(path), _) => (RunConfig::read(path)?, "run"),
         (None, choice) => {
             let data = (args.data.as_deref(), &args.of_data, &args.input);
-            let preset = source::preset(choice, data, console)?;
-            (RunConfig::preset(preset), preset.name())
+            let (preset, config) = source::preset(choice, data, console)?;
+            (config, preset.name())
         }
     };
     ensure!(
