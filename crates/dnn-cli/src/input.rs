@@ -110,6 +110,32 @@ impl Flags<FileFlags> {
 }
 
 impl InputArgs {
+    /// Checks that no flag would do nothing for this source.
+    ///
+    /// # Errors
+    /// The flags that would do nothing, and why; or the fault of the source.
+    pub(crate) fn check(&self, source: &DataConfig) -> anyhow::Result<()> {
+        self.files.check(source)?;
+        if !self.shape.any() {
+            return Ok(());
+        }
+        let data = source.data.shown();
+        let found = format::Source::of(&source.data, &Options::default());
+        let found = found.as_ref().ok().filter(|_| !source.is_drawn());
+        if found.is_some_and(format::Source::is_table) {
+            bail!(
+                "{data}: --size, --colors, --resize, --aspect, --background and --ignore-exif are for \
+                 images, this is a table of numbers"
+            );
+        }
+        if self.shape.gives("exif_orientation")
+            && !found.is_some_and(format::Source::has_image_files)
+        {
+            bail!("{data}: --ignore-exif is for image files");
+        }
+        Ok(())
+    }
+
     /// Returns `base` with what the flags ask for.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod file;
 mod input;
 mod interrupt;
 mod judge;
+mod output;
 mod progress;
 mod quality;
 mod run;
@@ -23,6 +24,8 @@ mod source;
 mod table;
 
 use clap::Parser;
+use dnn_data::Shown;
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -30,7 +33,10 @@ use std::process::ExitCode;
 const ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     interrupt::survive_file_size_limit();
     match cli::run(&cli) {
         Ok(code) => code,
@@ -45,6 +51,14 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// Prints what clap has to say of the command line, which quotes the arguments: those that would steer
+/// the terminal, or break a line, are escaped.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let escaped = |argument: OsString| argument.to_string_lossy().shown().into_owned();
+    let of_escaped = cli::Cli::try_parse_from(std::env::args_os().map(escaped)).err();
+    of_escaped.as_ref().unwrap_or(error).exit()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -28,6 +28,14 @@ fn every_activation_and_loss_passes() {
             }
         }
     }
+    let normalized = ["gradcheck", "--layers", "6,4", "--normalization", "layer"];
+    let result = place.json(&normalized);
+    let rows = result["parameters"].as_array().unwrap();
+    let names: Vec<_> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    let expected = ["W1", "b1", "gamma1", "beta1", "W2", "b2", "gamma2", "beta2", "W3", "b3"];
+    assert_eq!((names, &result["verdict"]), (expected.to_vec(), &"passed".into()));
+    assert_eq!(rows[2]["entries"], 6);
+    assert!(place.ok(&normalized).contains("ReLU, normalised, sigmoid cross-entropy"));
     let text = place.ok(&["gradcheck", "--layers", "none"]);
     assert!(text.contains("20-1, sigmoid cross-entropy") && text.contains("20 of 20"), "{text}");
     assert!(text.contains("Passed: 2 of 2 gradients agree"), "{text}");
@@ -36,9 +44,13 @@ fn every_activation_and_loss_passes() {
 #[test]
 fn each_spoiled_gradient_fails_by_name() {
     let place = Place::new();
-    for activation in ACTIVATIONS {
-        for name in ["W1", "b1", "W2", "b2", "W3", "b3"] {
+    let plain = &["W1", "b1", "W2", "b2", "W3", "b3"][..];
+    let cases = ACTIVATIONS.map(|activation| (activation, "none", plain));
+    let of_norm = ("gelu", "layer", &["gamma1", "beta1", "gamma2", "beta2", "W1", "b2"][..]);
+    for (activation, normalization, names) in cases.into_iter().chain([of_norm]) {
+        for name in names {
             let args = ["gradcheck", "--layers", "6,4", "--activation", activation];
+            let args = [&args[..], &["--normalization", normalization]].concat();
             let output = place.run(&[&args[..], &["--classes", "3", "--break", name]].concat());
             assert_eq!(output.status.code(), Some(1), "{activation} {name}");
             let (out, error) = (stdout(&output), stderr(&output));

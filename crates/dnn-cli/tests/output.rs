@@ -47,6 +47,67 @@ fn a_picture_that_cannot_be_written_costs_the_exit_code_and_not_the_evaluation()
     assert_eq!(fs::read(place.path("r/config.toml")).unwrap(), before);
 }
 
+#[test]
+fn nothing_but_its_own_kind_is_replaced() {
+    let place = Place::new();
+    let rows: String = (0..12).map(|i| format!("{i},{},{}\n", 12 - i, ["a", "b"][i % 2])).collect();
+    fs::write(place.path("t.csv"), format!("x,y,label\n{rows}")).unwrap();
+    let table = ["t.csv", "--label", "label"];
+    let with = |start: &[&'static str], end: &[&'static str]| [start, &table, end].concat();
+    place.ok(&with(&["train"], &["--iterations", "5", "--out", "r"]));
+    place.ok(&with(&["train"], &["--iterations", "5", "--folds", "2", "--out", "k"]));
+    place.ok(&with(&["data", "convert"], &["t.h5"]));
+    fs::write(place.path("r/README.md"), "# Mine\n").unwrap();
+    let files = || -> Vec<_> {
+        let in_folder = |folder: &str| {
+            let names = common::names(&place.path(folder)).into_iter();
+            names.map(|name| format!("{folder}/{name}")).collect::<Vec<_>>()
+        };
+        let all = [".", "r", "k"].map(in_folder).concat().into_iter();
+        all.filter_map(|name| Some((fs::read(place.path(&name)).ok()?, name))).collect()
+    };
+    let before = files();
+    for (args, says) in [
+        (with(&["predict", "r"], &["--out", "t.csv"]), "t.csv: there is a file of that name"),
+        (with(&["predict", "r"], &["--out", "r/metrics.jsonl"]), "record of the run"),
+        (with(&["predict", "r"], &["--out", "k/predictions.csv"]), "record of the run"),
+        (vec!["evaluate", "r", "--split", "train", "--predictions", "t.csv"], "no table of pred"),
+        (vec!["evaluate", "r", "--split", "train", "--plots", "t.csv"], "t.csv"),
+        (with(&["data", "convert"], &["r/model.safetensors"]), "record of the run"),
+        (with(&["data", "convert"], &["t.csv"]), "no HDF5 file"),
+        (vec!["data", "convert", "t.h5", "t.h5"], "t.h5: expected another than those that are"),
+        (vec!["data", "draw", "--out", "t.csv"], "no HDF5 file"),
+        (vec!["data", "draw", "--contact-sheet", "r/cost.png"], "record of the run"),
+        (vec!["data", "audit", "t.h5", "--sheet", "x.jpg"], ".png or .svg"),
+        (vec!["data", "preview", "drawn", "--out", "r/cost.svg"], "record of the run"),
+        (
+            vec!["export", "r", "--force", "--format", "npz", "--out", "r/model.safetensors"],
+            "record",
+        ),
+        (vec!["export", "r", "--force", "--format", "c", "--out", "t.csv"], "no C source"),
+        (vec!["export", "r", "--format", "c", "--out", "t.csv"], "--force"),
+        (vec!["config", "init", "--force", "--out", "r/config.toml"], "record of the run"),
+        (vec!["config", "init", "--force", "--out", "t.csv"], "no configuration"),
+        (with(&["tune"], &["--out", "r/config.toml", "--force"]), "record of the run"),
+        (with(&["tune"], &["--out", "r/metrics.toml", "--force"]), "record of the run"),
+        (with(&["tune"], &["--out", "t.h5", "--force"]), "no configuration"),
+        (vec!["report", "r", "--split", "train"], "no model card of dnn"),
+        (vec!["report", "r", "--split", "train", "--out", "k/config.html"], ""),
+    ] {
+        if says.is_empty() {
+            place.ok(&args);
+            fs::remove_file(place.path("k/config.html")).unwrap();
+        } else {
+            let error = place.refused(&args);
+            assert!(error.contains(says), "{args:?}: {error}");
+        }
+        assert_eq!(files(), before, "{args:?}");
+    }
+    // A run that is replaced leaves a README.md that is not its own.
+    place.ok(&with(&["train"], &["--iterations", "5", "--out", "r", "--force"]));
+    assert_eq!(fs::read(place.path("r/README.md")).unwrap(), b"# Mine\n");
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed_and_devices_left_alone() {
@@ -105,10 +166,46 @@ fn names_from_the_file_system_do_not_steer_the_terminal() {
         assert!(said.contains(r"\u{1b}[2Jb\u{202e}gnp.jpg"), "{args:?}: {said}");
         assert!(!said.contains(['\u{1b}', '\u{202e}']), "{args:?}: {said:?}");
     }
+    // Nor does what a run keeps of them.
+    fs::rename(place.path("r"), place.path("r\nerror: x")).unwrap();
+    let inside = "r\nerror: x/config.toml";
+    let config = fs::read_to_string(place.path(inside)).unwrap();
+    fs::write(place.path(inside), config.replace("\"drawn\"", "\"a\\nerror: x\"")).unwrap();
+    for args in [
+        &["inspect", "r\nerror: x"][..],
+        &["train", "b\nerror: x", "--resume", "r\nerror: x"],
+        &["evaluate", "r\nerror: x"],
+    ] {
+        let output = place.run(args);
+        let said = stderr(&output) + &stdout(&output);
+        assert!(said.contains("error: x") && !said.contains("\nerror: x"), "{args:?}: {said}");
+    }
+    fs::rename(place.path("r\nerror: x"), place.path("r")).unwrap();
     let json = stdout(&place.run(&["predict", "r", name, "--json"]));
     let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(read["predictions"][0]["image"], name);
     assert!(!json.contains(['\u{1b}', '\u{202e}']), "{json:?}");
+}
+
+#[test]
+fn arguments_do_not_steer_the_terminal() {
+    let place = Place::new();
+    for args in [
+        &["train", "--iterations", "5\u{1b}[2J\nerror: x"][..],
+        &["train", "--no-such\n\u{1b}[2J"],
+        &["tr\u{1b}[2J\nain"],
+        &["train", "drawn", "--class-map", "a\n\u{1b}[2J"],
+        &["train", "drawn", "--class-map", "a\n\u{1b}[2J=b"],
+        &["train", "drawn", "--layers", "4,\u{1b}[2J\n"],
+        &["train", "drawn", "--augment", "\u{1b}[2J\n=3"],
+        &["train", "drawn", "--optimizer", "adam:\u{1b}[2J\n=3"],
+        &["predict", "r", "x", "--out", "\n\u{1b}[2J"],
+        &["evaluate", "r", "--mislabeled", "a.\n\u{1b}[2J"],
+    ] {
+        let error = place.refused(args);
+        assert!(error.contains("[2J") && !error.contains('\u{1b}'), "{args:?}: {error:?}");
+        assert!(!error.contains("\nerror: x") && !error.contains("\n\\u{1b}"), "{error:?}");
+    }
 }
 
 #[cfg(unix)]

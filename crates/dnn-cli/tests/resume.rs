@@ -589,6 +589,45 @@ fn folds_that_are_missing_are_trained_and_failed_ones_recorded() {
     assert!(!place.path("d/folds.json").exists());
 }
 
+/// Other seeds that were interrupted are trained by a resume, and the exit code says that they were.
+#[cfg(unix)]
+#[test]
+fn other_seeds_are_interrupted_and_resumed() {
+    let place = Place::new();
+    let train = |n, out| [&quick()[..], &["--seeds", n, "--out", out]].concat();
+    place.ok(&train("4", "whole"));
+    let summary = |run: &str| -> Value {
+        let text = fs::read(place.path(run).join("summary.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    };
+    let seeds = |run: &str| summary(run)["seeds"].as_array().cloned().unwrap_or_default();
+    let mut child = place.dnn(&train("100000", "long")).spawn().unwrap();
+    while !place.path("long/summary.json").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(seeds("long").len() < 100_000);
+    // As it stands after four seeds were asked for, and the program ended in the third.
+    let config = fs::read_to_string(place.path("long/config.toml")).unwrap();
+    fs::write(place.path("long/config.toml"), config.replace("seeds = 100000", "seeds = 4"))
+        .unwrap();
+    let mut left = summary("long");
+    left["seeds"] = summary("whole")["seeds"].as_array().unwrap()[..2].into();
+    fs::write(place.path("long/summary.json"), left.to_string()).unwrap();
+    let said = place.ok(&["train", "--resume", "long"]);
+    assert!(said.contains("over 4 seeds"), "{said}");
+    assert_eq!(seeds("long"), seeds("whole"));
+    let said = place.ok(&["train", "--resume", "long"]);
+    assert!(said.contains("is finished"), "{said}");
+    // A configuration repeats them, and neither folds nor a sweep take it for one seed.
+    place.ok(&["train", "--config", "whole/config.toml", "--out", "again"]);
+    assert_eq!(seeds("again"), seeds("whole"));
+    let error = place.refused(&["train", "--config", "whole/config.toml", "--folds", "2"]);
+    assert!(error.contains("seeds"), "{error}");
+}
+
 #[test]
 fn folds_killed_before_their_configuration_was_written_are_replaced_when_forced() {
     let place = Place::new();

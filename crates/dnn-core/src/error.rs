@@ -26,6 +26,27 @@ pub enum NetworkError {
         /// Values in the bias.
         bias: usize,
     },
+    /// The gain and the shift of a normalisation do not fit the weights.
+    #[error("a normalisation with {gamma} values of γ and {beta} of β for a layer of {n} units")]
+    LayerNorm {
+        /// Number of units of the layer.
+        n: usize,
+        /// Values of γ.
+        gamma: usize,
+        /// Values of β.
+        beta: usize,
+    },
+    /// Some hidden layers are normalised and others are not, or the output layer is.
+    #[error(
+        "layer {layer} is {got}: expected all hidden layers alike, and an output layer that is not \
+         normalised"
+    )]
+    Normalization {
+        /// Which layer differs.
+        layer: usize,
+        /// "normalised" or "not normalised".
+        got: &'static str,
+    },
     /// A layer does not take what the one before it gives.
     #[error("layer {layer} takes {n_prev} inputs, but the layer before it has {n_before} units")]
     Chain {

@@ -5,6 +5,7 @@
 
 use crate::activation::{self, Activation, Bias};
 use crate::gemm::{Operands, narrow};
+use crate::layer_norm::{self, Normalized};
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
 /// The compiled loops of a number type; a supertrait of [`Real`](crate::Real).
@@ -37,6 +38,21 @@ pub trait Kernels: Copy + Sized + nalgebra::Scalar {
         da: &mut DMatrixViewMut<'_, Self>,
         z: &DMatrixView<'_, Self>,
         a: &DMatrixView<'_, Self>,
+    );
+    /// [`layer_norm::forward`].
+    fn layer_norm_forward(
+        gamma: &[Self],
+        beta: &[Self],
+        z: &mut DMatrixViewMut<'_, Self>,
+        keep: Option<Normalized<'_, Self>>,
+    );
+    /// [`layer_norm::backward`].
+    fn layer_norm_backward(
+        gamma: &[Self],
+        dy: &DMatrixView<'_, Self>,
+        values: &DMatrixView<'_, Self>,
+        inverse_deviations: &[Self],
+        dz: &mut DMatrixViewMut<'_, Self>,
     );
 }
 
@@ -93,6 +109,23 @@ macro_rules! kernels {
                 a: &DMatrixView<'_, Self>,
             ) {
                 activation::backward(activation, da, z, a);
+            }
+            fn layer_norm_forward(
+                gamma: &[Self],
+                beta: &[Self],
+                z: &mut DMatrixViewMut<'_, Self>,
+                keep: Option<Normalized<'_, Self>>,
+            ) {
+                layer_norm::forward_loop(gamma, beta, z, keep);
+            }
+            fn layer_norm_backward(
+                gamma: &[Self],
+                dy: &DMatrixView<'_, Self>,
+                values: &DMatrixView<'_, Self>,
+                inverse_deviations: &[Self],
+                dz: &mut DMatrixViewMut<'_, Self>,
+            ) {
+                layer_norm::backward_loop(gamma, dy, values, inverse_deviations, dz);
             }
         }
     };

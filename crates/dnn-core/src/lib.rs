@@ -10,7 +10,7 @@
 //!
 //! | to | look at |
 //! |---|---|
-//! | see each formula of a layer by itself | [`linear`], [`activation`], [`layer`] |
+//! | see each formula of a layer by itself | [`linear`], [`layer_norm`], [`activation`], [`layer`] |
 //! | make and apply a network | [`Network`], [`Architecture`], [`init`] |
 //! | draw the course's random numbers | [`rng`] |
 //! | judge predictions | [`metrics`] |
@@ -27,6 +27,7 @@ pub mod gram;
 pub mod init;
 mod kernels;
 pub mod layer;
+pub mod layer_norm;
 pub mod linear;
 pub mod metrics;
 pub mod network;
@@ -42,7 +43,7 @@ pub use activation::{Activation, Bias};
 pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks};
 pub use error::NetworkError;
 pub use init::Init;
-pub use network::{Architecture, Network};
+pub use network::{Architecture, HiddenNormalization, Network};
 pub use output::OutputActivation;
 pub use scalar::{Precision, Real};
 pub use simd::{Vectorized, vectorize, vectorized};

@@ -11,6 +11,26 @@ pub struct Gradients<F: Real> {
     pub dw: DMatrix<F>,
     /// db (n).
     pub db: DVector<F>,
+    /// dγ (n); empty where the layer is not [normalised](crate::layer_norm).
+    pub dgamma: DVector<F>,
+    /// dβ (n); empty where the layer is not normalised.
+    pub dbeta: DVector<F>,
+}
+
+impl<F: Real> Gradients<F> {
+    /// Makes the gradients of a layer that is not normalised.
+    ///
+    /// # Shapes
+    /// `dw` (n, n_prev), `db` (n).
+    pub fn new(dw: DMatrix<F>, db: DVector<F>) -> Self {
+        Self { dw, db, dgamma: DVector::zeros(0), dbeta: DVector::zeros(0) }
+    }
+
+    /// Returns the gradients in the order of
+    /// [`PARAMETER_NAMES`](crate::layer::PARAMETER_NAMES), each column by column.
+    pub fn slices(&self) -> [&[F]; 4] {
+        [self.dw.as_slice(), self.db.as_slice(), self.dgamma.as_slice(), self.dbeta.as_slice()]
+    }
 }
 
 /// Computes Z = W·A_prev + b, with b added to every column.
@@ -52,5 +72,5 @@ pub fn linear_backward<F: Real>(
     db *= per_example;
     let mut da_prev = DMatrix::zeros(a_prev.nrows(), a_prev.ncols());
     gemm(F::one(), transposed(w), plain(dz), F::zero(), &mut da_prev);
-    (da_prev, Gradients { dw, db })
+    (da_prev, Gradients::new(dw, db))
 }

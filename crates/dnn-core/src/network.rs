@@ -6,10 +6,33 @@ use crate::error::NetworkError;
 use crate::gemm::{Factor, gemm, plain};
 use crate::init::Init;
 use crate::layer::Dense;
+use crate::layer_norm::LayerNorm;
 use crate::output::OutputActivation;
 use crate::rng::Generator;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
+
+/// What the hidden layers do to their sums Z before the activation.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum HiddenNormalization {
+    /// Nothing.
+    #[default]
+    None,
+    /// [Layer normalisation](crate::layer_norm): mean 0 and variance 1 over the units of each example,
+    /// then a gain γ and a shift β that are learnt (Ba et al. 2016).
+    Layer,
+}
+
+impl HiddenNormalization {
+    /// Returns whether there is none.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it with a reference
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
 
 /// The shape of a network, without its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +43,9 @@ pub struct Architecture {
     pub layer_dims: Vec<usize>,
     /// The activation of each hidden layer: L − 1 of them.
     pub activations: Vec<Activation>,
+    /// What the hidden layers do to Z before the activation; left out of files when nothing.
+    #[serde(default, skip_serializing_if = "HiddenNormalization::is_none")]
+    pub normalization: HiddenNormalization,
     /// What is applied to the logits of the output layer; `loss` in files.
     #[serde(rename = "loss")]
     pub output: OutputActivation,
@@ -27,10 +53,15 @@ pub struct Architecture {
 
 impl Architecture {
     /// Makes the shape of a network with layers of these sizes, all hidden ones with the same
-    /// activation.
+    /// activation and none normalised.
     pub fn new(layer_dims: Vec<usize>, activation: Activation, output: OutputActivation) -> Self {
         let n_hidden = layer_dims.len().saturating_sub(2);
-        Self { layer_dims, activations: vec![activation; n_hidden], output }
+        Self {
+            layer_dims,
+            activations: vec![activation; n_hidden],
+            normalization: HiddenNormalization::None,
+            output,
+        }
     }
 
     /// Checks that a network can have this shape.
@@ -52,9 +83,23 @@ impl Architecture {
         check_outputs(self.output, self.layer_dims[self.layer_dims.len() - 1])
     }
 
-    /// Returns the number of weights and biases.
+    /// Returns the number of parameters: weights, biases, and γ and β where layers are normalised.
     pub fn n_parameters(&self) -> usize {
-        self.layer_dims.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum()
+        (0..self.layer_dims.len().saturating_sub(1)).map(|l| self.n_parameters_of(l)).sum()
+    }
+
+    /// Returns the number of parameters of the layer with this index, from 0.
+    ///
+    /// # Panics
+    /// When there is no such layer.
+    pub fn n_parameters_of(&self, layer: usize) -> usize {
+        let (n_prev, n) = (self.layer_dims[layer], self.layer_dims[layer + 1]);
+        (n_prev + 1) * n + if self.normalizes(layer) { 2 * n } else { 0 }
+    }
+
+    /// Returns whether the layer with this index, from 0, is normalised: hidden layers are, if any.
+    pub fn normalizes(&self, layer: usize) -> bool {
+        layer + 2 < self.layer_dims.len() && !self.normalization.is_none()
     }
 }
 
@@ -132,11 +177,20 @@ impl<F: Real> Network<F> {
         if last.activation != Activation::Identity {
             return Err(NetworkError::HiddenOutput { got: last.activation });
         }
+        let is_normalized = |layer: &Dense<F>| layer.layer_norm.is_some();
+        for (i, layer) in layers.iter().enumerate() {
+            let expected = i + 1 < layers.len() && is_normalized(&layers[0]);
+            if is_normalized(layer) != expected {
+                let got = if expected { "not normalised" } else { "normalised" };
+                return Err(NetworkError::Normalization { layer: i + 1, got });
+            }
+        }
         check_outputs(output, last.n())?;
         Ok(Self { layers, output, temperature: 1.0 })
     }
 
-    /// Makes a network of this shape: its weights are drawn layer by layer, its biases are zero.
+    /// Makes a network of this shape: its weights are drawn layer by layer, its biases are zero, and
+    /// where it is normalised γ = 1 and β = 0.
     ///
     /// # Errors
     /// When no network has this shape.
@@ -152,9 +206,11 @@ impl<F: Real> Network<F> {
             .layer_dims
             .windows(2)
             .zip(hidden.chain([Activation::Identity]))
-            .map(|(pair, activation)| {
+            .enumerate()
+            .map(|(l, (pair, activation))| {
                 let w = init.of_layer(activation).weights(pair[1], pair[0], rng);
-                Dense::new(w, DVector::zeros(pair[1]), activation)
+                let norm = architecture.normalizes(l).then(|| LayerNorm::identity(pair[1]));
+                Dense::new(w, DVector::zeros(pair[1]), activation)?.with_layer_norm(norm)
             })
             .collect::<Result<_, _>>()?;
         Self::new(layers, architecture.output)
@@ -165,10 +221,11 @@ impl<F: Real> Network<F> {
         &self.layers
     }
 
-    /// Returns W and b of each layer as mutable slices, W column by column: for optimizers, which
-    /// change values and cannot change shapes.
-    pub fn parameters_mut(&mut self) -> impl ExactSizeIterator<Item = (&mut [F], &mut [F])> {
-        self.layers.iter_mut().map(|layer| (layer.w.as_mut_slice(), layer.b.as_mut_slice()))
+    /// Returns the parameters of each layer as mutable slices, in the order of
+    /// [`PARAMETER_NAMES`](crate::layer::PARAMETER_NAMES), W column by column, γ and β empty where a
+    /// layer is not normalised: for optimizers, which change values and cannot change shapes.
+    pub fn parameters_mut(&mut self) -> impl ExactSizeIterator<Item = [&mut [F]; 4]> {
+        self.layers.iter_mut().map(Dense::parameters_mut)
     }
 
     /// Returns what the network applies to its logits.
@@ -229,15 +286,18 @@ impl<F: Real> Network<F> {
         Architecture {
             layer_dims: std::iter::once(self.n_features()).chain(sizes).collect(),
             activations: hidden.iter().map(Dense::activation).collect(),
+            normalization: match hidden.first() {
+                Some(layer) if layer.layer_norm.is_some() => HiddenNormalization::Layer,
+                _ => HiddenNormalization::None,
+            },
             output: self.output,
         }
     }
 
-    /// Returns whether every weight and bias is a finite number.
+    /// Returns whether every parameter is a finite number.
     pub fn is_finite(&self) -> bool {
-        self.layers
-            .iter()
-            .all(|l| l.w.iter().chain(l.b.iter()).all(nalgebra::ComplexField::is_finite))
+        let all = self.layers.iter().flat_map(Dense::parameters);
+        all.into_iter().flatten().all(nalgebra::ComplexField::is_finite)
     }
 
     /// Computes the forward pass through all layers; the logits are then in `workspace`.
@@ -255,8 +315,13 @@ impl<F: Real> Network<F> {
             let (before, rest) = workspace.a.split_at_mut(l);
             let a_prev = before.last().map_or(x, plain);
             gemm(F::one(), plain(&layer.w), a_prev, F::zero(), &mut rest[0]);
-            let bias = Bias::Rows(layer.b.as_slice());
-            layer.activation.forward(bias, &mut rest[0].as_view_mut(), None);
+            let (z, mut bias) = (&mut rest[0], Bias::Rows(layer.b.as_slice()));
+            if let Some(norm) = &layer.layer_norm {
+                Activation::Identity.forward(bias, &mut z.as_view_mut(), None);
+                norm.forward(z);
+                bias = Bias::None;
+            }
+            layer.activation.forward(bias, &mut z.as_view_mut(), None);
         }
     }
 

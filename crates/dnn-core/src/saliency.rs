@@ -474,15 +474,25 @@ pub fn squares(length: usize, side: usize, stride: usize) -> Vec<std::ops::Range
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, Architecture, Init};
+    use crate::{Activation, Architecture, HiddenNormalization, Init};
     use proptest::prelude::*;
 
-    fn network(dims: &[usize], activation: Activation, seed: u64) -> Network<f64> {
+    fn network(
+        dims: &[usize],
+        activation: Activation,
+        normalization: HiddenNormalization,
+        seed: u64,
+    ) -> Network<f64> {
         let one = dims[dims.len() - 1] == 1;
         let output = if one { OutputActivation::Sigmoid } else { OutputActivation::Softmax };
-        let architecture = Architecture::new(dims.to_vec(), activation, output);
+        let architecture =
+            Architecture { normalization, ..Architecture::new(dims.to_vec(), activation, output) };
         let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
         Network::initialize(&architecture, Init::Glorot, &mut rng).unwrap()
+    }
+
+    fn normalization(normalized: bool) -> HiddenNormalization {
+        if normalized { HiddenNormalization::Layer } else { HiddenNormalization::None }
     }
 
     fn inputs(n: usize, seed: u64) -> (Vec<f64>, Vec<f64>) {
@@ -498,10 +508,11 @@ mod tests {
             hidden in proptest::collection::vec(1..30_usize, 0..4),
             outputs in prop_oneof![Just(1), 2..6_usize],
             activation in proptest::sample::select(Activation::ALL.to_vec()),
+            normalized in any::<bool>(),
             seed in any::<u64>(),
         ) {
             let dims = [&[n_features], &hidden[..], &[outputs]].concat();
-            let network = network(&dims, activation, seed);
+            let network = network(&dims, activation, normalization(normalized), seed);
             let (x, baseline) = inputs(n_features, seed);
             let class = seed as usize % network.n_classes();
             let found = Saliency::new(&network).integrated_gradients(&x, &baseline, class);
@@ -519,10 +530,12 @@ mod tests {
             (width, height, channels) in (1..9_usize, 1..9_usize, 1..4_usize),
             (side, stride) in (1..6_usize, 1..6_usize),
             outputs in prop_oneof![Just(1), 2..4_usize],
+            normalized in any::<bool>(),
             seed in any::<u64>(),
         ) {
             let grid = Grid { width, height, channels };
-            let network = network(&[grid.n_features(), 7, 4, outputs], Activation::Tanh, seed);
+            let dims = [grid.n_features(), 7, 4, outputs];
+            let network = network(&dims, Activation::Tanh, normalization(normalized), seed);
             let (x, baseline) = inputs(grid.n_features(), seed);
             let saliency = Saliency::new(&network);
             let map = saliency.occlusion(&x, &baseline, 1, grid, (side, stride));

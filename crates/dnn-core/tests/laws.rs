@@ -2,17 +2,25 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Network, OutputActivation, Real};
+use dnn_core::{
+    Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation, Real,
+};
 use proptest::prelude::*;
 
 /// Whether every example, alone or beside others, has the same probabilities to the last bit.
-fn alone_as_in_company<F: Real>(dims: &[usize], hidden: Activation, m: usize, seed: u64) -> bool {
+fn alone_as_in_company<F: Real>(
+    dims: &[usize],
+    (hidden, normalization): (Activation, HiddenNormalization),
+    m: usize,
+    seed: u64,
+) -> bool {
     let output = if dims[dims.len() - 1] == 1 {
         OutputActivation::Sigmoid
     } else {
         OutputActivation::Softmax
     };
-    let architecture = Architecture::new(dims.to_vec(), hidden, output);
+    let architecture =
+        Architecture { normalization, ..Architecture::new(dims.to_vec(), hidden, output) };
     let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
     let network = Network::<F>::initialize(&architecture, Init::Glorot, &mut rng).unwrap();
     let x = rng.normal_matrix::<F>(dims[0], m);
@@ -27,11 +35,15 @@ proptest! {
         hidden in proptest::collection::vec(prop_oneof![1..40_usize, 60..140_usize], 0..3),
         outputs in 1..12_usize,
         activation in proptest::sample::select(Activation::ALL.to_vec()),
+        normalized in any::<bool>(),
         m in 1..70_usize,
         seed in any::<u64>(),
     ) {
         let dims = [&[inputs], &hidden[..], &[outputs]].concat();
-        prop_assert!(alone_as_in_company::<f64>(&dims, activation, m, seed));
-        prop_assert!(alone_as_in_company::<f32>(&dims, activation, m, seed));
+        let normalization =
+            if normalized { HiddenNormalization::Layer } else { HiddenNormalization::None };
+        let layer = (activation, normalization);
+        prop_assert!(alone_as_in_company::<f64>(&dims, layer, m, seed));
+        prop_assert!(alone_as_in_company::<f32>(&dims, layer, m, seed));
     }
 }

@@ -5,6 +5,7 @@
 //! and sockets are refused. A temporary file is locked while its writer lives, so that the next
 //! write in the folder can remove what a killed one has left.
 
+use crate::Shown;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -67,7 +68,10 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Returns the path of the file that may be replaced under this name: the name itself, or where a
 /// symbolic link leads.
-fn replaceable(path: &Path) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] when something other than a file has the name.
+pub fn replaceable(path: &Path) -> io::Result<PathBuf> {
     let refused = |what: &str| Err(io::Error::new(ErrorKind::InvalidInput, what));
     match (path.symlink_metadata(), path.metadata()) {
         (Ok(own), Ok(_)) if own.is_file() => Ok(path.into()),
@@ -116,7 +120,12 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     loop {
-        let temporary = builder.tempfile_in(folder)?;
+        let temporary = builder.tempfile_in(folder).map_err(|error| {
+            if folder.is_dir() {
+                return error;
+            }
+            io::Error::new(error.kind(), format!("there is no folder {}", folder.shown()))
+        })?;
         // Where a file system knows no locks, nothing is taken for stale either.
         if cfg!(unix) && temporary.as_file().lock().is_ok() && !temporary.path().exists() {
             // Another process took it for stale before it was locked.

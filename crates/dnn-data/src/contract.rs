@@ -295,12 +295,13 @@ impl InputContract {
             };
             Err(ContractError::Features { asked, input, expected })
         };
-        let are_images = normalization == Normalization::DivideBy255;
+        // A row of whole numbers is stored as an image of one row.
+        let are_images = normalization == Normalization::DivideBy255 && height > 1;
         if !(1..=Self::MAX_VIEWS).contains(&views) {
             return refuse(format!("{views} views"), format!("1 to {}", Self::MAX_VIEWS));
         }
         if views > 1 && !are_images {
-            return refuse(format!("{views} views"), "images".into());
+            return refuse(format!("{views} views"), "images of more than one row".into());
         }
         let least = describe::LEAST_SIDE;
         if !features.is_pixels() && (!are_images || width.min(height) < least) {
@@ -425,6 +426,10 @@ mod tests {
             (
                 InputContract { features: FeatureKind::Texture, ..table },
                 "no pixels: expected images",
+            ),
+            (
+                InputContract { views: 2, height: 1, ..rgb() },
+                "2 views of 64×1 images of 3 channels: expected images of",
             ),
             (InputContract { views: 0, ..rgb() }, "0 views of 64×64"),
             (InputContract { views: 13, ..rgb() }, "expected 1 to 12"),

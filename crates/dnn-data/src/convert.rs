@@ -5,8 +5,8 @@ use crate::format::{self, Source, Visited};
 use crate::image_set::{not_resized, prepared};
 use crate::preprocess::ContractChange;
 use crate::{
-    Batch, DataError, ImageShape, InputContract, Rejected, Split, SplitInfo, SplitName, Splits,
-    Values, Visitor, parallel,
+    Batch, DataError, ImageShape, InputContract, Rejected, Shown, Split, SplitInfo, SplitName,
+    Splits, Values, Visitor, parallel,
 };
 use std::borrow::Cow;
 use std::path::Path;
@@ -44,9 +44,19 @@ pub struct Converted {
 /// the same images and labels as reading the source.
 ///
 /// # Errors
-/// When the source is invalid or the file cannot be written; [`DataError::Stopped`] when `stop` asked
-/// for it.
+/// When the source is invalid, when the file cannot be written or is one of those that are read;
+/// [`DataError::Stopped`] when `stop` asked for it.
 pub fn convert(from: &Path, to: &Path, options: &Options<'_>) -> Result<Converted, DataError> {
+    if let Ok(replaced) = to.canonicalize() {
+        let files = Source::of(from, options.source)?.files(options.source)?;
+        if files.iter().any(|file| file.canonicalize().is_ok_and(|file| file == replaced)) {
+            return Err(DataError::Mismatch {
+                what: format!("the file to write, {}", to.shown()),
+                expected: "another than those that are read".into(),
+                got: "one of them".into(),
+            });
+        }
+    }
     convert_with(from, to, options, |_| Ok(Factors::default()))
 }
 

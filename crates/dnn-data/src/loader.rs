@@ -181,6 +181,11 @@ impl<'a> Loader<'a> {
             let images = self.one_set(path, contract.as_ref().or(network), order)?;
             splits.insert(Split { name: SplitName::Validation, images, path: Some(path.clone()) });
         }
+        if !config.exclude.is_empty() {
+            let train = splits.iter_mut().find(|split| split.name == SplitName::Train);
+            let Some(train) = train else { return Err(self.no_training()) };
+            train.images = without(&train.images, &config.exclude)?;
+        }
         if !config.class_map.is_empty() {
             for split in splits.iter_mut() {
                 split.images = renamed(split.images.clone(), &config.class_map)?;
@@ -216,6 +221,9 @@ impl<'a> Loader<'a> {
                 return Ok(None);
             }
             let Ok((parts, classes)) = source.split_infos(&options) else { return Ok(None) };
+            if classes.len() < 2 {
+                return Ok(None);
+            }
             let parts = parts.into_iter().map(|part| (part.split, part.shape, part.n)).collect();
             (parts, classes.len())
         };
@@ -283,16 +291,7 @@ impl<'a> Loader<'a> {
         to_judge_by: impl Fn(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
         to_train_on: impl FnOnce(I, &InputContract) -> Result<Box<dyn Examples<F>>, DataError>,
     ) -> Result<Prepared<F>, DataError> {
-        if let [class] = train.classes() {
-            return Err(DataError::Mismatch {
-                what: format!("classes of {}", self.config.data.shown()),
-                expected: "two or more to tell apart".into(),
-                got: format!(
-                    "only {class} (are the folders of the classes one level deeper, or the labels \
-                     somewhere else?)"
-                ),
-            });
-        }
+        check_classes(&self.config.data, train.classes())?;
         for judged in test.iter().chain(&validation) {
             let own = judged.contract()?.normalization;
             if own == Normalization::AsIs && contract.normalization != own {
@@ -322,11 +321,10 @@ impl<'a> Loader<'a> {
         let options = config.options(config.names.as_ref(), self.folder_options(None));
         let asked =
             convert::Options { level, ..self.asked(&options, self.input().contract_change()) };
-        if config.is_drawn() {
-            let drawn = synthetic::draw(&config.drawn.clone().unwrap_or_default())?;
-            let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
-            convert::convert_splits(&splits, out, &asked)
+        if config.is_drawn() || !config.exclude.is_empty() {
+            convert::convert_splits(&self.splits_for(None)?, out, &asked)
         } else {
+            check_exists(&config.data)?;
             convert::convert(&config.data, out, &asked)
         }
     }
@@ -456,16 +454,7 @@ impl<'a> Loader<'a> {
         names: Option<&Names>,
         folder: FolderOptions,
     ) -> Result<Splits, DataError> {
-        // A dangling link counts as existing: opening it gives the better error.
-        if !path.exists() && !path.is_symlink() {
-            return Err(DataError::NoSource {
-                path: path.into(),
-                found: "no such file or folder".into(),
-                looked_for: format!(
-                    "a folder or a file of labelled images or numbers, or `{DRAWN}`"
-                ),
-            });
-        }
+        check_exists(path)?;
         let options = self.config.options(names, folder);
         let source = Source::of(path, &options)?;
         let cached = self.cached(path, &source, &options)?;
@@ -717,6 +706,34 @@ fn with_features(input: &InputConfig, train: &dyn Images) -> Result<InputContrac
     Ok(contract)
 }
 
+fn check_exists(path: &Path) -> Result<(), DataError> {
+    // A dangling link counts as existing: opening it gives the better error.
+    if path.exists() || path.is_symlink() {
+        return Ok(());
+    }
+    Err(DataError::NoSource {
+        path: path.into(),
+        found: "no such file or folder".into(),
+        looked_for: format!("a folder or a file of labelled images or numbers, or `{DRAWN}`"),
+    })
+}
+
+/// Checks that there are classes to tell apart in the training set of `data`.
+///
+/// # Errors
+/// [`DataError::Mismatch`] when there is only one class, with the likely cause.
+pub fn check_classes(data: &Path, classes: &[String]) -> Result<(), DataError> {
+    let [class] = classes else { return Ok(()) };
+    Err(DataError::Mismatch {
+        what: format!("classes of {}", data.shown()),
+        expected: "two or more to tell apart".into(),
+        got: format!(
+            "only {} (are the folders of the classes one level deeper, or the labels somewhere else?)",
+            class.shown()
+        ),
+    })
+}
+
 /// Returns whether the examples differ from epoch to epoch.
 fn is_drawn_anew(contract: &InputContract, augment: Option<AugmentConfig>) -> bool {
     contract.views > 1 || augment.is_some_and(|augment| !augment.is_off())
@@ -728,6 +745,13 @@ fn augmented<F: Real, I: Images + 'static>(
     augment: Option<AugmentConfig>,
     seed: u64,
 ) -> Result<Box<dyn Examples<F>>, DataError> {
+    if contract.height == 1 && augment.is_some_and(|augment| !augment.is_off()) {
+        return Err(DataError::Mismatch {
+            what: "augmentation (augment)".into(),
+            expected: "images".into(),
+            got: "rows of numbers".into(),
+        });
+    }
     let examples = FeatureExamples::<F, I>::new(images, contract)?;
     Ok(Box::new(examples.augmented(augment.unwrap_or_default(), seed)?))
 }
@@ -802,13 +826,26 @@ pub fn prepare(set: &mut ImageSet, contract: InputContract) -> Result<(), DataEr
     Ok(())
 }
 
+/// The set without the examples of these numbers.
+fn without(set: &ImageSet, exclude: &[usize]) -> Result<ImageSet, DataError> {
+    if let Some(&i) = exclude.iter().find(|&&i| i >= set.len()) {
+        return Err(DataError::Mismatch {
+            what: "a training example to exclude".into(),
+            expected: format!("a number from 0 to {}", set.len().saturating_sub(1)),
+            got: i.to_string(),
+        });
+    }
+    let kept: Vec<_> = (0..set.len()).filter(|i| !exclude.contains(i)).collect();
+    Ok(set.select(&kept))
+}
+
 /// Renames the classes of a set; classes that get the same name are merged.
 fn renamed(set: ImageSet, names: &BTreeMap<String, String>) -> Result<ImageSet, DataError> {
     if let Some(unknown) = names.keys().find(|name| !set.classes().contains(name)) {
         return Err(DataError::Mismatch {
             what: "class to rename".into(),
             expected: listed(set.classes()),
-            got: unknown.clone(),
+            got: unknown.shown().into_owned(),
         });
     }
     let mut classes: Vec<String> = Vec::new();
@@ -884,6 +921,26 @@ mod tests {
         let error = matched(&["cats", "dogs"]).expect_err("others").to_string();
         assert!(error.contains("got cats, dogs (--class-map"), "{error}");
         assert!(match_classes(set(&["cat", "dog"]), &words(&["0", "1"])).is_err());
+    }
+
+    #[test]
+    fn examples_are_left_out_by_their_numbers() {
+        let draw = || DrawOptions { n_train: 6, n_test: 2, ..DrawOptions::default() };
+        let config = |exclude| DataConfig { drawn: Some(draw()), exclude, ..DataConfig::of(DRAWN) };
+        let splits = |exclude| Loader::new(&config(exclude), Hooks::default()).splits();
+        let all = splits(vec![]).expect("drawn images");
+        let rest = splits(vec![4, 1]).expect("some of them");
+        let train = all.train().expect("training images");
+        assert_eq!(
+            rest.train().expect("training images").pixels(),
+            train.select(&[0, 2, 3, 5]).pixels()
+        );
+        assert_eq!(rest.test().expect("test images").len(), 2);
+        let error = splits(vec![6]).expect_err("no such image").to_string();
+        assert!(error.contains("expected a number from 0 to 5"), "{error}");
+        let file =
+            DataConfig { exclude: vec![1], memory_limit: Some(ByteSize(1)), ..DataConfig::of("x") };
+        assert!(file.check().is_err());
     }
 
     #[test]

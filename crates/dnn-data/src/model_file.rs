@@ -1,11 +1,13 @@
 //! The model file: a network, its classes and its input contract, in safetensors.
 //!
 //! Weights are tensors `layers.N.weight` (n, n_prev) and `layers.N.bias` (n), N from 0, row-major,
-//! as other libraries name and lay them out. One metadata entry, `dnn`, holds the rest as JSON
+//! as other libraries name and lay them out; of a normalised layer also `layers.N.norm.weight`, its gain γ
+//! (n), and `layers.N.norm.bias`, its shift β (n). One metadata entry, `dnn`, holds the rest as JSON
 //! ([`Header`]); one, because the order of several would differ from run to run.
 
 use crate::contract::{ContractError, InputContract};
 use dnn_core::layer::Dense;
+use dnn_core::layer_norm::LayerNorm;
 use dnn_core::metrics::ConformalScores;
 use dnn_core::{Activation, Architecture, Network, NetworkError, Precision, Real};
 use nalgebra::{DMatrix, DVector};
@@ -16,6 +18,9 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
 const METADATA_KEY: &str = "dnn";
+/// What the tensors of a layer's parameters are called, in the order of
+/// [`PARAMETER_NAMES`](dnn_core::layer::PARAMETER_NAMES).
+const TENSOR_NAMES: [&str; 4] = ["weight", "bias", "norm.weight", "norm.bias"];
 /// The tensor of the scores that answers with a promised coverage are made from.
 const SCORES: &str = "conformal.scores";
 const FORMAT_VERSION: u32 = 1;
@@ -173,7 +178,7 @@ pub enum ModelError {
         /// n₀ of the network.
         network: usize,
     },
-    /// A weight is NaN or infinite.
+    /// A parameter is NaN or infinite.
     #[error("a weight or bias of the network is not a finite number")]
     NotFinite,
 }
@@ -350,14 +355,18 @@ fn tensors<F: Real>(
 ) -> Vec<(String, Vec<usize>, Vec<u8>)> {
     let mut tensors = Vec::new();
     for (l, layer) in network.layers().iter().enumerate() {
-        let mut bytes = Vec::with_capacity(layer.weights().len() * size_of::<F>());
-        for row in layer.weights().row_iter() {
-            row.iter().for_each(|&v| push(v, &mut bytes));
+        for (name, values) in TENSOR_NAMES.into_iter().zip(layer.parameters()) {
+            // A vector is a column; W is written row by row.
+            let (n, n_columns) = (layer.n(), values.len() / layer.n());
+            let mut bytes = Vec::with_capacity(size_of_val(values));
+            for row in 0..n {
+                values.iter().skip(row).step_by(n).for_each(|&v| push(v, &mut bytes));
+            }
+            let shape = if name == TENSOR_NAMES[0] { vec![n, n_columns] } else { vec![n] };
+            if !values.is_empty() {
+                tensors.push((format!("layers.{l}.{name}"), shape, bytes));
+            }
         }
-        tensors.push((format!("layers.{l}.weight"), vec![layer.n(), layer.n_prev()], bytes));
-        let mut bytes = Vec::with_capacity(layer.bias().len() * size_of::<F>());
-        layer.bias().iter().for_each(|&v| push(v, &mut bytes));
-        tensors.push((format!("layers.{l}.bias"), vec![layer.n()], bytes));
     }
     tensors
 }
@@ -400,20 +409,26 @@ fn network<F: Real>(
         Ok(tensor.data().chunks_exact(size_of::<F>()).map(&value))
     };
     let hidden = architecture.activations.iter().copied();
-    let mut layers = Vec::new();
+    let (mut layers, mut n_tensors) = (Vec::new(), 0);
     for (l, (pair, activation)) in
         architecture.layer_dims.windows(2).zip(hidden.chain([Activation::Identity])).enumerate()
     {
         let (n_prev, n) = (pair[0], pair[1]);
-        let w = tensor(&format!("layers.{l}.weight"), &[n, n_prev])?;
-        let w = DMatrix::from_row_iterator(n, n_prev, w);
-        let b = DVector::from_iterator(n, tensor(&format!("layers.{l}.bias"), &[n])?);
-        layers.push(Dense::new(w, b, activation)?);
+        let [weight, bias, gamma, beta] = TENSOR_NAMES.map(|name| format!("layers.{l}.{name}"));
+        let vector =
+            |name: &str| tensor(name, &[n]).map(|values| DVector::from_iterator(n, values));
+        let w = DMatrix::from_row_iterator(n, n_prev, tensor(&weight, &[n, n_prev])?);
+        let is_normalized = architecture.normalizes(l);
+        let norm = is_normalized
+            .then(|| Ok::<_, ModelError>(LayerNorm::new(vector(&gamma)?, vector(&beta)?)));
+        let layer = Dense::new(w, vector(&bias)?, activation)?;
+        layers.push(layer.with_layer_norm(norm.transpose()?)?);
+        n_tensors += if is_normalized { 4 } else { 2 };
     }
-    if file.len() - usize::from(file.tensor(SCORES).is_ok()) != 2 * layers.len() {
+    if file.len() - usize::from(file.tensor(SCORES).is_ok()) != n_tensors {
         return Err(ModelError::Tensor {
             name: "(all)".into(),
-            expected: format!("{} tensors for {} layers", 2 * layers.len(), layers.len()),
+            expected: format!("{n_tensors} tensors for {} layers", layers.len()),
             got: format!("{} tensors", file.len()),
         });
     }

@@ -3,7 +3,7 @@
 
 use dnn_core::metrics::ConformalScores;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
+use dnn_core::{Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation};
 use dnn_data::{AnyNetwork, InputContract, Model, ModelError};
 use proptest::prelude::*;
 
@@ -46,6 +46,27 @@ fn other_libraries_find_their_usual_tensors() {
     // Row-major: the second number is W[0][1]. np.random.seed(1); np.random.randn(3,12)/np.sqrt(12)
     let second = f64::from_le_bytes(w.data()[8..16].try_into().unwrap());
     assert!((second - -0.611_756_413_650_075_4 / 12_f64.sqrt()).abs() < 1e-15);
+}
+
+#[test]
+fn normalised_layers_are_four_tensors_and_a_key_that_older_versions_refuse() {
+    let shape = Architecture::new(vec![12, 3, 1], Activation::Relu, OutputActivation::Sigmoid);
+    let shape = Architecture { normalization: HiddenNormalization::Layer, ..shape };
+    let mut rng = Generator::new(RngKind::Numpy, 1).unwrap();
+    let network = Network::<f64>::initialize(&shape, Init::Lecun, &mut rng).unwrap();
+    let classes = vec!["no".into(), "yes".into()];
+    let model = Model::new(network, classes, InputContract::rgb(2, 2).unwrap()).unwrap();
+    let mut written = Vec::new();
+    model.write(&mut written).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&written).unwrap();
+    assert_eq!((file.len(), file.tensor("layers.0.norm.weight").unwrap().shape()), (6, &[3][..]));
+    assert_eq!(file.tensor("layers.0.norm.bias").unwrap().data(), [0; 24]);
+    let key = br#",\"normalization\":\"layer\""#;
+    let at = |bytes: &[u8]| bytes.windows(key.len()).position(|window| window == key);
+    assert_eq!(at(&bytes()), None, "a file without it is as it was");
+    let (at, mut without) = (at(&written).unwrap(), written);
+    without[at..at + key.len()].fill(b' ');
+    assert_eq!(refusal(&without), "tensor `(all)`: expected 4 tensors for 2 layers, got 6 tensors");
 }
 
 #[test]
@@ -106,6 +127,7 @@ proptest! {
     #[test]
     fn a_model_survives_its_file(
         (height, width) in (1..4_u32, 1..4_u32), hidden in hidden(), seed in any::<u64>(), single in any::<bool>(),
+        normalized in any::<bool>(),
     ) {
         let input = InputContract::rgb(width, height).unwrap();
         let architecture = Architecture {
@@ -114,15 +136,23 @@ proptest! {
                 .chain([3])
                 .collect(),
             activations: hidden.iter().map(|(_, activation)| *activation).collect(),
+            normalization: if normalized && !hidden.is_empty() {
+                HiddenNormalization::Layer
+            } else {
+                HiddenNormalization::None
+            },
             output: OutputActivation::Softmax,
         };
         let classes = vec!["a".to_owned(), "ü".into(), " ".into()];
         let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
+        let mut network = Network::<f64>::initialize(&architecture, Init::He, &mut rng).unwrap();
+        // Each number another one: that they come back in their places shows.
+        for values in network.parameters_mut().flatten() {
+            values.iter_mut().for_each(|value| *value += rng.normal());
+        }
         let model = if single {
-            let network = Network::<f32>::initialize(&architecture, Init::He, &mut rng).unwrap();
-            Model::new(network, classes, input).unwrap()
+            Model::new(network.cast::<f32>(), classes, input).unwrap()
         } else {
-            let network = Network::<f64>::initialize(&architecture, Init::He, &mut rng).unwrap();
             Model::new(network, classes, input).unwrap()
         };
         let (mut first, mut second) = (Vec::new(), Vec::new());

@@ -166,7 +166,7 @@ fn what_has_no_answer_says_why() {
     }
     let AnyNetwork::F64(network) = images.model().network() else { unreachable!("f64") };
     let mut huge = network.clone();
-    huge.parameters_mut().for_each(|(w, _)| w.fill(f64::MAX));
+    huge.parameters_mut().for_each(|[w, ..]| w.fill(f64::MAX));
     let classes = images.classes().to_vec();
     let huge = Predictor::new(Model::new(huge, classes, rgb).expect("finite")).expect("sound");
     let mut mixed = vec![255; 216];

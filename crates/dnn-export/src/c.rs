@@ -1,6 +1,7 @@
 //! A model as one file of C99.
 
 use crate::{ExportError, check_one_view};
+use dnn_core::layer_norm::EPSILON;
 use dnn_core::{Activation, Network, OutputActivation, Real};
 use dnn_data::{AnyNetwork, Model};
 use std::fmt::Write;
@@ -82,6 +83,11 @@ fn code<F: Real>(
         let a = if is_last { "z".into() } else { format!("a{name}") };
         writeln!(body, "    dnn_real {a}[{n}];")?;
         writeln!(body, "    linear(w{name}, b{name}, {x}, {a}, {n_prev}, {n});")?;
+        if let Some(norm) = layer.layer_norm() {
+            array(&mut out, &format!("gamma{name}"), norm.gamma().as_slice(), suffix)?;
+            array(&mut out, &format!("beta{name}"), norm.beta().as_slice(), suffix)?;
+            writeln!(body, "    layer_norm(gamma{name}, beta{name}, {a}, {n});")?;
+        }
         if let Some((function, _)) = function(layer.activation(), suffix) {
             functions.push(layer.activation());
             writeln!(body, "    for (int i = 0; i < {n}; i++) {a}[i] = {function}({a}[i]);")?;
@@ -123,8 +129,23 @@ fn code<F: Real>(
          double sum = b[i];\n        \
          for (int j = 0; j < n_prev; j++) sum += (double)w[(long)i * n_prev + j] * x[j];\n        \
          y[i] = (dnn_real)sum;\n    \
-         }}\n}}\n\n\
-         void dnn_probabilities(const dnn_real features[DNN_N_FEATURES],\n                       \
+         }}\n}}\n\n"
+    )?;
+    if !network.architecture().normalization.is_none() {
+        write!(
+            out,
+            "/* z = gamma (z - mean) / sqrt(variance + {EPSILON:e}) + beta. */\n\
+             static void layer_norm(const dnn_real *gamma, const dnn_real *beta, dnn_real *z, int n) {{\n    \
+             double mean = 0, variance = 0;\n    \
+             for (int i = 0; i < n; i++) mean += z[i] / (double)n;\n    \
+             for (int i = 0; i < n; i++) variance += (z[i] - mean) * (z[i] - mean) / n;\n    \
+             for (int i = 0; i < n; i++)\n        \
+             z[i] = (dnn_real)(gamma[i] * ((z[i] - mean) / sqrt(variance + {EPSILON:e})) + beta[i]);\n}}\n\n"
+        )?;
+    }
+    write!(
+        out,
+        "void dnn_probabilities(const dnn_real features[DNN_N_FEATURES],\n                       \
          dnn_real probabilities[DNN_N_CLASSES]) {{\n{body}}}\n"
     )?;
     Ok(out)

@@ -1,6 +1,7 @@
 //! A model's weights as arrays for NumPy.
 
 use crate::ExportError;
+use dnn_core::layer::PARAMETER_NAMES;
 use dnn_core::{Network, OutputActivation, Real};
 use dnn_data::{AnyNetwork, Model};
 use std::io::{Cursor, Write};
@@ -9,7 +10,8 @@ use zip::{CompressionMethod, ZipWriter};
 
 /// Writes a model's parameters as `.npz`, which `numpy.load` reads without pickles.
 ///
-/// The arrays are W1 (n₁, n₀), b1 (n₁), W2, b2, …, in the network's precision; `activations`, a name for
+/// The arrays are W1 (n₁, n₀), b1 (n₁), where hidden layers are normalised gamma1 and beta1 (n₁), W2,
+/// b2, …, in the network's precision; `activations`, a name for
 /// each hidden layer; `output`, `sigmoid` or `softmax`; `classes`; `input_contract`, in JSON; and, where
 /// features are standardised, `mean`, `std` and, with a limit, `clip`.
 ///
@@ -47,9 +49,13 @@ pub fn npz(model: &Model) -> Result<Vec<u8>, ExportError> {
 
 fn parameters<F: Real>(archive: &mut Archive, network: &Network<F>) -> Result<(), ExportError> {
     for (l, layer) in network.layers().iter().enumerate() {
-        let w = layer.weights();
-        archive.numbers(&format!("W{}", l + 1), w.as_slice(), &[layer.n(), layer.n_prev()])?;
-        archive.numbers(&format!("b{}", l + 1), layer.bias().as_slice(), &[layer.n()])?;
+        for (name, values) in PARAMETER_NAMES.into_iter().zip(layer.parameters()) {
+            let shape = [layer.n(), layer.n_prev()];
+            let shape = if name == "W" { &shape[..] } else { &shape[..1] };
+            if !values.is_empty() {
+                archive.numbers(&format!("{name}{}", l + 1), values, shape)?;
+            }
+        }
     }
     Ok(())
 }

@@ -174,8 +174,9 @@ pub fn memory_beside_examples<F: Real>(
     let (width, average) = (size_of::<F>(), usize::from(config.ema_decay > 0.0));
     let batch = if config.batch_size == 0 { m } else { config.batch_size.min(m) };
     let units: usize = architecture.layer_dims.iter().sum();
-    // A layer has its units' values twice: forward and backward.
-    let batches = (IN_MEMORY * n_features + 2 * units).saturating_mul(batch * width);
+    // A layer has its units' values twice, forward and backward, and both again where it is normalised.
+    let values = if architecture.normalization.is_none() { 2 } else { 4 };
+    let batches = (IN_MEMORY * n_features + values * units).saturating_mul(batch * width);
     let judged = JUDGES * JUDGED_BYTES.max(8 * n_features * width);
     Ok(PROGRAM
         .saturating_add((COPIES + average) * architecture.n_parameters() * width)

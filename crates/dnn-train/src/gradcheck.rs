@@ -22,7 +22,7 @@ use crate::engine::{Engine, EngineInput, EngineKind, EngineOptions, Pass};
 use crate::optimizer::GradientDescent;
 use crate::trainable::build_engine;
 use dnn_core::Network;
-use dnn_core::layer::Dense;
+use dnn_core::layer::{Dense, PARAMETER_NAMES};
 use dnn_core::linear::Gradients;
 use dnn_core::network::Workspace;
 use nalgebra::{DMatrix, DVector};
@@ -35,7 +35,7 @@ use rand::seq::index;
 pub struct Options {
     /// ε, the step to either side.
     pub epsilon: f64,
-    /// Entries of each W and b to check at most; of larger ones a random sample.
+    /// Entries of each parameter to check at most; of larger ones a random sample.
     pub sample: usize,
     /// Seed of the samples.
     pub seed: u64,
@@ -60,12 +60,12 @@ pub enum Outcome {
     Undecided,
 }
 
-/// The gradient of one W or b: an engine's and that by central differences, at the entries checked.
+/// The gradient of one parameter, such as W1: an engine's and that by central differences, at the entries checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParameterCheck {
     /// The engine whose gradient is checked.
     pub engine: EngineKind,
-    /// "W1", "b1", "W2" …
+    /// "W1", "b1", "gamma1", "beta1", "W2" …
     pub name: String,
     /// Rows and columns of the parameter: (n, n_prev) or (n, 1).
     pub shape: (usize, usize),
@@ -160,7 +160,7 @@ pub fn engine_gradients(
 /// Checks what the engines compute, at the network's present weights.
 ///
 /// # Shapes
-/// `x` (n₀, m), `labels` (m) → for W1, b1, W2 … in turn one check for each engine.
+/// `x` (n₀, m), `labels` (m) → for W1, b1, gamma1 and beta1 where the layer is normalised, W2 … in turn one check for each engine.
 /// # Panics
 /// On mismatch.
 #[doc(alias = "gradient_check_n")]
@@ -182,7 +182,7 @@ pub fn check(
 /// kink between the two costs and their difference is no derivative; such entries are left out.
 ///
 /// # Shapes
-/// `x` (n₀, m), `labels` (m), `gradients` of each layer → for W1, b1, W2 … in turn one check for each
+/// `x` (n₀, m), `labels` (m), `gradients` of each layer → for W1, b1, gamma1 and beta1 where the layer is normalised, W2 … in turn one check for each
 /// of the `gradients`.
 /// # Panics
 /// On mismatch.
@@ -204,8 +204,12 @@ pub fn compare(
     for l in 0..network.layers().len() {
         let a_prev = if l == 0 { x } else { workspace.activations(l - 1) };
         let mut tail = Tail::new(network, l, a_prev, labels, cost);
-        for kind in [Kind::W, Kind::B] {
+        let n_units = network.layers()[l].n();
+        for (kind, name) in PARAMETER_NAMES.into_iter().enumerate() {
             let n = tail.parameter(kind).len();
+            if n == 0 {
+                continue;
+            }
             let mut chosen = index::sample(&mut rng, n, options.sample.min(n)).into_vec();
             chosen.sort_unstable();
             let n_chosen = chosen.len();
@@ -214,16 +218,12 @@ pub fn compare(
             let (entries, numeric): (Vec<_>, Vec<_>) = slopes.unzip();
             let numeric = DVector::from_vec(numeric);
             checks.extend(gradients.iter().map(|of| {
-                let g = &of.layers[l];
-                let (g, shape) = match kind {
-                    Kind::W => (g.dw.as_slice(), g.dw.shape()),
-                    Kind::B => (g.db.as_slice(), g.db.shape()),
-                };
+                let g = of.layers[l].slices()[kind];
                 assert_eq!(g.len(), n, "gradients of layer {}", l + 1);
                 ParameterCheck {
                     engine: of.engine,
-                    name: format!("{}{}", kind.letter(), l + 1),
-                    shape,
+                    name: format!("{name}{}", l + 1),
+                    shape: (n_units, n / n_units),
                     n_kinks: n_chosen - entries.len(),
                     analytic: DVector::from_iterator(entries.len(), entries.iter().map(|&i| g[i])),
                     numeric: numeric.clone(),
@@ -238,21 +238,6 @@ pub fn compare(
 
 /// Units in the last place by which the rounding of two costs may move their difference.
 const ROUNDINGS: f64 = 8.0;
-
-#[derive(Clone, Copy)]
-enum Kind {
-    W,
-    B,
-}
-
-impl Kind {
-    fn letter(self) -> char {
-        match self {
-            Self::W => 'W',
-            Self::B => 'b',
-        }
-    }
-}
 
 /// The network from one layer on: what is before it does not depend on its parameters.
 struct Tail<'a> {
@@ -281,8 +266,8 @@ impl<'a> Tail<'a> {
         Self { network, a_prev, labels, cost, workspace, home }
     }
 
-    /// ĝ of entry `i` of the first layer's W or b; `None` at a kink.
-    fn slope(&mut self, kind: Kind, i: usize, epsilon: f64) -> Option<f64> {
+    /// ĝ of entry `i` of a parameter of the first layer; `None` at a kink.
+    fn slope(&mut self, kind: usize, i: usize, epsilon: f64) -> Option<f64> {
         let theta = self.parameter(kind)[i];
         // θ ± ε is rounded: what lies between the two is not quite 2ε.
         let (above, below) = (theta + epsilon, theta - epsilon);
@@ -297,12 +282,10 @@ impl<'a> Tail<'a> {
         Some((costs.0? - costs.1?) / (above - below))
     }
 
-    fn parameter(&mut self, kind: Kind) -> &mut [f64] {
-        let (w, b) = self.network.parameters_mut().next().expect("a layer");
-        match kind {
-            Kind::W => w,
-            Kind::B => b,
-        }
+    /// Returns a parameter of the first layer by its index in [`PARAMETER_NAMES`].
+    fn parameter(&mut self, kind: usize) -> &mut [f64] {
+        let mut parameters = self.network.parameters_mut().next().expect("a layer");
+        std::mem::take(&mut parameters[kind])
     }
 
     /// Returns whether a unit with a kink is on another side of it than at home, for any example.

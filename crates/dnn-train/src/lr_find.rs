@@ -86,7 +86,7 @@ pub fn find_learning_rate<F: Trainable>(
         // Costs of single batches, not means since the last logged one.
         config.log_every = iterations;
         config.schedule = Schedule::Constant;
-        (config.validation, config.patience) = (0.0, 0);
+        (config.validation, config.patience, config.validate_every) = (0.0, 0, 0);
         (config.restore_best, config.calibrate) = (false, false);
     });
     let config = config.map_err(|error| TrainError::Shape(error.into()))?;

@@ -12,10 +12,9 @@ use crate::observer::{Flow, IterationEvent, Moment, Observer};
 use crate::optimizer::{Optimizer, Step};
 use crate::schedule::{Position, Schedule};
 
-use dnn_core::layer::Dense;
+use dnn_core::layer::PARAMETER_NAMES;
 use dnn_core::metrics::{Score, predictions};
 use dnn_core::{Examples, Network, Real};
-use nalgebra::DVector;
 use std::thread::Scope;
 use std::time::Instant;
 
@@ -361,9 +360,13 @@ impl<'a, F: Real> Run<'a, F> {
         }
         if let Some(best) = &self.best_network {
             for (l, layer) in best.layers().iter().enumerate() {
-                let (w, b) = (layer.weights(), layer.bias());
-                checkpoint.put(format!("best.W{}", l + 1), w.iter(), [w.nrows(), w.ncols()]);
-                checkpoint.put(format!("best.b{}", l + 1), b.iter(), [b.nrows(), 1]);
+                for (name, values) in PARAMETER_NAMES.into_iter().zip(layer.parameters()) {
+                    if let Some(n_columns) = values.len().checked_div(layer.n()).filter(|&n| n > 0)
+                    {
+                        let shape = [layer.n(), n_columns];
+                        checkpoint.put(format!("best.{name}{}", l + 1), values.iter(), shape);
+                    }
+                }
             }
         }
         Some(checkpoint)
@@ -392,11 +395,10 @@ impl<'a, F: Real> Run<'a, F> {
         }
         if checkpoint.has("best.W1") {
             let layers = self.drawn.layers().iter().enumerate().map(|(l, layer)| {
-                let w =
-                    checkpoint.matrix::<F>(&format!("best.W{}", l + 1), layer.weights().shape())?;
-                let b = checkpoint.matrix::<F>(&format!("best.b{}", l + 1), (layer.n(), 1))?;
-                let b = DVector::from_column_slice(b.as_slice());
-                Ok(Dense::new(w, b, layer.activation())?)
+                layer.with_parameters(|index, shape| {
+                    let name = format!("best.{}{}", PARAMETER_NAMES[index], l + 1);
+                    Ok::<_, TrainError>(checkpoint.matrix::<F>(&name, shape)?)
+                })
             });
             let layers = layers.collect::<Result<Vec<_>, TrainError>>()?;
             self.best_network = Some(Network::new(layers, self.drawn.output())?);

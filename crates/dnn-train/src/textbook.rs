@@ -128,7 +128,8 @@ pub fn model_backward<F: Real>(
     gradients
 }
 
-/// One step of gradient descent on every layer: `W ← W − α·dW`, `b ← b − α·db`.
+/// One step of gradient descent on every layer: `W ← W − α·dW`, `b ← b − α·db`,
+/// and γ and β likewise where layers are normalised.
 ///
 /// # Shapes
 /// `gradients` as [`model_backward`] made them.
@@ -140,8 +141,8 @@ pub fn update_parameters<F: Real>(
     learning_rate: F,
 ) {
     assert_eq!(network.layers().len(), gradients.len(), "gradients of each layer");
-    for ((w, b), gradients) in network.parameters_mut().zip(gradients) {
-        for (parameters, gradient) in [(w, gradients.dw.as_slice()), (b, gradients.db.as_slice())] {
+    for (of_layer, gradients) in network.parameters_mut().zip(gradients) {
+        for (parameters, gradient) in of_layer.into_iter().zip(gradients.slices()) {
             assert_eq!(parameters.len(), gradient.len(), "a gradient for each parameter");
             for (p, &g) in parameters.iter_mut().zip(gradient) {
                 *p -= learning_rate * g;

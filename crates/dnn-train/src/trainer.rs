@@ -142,10 +142,14 @@ impl<'a, F: Real> Training<'a, F> {
                     "validation: this share of the training set is no example",
                 ));
             }
-        } else if config.patience > 0 || config.restore_best || config.calibrate {
+        } else if config.patience > 0
+            || config.restore_best
+            || config.calibrate
+            || config.validate_every > 0
+        {
             return Err(TrainError::NothingToJudge(
-                "patience, restore_best and calibrate need a validation set, or validation = 0.1 for \
-                 example",
+                "validate_every, patience, restore_best and calibrate need a validation set, or \
+                 validation = 0.1 for example",
             ));
         }
         Ok(())
@@ -308,15 +312,16 @@ impl<F: Real> Start<'_, F> {
 
 /// Returns the layers with their activations: "64-20-7-1 (relu, tanh)".
 fn in_words(of: &Architecture) -> String {
-    let activations: Vec<_> = of.activations.iter().map(ToString::to_string).collect();
-    format!("{of} ({})", activations.join(", "))
+    let mut words: Vec<_> = of.activations.iter().map(ToString::to_string).collect();
+    words.extend((!of.normalization.is_none()).then(|| "normalised".into()));
+    format!("{of} ({})", words.join(", "))
 }
 
-/// Returns the CRC-32 of a network's weights and biases, in words.
+/// Returns the CRC-32 of a network's parameters, in words.
 fn checksum<F: Real>(network: &Network<F>) -> String {
     let mut crc = crc32fast::Hasher::new();
     for layer in network.layers() {
-        for value in layer.weights().iter().chain(layer.bias()) {
+        for value in layer.parameters().into_iter().flatten() {
             crc.update(&value.as_f64().to_le_bytes());
         }
     }
@@ -416,8 +421,7 @@ mod tests {
     #[test]
     fn more_memory_than_there_is_is_refused_with_an_estimate() {
         let architecture = |units: usize| {
-            let (activations, output) = (vec![Activation::Relu], OutputActivation::Sigmoid);
-            Architecture { layer_dims: vec![1000, units, 1], activations, output }
+            Architecture::new(vec![1000, units, 1], Activation::Relu, OutputActivation::Sigmoid)
         };
         // 2 · (1000·10 + 10·1 + 50·11) · 8 bytes.
         assert_eq!(working_bytes(&architecture(10), 50, 8), 168_960);

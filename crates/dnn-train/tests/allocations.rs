@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
+use dnn_core::{Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::{Engine, EngineInput, EngineOptions, Pass};
 use dnn_train::optimizer::{Optimizer, Step};
@@ -69,11 +69,15 @@ fn a_hundred_iterations_allocate_nothing() {
     let x: DMatrix<f64> = rng.normal_matrix(500, M);
     let labels: Vec<u32> = (0..M as u32).map(|i| i % 3).collect();
     let cost = CrossEntropy::new(OutputActivation::Softmax).with_smoothing(0.1);
-    for (hidden, activation, n_threads) in
-        [(vec![20, 7, 5], Activation::Gelu, 1), (vec![32, 32], Activation::Tanh, 2)]
-    {
+    let (none, layer) = (HiddenNormalization::None, HiddenNormalization::Layer);
+    for (hidden, activation, normalization, n_threads) in [
+        (vec![20, 7, 5], Activation::Gelu, none, 1),
+        (vec![32, 32], Activation::Tanh, none, 2),
+        (vec![20, 9], Activation::Gelu, layer, 2),
+    ] {
         let dims = [vec![500], hidden.clone(), vec![3]].concat();
-        let shape = Architecture::new(dims, activation, OutputActivation::Softmax);
+        let softmax = OutputActivation::Softmax;
+        let shape = Architecture { normalization, ..Architecture::new(dims, activation, softmax) };
         let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
         for named in OptimizerConfig::all() {
             let (name, optimizer) = (named.name(), named.build());

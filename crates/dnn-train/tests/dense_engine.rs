@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Dataset, Examples, Init, Network, OutputActivation};
+use dnn_core::{
+    Activation, Architecture, Dataset, Examples, HiddenNormalization, Init, Network,
+    OutputActivation,
+};
 use dnn_train::engine::{EngineInput, EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Step};
 use dnn_train::{
     CrossEntropy, End, Flow, IterationEvent, TrainConfig, TrainError, Trainable, build_engine,
     textbook, train,
 };
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVectorView};
 use proptest::prelude::*;
 
 const STEP: Step = Step::new(1, 0.05);
@@ -19,7 +22,7 @@ fn case<F: Trainable>(
     hidden: &[usize],
     n_classes: usize,
     m: usize,
-    activation: Activation,
+    (activation, normalization): (Activation, HiddenNormalization),
     seed: u64,
 ) -> (Network<F>, DMatrix<F>, Vec<u32>) {
     let output = if n_classes == 2 { OutputActivation::Sigmoid } else { OutputActivation::Softmax };
@@ -27,7 +30,7 @@ fn case<F: Trainable>(
     dims.extend(hidden);
     dims.push(output.n_outputs(n_classes));
     let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
-    let shape = Architecture::new(dims, activation, output);
+    let shape = Architecture { normalization, ..Architecture::new(dims, activation, output) };
     let network = Network::initialize(&shape, Init::Glorot, &mut rng).unwrap();
     let x = rng.normal_matrix(n_features, m);
     let labels = (0..m).map(|_| (rng.uniform() * n_classes as f64) as u32).collect();
@@ -71,9 +74,11 @@ proptest! {
         activation in prop::sample::select(vec![
             Activation::Tanh, Activation::Sigmoid, Activation::Gelu, Activation::Silu, Activation::Elu,
         ]),
+        normalization in prop::sample::select(vec![HiddenNormalization::None, HiddenNormalization::Layer]),
         seed in any::<u64>(),
     ) {
-        let (mut network, x, labels) = case::<f64>(n_features, &hidden, n_classes, m, activation, seed);
+        let layer = (activation, if hidden.is_empty() { HiddenNormalization::None } else { normalization });
+        let (mut network, x, labels) = case::<f64>(n_features, &hidden, n_classes, m, layer, seed);
         let (costs, got) = trained(&network, &x, &labels, 2);
         let y = DMatrix::from_fn(network.output().n_outputs(n_classes), m, |i, j| {
             f64::from(if n_classes == 2 { labels[j] == 1 } else { labels[j] as usize == i })
@@ -86,15 +91,22 @@ proptest! {
             textbook::update_parameters(&mut network, &gradients, STEP.learning_rate);
         }
         for (got, expected) in got.layers().iter().zip(network.layers()) {
-            prop_assert!((got.weights() - expected.weights()).norm() <= 1e-12 * (1.0 + expected.weights().norm()));
-            prop_assert!((got.bias() - expected.bias()).norm() <= 1e-12 * (1.0 + expected.bias().norm()));
+            for (got, expected) in got.parameters().into_iter().zip(expected.parameters()) {
+                let [got, expected] = [got, expected].map(|values| DVectorView::from_slice(values, values.len()));
+                prop_assert!((got - expected).norm() <= 1e-12 * (1.0 + expected.norm()));
+            }
         }
     }
 }
 
 /// Large enough that threads are used.
-fn same_on_any_number_of_threads<F: Trainable>(n_features: usize, hidden: &[usize]) {
-    let (network, x, labels) = case::<F>(n_features, hidden, 3, 500, Activation::Tanh, 3);
+fn same_on_any_number_of_threads<F: Trainable>(
+    n_features: usize,
+    hidden: &[usize],
+    normalization: HiddenNormalization,
+) {
+    let (network, x, labels) =
+        case::<F>(n_features, hidden, 3, 500, (Activation::Tanh, normalization), 3);
     let (costs, first) = trained(&network, &x, &labels, 1);
     for n_threads in [2, 3, 8] {
         let (other_costs, other) = trained(&network, &x, &labels, n_threads);
@@ -106,14 +118,17 @@ fn same_on_any_number_of_threads<F: Trainable>(n_features: usize, hidden: &[usiz
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     for (n_features, hidden) in [(40, [300, 70]), (40, [300, 450]), (2_000, [20, 7])] {
-        same_on_any_number_of_threads::<f32>(n_features, &hidden);
-        same_on_any_number_of_threads::<f64>(n_features, &hidden);
+        for normalization in [HiddenNormalization::None, HiddenNormalization::Layer] {
+            same_on_any_number_of_threads::<f32>(n_features, &hidden, normalization);
+            same_on_any_number_of_threads::<f64>(n_features, &hidden, normalization);
+        }
     }
 }
 
 #[test]
 fn parameters_that_are_written_count_at_once() {
-    let (network, x, labels) = case::<f64>(2_000, &[20, 7], 3, 100, Activation::Tanh, 3);
+    let layer = (Activation::Tanh, HiddenNormalization::None);
+    let (network, x, labels) = case::<f64>(2_000, &[20, 7], 3, 100, layer, 3);
     let options = EngineOptions::default();
     let cost = CrossEntropy::new(network.output());
     let mut engine =

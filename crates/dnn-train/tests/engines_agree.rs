@@ -1,12 +1,13 @@
 //! The Gram engine makes the dense engine's steps: any shape, any linear optimizer, any batches.
 #![allow(clippy::unwrap_used)] // tests
 
+use dnn_core::layer::PARAMETER_NAMES;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
+use dnn_core::{Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation};
 use dnn_train::engine::{EngineInput, EngineOptions, Pass};
 use dnn_train::optimizer::{GradientDescent, Momentum, Nesterov, Optimizer, Step};
 use dnn_train::{CrossEntropy, Trainable, build_engine};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVectorView};
 use proptest::prelude::*;
 
 /// What the engines are compared on.
@@ -25,6 +26,7 @@ struct Case {
     dropout: f64,
     mixup: f64,
     ema_decay: f64,
+    normalization: HiddenNormalization,
     weighted: bool,
     seed: u64,
     n_threads: usize,
@@ -48,6 +50,7 @@ fn cases() -> impl Strategy<Value = Case> {
         0..60_usize,
         optimizer,
         (any::<bool>(), prop_oneof![Just(0.0), 0.0..0.5]),
+        prop::sample::select(vec![HiddenNormalization::None, HiddenNormalization::Layer]),
         any::<u64>(),
         1..4_usize,
     )
@@ -58,6 +61,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 batch,
                 (momentum, l2, clip_norm, (dropout, mixup, ema_decay)),
                 (weighted, smoothing),
+                normalization,
                 seed,
                 n_threads,
             )| {
@@ -77,6 +81,7 @@ fn cases() -> impl Strategy<Value = Case> {
                     dropout,
                     mixup,
                     ema_decay,
+                    normalization,
                     weighted,
                     seed,
                     n_threads,
@@ -91,7 +96,10 @@ fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatr
         if case.n_classes == 2 { OutputActivation::Sigmoid } else { OutputActivation::Softmax };
     let cost = CrossEntropy::new(output).with_smoothing(case.smoothing);
     let mut rng = Generator::new(RngKind::Modern, case.seed).unwrap();
-    let shape = Architecture::new(case.dims.clone(), case.activation, output);
+    let mut shape = Architecture::new(case.dims.clone(), case.activation, output);
+    if case.dims.len() > 2 {
+        shape.normalization = case.normalization;
+    }
     let network = Network::<F>::initialize(&shape, Init::Glorot, &mut rng).unwrap();
     let x = rng.normal_matrix::<F>(case.dims[0], case.m);
     let held_out = rng.normal_matrix::<F>(case.dims[0], 9);
@@ -149,18 +157,16 @@ fn compare<F: Trainable>(case: &Case, steps: usize, tolerance: f64) -> Result<()
         prop_assert!((a - b).abs() <= tolerance * (1.0 + a.abs()), "cost {i}: {a} {b}");
     }
     for (l, (a, b)) in dense.layers().iter().zip(gram.layers()).enumerate() {
-        let difference = (a.weights() - b.weights()).norm().as_f64();
-        prop_assert!(
-            difference <= tolerance * (1.0 + a.weights().norm().as_f64()),
-            "W{}: {difference}",
-            l + 1
-        );
-        let difference = (a.bias() - b.bias()).norm().as_f64();
-        prop_assert!(
-            difference <= tolerance * (1.0 + a.bias().norm().as_f64()),
-            "b{}: {difference}",
-            l + 1
-        );
+        let parameters = a.parameters().into_iter().zip(b.parameters());
+        for (name, (a, b)) in PARAMETER_NAMES.into_iter().zip(parameters) {
+            let [a, b] = [a, b].map(|values| DVectorView::from_slice(values, values.len()));
+            let difference = (a - b).norm().as_f64();
+            prop_assert!(
+                difference <= tolerance * (1.0 + a.norm().as_f64()),
+                "{name}{}: {difference}",
+                l + 1
+            );
+        }
     }
     let difference = (&dense_logits - &logits).amax().as_f64();
     prop_assert!(difference <= tolerance * (1.0 + dense_logits.amax().as_f64()), "{difference}");

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
+use dnn_core::{Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation};
 use dnn_train::gradcheck::{EngineGradients, Options, Outcome, check, engine_gradients};
 use dnn_train::{CrossEntropy, mean_cost, textbook};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVectorView};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -21,8 +21,11 @@ fn hidden() -> impl Strategy<Value = Vec<(usize, Activation)>> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    (hidden(), 1..8_usize, 2..5_usize, any::<bool>(), 1..7_usize, any::<u64>()).prop_map(
-        |(hidden, n_features, n_classes, sigmoid, m, seed)| {
+    let normalization =
+        prop::sample::select(vec![HiddenNormalization::None, HiddenNormalization::Layer]);
+    let classes = (2..5_usize, any::<bool>());
+    (hidden(), normalization, 1..8_usize, classes, 1..7_usize, any::<u64>()).prop_map(
+        |(hidden, normalization, n_features, (n_classes, sigmoid), m, seed)| {
             let (output, n_classes) = if sigmoid {
                 (OutputActivation::Sigmoid, 2)
             } else {
@@ -35,13 +38,16 @@ fn case() -> impl Strategy<Value = Case> {
                     .chain([output.n_outputs(n_classes)])
                     .collect(),
                 activations: hidden.iter().map(|(_, activation)| *activation).collect(),
+                normalization,
                 output,
             };
             let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
             let mut network = Network::initialize(&architecture, Init::Glorot, &mut rng).unwrap();
-            // Biases away from zero, or their part in Z would go untested.
-            for (_, b) in network.parameters_mut() {
-                b.fill_with(|| 0.3 * rng.normal());
+            // Biases away from zero, and γ and β from their first values, or their part would go untested.
+            for [_, b, gamma, beta] in network.parameters_mut() {
+                for values in [b, gamma, beta] {
+                    values.iter_mut().for_each(|value| *value += 0.3 * rng.normal());
+                }
             }
             let x = rng.normal_matrix(n_features, m);
             let labels = (0..m).map(|_| (rng.uniform() * n_classes as f64) as u32).collect();
@@ -77,8 +83,11 @@ proptest! {
         for EngineGradients { engine, cost, layers } in engine_gradients(network, x, labels, &cost) {
             prop_assert!((cost - textbook_cost).abs() <= 1e-9 * cost.max(1.0), "{engine}");
             for (got, expected) in layers.iter().zip(&expected) {
-                let gap = (&got.dw - &expected.dw).norm() + (&got.db - &expected.db).norm();
-                prop_assert!(gap <= 1e-9 * (1.0 + expected.dw.norm() + expected.db.norm()), "{engine}");
+                for (got, expected) in got.slices().into_iter().zip(expected.slices()) {
+                    let [got, expected] = [got, expected].map(|values| DVectorView::from_slice(values, values.len()));
+                    let gap = (got - expected).norm();
+                    prop_assert!(gap <= 1e-9 * (1.0 + expected.norm()), "{engine}: {gap:e}");
+                }
             }
         }
     }
@@ -89,7 +98,8 @@ proptest! {
         let cost = CrossEntropy::new(network.output());
         let [EngineGradients { cost: before, layers, .. }, _] =
             engine_gradients(&network, &x, &labels, &cost);
-        let squares: f64 = layers.iter().map(|g| g.dw.norm_squared() + g.db.norm_squared()).sum();
+        let all = layers.iter().flat_map(|g| g.slices()).flatten();
+        let squares: f64 = all.map(|g| g * g).sum();
         prop_assume!(squares > 1e-6);
         textbook::update_parameters(&mut network, &layers, 1e-5);
         prop_assert!(mean_cost(&cost, &network.logits(&x), &labels) < before);

@@ -50,7 +50,7 @@ fn check(name: &str, optimizer: &dyn Optimizer<f64>, learning_rate: f64, l2: f64
     });
     let zeros = |n: usize| vec![vec![0.0; n]; MAX_MOMENTS];
     let mut moments: Vec<_> =
-        network.parameters_mut().map(|(w, b)| (zeros(w.len()), zeros(b.len()))).collect();
+        network.parameters_mut().map(|[w, b, ..]| (zeros(w.len()), zeros(b.len()))).collect();
     for (i, loss) in vector(&after["losses"]).iter().enumerate() {
         let (al, caches) = textbook::model_forward(&network, &x);
         let cost = textbook::cost(&al, &y);
@@ -61,7 +61,9 @@ fn check(name: &str, optimizer: &dyn Optimizer<f64>, learning_rate: f64, l2: f64
             let mut m: Vec<&mut [f64]> = m.iter_mut().map(|m| &mut m[..]).collect();
             optimizer.update(&step, p, g, &mut m[..optimizer.n_moments()]);
         };
-        for (((w, b), g), (mw, mb)) in network.parameters_mut().zip(&gradients).zip(&mut moments) {
+        for (([w, b, ..], g), (mw, mb)) in
+            network.parameters_mut().zip(&gradients).zip(&mut moments)
+        {
             update(w, g.dw.as_slice(), mw);
             update(b, g.db.as_slice(), mb);
         }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Dataset, Examples};
+use dnn_core::{Activation, Dataset, Examples, HiddenNormalization};
 use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::{Adam, GradientDescent, Momentum, Nesterov};
@@ -230,6 +230,18 @@ fn whole_sets_and_the_gram_engine() {
         same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Gram));
     }
     same_from_every_checkpoint(&config(Adam::default(), 0, EngineKind::Dense));
+}
+
+#[test]
+fn normalised_layers_in_either_engine() {
+    for (optimizer, batch_size, engine) in [
+        (OptimizerConfig::from(Adam::default()), 10, EngineKind::Dense),
+        (GradientDescent.into(), 0, EngineKind::Gram),
+    ] {
+        let config = config(optimizer, batch_size, engine);
+        let config = config.with(|c| c.normalization = HiddenNormalization::Layer).unwrap();
+        same_from_every_checkpoint(&config);
+    }
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn update_parameters() {
     let layers = vec![layer(&g, "1", Activation::Relu), layer(&g, "2", Activation::Identity)];
     let mut network = Network::new(layers, OutputActivation::Sigmoid).unwrap();
     let gradients = ["1", "2"]
-        .map(|l| Gradients { dw: matrix(&g[format!("dW{l}")]), db: vector(&g[format!("db{l}")]) });
+        .map(|l| Gradients::new(matrix(&g[format!("dW{l}")]), vector(&g[format!("db{l}")])));
     textbook::update_parameters(&mut network, &gradients, g["lr"].as_f64().unwrap());
     for (l, layer) in network.layers().iter().enumerate() {
         assert_close(layer.weights(), &g[format!("new_W{}", l + 1)]);

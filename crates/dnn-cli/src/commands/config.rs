@@ -2,7 +2,7 @@
 
 use crate::args::choice;
 use crate::console::{Console, argument, program};
-use crate::file::{write_new, write_whole};
+use crate::output::OutputKind;
 use crate::run::{RunConfig, commented};
 use crate::source;
 use dnn_data::Shown;
@@ -53,11 +53,7 @@ pub(crate) fn init(args: &InitArgs, console: Console) -> anyhow::Result<ExitCode
     match &args.out {
         None => console.text(text.trim_end())?,
         Some(path) => {
-            if args.force {
-                write_whole(path, text.as_bytes())?;
-            } else {
-                write_new(path, text.as_bytes())?;
-            }
+            OutputKind::Config.write(path, text.as_bytes(), args.force)?;
             console.text(format!("Written: {}", path.shown()))?;
             console.note(format!("Next: {} train --config {}", program(), argument(path)));
         }

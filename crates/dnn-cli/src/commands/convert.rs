@@ -4,6 +4,7 @@ use crate::args::DataArgs;
 use crate::console::{Console, argument, program, warn};
 use crate::input::{FileFlags, ShapeFlags};
 use crate::interrupt;
+use crate::output::OutputKind;
 use crate::settings::Flags;
 use crate::source::{self, loading};
 use dnn_data::Shown;
@@ -55,6 +56,7 @@ struct SplitCounts<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    OutputKind::Hdf5.check(&args.out)?;
     let mut source = source::named(&args.data, &args.of_data)?;
     // Drawing is not asked whether to stop, and leaves nothing behind: a signal ends it at once.
     if !source.is_drawn() {

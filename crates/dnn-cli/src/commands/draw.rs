@@ -1,7 +1,7 @@
 //! `dnn data draw`.
 
 use crate::console::{Console, argument, program};
-use crate::file::{picture_name, write_chart};
+use crate::output::{OutputKind, picture_name, write_chart};
 use dnn_data::Shown;
 use dnn_data::hdf5::{Factor, FactorValues, Factors, write_splits};
 use dnn_data::synthetic::{self, Cause, DrawOptions};
@@ -48,6 +48,10 @@ struct DrawReport<'a> {
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let Args { train, test, seed, size, .. } = *args;
+    let outputs = [(OutputKind::Hdf5, &args.out), (OutputKind::Picture, &args.contact_sheet)];
+    for (kind, path) in outputs {
+        path.as_ref().map_or(Ok(()), |path| kind.check(path))?;
+    }
     let drawn = synthetic::draw(&DrawOptions { n_train: train, n_test: test, seed, size })?;
     if let Some(path) = &args.contact_sheet {
         let captions = |set: &ImageSet, factors: &[synthetic::Factors], split: &str| {

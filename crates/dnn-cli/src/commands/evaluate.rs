@@ -1,8 +1,8 @@
 //! `dnn evaluate`.
 
 use crate::console::{Console, interval, of_how_many, warn};
-use crate::file::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::output::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::quality::{Majority, Quality};
 use crate::table;
 use anyhow::{Context, ensure};

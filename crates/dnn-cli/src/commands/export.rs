@@ -2,7 +2,7 @@
 
 use crate::args::{ModelArg, choice};
 use crate::console::{Console, warn};
-use crate::file::{write_new, write_whole};
+use crate::output::OutputKind;
 use crate::run::{self, Summary};
 use anyhow::{Context, ensure};
 use dnn_data::{Model, Shown};
@@ -56,6 +56,15 @@ enum Format {
 
 impl Format {
     const ALL: [Self; 4] = [Self::Onnx, Self::Npz, Self::C, Self::Html];
+
+    fn output_kind(self) -> OutputKind {
+        match self {
+            Self::Onnx => OutputKind::Onnx,
+            Self::Npz => OutputKind::Npz,
+            Self::C => OutputKind::C,
+            Self::Html => OutputKind::Page,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -78,12 +87,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         "--input, --external-data and --check are for --format onnx"
     );
     // Before anything is written.
+    let kind = format.output_kind();
+    if args.force {
+        kind.check(out)?;
+    }
+    let write = |bytes: &[u8]| kind.write(out, bytes, args.force);
     let checker = args.check.as_ref().map(Checker::python).transpose()?;
     let (model, model_path) = run::read_model(&args.model.model)?;
     let failed = || format!("cannot export {}", model_path.shown());
-    let write = |path: &Path, bytes: &[u8]| {
-        if args.force { write_whole(path, bytes) } else { write_new(path, bytes) }
-    };
     let mut data = None;
     match format {
         Format::Onnx => {
@@ -95,16 +106,16 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             let files = dnn_export::onnx(&model, &options).with_context(failed)?;
             if let (Some(name), Some(bytes)) = (&options.external_data, &files.data) {
                 let path = out.with_file_name(name);
-                write(&path, bytes)?;
+                OutputKind::OnnxWeights.write(&path, bytes, args.force)?;
                 data = Some(path);
             }
-            write(out, &files.graph)?;
+            write(&files.graph)?;
         }
-        Format::Npz => write(out, &dnn_export::npz(&model).with_context(failed)?)?,
-        Format::C => write(out, dnn_export::c(&model).with_context(failed)?.as_bytes())?,
+        Format::Npz => write(&dnn_export::npz(&model).with_context(failed)?)?,
+        Format::C => write(dnn_export::c(&model).with_context(failed)?.as_bytes())?,
         Format::Html => {
             let page = dnn_page::offline(&model, &run::model_name(&model_path));
-            write(out, page.with_context(failed)?.as_bytes())?;
+            write(page.with_context(failed)?.as_bytes())?;
         }
     }
     let bytes = std::fs::metadata(out).map_or(0, |metadata| metadata.len());

@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::{Precision, Real};
 use dnn_data::Shown;
-use dnn_data::loader::examples_to_train_on;
+use dnn_data::loader::{check_classes, examples_to_train_on};
 use dnn_data::predictions::{
     PredictionRow, PredictionWriter, RowColumns, RowFormat, example_name, predictions_of,
     read_predictions,
@@ -137,6 +137,7 @@ pub(super) fn run(
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     ensure!(config.from.is_none(), "from: folds start from drawn weights");
+    ensure!(config.seeds.is_none(), "seeds: folds are of one seed; `dnn sweep` trains several");
     let train = load(config, console)?;
     dnn_train::check_folds(k, train.len())?;
     config.training.architecture(train.contract()?.n_features(), train.classes().len())?;
@@ -183,6 +184,7 @@ fn load(config: &RunConfig, console: Console) -> anyhow::Result<ImageSet> {
     let Some(train) = source::load(source, console)?.take(SplitName::Train) else {
         bail!("{}: no training images, only test images", source.data.shown());
     };
+    check_classes(&source.data, train.classes())?;
     Ok(train)
 }
 
@@ -205,9 +207,7 @@ fn train_missing(
     let k = report.k;
     if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
         console.text(format!("\n{}", report.table()))?;
-        let chart = report.picture();
-        folder.write(run::SERIES_SVG, chart.svg().as_bytes())?;
-        folder.write(run::SERIES_PNG, &chart.png(2)?)?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &report.picture())?;
         console.text(format!(
             "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
             report.folds.len(),

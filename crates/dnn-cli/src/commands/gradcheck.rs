@@ -6,6 +6,8 @@ use crate::run;
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
+use dnn_core::layer::PARAMETER_NAMES;
+use dnn_core::linear::Gradients;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Architecture, Dataset, Examples, Init, Network};
 use dnn_data::Shown;
@@ -239,9 +241,11 @@ impl Case {
         architecture.check().context("these settings make no network")?;
         let mut rng = Generator::new(RngKind::Modern, args.seed)?;
         let mut network = Network::initialize(&architecture, Init::Auto, &mut rng)?;
-        // Biases of 0 would hide a fault in their part of Z.
-        for (_, b) in network.parameters_mut() {
-            b.fill_with(|| 0.3 * rng.normal());
+        // Biases of 0 would hide a fault in their part of Z, and so would γ = 1 and β = 0.
+        for [_, b, gamma, beta] in network.parameters_mut() {
+            for values in [b, gamma, beta] {
+                values.iter_mut().for_each(|value| *value += 0.3 * rng.normal());
+            }
         }
         let x = rng.normal_matrix(n_features, m);
         let labels = (0..m).map(|_| (rng.uniform() * n_classes as f64) as u32).collect();
@@ -300,6 +304,7 @@ impl Case {
         let architecture = self.network.architecture();
         let mut names: Vec<_> = architecture.activations.iter().map(ToString::to_string).collect();
         names.dedup();
+        names.extend((!architecture.normalization.is_none()).then(|| "normalised".into()));
         names.push(format!("{} cross-entropy", architecture.output));
         let [network, examples] = &self.origin;
         writeln!(out, "Network:   {architecture}, {} ({network})", names.join(", "))?;
@@ -320,13 +325,14 @@ fn spoil(name: &str, gradients: &mut EngineGradients) -> anyhow::Result<()> {
     let gradients = &mut gradients.layers;
     let wrong = |g: &mut f64| *g = 1.01 * *g + 1e-3;
     for (l, gradient) in gradients.iter_mut().enumerate() {
-        if name == format!("W{}", l + 1) {
-            gradient.dw.apply(wrong);
-            return Ok(());
-        }
-        if name == format!("b{}", l + 1) {
-            gradient.db.apply(wrong);
-            return Ok(());
+        let Gradients { dw, db, dgamma, dbeta } = gradient;
+        let all =
+            [dw.as_mut_slice(), db.as_mut_slice(), dgamma.as_mut_slice(), dbeta.as_mut_slice()];
+        for (of, values) in PARAMETER_NAMES.into_iter().zip(all) {
+            if name == format!("{of}{}", l + 1) && !values.is_empty() {
+                values.iter_mut().for_each(wrong);
+                return Ok(());
+            }
         }
     }
     bail!("--break {name}: expected W1, b1 and so on, to b{}", gradients.len());
@@ -356,7 +362,7 @@ impl<'a> ParameterRow<'a> {
 
 fn table(rows: &[ParameterRow<'_>]) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
-    writeln!(out, "{:<5} {:>12}  {:>10}  checked", "", "relative gap", "‖g‖")?;
+    writeln!(out, "{:<6} {:>12}  {:>10}  checked", "", "relative gap", "‖g‖")?;
     for row in rows {
         let ParameterRow {
             name,
@@ -370,7 +376,7 @@ fn table(rows: &[ParameterRow<'_>]) -> Result<String, std::fmt::Error> {
         } = row;
         write!(
             out,
-            "{name:<5} {relative_gap:>12.1e}  {gradient_norm:>10.3e}  {checked} of {entries}"
+            "{name:<6} {relative_gap:>12.1e}  {gradient_norm:>10.3e}  {checked} of {entries}"
         )?;
         if *kinks > 0 {
             write!(out, ", {kinks} left out at a kink")?;
@@ -401,7 +407,7 @@ fn fault(row: &ParameterRow<'_>, tolerance: f64) -> String {
     let ParameterRow { name, engine, relative_gap, worst, .. } = row;
     let at = worst.as_ref().map_or(String::new(), |worst| {
         let Worst { row, column, backward, differences } = worst;
-        let place = if name.starts_with('b') { row.to_string() } else { format!("{row}, {column}") };
+        let place = if name.starts_with('W') { format!("{row}, {column}") } else { row.to_string() };
         format!(
             "; farthest apart at {name}[{place}]: {engine} engine {backward:e}, differences {differences:e}"
         )

@@ -205,9 +205,8 @@ fn look_at_run(path: &Path) -> anyhow::Result<Found> {
         warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
         None
     });
-    let is_final = summary
-        .as_ref()
-        .is_some_and(|summary| summary.is_final(&config.training, checkpoint.as_ref()));
+    let is_final =
+        summary.as_ref().is_some_and(|summary| summary.is_final(&config, checkpoint.as_ref()));
     let state = RunState::new(path, is_final)?;
     let iteration = checkpoint.map(|checkpoint| checkpoint.progress().iteration);
     Ok(Found::Run { path: to, state, iteration, summary, config })
@@ -292,7 +291,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             } else {
                 writeln!(out, "Result:     none yet")?;
             }
-            writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
+            writeln!(out, "\n{}", shown_config(config)?.trim_end())?;
         }
         Found::Folds { path, state, report, config } => {
             writeln!(out, "Folds:      {}", path.shown())?;
@@ -309,17 +308,32 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                 )?;
                 writeln!(out, "Together:   {}", of_how_many(pooled))?;
             }
-            writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
+            writeln!(out, "\n{}", shown_config(config)?.trim_end())?;
         }
         Found::Sweep { path, state, rows, config } => {
             writeln!(out, "Sweep:      {}", path.shown())?;
             let sweep::RowCounts { asked, trained, failed } = rows;
             let made = format!("{trained} of {asked} combinations trained, {failed} failed");
             write_state(&mut out, *state, &made, "sweep", path)?;
-            writeln!(out, "\n{}", toml::to_string(config)?.trim_end())?;
+            writeln!(out, "\n{}", shown_config(config)?.trim_end())?;
         }
     }
     Ok(out)
+}
+
+/// A configuration as text in which no string breaks a line.
+fn shown_config(config: &RunConfig) -> anyhow::Result<String> {
+    fn escape(value: &mut toml::Value) {
+        match value {
+            toml::Value::String(text) => *text = text.shown().into_owned(),
+            toml::Value::Array(values) => values.iter_mut().for_each(escape),
+            toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| escape(value)),
+            _ => {}
+        }
+    }
+    let mut config = toml::Value::try_from(config)?;
+    escape(&mut config);
+    Ok(toml::to_string(&config)?)
 }
 
 /// Writes how far training has come, and the command that continues it.
@@ -342,7 +356,10 @@ fn write_state(
 }
 
 fn activations(architecture: &Architecture) -> String {
-    let hidden = architecture.activations.iter().map(ToString::to_string);
+    let hidden = architecture.activations.iter().enumerate().map(|(l, activation)| {
+        let normalized = if architecture.normalizes(l) { " of normalised sums" } else { "" };
+        format!("{activation}{normalized}")
+    });
     hidden.chain([format!("{} cross-entropy", architecture.output)]).collect::<Vec<_>>().join(", ")
 }
 

@@ -2,10 +2,10 @@
 
 use crate::args::{DataArgs, choice};
 use crate::console::{Console, causes, warn};
-use crate::file::{Rows, rows_name};
 use crate::input::FileFlags;
 use crate::interrupt::{self, Interrupted};
 use crate::judge::PredictorArgs;
+use crate::output::{OutputKind, Rows, rows_name};
 use crate::progress;
 use crate::settings::Flags;
 use crate::source;
@@ -121,6 +121,9 @@ struct OwnedProbability {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    if let Some(out) = &args.out {
+        OutputKind::Rows.check(out)?;
+    }
     let inputs = inputs(args)?;
     let (predictor, model) = args.predictor.read()?;
     let skips =

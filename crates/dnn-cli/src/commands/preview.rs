@@ -2,7 +2,7 @@
 
 use crate::args::{Augmentation, DataArgs, choice};
 use crate::console::Console;
-use crate::file::{picture_name, write_chart};
+use crate::output::{OutputKind, picture_name, write_chart};
 use crate::settings::Flags;
 use crate::source::{self, split_of};
 use anyhow::ensure;
@@ -54,6 +54,7 @@ struct PreviewReport<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    OutputKind::Picture.check(&args.out)?;
     let source = source::asked(args.data.as_deref(), &args.of_data, console)?;
     let augment: Option<AugmentConfig> = args.augment.value("augment")?;
     let split = if args.of_data.names.any() { SplitName::Train } else { args.split };

@@ -14,6 +14,7 @@ use dnn_core::metrics::Score;
 use dnn_core::settings;
 use dnn_core::{Dataset, Examples, Precision};
 use dnn_data::Shown;
+use dnn_data::loader::check_classes;
 use dnn_data::{ImageSet, Splits, identity};
 use dnn_report::Chart;
 use dnn_report::figures::{IntervalRow, interval_plot};
@@ -230,6 +231,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let splits = source::load(&source, console)?;
     let train =
         splits.train().with_context(|| format!("{}: no training images", source.data.shown()))?;
+    check_classes(&source.data, train.classes())?;
     let sets = Sets::new(&splits, &configs)?;
     for config in &configs {
         sets.check(config)?;
@@ -258,8 +260,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         folder.write(run::CONFIG, base.to_toml()?.as_bytes())?;
     }
     interrupt::listen()?;
-    let mut log = JsonLines::open(&folder.file(run::ROWS))?;
-    if rows.iter().all(Option::is_none) {
+    let path = folder.file(run::ROWS);
+    let mut log = JsonLines::open(&path)?;
+    if path.metadata().is_ok_and(|file| file.len() == 0) {
         log.append(&LogLine::Start { data_hash, training: Box::new(base.training) });
     }
     train_missing(&sets, &settings, &configs, args.jobs, &folder, &mut rows, log, console)?;
@@ -279,8 +282,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     folder.write(run::SWEEP_JSON, &json)?;
     if report.rows.iter().any(|row| row.test().is_some()) {
         let chart = picture(&report.rows);
-        folder.write(run::SERIES_SVG, chart.svg().as_bytes())?;
-        folder.write(run::SERIES_PNG, &chart.png(2)?)?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart)?;
     }
     tell(&report, settings.len(), console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();
@@ -336,6 +338,7 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
         None => RunConfig::new(TrainConfig::preset(preset.unwrap_or(Preset::CourseDeep))),
     };
     ensure!(base.from.is_none(), "from: the trainings of a sweep start from drawn weights");
+    ensure!(base.seeds.is_none(), "seeds: a sweep has them in its grid, as seed = [1, 2, 3]");
     Ok((base, grid))
 }
 

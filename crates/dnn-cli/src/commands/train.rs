@@ -3,7 +3,6 @@
 use super::folds;
 use crate::args::{Augmentation, DataArgs, choice};
 use crate::console::{self, Console, argument, causes, interval, of_how_many, program, warn};
-use crate::file::write_chart;
 use crate::input::InputArgs;
 use crate::interrupt::{self, Interrupted};
 use crate::judge::data_of_run;
@@ -13,13 +12,13 @@ use crate::run::{
     self, Destination, Machine, OfSeed, Recorder, RunConfig, RunFolder, Seconds, Summary,
 };
 use crate::settings::{FlagGroup, Flags};
-use crate::source::{self, loading};
+use crate::source::{self, PresetChoice, loading};
 use anyhow::{Context, bail, ensure};
-use dnn_core::metrics::ConformalScores;
+use dnn_core::metrics::{ConformalScores, Score};
 use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::Shown;
-use dnn_data::loader::{DataConfig, DataKind, Hooks, Loader, Prepared};
+use dnn_data::loader::{DataConfig, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
@@ -101,51 +100,6 @@ pub(crate) struct Args {
     force: bool,
 }
 
-/// A preset by its name, or the one that suits the data.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-enum PresetChoice {
-    Named(Preset),
-    ByData(Auto),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Auto {
-    Auto,
-}
-
-impl PresetChoice {
-    fn all() -> Vec<Self> {
-        let named = Preset::ALL.into_iter().map(Self::Named);
-        [Self::ByData(Auto::Auto)].into_iter().chain(named).collect()
-    }
-}
-
-/// Returns the preset that suits the data, and says which and why.
-fn preset_of_data(args: &Args, console: Console) -> anyhow::Result<Preset> {
-    let Some(data) = &args.data else { return Ok(Preset::CourseDeep) };
-    let mut source = source::named(data, &args.of_data)?;
-    if source::is_of_the_course(&source) {
-        return Ok(Preset::CourseDeep);
-    }
-    source.input = args.input.change(source.input.take())?;
-    // What is wrong with the data is said where they are loaded.
-    let Ok(kind) = Loader::new(&source, Hooks::default()).kind() else {
-        return Ok(Preset::CourseDeep);
-    };
-    let (preset, why) = match kind {
-        DataKind::Table => (Preset::Table, "rows of numbers"),
-        DataKind::FewPhotos => (Preset::Photos, "colour images in small numbers"),
-        DataKind::Images => (Preset::Digits, "images that are told by their pixels"),
-    };
-    console.say(format!(
-        "Preset {}, for {why}; --preset course-deep is the course's network",
-        preset.name()
-    ))?;
-    Ok(preset)
-}
-
 /// The flags of the table `training`.
 #[derive(Debug, Clone)]
 struct TrainingFlags;
@@ -181,7 +135,7 @@ pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
         source: Some(source::usual(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
-    train(&config, Destination::Numbered(Preset::CourseDeep.name()), 1, console)
+    train(&config, Destination::Numbered(Preset::CourseDeep.name()), console)
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
@@ -190,15 +144,17 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let (base, name) = match (&args.config, args.preset) {
         (Some(path), _) => (RunConfig::read(path)?, "run"),
-        (None, Some(PresetChoice::Named(preset))) => (RunConfig::preset(preset), preset.name()),
-        (None, _) => {
-            let preset = preset_of_data(args, console)?;
+        (None, choice) => {
+            let data = (args.data.as_deref(), &args.of_data, &args.input);
+            let preset = source::preset(choice, data, console)?;
             (RunConfig::preset(preset), preset.name())
         }
     };
     ensure!(
-        args.from.is_none() || !args.training.gives("hidden"),
-        "--layers: a network that starts --from a model has its layers; only the output layer may differ"
+        args.from.is_none()
+            || !["hidden", "normalization"].iter().any(|key| args.training.gives(key)),
+        "--layers, --normalization: a network that starts --from a model has its layers; only the output \
+         layer may differ"
     );
     let base = match &args.from {
         Some(model) => started_from(model, base)?,
@@ -212,7 +168,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(k) = args.folds {
         return folds::run(&config, destination, k, console);
     }
-    train(&config, destination, args.seeds.unwrap_or(1), console)
+    train(&config, destination, console)
 }
 
 /// The configuration with the layers and the weights of a model to start from.
@@ -222,6 +178,7 @@ fn started_from(model: &Path, base: RunConfig) -> anyhow::Result<RunConfig> {
     let hidden = &architecture.layer_dims[1..architecture.layer_dims.len() - 1];
     let training = base.training.with(|training| {
         (training.hidden, training.activations) = (hidden.to_vec(), architecture.activations);
+        training.normalization = architecture.normalization;
         training.precision = model.network().precision();
     })?;
     let from = std::path::absolute(path).context("no current folder")?;
@@ -241,7 +198,8 @@ fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<
     let training = TrainConfig::try_from(training).context("these settings make no training")?;
     let checkpoint_every = args.checkpoints.value("checkpoint_every")?.or(base.checkpoint_every);
     let augment = args.augment.value("augment")?.or(base.augment);
-    Ok(RunConfig { checkpoint_every, from: base.from, source: Some(source), augment, training })
+    let (from, seeds) = (base.from, args.seeds.or(base.seeds));
+    Ok(RunConfig { checkpoint_every, from, seeds, source: Some(source), augment, training })
 }
 
 /// Goes on with the run in `path`. Nothing is written before all that can be refused was.
@@ -272,7 +230,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
         });
         if let Some(summary) = summary
             && !args.previous
-            && summary.is_final(&config.training, checkpoint.as_deref())
+            && summary.is_final(&config, checkpoint.as_deref())
         {
             let (model, run) = (folder.file(run::MODEL), path.to_owned());
             return say_finished(&Summary { model, run, ..summary }, &config, console);
@@ -285,7 +243,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
             argument(&folder.file(run::CONFIG)),
         );
     }
-    train(&config, Destination::Resume { folder, checkpoint }, 1, console)
+    train(&config, Destination::Resume { folder, checkpoint }, console)
 }
 
 /// Tells of a run that has nothing left to do; it stays as it is.
@@ -319,16 +277,7 @@ fn source_of(
     from: Option<&Path>,
     console: Console,
 ) -> anyhow::Result<DataConfig> {
-    let is_named = |base: &DataConfig| !base.data.as_os_str().is_empty();
-    let mut source = match (&args.data, base) {
-        (None, Some(base)) if is_named(&base) => source::changed(base, &args.of_data)?,
-        (data, base) => {
-            let asked = source::asked(data.as_deref(), &args.of_data, console)?;
-            // Of a preset that leaves the data open, how they are prepared.
-            let input = base.filter(|base| !is_named(base)).and_then(|base| base.input);
-            DataConfig { input: asked.input.or(input), ..asked }
-        }
-    };
+    let mut source = source::asked_or(base, args.data.as_deref(), &args.of_data, console)?;
     if let Some(test) = &args.test {
         source.test = Some(test.clone());
         source.test_names = None;
@@ -341,7 +290,7 @@ fn source_of(
         let file = if from.is_dir() { from.join(run::MODEL) } else { from.to_owned() };
         source.input = data_of_run(&file)?.and_then(|of_run| of_run.input);
     }
-    args.input.files.check(&source)?;
+    args.input.check(&source)?;
     source.input = args.input.change(source.input.take())?;
     source.cache = args.input.cache.caching();
     source.memory_limit = args.memory.value("memory_limit")?.or(source.memory_limit);
@@ -353,12 +302,11 @@ fn source_of(
 fn train(
     config: &RunConfig,
     destination: Destination<'_>,
-    n_seeds: u32,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
     match config.training.precision {
-        Precision::F32 => train_in::<f32>(config, destination, n_seeds, console),
-        Precision::F64 => train_in::<f64>(config, destination, n_seeds, console),
+        Precision::F32 => train_in::<f32>(config, destination, console),
+        Precision::F64 => train_in::<f64>(config, destination, console),
     }
 }
 
@@ -367,7 +315,6 @@ fn train(
 fn train_in<F: Trainable>(
     config: &RunConfig,
     destination: Destination<'_>,
-    n_seeds: u32,
     console: Console,
 ) -> anyhow::Result<ExitCode>
 where
@@ -393,11 +340,10 @@ where
     }
     training.check().context("these images and settings make no training")?;
     let load = start.elapsed().as_secs_f64();
-    ensure!(n_seeds == 1 || config.from.is_none(), "--seeds: from does not depend on the seed");
-    ensure!(
-        n_seeds == 1 || test.is_some(),
-        "--seeds {n_seeds}: there are no test images to judge by"
-    );
+    if let Some(n) = config.seeds {
+        ensure!(config.from.is_none(), "--seeds: from does not depend on the seed");
+        ensure!(test.is_some(), "--seeds {n}: there are no test images to judge by");
+    }
 
     let (m, n_classes) = (train.n_examples(), train.classes().len());
     let n_iterations = config.training.n_iterations(m);
@@ -458,16 +404,8 @@ where
         on_training.cost,
     ));
     let evaluate = start.elapsed().as_secs_f64();
-    let first =
-        of_test.as_ref().map(|of_test| OfSeed { seed: config.training.seed, test: of_test.score });
-    let seeds = match (first, test.as_deref()) {
-        (Some(first), Some(test)) if n_seeds > 1 && trained.end != End::Asked => {
-            of_seeds(first, n_seeds, &config.training, (&*train, validation.as_deref(), test))?
-        }
-        _ => Vec::new(),
-    };
 
-    let summary = Summary {
+    let mut summary = Summary {
         model: folder.file(run::MODEL),
         run: folder.path().into(),
         data: source.data.clone(),
@@ -490,7 +428,7 @@ where
         validation: of_validation.map(|judged| judged.score),
         test: of_test.as_ref().map(|judged| judged.score),
         majority,
-        seeds,
+        seeds: Vec::new(),
         seconds: Seconds { load, train: trained_s, evaluate },
         data_hash,
         config: config.training.clone(),
@@ -498,21 +436,49 @@ where
         machine: Machine::here(),
     };
     let takes_images = takes_images(&contract);
-    keep(&folder, (trained.network, trained.conformal), contract, &summary)?;
+    keep(&folder, (trained.network, trained.conformal), contract, &summary).with_context(|| {
+        let run = argument(folder.path());
+        format!(
+            "{} is trained, but not all of it is written; when it can be, from the last checkpoint: {} \
+             train --resume {run}",
+            folder.path().shown(),
+            program()
+        )
+    })?;
+    // The run's own network is kept by now, whatever becomes of the others.
+    let n_missing = match (config.seeds, summary.test, test.as_deref()) {
+        (Some(n), Some(first), Some(test)) if trained.end != End::Asked => {
+            let sets = (&*train, validation.as_deref(), test);
+            summary.seeds = of_seeds(first, n, &config.training, sets)?;
+            write_summary(&folder, &summary)?;
+            let n_missing = n as usize - summary.seeds.len();
+            if n_missing > 0 {
+                let run = argument(folder.path());
+                let done = summary.seeds.len();
+                warn(format!(
+                    "interrupted after {done} of {n} seeds; to go on: {} train --resume {run}",
+                    program()
+                ));
+            }
+            n_missing
+        }
+        _ => 0,
+    };
     report(&summary, source, takes_images, console)?;
-    Ok(if trained.end == End::Asked { interrupt::exit_code() } else { ExitCode::SUCCESS })
+    let is_interrupted = trained.end == End::Asked || n_missing > 0;
+    Ok(if is_interrupted { interrupt::exit_code() } else { ExitCode::SUCCESS })
 }
 
-/// Trains networks of the seeds after the first and judges each on the test images; those that are done,
-/// when the program is asked to end.
+/// Trains networks of the seeds after the first, whose score is known, and judges each on the test images;
+/// those that are done, when the program is asked to end.
 fn of_seeds<F: Trainable>(
-    first: OfSeed,
+    first: Score,
     n: u32,
     config: &TrainConfig,
     (train, validation, test): (&dyn Examples<F>, Option<&dyn Examples<F>>, &dyn Examples<F>),
 ) -> anyhow::Result<Vec<OfSeed>> {
-    let mut seeds = vec![first];
-    for seed in (1..n).map(|i| first.seed + u64::from(i)) {
+    let mut seeds = vec![OfSeed { seed: config.seed, test: first }];
+    for seed in (1..n).map(|i| config.seed + u64::from(i)) {
         let config = config.clone().with(|config| config.seed = seed)?;
         let training = Training::new(&config, train).validate_on(validation);
         let trained = training
@@ -569,7 +535,7 @@ fn network_to_start_from<F: Real>(
 
 /// Whether a network can be shown photos: numbers that are no pixels make none that could.
 fn takes_images(contract: &InputContract) -> bool {
-    contract.normalization != Normalization::AsIs
+    contract.normalization != Normalization::AsIs && contract.height > 1
 }
 
 /// Writes what training has come to, the model first.
@@ -588,10 +554,11 @@ where
     model.with_conformal(conformal).write(&mut bytes)?;
     folder.write(run::MODEL, &bytes)?;
     let chart = summary.cost_plot(&learning_rate(&summary.config));
-    for name in [run::COST_SVG, run::COST_PNG] {
-        // Twice as fine as on the screen, for print and for dense screens.
-        write_chart(&folder.file(name), &chart, 2)?;
-    }
+    folder.write_chart([run::COST_SVG, run::COST_PNG], &chart)?;
+    write_summary(folder, summary)
+}
+
+fn write_summary(folder: &RunFolder, summary: &Summary) -> anyhow::Result<()> {
     let mut json = serde_json::to_vec_pretty(summary).context("cannot write JSON")?;
     json.push(b'\n');
     folder.write(run::SUMMARY, &json)
@@ -647,7 +614,7 @@ fn report(
     if let Some(majority) = &summary.majority {
         console.text(format!("Majority class:    {majority}"))?;
     }
-    if !summary.seeds.is_empty() {
+    if summary.seeds.len() > 1 {
         console.text(format!("Other seeds:       {}", spread(&summary.seeds)))?;
     }
     if let Some(best) = summary.best {

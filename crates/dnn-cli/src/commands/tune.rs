@@ -2,16 +2,18 @@
 
 use crate::args::DataArgs;
 use crate::console::{Console, argument, program, warn};
-use crate::file::{write_new, write_whole};
+use crate::file::write_whole;
 use crate::input::{CacheArgs, FileFlags};
 use crate::interrupt::{self, Interrupted};
+use crate::output::OutputKind;
 use crate::progress::bar;
 use crate::run::RunConfig;
+use crate::run::lines::JsonLines;
 use crate::settings::Flags;
 use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
-use dnn_data::loader::{DataConfig, InputConfig, Size};
+use dnn_data::loader::{DataConfig, InputConfig, Size, check_classes};
 use dnn_data::{
     FeatureExamples, FeatureKind, ImageSet, InputContract, Normalization, Shown, SplitName,
     identity,
@@ -20,8 +22,7 @@ use dnn_train::TrainConfig;
 use dnn_train::tune::{Figures, Found, Plan, Recipe, Search, Trial, ViewedExamples};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -106,6 +107,13 @@ struct TuneReport<'a> {
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let trials_path = args.out.with_extension("jsonl");
     ensure!(trials_path != args.out, "--out {}: expected FILE.toml", args.out.shown());
+    ensure!(
+        args.force || !args.out.exists() || trials_path.exists(),
+        "{} is there already: --force replaces it, --out writes another",
+        args.out.shown()
+    );
+    OutputKind::Config.check(&args.out)?;
+    OutputKind::Trials.check(&trials_path)?;
     let mut source = source::asked(args.data.as_deref(), &args.of_data, console)?;
     args.files.check(&source)?;
     source.input = args.files.change(source.input.take())?;
@@ -118,6 +126,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         all.with_context(|| format!("{}: no training images", source.data.shown()))?,
         console,
     )?;
+    check_classes(&source.data, set.classes())?;
     let ideas = ideas(&set, &source.input.clone().unwrap_or_default())?;
     let views = |input: &InputConfig| viewed(&set, input, args.seed);
     let seen = ideas.iter().map(|idea| views(&idea.input)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -138,11 +147,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .map(|idea| format!("{} {:?} {:?}", idea.name, idea.input, idea.training))
             .collect(),
     };
-    ensure!(
-        args.force || !args.out.exists() || trials_path.exists(),
-        "{} is there already: --force replaces it, --out writes another",
-        args.out.shown()
-    );
     let (file, done) = trials_file(&trials_path, &heading, args.force)?;
     console.say(format!(
         "{} recipes on {} examples of {} classes: {} networks, {} folds {} times, each choosing by {}",
@@ -168,10 +172,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let data = DataConfig { input, ..source.clone() };
     let config = RunConfig { source: Some(data), ..RunConfig::new(best.training.clone()) };
     let text = config.to_toml()?;
-    if args.out.exists() {
-        write_whole(&args.out, text.as_bytes())?;
-    } else {
-        write_new(&args.out, text.as_bytes())?;
+    if !fs::read(&args.out).is_ok_and(|written| written == text.as_bytes()) {
+        OutputKind::Config.write(&args.out, text.as_bytes(), args.force)?;
     }
     if !console.json {
         console.text(describe(&found))?;
@@ -206,7 +208,8 @@ fn ideas(set: &ImageSet, files: &InputConfig) -> anyhow::Result<Vec<Idea>> {
     let with = |training: TrainConfig, hidden: &[usize]| {
         Ok::<_, anyhow::Error>(training.with(|training| training.hidden = hidden.to_vec())?)
     };
-    let is_table = contract.normalization == Normalization::AsIs || !set.is_bytes();
+    let is_table =
+        contract.normalization == Normalization::AsIs || !set.is_bytes() || contract.height == 1;
     if is_table {
         let input = InputConfig { standardize: true, ..files.clone() };
         let idea = |name, hidden: &[usize]| {
@@ -257,8 +260,13 @@ fn viewed(set: &ImageSet, input: &InputConfig, seed: u64) -> anyhow::Result<View
     Ok(ViewedExamples::read(&examples, seed)?)
 }
 
-/// The file of the trials, and those that are in it. It is begun when there is none.
-fn trials_file(path: &Path, heading: &Heading, anew: bool) -> anyhow::Result<(File, Vec<Trial>)> {
+/// The file of the trials, locked, and those that are in it. It is begun when there is none.
+fn trials_file(
+    path: &Path,
+    heading: &Heading,
+    anew: bool,
+) -> anyhow::Result<(JsonLines, Vec<Trial>)> {
+    let _before = path.exists().then(|| JsonLines::open(path)?.locked()).transpose()?;
     let mut done = Vec::new();
     let mut whole = serde_json::to_string(heading)? + "\n";
     if path.exists() && !anew {
@@ -279,8 +287,7 @@ fn trials_file(path: &Path, heading: &Heading, anew: bool) -> anyhow::Result<(Fi
         }
     }
     write_whole(path, whole.as_bytes())?;
-    let file = OpenOptions::new().append(true).open(path);
-    Ok((file.with_context(|| format!("cannot write {}", path.shown()))?, done))
+    Ok((JsonLines::open(path)?.locked()?, done))
 }
 
 /// Trains what is missing, under a bar; each trial is kept, and each recipe's figure of a repeat said, as
@@ -288,7 +295,7 @@ fn trials_file(path: &Path, heading: &Heading, anew: bool) -> anyhow::Result<(Fi
 fn run_trials(
     search: &Search<'_, f32>,
     args: &Args,
-    (file, done): (File, Vec<Trial>),
+    (file, done): (JsonLines, Vec<Trial>),
     ideas: &[Idea],
     console: Console,
 ) -> anyhow::Result<Vec<Trial>> {
@@ -299,14 +306,11 @@ fn run_trials(
         let right = trial.right.iter().filter(|right| **right).count();
         trial.inner.is_none().then_some((trial.repeat, trial.recipe, right, trial.right.len()))
     };
-    let state = Mutex::new((file, done.iter().filter_map(outer).collect::<Vec<_>>(), None));
+    let state = Mutex::new((file, done.iter().filter_map(outer).collect::<Vec<_>>()));
     let report = |trial: &Trial| {
         let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (file, judged, failed) = &mut *state;
-        let line = serde_json::to_string(trial).map_err(std::io::Error::from);
-        if let Err(error) = line.and_then(|line| writeln!(file, "{line}")) {
-            failed.get_or_insert(error);
-        }
+        let (file, judged) = &mut *state;
+        file.append(trial);
         bar.inc(1);
         let Some(now) = outer(trial) else { return };
         judged.push(now);
@@ -324,10 +328,7 @@ fn run_trials(
     };
     let trials = search.run(done, n_threads, &interrupt::asked, &report)?;
     bar.finish_and_clear();
-    match state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).2 {
-        Some(error) => Err(error).context("the trials cannot be kept"),
-        None => Ok(trials),
-    }
+    Ok(trials)
 }
 
 /// The table, and what it says.

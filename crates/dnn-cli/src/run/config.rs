@@ -36,6 +36,11 @@ pub(crate) struct RunConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-example" = "runs/first"))]
     pub(crate) from: Option<PathBuf>,
+    /// How many networks are trained that differ in their seeds alone, to see how far their test accuracies
+    /// are apart; the first is the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2), extend("x-example" = "5"))]
+    pub(crate) seeds: Option<u32>,
     /// Where the images come from. Without this table the command line says it, or data/ is taken
     /// when the cat images are there, and drawn ones when not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +63,14 @@ pub(crate) struct RunConfig {
 impl RunConfig {
     /// This training, nothing else said.
     pub(crate) fn new(training: TrainConfig) -> Self {
-        Self { checkpoint_every: None, from: None, source: None, augment: None, training }
+        Self {
+            checkpoint_every: None,
+            from: None,
+            seeds: None,
+            source: None,
+            augment: None,
+            training,
+        }
     }
 
     /// The configuration of this name: the training, and how images are prepared for it. The data are
@@ -136,6 +148,7 @@ mod tests {
     /// CheckpointInterval key of a source.
     const SOURCE: &str = "checkpoint_every = \"2epochs\"
 from = \"../first\"
+seeds = 3
 [source]
 data = \"a.npz\"
 test = \"b.h5\"

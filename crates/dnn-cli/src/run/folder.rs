@@ -4,9 +4,10 @@ use crate::file::write_whole;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
 use dnn_data::atomic::{create_folder, is_temporary, sync_folder};
+use dnn_report::Chart;
 use dnn_train::Checkpoint;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,6 +50,9 @@ const FILES: [&str; 16] = [
     METRICS,
     CONFIG,
 ];
+
+/// How a model card begins, and no other README.md.
+pub(crate) const MODEL_CARD_BEGINS: &[u8] = b"---\nlibrary_name: dnn\n";
 
 /// Those that folds write before their configuration.
 const OF_FOLDS: [&str; 4] = [FOLDS, PREDICTIONS, SERIES_SVG, SERIES_PNG];
@@ -185,6 +189,16 @@ impl RunFolder {
         write_whole(&self.file(name), bytes)
     }
 
+    /// Writes a chart as SVG, and as PNG twice as fine as on the screen, for print and for dense screens.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); when it cannot be drawn.
+    pub(crate) fn write_chart(&self, [svg, png]: [&str; 2], chart: &Chart) -> anyhow::Result<()> {
+        self.write(svg, chart.svg().as_bytes())?;
+        let failed = || format!("cannot draw {}", self.file(png).shown());
+        self.write(png, &chart.png(2).with_context(failed)?)
+    }
+
     /// Whether the path still leads to the folder that was locked: renamed, it takes the lock with
     /// it, and another run may be made under its old name.
     ///
@@ -218,9 +232,8 @@ impl RunFolder {
     /// Removes the files of the run that is in the folder, which holds `names`.
     fn remove_run(&self, names: &[String]) -> anyhow::Result<()> {
         let path = self.path.shown();
-        let config = fs::read(self.file(CONFIG)).unwrap_or_default();
         // A configuration alone may be somebody's copy beside other things.
-        let is_run = config.starts_with(HEADER)
+        let is_run = begins_with(&self.file(CONFIG), HEADER)
             && (names == [CONFIG]
                 || FILES.iter().any(|file| *file != CONFIG && self.file(file).exists()));
         // Folds that were killed before their configuration was written.
@@ -247,7 +260,10 @@ impl RunFolder {
         for name in self::names(&self.path)?.iter().filter(|name| is_temporary(name)) {
             remove_file(&self.file(name))?;
         }
-        FILES.iter().try_for_each(|name| remove_file(&self.file(name)))
+        // A README.md may be the user's own.
+        let is_own =
+            |name: &&&str| **name != MODEL_CARD || begins_with(&self.file(name), MODEL_CARD_BEGINS);
+        FILES.iter().filter(is_own).try_for_each(|name| remove_file(&self.file(name)))
     }
 
     /// Removes the checkpoints, and their folder when nothing else is in it.
@@ -267,6 +283,26 @@ impl RunFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns whether a file is one that the run in its folder is known by or goes on from, which nothing but
+/// the run writes.
+pub(crate) fn is_record(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let folder = path.with_file_name("");
+    FILES.iter().any(|file| name == *file)
+        && name != REPORT
+        && name != MODEL_CARD
+        // Those of folds cannot be made again; of a model they can.
+        && (name != PREDICTIONS || folder.join(FOLDS).exists())
+        && begins_with(&folder.join(CONFIG), HEADER)
+}
+
+fn begins_with(path: &Path, start: &[u8]) -> bool {
+    let mut read = Vec::new();
+    let opened = File::open(path);
+    opened.and_then(|file| file.take(start.len() as u64).read_to_end(&mut read)).is_ok()
+        && read == start
 }
 
 #[cfg(unix)]

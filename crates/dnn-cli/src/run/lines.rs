@@ -1,11 +1,11 @@
 //! Files of JSON objects, a line each, to which lines are added as things happen.
 
 use crate::console::warn;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use dnn_data::Shown;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,20 @@ impl JsonLines {
         let file = File::options().create(true).append(true).open(path);
         let file = file.with_context(|| format!("cannot append to {}", path.shown()))?;
         Ok(Self { path: path.into(), file: Some(file) })
+    }
+
+    /// Locks the file, where the file system can, as long as the value lives.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub(crate) fn locked(self) -> anyhow::Result<Self> {
+        let locked = self.file.as_ref().map(File::try_lock);
+        ensure!(
+            !matches!(locked, Some(Err(TryLockError::WouldBlock))),
+            "{}: another process is adding to this file",
+            self.path.shown()
+        );
+        Ok(self)
     }
 
     /// Adds a line. When that fails, says so once and adds no more: what is logged here is worth

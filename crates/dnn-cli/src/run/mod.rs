@@ -19,8 +19,9 @@ mod template;
 pub(crate) use checkpoints::{CheckpointInterval, read as read_checkpoint};
 pub(crate) use config::RunConfig;
 pub(crate) use folder::{
-    CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, MODEL_CARD, PREDICTIONS, REPORT, ROWS,
-    RunFolder, SERIES_PNG, SERIES_SVG, SUMMARY, SWEEP, SWEEP_CSV, SWEEP_JSON,
+    CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, MODEL_CARD, MODEL_CARD_BEGINS,
+    PREDICTIONS, REPORT, ROWS, RunFolder, SERIES_PNG, SERIES_SVG, SUMMARY, SWEEP, SWEEP_CSV,
+    SWEEP_JSON, is_record,
 };
 pub(crate) use recorder::Recorder;
 pub(crate) use resume::{refuse_changes, refuse_changes_of_series};

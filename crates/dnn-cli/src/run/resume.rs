@@ -87,7 +87,8 @@ fn collect_changes(
             }
             (begun, asked) if begun != asked => {
                 let shown = |value: Option<&Value>| {
-                    value.map_or_else(|| "not set".into(), ToString::to_string)
+                    let text = value.map(ToString::to_string);
+                    text.map_or_else(|| "not set".into(), |text| text.shown().into_owned())
                 };
                 changes.push(format!("{name} was {} and would be {}", shown(begun), shown(asked)));
             }

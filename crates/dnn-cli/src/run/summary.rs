@@ -1,5 +1,6 @@
 //! `summary.json`, which is also what `dnn train --json` prints.
 
+use super::config::RunConfig;
 use super::folder::SUMMARY;
 use crate::quality::Majority;
 use anyhow::Context;
@@ -167,10 +168,13 @@ impl Summary {
     }
 
     /// Returns whether the run with this configuration, whose last checkpoint is `last`, has come to
-    /// its end with this summary: it was neither interrupted nor out of time, and has not been given more iterations since.
-    pub(crate) fn is_final(&self, config: &TrainConfig, last: Option<&Checkpoint>) -> bool {
+    /// its end with this summary: neither it nor one of its other seeds was interrupted, it was not out of
+    /// time, and has not been given more iterations since.
+    pub(crate) fn is_final(&self, config: &RunConfig, last: Option<&Checkpoint>) -> bool {
         let length = |config: &TrainConfig| (config.iterations, config.epochs);
+        let RunConfig { training: config, seeds, .. } = config;
         !matches!(self.end, End::Asked | End::Time)
+            && self.seeds.len() >= seeds.unwrap_or(0) as usize
             && last.is_none_or(|c| c.progress().iteration <= self.iterations)
             && (self.end == End::Early || length(config) == length(&self.config))
     }

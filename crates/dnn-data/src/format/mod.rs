@@ -142,6 +142,11 @@ impl<'a> Source<'a> {
         self.format.about().name == "HDF5" && !self.path.is_dir()
     }
 
+    /// Returns whether the examples are the rows of a table, with the numbers in it as their features.
+    pub fn is_table(&self) -> bool {
+        self.format.about().has_columns && !self.has_image_files()
+    }
+
     /// Returns the files that the examples are read from.
     ///
     /// # Errors

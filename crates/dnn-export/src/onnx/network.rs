@@ -1,6 +1,7 @@
 //! From features to probabilities: what `dnn_core::Network` computes, as operators.
 
 use super::graph::{Element, Value};
+use dnn_core::layer_norm::EPSILON;
 use dnn_core::{Activation, Network, OutputActivation, Real};
 use dnn_data::InputContract;
 
@@ -37,8 +38,15 @@ pub(super) fn probabilities<'g, F: Real>(
     for (l, layer) in network.layers().iter().enumerate() {
         let rows: Vec<F> = layer.weights().transpose().as_slice().to_vec();
         let w = graph.reals(&rows, &[layer.n(), layer.n_prev()], &format!("layers.{l}.weight"));
-        let b = graph.reals(layer.bias().as_slice(), &[layer.n()], &format!("layers.{l}.bias"));
-        a = activation(a.linear(w, b), layer.activation());
+        let vector = |values: &[F], name: &str| {
+            graph.reals(values, &[layer.n()], &format!("layers.{l}.{name}"))
+        };
+        let mut z = a.linear(w, vector(layer.bias().as_slice(), "bias"));
+        if let Some(norm) = layer.layer_norm() {
+            let gamma = vector(norm.gamma().as_slice(), "norm.weight");
+            z = layer_norm(z, layer.n()) * gamma + vector(norm.beta().as_slice(), "norm.bias");
+        }
+        a = activation(z, layer.activation());
     }
     let mut logits = if views == 1 { a } else { logits_of_mean(network, a, views) };
     if network.temperature() != 1.0 {
@@ -51,6 +59,14 @@ pub(super) fn probabilities<'g, F: Real>(
             Value::concat(&[1.0 - second, second], 1)
         }
     }
+}
+
+/// Ẑ: mean 0 and variance 1 over the `n` units of each row. Not ONNX's LayerNormalization, whose ε is an
+/// f32.
+fn layer_norm<'g>(z: Value<'g>, n: usize) -> Value<'g> {
+    let mean = |values: Value<'g>| values.sum(&[1]) / n as f64;
+    let centred = z - mean(z);
+    centred / (mean(centred * centred) + EPSILON).sqrt()
 }
 
 /// The logits of the mean of the probabilities over the views, as [`OutputActivation::logits_of_mean`]:

@@ -4,7 +4,9 @@
 
 use dnn_core::init::Init;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Network, OutputActivation, Precision, Real};
+use dnn_core::{
+    Activation, Architecture, HiddenNormalization, Network, OutputActivation, Precision, Real,
+};
 use dnn_data::{AnyNetwork, InputContract, Model, Normalization, Predictor, Standardization};
 use dnn_export::{CheckError, Checker};
 
@@ -30,7 +32,8 @@ pub(crate) fn hidden_activations() -> Vec<Activation> {
     Activation::ALL.into_iter().filter(|a| *a != Activation::Identity).collect()
 }
 
-/// A model with weights and biases that matter, of two classes for a sigmoid and five for a softmax.
+/// A model with parameters that matter, of two classes for a sigmoid and five for a softmax. Every other
+/// activation has normalised layers.
 pub(crate) fn model(
     contract: InputContract,
     activation: Activation,
@@ -39,7 +42,10 @@ pub(crate) fn model(
 ) -> Model {
     let n_classes = if output == OutputActivation::Sigmoid { 2 } else { 5 };
     let dims = vec![contract.n_features(), 9, 6, output.n_outputs(n_classes)];
-    let architecture = Architecture::new(dims, activation, output);
+    let normalization =
+        [HiddenNormalization::None, HiddenNormalization::Layer][activation as usize % 2];
+    let architecture =
+        Architecture { normalization, ..Architecture::new(dims, activation, output) };
     let network: AnyNetwork = match precision {
         Precision::F32 => network::<f32>(&architecture).into(),
         Precision::F64 => network::<f64>(&architecture).into(),
@@ -60,9 +66,11 @@ pub(crate) fn warm(model: &Model) -> Model {
 fn network<F: Real>(architecture: &Architecture) -> Network<F> {
     let mut rng = Generator::new(RngKind::Modern, 4).unwrap();
     let mut network = Network::<F>::initialize(architecture, Init::He, &mut rng).unwrap();
-    for (i, (_, b)) in network.parameters_mut().enumerate() {
-        for (j, b) in b.iter_mut().enumerate() {
-            *b = F::of((i + 3 * j) as f64 % 7.0 / 10.0 - 0.3);
+    for (i, [_, b, gamma, beta]) in network.parameters_mut().enumerate() {
+        for (values, neutral) in [(b, 0.0), (gamma, 1.0), (beta, 0.0)] {
+            for (j, value) in values.iter_mut().enumerate() {
+                *value = F::of(neutral + (i + 3 * j) as f64 % 7.0 / 10.0 - 0.3);
+            }
         }
     }
     network

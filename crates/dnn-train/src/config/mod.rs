@@ -13,7 +13,9 @@ use crate::schedule::Schedule;
 use dnn_core::init::Init;
 use dnn_core::rng::RngKind;
 use dnn_core::settings::{self, SettingError};
-use dnn_core::{Activation, Architecture, NetworkError, OutputActivation, Precision};
+use dnn_core::{
+    Activation, Architecture, HiddenNormalization, NetworkError, OutputActivation, Precision,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,11 @@ pub struct RawTrainConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-flag" = false, "x-example" = ["relu", "relu", "tanh"]))]
     pub activations: Vec<Activation>,
+    /// What the hidden layers do to their sums Z before the activation: none, or layer normalisation (Ba
+    /// et al. 2016), mean 0 and variance 1 over the units of each example, then a gain γ and a shift
+    /// β that are learnt.
+    #[serde(skip_serializing_if = "HiddenNormalization::is_none")]
+    pub normalization: HiddenNormalization,
     /// The output layer and its cross-entropy.
     pub loss: LossChoice,
     /// How the weights are drawn; biases start at 0.
@@ -177,6 +184,7 @@ impl Default for RawTrainConfig {
             hidden: vec![20, 7, 5],
             activation: Activation::Relu,
             activations: Vec::new(),
+            normalization: HiddenNormalization::None,
             loss: LossChoice::Auto,
             init: Init::Lecun,
             rng: RngKind::Numpy,
@@ -445,6 +453,9 @@ impl TrainConfig {
         let mut architecture = Architecture::new(layer_dims, self.activation, output);
         if !self.activations.is_empty() {
             architecture.activations.clone_from(&self.activations);
+        }
+        if !self.hidden.is_empty() {
+            architecture.normalization = self.normalization;
         }
         architecture.check()?;
         Ok(architecture)

@@ -3,7 +3,7 @@
 //! An iteration is four steps, each of them a method of [`Work`]:
 //!
 //! 1. **forward**: A_l = g(W_l·A_{l−1} + b_l), from the first layer to the last, whose Z are the
-//!    logits;
+//!    logits; with [layer normalisation](dnn_core::layer_norm) between the sums and g;
 //! 2. **cost**: the sum of the losses, and dZ_L;
 //! 3. **backward**: dZ_l = (W_{l+1}ᵀ·dZ_{l+1}) ⊙ g′(Z_l), from the last hidden layer to the first;
 //! 4. **update**: dW_l = dZ_l·A_{l−1}ᵀ and db_l, and at once, while they are in the cache, the
@@ -30,10 +30,11 @@ use crate::diagnosis::LayerHealth;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use dnn_core::gemm::{gemm, plain, transposed};
-use dnn_core::layer::Dense;
+use dnn_core::layer::{Dense, PARAMETER_NAMES};
+use dnn_core::layer_norm::{self, LayerNorm, Normalized};
 use dnn_core::linear::Gradients;
 use dnn_core::metrics::Score;
-use dnn_core::{Activation, Bias, Network, OutputActivation, Real};
+use dnn_core::{Activation, Bias, Network, NetworkError, OutputActivation, Real};
 use nalgebra::{DMatrix, DMatrixViewMut, DVector};
 use std::ops::Range;
 
@@ -72,14 +73,46 @@ struct Layer<F> {
     w: Option<Parameters<F>>,
     /// b (n, 1).
     b: Parameters<F>,
+    norm: Option<Norm<F>>,
     activation: Activation,
-    /// Zᵀ (m, n), where the slope of the activation needs it.
+    /// What the activation is applied to, (m, n), where its slope needs it.
     z: Option<SharedMatrix<F>>,
     /// Aᵀ (m, n); of the output layer Zᵀ.
     a: SharedMatrix<F>,
     /// dZᵀ (m, n).
     dz: SharedMatrix<F>,
     dropout: Option<Dropout<F>>,
+}
+
+/// The normalisation of a layer, and what its backward pass needs.
+struct Norm<F> {
+    /// γ (n, 1).
+    gamma: Parameters<F>,
+    /// β (n, 1).
+    beta: Parameters<F>,
+    /// Ẑᵀ (m, n).
+    values: SharedMatrix<F>,
+    /// 1/√(σ² + ε) of each example, (m, 1).
+    inverse_deviations: SharedMatrix<F>,
+    /// dYᵀ (m, n): the gradient behind the normalisation, where the layer's dZ is that before it.
+    dy: SharedMatrix<F>,
+}
+
+impl<F: Real> Layer<F> {
+    /// All parameters that the layer keeps, with their names.
+    fn parameters(&mut self) -> impl Iterator<Item = (&'static str, &mut Parameters<F>)> {
+        let (gamma, beta) = match &mut self.norm {
+            Some(norm) => (Some(&mut norm.gamma), Some(&mut norm.beta)),
+            None => (None, None),
+        };
+        let all = [self.w.as_mut(), Some(&mut self.b), gamma, beta];
+        PARAMETER_NAMES.into_iter().zip(all).filter_map(|(name, of)| Some((name, of?)))
+    }
+
+    /// Where the backward pass puts the product with the activation's slope: dY, or dZ at once.
+    fn behind_norm(&self) -> &SharedMatrix<F> {
+        self.norm.as_ref().map_or(&self.dz, |norm| &norm.dy)
+    }
 }
 
 /// The examples of the present iteration.
@@ -178,6 +211,10 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         let max_batch = if options.max_batch == 0 { m } else { options.max_batch.min(m) };
         let n_moments = optimizer.n_moments();
         let last = network.layers().len() - 1;
+        let vector = |values: &DVector<F>| {
+            let values = DMatrix::from_column_slice(values.len(), 1, values.as_slice());
+            Parameters::with_gradient(&values, n_moments, options.ema_decay)
+        };
         let layers = network.layers().iter().enumerate();
         let layers: Vec<_> = layers
             .map(|(l, layer)| Layer {
@@ -186,11 +223,14 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
                 w: (l > 0).then(|| {
                     Parameters::new(&layer.weights().transpose(), n_moments, options.ema_decay)
                 }),
-                b: Parameters::with_gradient(
-                    &DMatrix::from_column_slice(layer.n(), 1, layer.bias().as_slice()),
-                    n_moments,
-                    options.ema_decay,
-                ),
+                b: vector(layer.bias()),
+                norm: layer.layer_norm().map(|norm| Norm {
+                    gamma: vector(norm.gamma()),
+                    beta: vector(norm.beta()),
+                    values: SharedMatrix::zeros(max_batch, layer.n()),
+                    inverse_deviations: SharedMatrix::zeros(max_batch, 1),
+                    dy: SharedMatrix::zeros(max_batch, layer.n()),
+                }),
                 activation: layer.activation(),
                 z: (layer.activation().needs_z())
                     .then(|| SharedMatrix::zeros(max_batch, layer.n())),
@@ -319,7 +359,9 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
     fn squared_gradient(&mut self, l2: f64) -> f64 {
         let first = self.first.squared_gradient(l2);
         let later = self.layers.iter_mut().map(|layer| {
-            layer.b.squared_gradient(0.0) + layer.w.as_mut().map_or(0.0, |w| w.squared_gradient(l2))
+            let all = layer.parameters();
+            all.map(|(name, of)| of.squared_gradient(if name == "W" { l2 } else { 0.0 }))
+                .sum::<f64>()
         });
         first + later.sum::<f64>()
     }
@@ -352,11 +394,14 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
             unsafe {
                 self.gather(examples);
                 for (l, layer) in layers.iter().enumerate() {
-                    self.forward(l, &all_units(&layer.a, examples), iteration);
+                    let part = all_units(&layer.a, examples);
+                    self.sums(l, &part);
+                    self.activate(l, &part, iteration);
                 }
                 self.cost(task);
                 for (l, layer) in layers[..layers.len() - 1].iter().enumerate().rev() {
                     self.backward(l, &all_units(&layer.a, examples));
+                    self.backward_norm(l, examples);
                 }
             }
         });
@@ -375,9 +420,22 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         for (l, layer) in layers.iter().enumerate() {
             let blocks = Blocks::of::<F>(m, layer.a.cols());
             pool.run(blocks.len(), &|task, _| {
+                let block = blocks.get(task);
                 // SAFETY: as above.
-                unsafe { self.forward(l, &blocks.get(task), iteration) }
+                unsafe {
+                    self.sums(l, &block);
+                    if layer.norm.is_none() {
+                        self.activate(l, &block, iteration);
+                    }
+                }
             });
+            // To be normalised, an example needs the sums of all units.
+            if layer.norm.is_some() {
+                pool.run(tasks.len(), &|task, _| {
+                    // SAFETY: as above.
+                    unsafe { self.activate(l, &all_units(&layer.a, &tasks[task]), iteration) }
+                });
+            }
         }
         // SAFETY: as above.
         pool.run(tasks.len(), &|task, _| unsafe { self.cost(task) });
@@ -390,6 +448,11 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
             let blocks = Blocks::of::<F>(self.batch.labels.len(), layer.a.cols());
             // SAFETY: the promise: tasks have different blocks of the layer.
             pool.run(blocks.len(), &|task, _| unsafe { self.backward(l, &blocks.get(task)) });
+            if layer.norm.is_some() {
+                let tasks = &self.batch.tasks;
+                // SAFETY: the promise: tasks have different examples.
+                pool.run(tasks.len(), &|task, _| unsafe { self.backward_norm(l, &tasks[task]) });
+            }
         }
     }
 
@@ -427,22 +490,38 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         }
     }
 
-    /// **Forward**: part of layer `l`'s A, from all of the layer before.
+    /// **Forward**: part of layer `l`'s sums A_prev·W, in the place of its A, from all of the layer
+    /// before.
     ///
     /// # Safety
     /// The promise, for this part of the layer.
-    unsafe fn forward(&self, l: usize, part: &Part, iteration: usize) {
-        let layer = &self.layers[l];
+    unsafe fn sums(&self, l: usize, part: &Part) {
         let all = self.batch.indices.is_none();
         let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
             self.first.forward(None, all, part, z);
         };
+        let a_prev = l.checked_sub(1).map(|prev| &self.layers[prev].a);
+        // SAFETY: the promise.
+        unsafe {
+            sums(&self.layers[l], part, a_prev, first, &mut self.layers[l].a.part_mut(part));
+        }
+    }
+
+    /// **Forward**: part of layer `l`'s A from its sums; of all units where the layer is normalised.
+    ///
+    /// # Safety
+    /// The promise, for this part of the layer.
+    unsafe fn activate(&self, l: usize, part: &Part, iteration: usize) {
+        let layer = &self.layers[l];
         // SAFETY: the promise.
         unsafe {
             let mut a = layer.a.part_mut(part);
-            let a_prev = l.checked_sub(1).map(|prev| &self.layers[prev].a);
             let mut z = layer.z.as_ref().map(|z| z.part_mut(part));
-            forward(layer, part, a_prev, first, &mut a, z.as_mut());
+            let norm = layer.norm.as_ref().map(|norm| Normalized {
+                values: norm.values.part_mut(part),
+                inverse_deviations: norm.inverse_deviations.slice_mut(part.rows.clone(), 0),
+            });
+            activate(layer, part, &mut a, z.as_mut(), norm);
             if let Some(dropout) = &layer.dropout {
                 dropout.forward(iteration, part, &mut a);
             }
@@ -475,7 +554,8 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         }
     }
 
-    /// **Backward**: part of layer `l`'s dZ, from all of the next layer's.
+    /// **Backward**: part of layer `l`'s dZ, or dY where it is normalised, from all of the next
+    /// layer's dZ.
     ///
     /// # Safety
     /// The promise, for this part of the layer.
@@ -486,7 +566,7 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         unsafe {
             let w = w.part(&Part { rows: part.cols.clone(), cols: 0..w.cols() });
             let dz_next = next.dz.part(&all_units(&next.dz, &part.rows));
-            let mut da = layer.dz.part_mut(part);
+            let mut da = layer.behind_norm().part_mut(part);
             gemm(F::one(), plain(&dz_next), transposed(&w), F::zero(), &mut da);
             let a = layer.a.part(part);
             let z = layer.z.as_ref().map_or(a, |z| z.part(part));
@@ -497,11 +577,31 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         }
     }
 
-    /// The gradient of a piece: dW = dZ·A_prevᵀ, db = Σ dZ.
+    /// **Backward**: dZ of some examples of layer `l` from their dY, if it is normalised.
+    ///
+    /// # Safety
+    /// The promise, for these examples of the layer.
+    unsafe fn backward_norm(&self, l: usize, examples: &Range<usize>) {
+        let layer = &self.layers[l];
+        let Some(norm) = &layer.norm else { return };
+        let part = all_units(&layer.dz, examples);
+        // SAFETY: the promise.
+        unsafe {
+            layer_norm::backward(
+                norm.gamma.values.slice(part.cols.clone(), 0),
+                &norm.dy.part(&part),
+                &norm.values.part(&part),
+                norm.inverse_deviations.slice(examples.clone(), 0),
+                &mut layer.dz.part_mut(&part),
+            );
+        }
+    }
+
+    /// The gradient of a piece: dW = dZ·A_prevᵀ, db = Σ dZ, dγ = Σ dY ⊙ Ẑ, dβ = Σ dY.
     ///
     /// # Safety
     /// The promise, for the piece's gradient and `scratch`.
-    unsafe fn gradient(&self, piece: &Piece, scratch: &Scratch<F>) {
+    unsafe fn gradient<'p>(&'p self, piece: &Piece, scratch: &'p Scratch<F>) {
         let (layer, m) = (&self.layers[piece.layer], self.batch.labels.len());
         // SAFETY: the promise.
         unsafe {
@@ -525,6 +625,19 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
                 let mut db = layer.b.gradient_mut(&layer.b.values.whole(), scratch);
                 let ones = self.ones.rows(0, m);
                 gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), &mut db);
+                if let Some(norm) = &layer.norm {
+                    let part = all_units(&norm.dy, &(0..m));
+                    let of = |vector: &'p Parameters<F>| {
+                        vector.gradient_mut(&vector.values.whole(), scratch)
+                    };
+                    let (mut dgamma, mut dbeta) = (of(&norm.gamma), of(&norm.beta));
+                    layer_norm::gradients(
+                        &norm.dy.part(&part),
+                        &norm.values.part(&part),
+                        dgamma.column_mut(0).as_mut_slice(),
+                        dbeta.column_mut(0).as_mut_slice(),
+                    );
+                }
             }
         }
     }
@@ -557,23 +670,26 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
             if piece.has_bias {
                 let step = Step { l2: 0.0, ..*step };
                 layer.b.step(optimizer, &step, &layer.b.values.whole(), scratch);
+                // A decay would pull the gain to 0, which is no neutral value.
+                let step = Step { decays: false, ..step };
+                for vector in layer.norm.iter().flat_map(|norm| [&norm.gamma, &norm.beta]) {
+                    vector.step(optimizer, &step, &vector.values.whole(), scratch);
+                }
             }
         }
     }
 }
 
-/// Part of A = g(A_prev·W + b), all transposed, and of Z where it is kept. `first` computes the first
-/// layer's linear half, which has no A_prev.
+/// Part of A_prev·W, all transposed. `first` computes the first layer's, which has no A_prev.
 ///
 /// # Safety
-/// The promise, for `a` and `z`.
-unsafe fn forward<F: Real>(
+/// The promise, for `z`.
+unsafe fn sums<F: Real>(
     layer: &Layer<F>,
     part: &Part,
     a_prev: Option<&SharedMatrix<F>>,
     first: impl FnOnce(&Part, &mut DMatrixViewMut<'_, F>),
-    a: &mut DMatrixViewMut<'_, F>,
-    z: Option<&mut DMatrixViewMut<'_, F>>,
+    z: &mut DMatrixViewMut<'_, F>,
 ) {
     // SAFETY: the promise.
     unsafe {
@@ -582,13 +698,36 @@ unsafe fn forward<F: Real>(
                 let a_prev = a_prev.part(&all_units(a_prev, &part.rows));
                 let w = &w.values;
                 let w = w.part(&Part { rows: 0..w.rows(), cols: part.cols.clone() });
-                gemm(F::one(), plain(&a_prev), plain(&w), F::zero(), a);
+                gemm(F::one(), plain(&a_prev), plain(&w), F::zero(), z);
             }
-            _ => first(part, a),
+            _ => first(part, z),
         }
-        let b = layer.b.values.slice(part.cols.clone(), 0);
-        layer.activation.forward(Bias::Columns(b), a, z);
     }
+}
+
+/// The sums of a part become A, through the bias, the normalisation and the activation; what the
+/// backward pass needs is kept in `z` and `norm`, if they are given.
+///
+/// # Safety
+/// The promise: nobody writes the layer's parameters meanwhile.
+unsafe fn activate<'l, F: Real>(
+    layer: &'l Layer<F>,
+    part: &Part,
+    a: &mut DMatrixViewMut<'_, F>,
+    z: Option<&mut DMatrixViewMut<'_, F>>,
+    norm: Option<Normalized<'_, F>>,
+) {
+    let of_units = |vector: &'l Parameters<F>| {
+        // SAFETY: the promise.
+        unsafe { vector.values.slice(part.cols.clone(), 0) }
+    };
+    let mut bias = Bias::Columns(of_units(&layer.b));
+    if let Some(Norm { gamma, beta, .. }) = &layer.norm {
+        Activation::Identity.forward(bias, a, None);
+        layer_norm::forward(of_units(gamma), of_units(beta), a, norm);
+        bias = Bias::None;
+    }
+    layer.activation.forward(bias, a, z);
 }
 
 impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
@@ -639,12 +778,19 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
         let (work, pool) = self.work();
         work.gradients_and_steps(None, pool);
         let Self { layers, first, .. } = self;
-        let gradients = layers.iter_mut().map(|layer| Gradients {
-            dw: match &mut layer.w {
+        let of = |vector: &mut Parameters<F>| vector.gradient().column(0).clone_owned();
+        let gradients = layers.iter_mut().map(|layer| {
+            let dw = match &mut layer.w {
                 Some(w) => w.gradient().transpose(),
                 None => first.weight_gradient(),
-            },
-            db: DVector::from_iterator(layer.b.values.rows(), layer.b.gradient().iter().copied()),
+            };
+            let gradients = Gradients::new(dw, of(&mut layer.b));
+            match &mut layer.norm {
+                Some(Norm { gamma, beta, .. }) => {
+                    Gradients { dgamma: of(gamma), dbeta: of(beta), ..gradients }
+                }
+                None => gradients,
+            }
         });
         gradients.collect()
     }
@@ -657,10 +803,9 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     fn state(&mut self) -> Vec<(String, DMatrixViewMut<'_, F>)> {
         let mut state = self.first.state();
         for (l, layer) in self.layers.iter_mut().enumerate() {
-            if let Some(w) = &mut layer.w {
-                state.extend(w.state(&format!("W{}", l + 1)));
+            for (name, of) in layer.parameters() {
+                state.extend(of.state(&format!("{name}{}", l + 1)));
             }
-            state.extend(layer.b.state(&format!("b{}", l + 1)));
         }
         state
     }
@@ -711,13 +856,10 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
         self.layers
             .iter_mut()
             .position(|layer| {
-                let a = layer.a.all_mut();
-                let b = layer.b.values.all_mut();
-                let w = layer.w.as_mut().map(|w| w.values.all_mut());
                 let finite = |x: &F| nalgebra::ComplexField::is_finite(x);
-                !(a.rows(0, m).iter().all(finite)
-                    && b.iter().all(finite)
-                    && w.is_none_or(|w| w.iter().all(finite)))
+                let a_is_finite = layer.a.all_mut().rows(0, m).iter().all(finite);
+                let mut all = layer.parameters().map(|(_, of)| of.values.all_mut());
+                !(a_is_finite && all.all(|values| values.iter().all(finite)))
             })
             .map(|l| l + 1)
     }
@@ -725,10 +867,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     fn exchange_average(&mut self) {
         self.first.exchange_average();
         for layer in &mut self.layers {
-            layer.b.exchange_average();
-            if let Some(w) = &mut layer.w {
-                w.exchange_average();
-            }
+            layer.parameters().for_each(|(_, of)| of.exchange_average());
         }
     }
 
@@ -739,10 +878,12 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
                 Some(w) => w.values.all_mut().transpose(),
                 None => first.weights(pool),
             };
-            let b = DVector::from_column_slice(layer.b.values.copied().as_slice());
-            Dense::new(w, b, layer.activation)
+            let of = |vector: &mut Parameters<F>| vector.values.all_mut().column(0).clone_owned();
+            let norm = layer.norm.as_mut();
+            let norm = norm.map(|norm| LayerNorm::new(of(&mut norm.gamma), of(&mut norm.beta)));
+            Dense::new(w, of(&mut layer.b), layer.activation)?.with_layer_norm(norm)
         });
-        let layers = layers.collect::<Result<_, _>>().expect("layers of a network");
+        let layers = layers.collect::<Result<_, NetworkError>>().expect("layers of a network");
         Network::new(layers, self.output).expect("the network this engine was made from")
     }
 
@@ -767,7 +908,9 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
                 let a_prev = l.checked_sub(1).map(|prev| &values[prev]);
                 // SAFETY: the promise: tasks have different examples.
                 unsafe {
-                    forward(layer, &part, a_prev, first, &mut values[l].part_mut(&part), None);
+                    let mut a = values[l].part_mut(&part);
+                    sums(layer, &part, a_prev, first, &mut a);
+                    activate(layer, &part, &mut a, None, None);
                 }
             }
         });

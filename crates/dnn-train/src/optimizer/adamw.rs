@@ -20,7 +20,7 @@ pub struct AdamW {
     /// The ε that keeps the quotient finite where gradients vanish.
     #[schemars(extend("minimum" = 0))]
     pub epsilon: f64,
-    /// The decay w of all parameters.
+    /// The decay w of all parameters but the gain and the shift of a normalisation.
     #[schemars(extend("minimum" = 0))]
     pub weight_decay: f64,
 }
@@ -48,7 +48,7 @@ impl<F: Real> Optimizer<F> for AdamW {
     }
 
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {
-        let kept = 1.0 - step.learning_rate * self.weight_decay;
+        let kept = step.kept(self.weight_decay);
         self.adam().step(step, kept, parameters, gradients, moments);
     }
 }

@@ -16,7 +16,7 @@ pub struct Lion {
     /// Share β₂ of the running mean m that is kept in a step.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub beta2: f64,
-    /// The decay w of all parameters.
+    /// The decay w of all parameters but the gain and the shift of a normalisation.
     #[schemars(extend("minimum" = 0))]
     pub weight_decay: f64,
 }
@@ -35,7 +35,7 @@ impl<F: Real> Optimizer<F> for Lion {
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {
         let [mean] = moments else { unreachable!("one moment") };
         let rate = F::of(step.learning_rate);
-        let kept = F::of(1.0 - step.learning_rate * self.weight_decay);
+        let kept = F::of(step.kept(self.weight_decay));
         let (kept1, new1) = (F::of(self.beta1), F::of(1.0 - self.beta1));
         let (kept2, new2) = (F::of(self.beta2), F::of(1.0 - self.beta2));
         let gradient = step.gradient();

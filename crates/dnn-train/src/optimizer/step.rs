@@ -14,6 +14,9 @@ pub struct Step {
     pub learning_rate: f64,
     /// The L2 penalty's share of the gradient for each unit of the parameter; 0 for biases.
     pub l2: f64,
+    /// Whether a decay that an optimizer makes beside the gradient applies: not to the gain and the
+    /// shift of a normalisation.
+    pub decays: bool,
     /// What gradients are multiplied by, 1 unless they are clipped.
     pub scale: f64,
     /// What [`Optimizer::prepare`] has worked out; `None` to have it done when it is needed.
@@ -23,7 +26,13 @@ pub struct Step {
 impl Step {
     /// Makes a step without penalty or clipping.
     pub const fn new(number: u64, learning_rate: f64) -> Self {
-        Self { number, learning_rate, l2: 0.0, scale: 1.0, corrections: None }
+        Self { number, learning_rate, l2: 0.0, decays: true, scale: 1.0, corrections: None }
+    }
+
+    /// Returns the share of a parameter that a decay `weight_decay`, apart from the gradient, leaves: 1 − α·w
+    /// where it [applies](Self::decays), otherwise 1.
+    pub fn kept(&self, weight_decay: f64) -> f64 {
+        if self.decays { 1.0 - self.learning_rate * weight_decay } else { 1.0 }
     }
 
     /// Returns the function that makes the gradient of the step from the batch's gradient and the

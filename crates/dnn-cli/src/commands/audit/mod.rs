@@ -6,6 +6,7 @@ mod text;
 use crate::args::DataArgs;
 use crate::console::{Console, warn};
 use crate::input::{CacheArgs, FileFlags};
+use crate::output::{OutputKind, picture_name};
 use crate::settings::Flags;
 use crate::source;
 use dnn_data::Shown;
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = AuditOptions::MAX_LISTED)]
     list: usize,
     /// Write a picture of what is listed, in pairs
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", value_parser = picture_name)]
     sheet: Option<PathBuf>,
     /// Exit with 1 when a test image is in the training set, or a picture has two labels
     #[arg(long)]
@@ -55,6 +56,9 @@ struct AuditReport<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    if let Some(sheet) = &args.sheet {
+        OutputKind::Picture.check(sheet)?;
+    }
     let source = source_of(args, console)?;
     let splits = source::load(&source, console)?;
     let options =

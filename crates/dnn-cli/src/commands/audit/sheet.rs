@@ -3,7 +3,7 @@
 use super::count;
 use dnn_data::Shown;
 
-use crate::file::write_chart;
+use crate::output::write_chart;
 use dnn_data::Splits;
 use dnn_data::audit::{Audit, Group, ImageRef, Likeness, Near};
 use dnn_report::{Arrangement, Tile, image_sheet};

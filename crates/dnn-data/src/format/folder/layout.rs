@@ -224,9 +224,12 @@ fn holds_classes(path: &Path) -> bool {
 /// all begin with the words of splits, such as `trainA` and `testA`.
 fn refuse_unknown_splits(root: &Path, folders: &[PathBuf]) -> Result<(), FolderError> {
     let [first, others @ ..] = folders else { return Ok(()) };
-    let begins = |path: &PathBuf, word: &str| name(path).to_lowercase().starts_with(word);
-    let to_train_on = folders.iter().filter(|path| begins(path, "train")).count();
-    let to_judge_by = |path: &&PathBuf| begins(path, "test") || begins(path, "val");
+    let is_for = |path: &PathBuf, words: &[&str]| {
+        let name = name(path).to_lowercase();
+        words.iter().any(|word| name.starts_with(word) || name.ends_with(word))
+    };
+    let to_train_on = folders.iter().filter(|path| is_for(path, &["train", "training"])).count();
+    let to_judge_by = |path: &&PathBuf| is_for(path, &["test", "val", "holdout", "eval"]);
     let to_judge_by = folders.iter().filter(to_judge_by).count();
     if to_train_on > 0 && to_judge_by > 0 && to_train_on + to_judge_by == folders.len() {
         return Err(FolderError::UnknownSplits {
