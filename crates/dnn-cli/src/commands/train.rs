@@ -671,8 +671,11 @@ fn report(
     let data = source::arguments(source);
     let split = if summary.test.is_some() { "" } else { " --split train" };
     let asked = if takes_images { "PHOTO.jpg".into() } else { format!("{data}{split}") };
+    // Its page takes photos.
+    let is_served = takes_images && cfg!(feature = "serve");
+    let serve = if is_served { format!("\n  {dnn} serve {run}") } else { String::new() };
     console.text(format!(
         "\nNext:\n  {dnn} evaluate {run} {data}{split} --mislabeled mislabeled.png\n  \
-         {dnn} predict {run} {asked}\n  {dnn} inspect {run}"
+         {dnn} predict {run} {asked}\n  {dnn} inspect {run}{serve}"
     ))
 }
