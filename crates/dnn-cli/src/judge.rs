@@ -77,6 +77,13 @@ pub(crate) struct Labelled {
     pub(crate) others: Splits,
 }
 
+impl Labelled {
+    /// The images of a split; the judged ones when there is no other of this name.
+    pub(crate) fn split_images(&self, split: SplitName) -> &ImageSet {
+        self.others.get(split).unwrap_or(&self.images)
+    }
+}
+
 impl LabelledArgs {
     /// Returns the images of the split that was asked for, with the classes of the model; image
     /// files are prepared by its contract.

@@ -2,16 +2,17 @@
 
 use crate::args::{DataArgs, DataValues, DrawingFlags};
 use crate::console::{Console, argument, program, warn};
-use crate::input::FileFlags;
+use crate::input::{FileFlags, InputArgs};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::image_bar;
 use crate::settings::Flags;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
-use dnn_data::loader::{DataConfig, Extent, Hooks, Loader, Notice};
+use dnn_data::loader::{DataConfig, DataKind, Extent, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{DataError, ImageSet, InputContract, Names, SplitName, Splits};
-use dnn_train::TrainConfig;
+use dnn_train::{Preset, TrainConfig};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 pub(crate) use dnn_data::loader::DRAWN;
@@ -105,6 +106,83 @@ pub(crate) fn asked(
     }
 }
 
+/// Returns the data of a configuration with what the flags ask for, or the data that are
+/// [asked](asked) for, prepared as a configuration says that leaves the data open.
+///
+/// # Errors
+/// As [`asked`].
+pub(crate) fn asked_or(
+    base: Option<DataConfig>,
+    data: Option<&Path>,
+    args: &DataArgs,
+    console: Console,
+) -> anyhow::Result<DataConfig> {
+    let is_named = |base: &DataConfig| !base.data.as_os_str().is_empty();
+    match (data, base) {
+        (None, Some(base)) if is_named(&base) => changed(base, args),
+        (data, base) => {
+            let asked = asked(data, args, console)?;
+            let input = base.filter(|base| !is_named(base)).and_then(|base| base.input);
+            Ok(DataConfig { input: asked.input.or(input), ..asked })
+        }
+    }
+}
+
+/// A preset by its name, or the one that suits the data.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum PresetChoice {
+    Named(Preset),
+    ByData(Auto),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Auto {
+    Auto,
+}
+
+impl PresetChoice {
+    pub(crate) fn all() -> Vec<Self> {
+        let named = Preset::ALL.into_iter().map(Self::Named);
+        [Self::ByData(Auto::Auto)].into_iter().chain(named).collect()
+    }
+}
+
+/// Returns the preset of this name, or the one that suits the data, and says then which and why.
+///
+/// # Errors
+/// Flags that do not go with this kind of source; when standard output cannot be written to.
+pub(crate) fn preset(
+    choice: Option<PresetChoice>,
+    (data, args, input): (Option<&Path>, &DataArgs, &InputArgs),
+    console: Console,
+) -> anyhow::Result<Preset> {
+    if let Some(PresetChoice::Named(preset)) = choice {
+        return Ok(preset);
+    }
+    let Some(data) = data else { return Ok(Preset::CourseDeep) };
+    let mut source = named(data, args)?;
+    if is_of_the_course(&source) {
+        return Ok(Preset::CourseDeep);
+    }
+    source.input = input.change(source.input.take())?;
+    // What is wrong with the data is said where they are loaded.
+    let Ok(kind) = Loader::new(&source, Hooks::default()).kind() else {
+        return Ok(Preset::CourseDeep);
+    };
+    let (preset, why) = match kind {
+        DataKind::Table => (Preset::Table, "rows of numbers"),
+        DataKind::FewPhotos => (Preset::Photos, "colour images in small numbers"),
+        DataKind::Images => (Preset::Digits, "images that are told by their pixels"),
+    };
+    console.say(format!(
+        "Preset {}, for {why}; --preset course-deep is the course's network",
+        preset.name()
+    ))?;
+    Ok(preset)
+}
+
 /// Returns the data at a path, read as the flags ask for.
 ///
 /// # Errors
@@ -128,6 +206,7 @@ pub(crate) fn changed(mut source: DataConfig, args: &DataArgs) -> anyhow::Result
     source.label = args.values.value("label")?.or(source.label);
     source.scale = args.values.value("scale")?.unwrap_or(source.scale);
     source.class_map.extend(args.class_map.iter().cloned());
+    source.exclude = args.values.value("exclude")?.unwrap_or(source.exclude);
     source.drawn = args.draw.change(source.drawn.take())?;
     source.check()?;
     Ok(source)

@@ -1,4 +1,4 @@
-//! The page in a real browser: Chromium, driven through chromedriver.
+//! The pages in a real browser: Chromium, driven through chromedriver.
 //!
 //! Without chromedriver, or without the page's WebAssembly, these tests say so and pass;
 //! `DNN_REQUIRE_BROWSER=1` makes that a failure. `DNN_AXE`, a path of axe-core's `axe.min.js`, has the
@@ -152,6 +152,10 @@ impl Browser {
                 self.colours(scheme).await;
                 let wide = "return document.documentElement.scrollWidth <= innerWidth";
                 assert_eq!(self.run(wide, vec![]).await, true, "{width} pixels: it overflows");
+                // All of it.
+                let whole = self.run("return document.documentElement.scrollHeight", vec![]).await;
+                let whole = whole.as_u64().expect("pixels").min(16_000) as u32;
+                self.resize(width, height.max(whole)).await;
                 let picture = self.client.screenshot().await.expect("a screenshot");
                 let file = folder.join(format!("{name}-{width}-{scheme}.png"));
                 fs::write(file, picture).expect("written");
@@ -281,6 +285,24 @@ fn a_servers_page_asks_for_the_token_and_then_the_server() {
         // The one complaint is the answer without a token.
         let complaints = browser.complaints().await;
         assert_eq!(complaints.as_array().map(Vec::len), Some(1), "{complaints:#}");
+        browser.client.close().await.expect("closed");
+    });
+}
+
+#[test]
+fn a_report_is_shown_without_a_word_and_without_overflow() {
+    let place = Place::new();
+    let long = "a-very-long-class-name-without-any-space-in-it-of-seventy-letters-or-so";
+    let map = format!("cat=猫猫猫,non-cat={long}");
+    place.ok(&[&quick()[..], &["--class-map", &map, "--out", "r", "--quiet"]].concat());
+    place.ok(&["report", "r", "--out", "page.html"]);
+    let page = place.path("page.html");
+    runtime().block_on(async {
+        let Some(browser) = Browser::start().await else { return };
+        let url = format!("file://{}", page.display());
+        browser.client.goto(&url).await.expect("the page");
+        browser.looked_at("report").await;
+        assert_eq!(browser.complaints().await, json!([]));
         browser.client.close().await.expect("closed");
     });
 }

@@ -62,6 +62,8 @@ fn a_preset_is_chosen_by_the_data_or_by_name() {
     fs::write(place.path("rows.csv"), format!("x,y,label\n{}\n", rows.join("\n"))).unwrap();
     let said = place.ok(&["train", "rows.csv", "--epochs", "2"]);
     assert!(said.contains("Preset table, for rows of numbers"), "{said}");
+    let said = place.ok(&["lr-find", "rows.csv", "--iterations", "20"]);
+    assert!(said.contains("Preset table, for rows of numbers"), "{said}");
     let named = place.ok(&["train", "rows.csv", "--preset", "course-deep", "--iterations", "2"]);
     assert!(!named.contains("Preset "), "{named}");
     let drawn = place.ok(&[&["train"], &DATA[..], &["--iterations", "2"]].concat());

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{Place, names, stderr};
+use common::{Place, names};
+use dnn_data::ImageShape;
+use dnn_data::image::write_png;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 /// The six causes, as JSON and tables name them.
 const CAUSES: [&str; 6] = ["pose", "background", "colour", "angle", "brightness", "scale"];
@@ -39,8 +39,20 @@ fn drawn_images_are_drawn_again_with_each_cause() {
         }
     }
     assert!((3..=6).contains(&found["words"].as_array().unwrap().len()), "{}", found["words"]);
+    let checks = &found["map_checks"];
+    let n_maps = found["occlusion"].as_array().unwrap().len();
+    assert!(n_maps > 0 && found["integrated_gradients"].as_array().unwrap().len() == n_maps);
+    assert!(checks["completeness_gap"].as_f64().unwrap() < 1e-6, "{checks}");
+    assert_eq!(checks["occlusion_advantage"], found["deletion_advantage"]);
+    assert!(found["near_duplicates"]["total"].is_u64(), "{found}");
     let files = names(&place.path("pictures"));
-    for name in ["causes.svg", "strengths.png", "simplified.svg", "where-it-looked.png"] {
+    for name in [
+        "causes.svg",
+        "strengths.png",
+        "simplified.svg",
+        "where-it-looked.png",
+        "integrated-gradients.svg",
+    ] {
         assert!(files.iter().any(|file| file == name), "{name} of {files:?}");
     }
     assert_eq!(found, place.json(&["explain", "r"]), "the same every time");
@@ -132,65 +144,45 @@ fn evaluate_writes_each_plot_twice() {
     assert_eq!(names(&place.path("plots")), expected);
 }
 
-/// Opens a page in a browser of this width. Returns the width that the page takes, and what the browser's
-/// console says; `None` where there is no browser, which CI must have.
-fn opened(page: &Path, width: u32) -> Option<(u32, Vec<String>)> {
-    let browsers = ["chromium", "chromium-browser", "google-chrome"];
-    let is_there = |name: &&&str| {
-        Command::new(**name).arg("--version").output().is_ok_and(|output| output.status.success())
-    };
-    let Some(browser) = browsers.iter().find(is_there) else {
-        assert!(std::env::var_os("DNN_REQUIRE_CHROMIUM").is_none(), "no Chromium");
-        return None;
-    };
-    let html = fs::read_to_string(page).unwrap();
-    let escaped = html.replace('&', "&amp;").replace('"', "&quot;");
-    // The page itself has no script; a frame of the width around it measures it.
-    let frame = page.with_file_name(format!("frame-{width}.html"));
-    let measure = "document.title = 'width ' + document.querySelector('iframe').contentDocument\
-                   .documentElement.scrollWidth";
-    let around = format!(
-        "<!DOCTYPE html><title>frame</title><body style=\"margin:0\">\
-         <iframe style=\"border:0;width:{width}px;height:900px\" srcdoc=\"{escaped}\" \
-         onload=\"{measure}\"></iframe>"
-    );
-    fs::write(&frame, around).unwrap();
-    let url = format!("file://{}", frame.display());
-    let profile = page.with_file_name(format!("profile-{width}"));
-    let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .args(["--virtual-time-budget=10000", "--window-size=1500,1000", "--dump-dom", &url])
-        .output()
-        .unwrap();
-    let dom = String::from_utf8_lossy(&output.stdout);
-    let title = dom.split("<title>width ").nth(1).and_then(|rest| rest.split('<').next());
-    let console =
-        stderr(&output).lines().filter(|l| l.contains("CONSOLE")).map(String::from).collect();
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{width}.png"));
-    let shot = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(format!("--window-size={width},3000"))
-        .arg(format!("--screenshot={}", kept.display()))
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .unwrap();
-    assert!(shot.status.success() && kept.is_file(), "{}", stderr(&shot));
-    Some((title.expect("a measured page").parse().unwrap(), console))
-}
-
+/// A training image that is a test image as well, and predictions of folds that are found by themselves.
 #[test]
-fn a_browser_shows_the_page_without_a_word_and_without_overflow() {
+fn what_is_in_both_sets_stands_beside_the_suspects() {
     let place = Place::new();
-    let long = "a-very-long-class-name-without-any-space-in-it-of-seventy-letters-or-so";
-    let map = format!("cat=猫猫猫,non-cat={long}");
-    let quick = common::quick();
-    place.ok(&[&quick[..], &["--class-map", &map, "--out", "r", "--quiet"]].concat());
-    place.ok(&["report", "r", "--out", "page.html"]);
-    for width in [400, 1400] {
-        let Some((taken, console)) = opened(&place.path("page.html"), width) else { return };
-        assert!(taken <= width, "at {width} pixels the page takes {taken}");
-        assert!(console.is_empty(), "{console:?}");
+    for (folder, n) in [("train", 8_u32), ("test", 6)] {
+        for class in ["a", "b"] {
+            let folder = place.path("d").join(folder).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for i in 0..n {
+                // The first of either set and class is the same picture.
+                let seed = if i == 0 { 0 } else { 100 * n + i };
+                let light = if class == "a" { 40 } else { 150 };
+                let shape = ImageShape { height: 16, width: 16, channels: 3 };
+                let pixel = |j: u32| light + (j.wrapping_mul(2_654_435_761 + seed) >> 26) as u8;
+                let pixels: Vec<u8> = (0..shape.n_bytes() as u32).map(pixel).collect();
+                write_png(&folder.join(format!("{i}.png")), &pixels, shape).unwrap();
+            }
+        }
     }
+    let train = ["train", "d", "--preset", "course-deep", "--layers", "6", "--iterations", "200"];
+    let train = [&train[..], &["--init", "glorot", "--quiet"]].concat();
+    place.ok(&[&train[..], &["--out", "r"]].concat());
+    fs::write(place.path("f.csv"), "set,index,odd\ntest,0,0\ntest,1,1\ntrain,0,0\ntrain,1,1\n")
+        .unwrap();
+    let output = place.run(&["explain", "r", "d", "--factors", "f.csv"]);
+    let said = common::stderr(&output);
+    assert!(
+        said.contains("2 training images") && said.contains("--folds 10 --out r-folds"),
+        "{said}"
+    );
+    place.ok(&[&train[..], &["--folds", "4", "--out", "r-folds"]].concat());
+    let found = place.json(&["explain", "r", "d", "--factors", "f.csv"]);
+    assert_eq!(found["observations"]["n"], 4, "{found}");
+    assert!(found["suspects"].is_array(), "{found}");
+    let near = &found["near_duplicates"];
+    assert_eq!((&near["total"], &near["listed"][0]["likeness"]), (&2.into(), &"same".into()));
+    let said = place.ok(&["explain", "r", "d"]);
+    assert!(said.contains("test 0.png and train 0.png, both a"), "{said}");
+    place.ok(&["report", "r", "d"]);
+    let html = fs::read_to_string(place.path("r/report.html")).unwrap();
+    assert!(html.contains("<h2>Near duplicates across sets</h2>"));
 }

@@ -2,6 +2,7 @@
 
 use crate::elementary::Elementary;
 use crate::kernels::Kernels;
+use crate::simd::vectorized;
 use nalgebra::RealField;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,16 @@ pub trait Real:
     /// # Panics
     /// When there is no table, or bytes and values differ in number.
     fn look_up(tables: &[[Self; 256]], bytes: &[u8], out: &mut [Self]);
+    /// Finds the whole numbers 0 to 255 of which `values` are the 255th parts, rounding apart. Returns
+    /// whether all values are such; otherwise what is in `out` has no meaning.
+    ///
+    /// # Panics
+    /// When values and numbers differ in number.
+    fn as_bytes_over_255(values: &[Self], out: &mut [i16]) -> bool;
 }
+
+/// Values that [`Real::as_bytes_over_255`] looks at before it gives up.
+const PIECE: usize = 4096;
 
 macro_rules! real {
     ($number:ident, $precision:ident) => {
@@ -92,9 +102,64 @@ macro_rules! real {
                     }
                 }
             }
+            fn as_bytes_over_255(values: &[Self], out: &mut [i16]) -> bool {
+                assert_eq!(values.len(), out.len(), "a number for each value");
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        // To add and subtract it rounds to a whole number.
+                        let magic = 1.5 / Self::EPSILON;
+                        let pieces = values.chunks(PIECE).zip(out.chunks_mut(PIECE));
+                        for (values, out) in pieces {
+                            let mut all = true;
+                            for (out, &value) in out.iter_mut().zip(values) {
+                                let scaled = value * 255.0;
+                                let whole = ((scaled + magic) - magic).max(0.0).min(255.0);
+                                all &= (scaled - whole).abs() <= 2.0 * Self::EPSILON * whole;
+                                // SAFETY: from 0 to 255, as it has just been made, NaN as well.
+                                *out = unsafe { whole.to_int_unchecked::<i32>() } as i16;
+                            }
+                            if !all {
+                                return false;
+                            }
+                        }
+                        true
+                    },
+                )
+            }
         }
     };
 }
 
 real!(f32, F32);
 real!(f64, F64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds_bytes<F: Real>() {
+        let bytes: Vec<i16> = (0..=255).chain(0..=255).collect();
+        let divided = |&b: &i16| F::of(f64::from(b)) / F::of(255.0);
+        let multiplied = |&b: &i16| F::of(f64::from(b)) * (F::one() / F::of(255.0));
+        for mut values in [
+            bytes.iter().map(divided).collect::<Vec<F>>(),
+            bytes.iter().map(multiplied).collect(),
+            bytes.iter().map(|&b| F::of(f64::from(b) / 255.0)).collect(),
+        ] {
+            let mut found = vec![-1; values.len()];
+            assert!(F::as_bytes_over_255(&values, &mut found));
+            assert_eq!(found, bytes);
+            for other in [0.5, -1.0 / 255.0, 256.0 / 255.0, 1e-9, 1e30, f64::NAN, f64::INFINITY] {
+                values[300] = F::of(other);
+                assert!(!F::as_bytes_over_255(&values, &mut found), "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_over_255_are_found_and_nothing_else() {
+        finds_bytes::<f32>();
+        finds_bytes::<f64>();
+    }
+}

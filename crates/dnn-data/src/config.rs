@@ -51,6 +51,10 @@ pub struct DataConfig {
     /// Other names for the classes of the data, each with its new one; two may get the same one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub class_map: BTreeMap<String, String>,
+    /// Training examples that are left out, by their numbers from 0, as `dnn data audit` has them.
+    #[schemars(extend("x-group" = "values", "x-value" = "N,N,…"))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<usize>,
     /// Which images are drawn, when `data` is "drawn".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drawn: Option<DrawOptions>,
@@ -97,6 +101,11 @@ impl DataConfig {
         if !self.is_drawn() && self.drawn.is_some() {
             let data = self.data.shown();
             return refuse(format!("{data} is not drawn: --draw flags are for the data `{DRAWN}`"));
+        }
+        if self.memory_limit.is_some() && !self.exclude.is_empty() {
+            let what =
+                "examples are left out of what is in memory: exclude goes with no memory limit";
+            return refuse(what.into());
         }
         if !self.is_drawn() {
             return Ok(());

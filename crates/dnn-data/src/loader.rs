@@ -181,6 +181,11 @@ impl<'a> Loader<'a> {
             let images = self.one_set(path, contract.as_ref().or(network), order)?;
             splits.insert(Split { name: SplitName::Validation, images, path: Some(path.clone()) });
         }
+        if !config.exclude.is_empty() {
+            let train = splits.iter_mut().find(|split| split.name == SplitName::Train);
+            let Some(train) = train else { return Err(self.no_training()) };
+            train.images = without(&train.images, &config.exclude)?;
+        }
         if !config.class_map.is_empty() {
             for split in splits.iter_mut() {
                 split.images = renamed(split.images.clone(), &config.class_map)?;
@@ -316,10 +321,8 @@ impl<'a> Loader<'a> {
         let options = config.options(config.names.as_ref(), self.folder_options(None));
         let asked =
             convert::Options { level, ..self.asked(&options, self.input().contract_change()) };
-        if config.is_drawn() {
-            let drawn = synthetic::draw(&config.drawn.clone().unwrap_or_default())?;
-            let splits = Splits::new(Some(drawn.train), Some(drawn.test))?;
-            convert::convert_splits(&splits, out, &asked)
+        if config.is_drawn() || !config.exclude.is_empty() {
+            convert::convert_splits(&self.splits_for(None)?, out, &asked)
         } else {
             check_exists(&config.data)?;
             convert::convert(&config.data, out, &asked)
@@ -823,6 +826,19 @@ pub fn prepare(set: &mut ImageSet, contract: InputContract) -> Result<(), DataEr
     Ok(())
 }
 
+/// The set without the examples of these numbers.
+fn without(set: &ImageSet, exclude: &[usize]) -> Result<ImageSet, DataError> {
+    if let Some(&i) = exclude.iter().find(|&&i| i >= set.len()) {
+        return Err(DataError::Mismatch {
+            what: "a training example to exclude".into(),
+            expected: format!("a number from 0 to {}", set.len().saturating_sub(1)),
+            got: i.to_string(),
+        });
+    }
+    let kept: Vec<_> = (0..set.len()).filter(|i| !exclude.contains(i)).collect();
+    Ok(set.select(&kept))
+}
+
 /// Renames the classes of a set; classes that get the same name are merged.
 fn renamed(set: ImageSet, names: &BTreeMap<String, String>) -> Result<ImageSet, DataError> {
     if let Some(unknown) = names.keys().find(|name| !set.classes().contains(name)) {
@@ -905,6 +921,26 @@ mod tests {
         let error = matched(&["cats", "dogs"]).expect_err("others").to_string();
         assert!(error.contains("got cats, dogs (--class-map"), "{error}");
         assert!(match_classes(set(&["cat", "dog"]), &words(&["0", "1"])).is_err());
+    }
+
+    #[test]
+    fn examples_are_left_out_by_their_numbers() {
+        let draw = || DrawOptions { n_train: 6, n_test: 2, ..DrawOptions::default() };
+        let config = |exclude| DataConfig { drawn: Some(draw()), exclude, ..DataConfig::of(DRAWN) };
+        let splits = |exclude| Loader::new(&config(exclude), Hooks::default()).splits();
+        let all = splits(vec![]).expect("drawn images");
+        let rest = splits(vec![4, 1]).expect("some of them");
+        let train = all.train().expect("training images");
+        assert_eq!(
+            rest.train().expect("training images").pixels(),
+            train.select(&[0, 2, 3, 5]).pixels()
+        );
+        assert_eq!(rest.test().expect("test images").len(), 2);
+        let error = splits(vec![6]).expect_err("no such image").to_string();
+        assert!(error.contains("expected a number from 0 to 5"), "{error}");
+        let file =
+            DataConfig { exclude: vec![1], memory_limit: Some(ByteSize(1)), ..DataConfig::of("x") };
+        assert!(file.check().is_err());
     }
 
     #[test]

@@ -113,7 +113,9 @@
     at("result").dataset.probability = said.probability; // all its digits
     at("result").hidden = false;
     at("verdict").focus({ preventScroll: true });
-    at("result").scrollIntoView({ block: "nearest" });
+    // Their sizes move what is below.
+    const loaded = ["original", "prepared"].map((id) => at(id).decode().catch(() => {}));
+    Promise.all(loaded).then(() => at("result").scrollIntoView({ block: "nearest" }));
   }
 
   function fail(words) {

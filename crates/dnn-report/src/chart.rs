@@ -34,6 +34,11 @@ pub enum ReportError {
         /// The number of bytes that were given for it.
         got: usize,
     },
+    /// What is to be explained is no picture, of whose values bytes are made.
+    #[error(
+        "{0} numbers, not pictures: causes such as pose and brightness are of pictures, bytes in 1 channel (grey) or 3 (colours)"
+    )]
+    NoPictures(ImageShape),
     /// The picture would have more pixels than can be drawn.
     #[error("a picture of {width}×{height} pixels is too large to be drawn")]
     TooLarge {

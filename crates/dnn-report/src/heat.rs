@@ -57,7 +57,8 @@ pub fn occlusion<E: From<DataError>>(
 }
 
 /// Returns the image in grey with a signed map laid over it: orange where the value is positive, blue
-/// where it is negative, the stronger the farther from 0, up to the largest magnitude of the map.
+/// where it is negative, the stronger the farther from 0, up to the magnitude that one pixel of a hundred
+/// exceeds: single pixels do not leave all others without colour.
 ///
 /// The colours have one lightness and hue a side in Oklab (Ottosson 2020) and a chroma in proportion to
 /// the value, so that equal steps of the value look equal, and both signs alike.
@@ -71,15 +72,19 @@ pub fn overlay(image: &[u8], shape: ImageShape, map: &[f64]) -> Result<Vec<u8>, 
     if image.len() != shape.n_bytes() || map.len() != n_pixels || image.is_empty() {
         return Err(ReportError::Image { index: 0, shape, got: image.len() });
     }
-    let largest = map.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let mut sizes: Vec<f64> = map.iter().map(|value| value.abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    // Of a map that is 0 but for fewer, the largest.
+    let most = sizes[n_pixels - 1 - n_pixels / 100];
+    let full = if most > 0.0 { most } else { sizes[n_pixels - 1] };
     let pixels = image.chunks_exact(shape.channels).zip(map);
     let mixed = pixels.flat_map(|(pixel, value)| {
         let grey = match pixel {
             [r, g, b, ..] => 0.299 * f64::from(*r) + 0.587 * f64::from(*g) + 0.114 * f64::from(*b),
             _ => f64::from(pixel[0]),
         };
-        let value = if largest > 0.0 { value / largest } else { 0.0 };
-        diverging(0.25 + 0.6 * grey / 255.0, value)
+        let value = if full > 0.0 { value / full } else { 0.0 };
+        diverging(0.25 + 0.6 * grey / 255.0, value.clamp(-1.0, 1.0))
     });
     Ok(mixed.collect())
 }

@@ -3,6 +3,7 @@
 mod axis;
 pub mod causes;
 mod chart;
+pub mod explanation;
 pub mod factors;
 pub mod figures;
 mod fonts;

@@ -39,8 +39,10 @@ pub struct Error {
     pub pixels: Vec<u8>,
     /// Its size.
     pub shape: ImageShape,
-    /// The same size in colours, with where the network looked laid over it; when there is such a map.
-    pub overlay: Option<Vec<u8>>,
+    /// The same size in colours, with a map of occlusion laid over it, when there is one.
+    pub occlusion: Option<Vec<u8>>,
+    /// The same with integrated gradients.
+    pub gradients: Option<Vec<u8>>,
     /// The causes that it has, as far as they are known.
     pub causes: Vec<String>,
 }
@@ -56,6 +58,17 @@ pub struct SuspectRow {
     pub likely: String,
     /// Probability of the likely class less that of the label.
     pub margin: f64,
+}
+
+/// A test image that is in the training set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeakRow {
+    /// The name and the label of the test image.
+    pub test: (String, String),
+    /// The name and the label of the training image most like it.
+    pub train: (String, String),
+    /// Whether they have the same pixels, and not nearly so.
+    pub same_pixels: bool,
 }
 
 /// All that a page says. Lists that are empty leave their section out.
@@ -85,6 +98,8 @@ pub struct Report {
     pub errors: Vec<Error>,
     /// How many errors there are in all.
     pub n_errors: usize,
+    /// How far the maps over the errors are to be trusted, in a sentence.
+    pub map_checks: String,
     /// What each cause adds to the errors.
     pub causes: Vec<CauseFinding>,
     /// What images show by themselves.
@@ -93,6 +108,10 @@ pub struct Report {
     pub cause_charts: Vec<Chart>,
     /// Images whose label looks wrong.
     pub suspects: Vec<SuspectRow>,
+    /// Test images that are, or nearly are, in the training set.
+    pub leaks: Vec<LeakRow>,
+    /// How many of them there are in all.
+    pub n_leaks: usize,
     /// What the units do, in words.
     pub health: Vec<String>,
     /// What the audit of the data found.
@@ -186,6 +205,9 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                     @if !report.suspects.is_empty() {
                         (section("Suspect labels", &suspects(report)))
                     }
+                    @if !report.leaks.is_empty() {
+                        (section("Near duplicates across sets", &leaks(report)))
+                    }
                     @if !report.history.is_empty() {
                         (section("Training", &figures(&report.history)))
                     }
@@ -253,10 +275,17 @@ fn gallery(report: &Report) -> Result<Option<Markup>, ReportError> {
     for (index, error) in report.errors.iter().enumerate() {
         let image = data_url(index, &error.pixels, error.shape)?;
         let rgb = ImageShape { channels: 3, ..error.shape };
-        let overlay = error.overlay.as_ref().map(|map| data_url(index, map, rgb)).transpose()?;
-        tiles.push((error, image, overlay));
+        let mut maps = Vec::new();
+        for (map, how) in
+            [(&error.occlusion, "occlusion"), (&error.gradients, "integrated gradients")]
+        {
+            if let Some(map) = map {
+                maps.push((data_url(index, map, rgb)?, how));
+            }
+        }
+        tiles.push((error, image, maps));
     }
-    let has_overlays = tiles.iter().any(|(_, _, overlay)| overlay.is_some());
+    let n_maps = tiles.iter().map(|(_, _, maps)| maps.len()).max().unwrap_or(0);
     Ok(Some(html! {
         p class="note" {
             @if report.n_errors > report.errors.len() {
@@ -264,18 +293,23 @@ fn gallery(report: &Report) -> Result<Option<Markup>, ReportError> {
             } @else {
                 "All " (report.n_errors) " errors, the surest first. "
             }
-            @if has_overlays {
-                "Beside each image, where the network looked: orange speaks for its answer, blue against it \
-                 (occlusion)."
+            @if n_maps > 0 {
+                "Beside an image, where the network looked: orange speaks for its answer, blue against it, by \
+                 occlusion of squares"
+                @if n_maps > 1 { " and, pixel by pixel, by integrated gradients" }
+                ". "
+                (report.map_checks)
             }
         }
         ul class="gallery" {
-            @for (error, image, overlay) in &tiles {
+            @for (error, image, maps) in &tiles {
                 li {
                     div class="pair" {
                         img src=(image) alt={ (error.name.shown()) ", true class " (error.truth.shown()) };
-                        @if let Some(overlay) = overlay {
-                            img src=(overlay) alt={ "where the network looked in " (error.name.shown()) };
+                        @for (map, how) in maps {
+                            img src=(map) alt={
+                                "where the network looked in " (error.name.shown()) ", by " (how)
+                            };
                         }
                     }
                     p {
@@ -422,6 +456,29 @@ fn suspects(report: &Report) -> Markup {
     }
 }
 
+fn leaks(report: &Report) -> Markup {
+    html! {
+        p class="note" {
+            "Test images that are, or nearly are, training images: what is known of them is not what the \
+             network would do on new ones. Another label of the same picture is wrong on one side. "
+            @if report.n_leaks > report.leaks.len() {
+                "The first " (report.leaks.len()) " of " (report.n_leaks) "."
+            }
+        }
+        (table("Near duplicates across sets", &["test", "label", "training", "label", "pixels"], &html! {
+            @for one in &report.leaks {
+                tr class=[(one.test.1 != one.train.1).then_some("found")] {
+                    th scope="row" { (one.test.0.shown()) }
+                    td { (one.test.1.shown()) }
+                    td { (one.train.0.shown()) }
+                    td { (one.train.1.shown()) }
+                    td { @if one.same_pixels { "the same" } @else { "nearly the same" } }
+                }
+            }
+        }))
+    }
+}
+
 fn layers(report: &Report) -> Markup {
     let total: usize = report.layers.iter().map(|layer| layer.n_parameters).sum();
     html! {
@@ -460,7 +517,8 @@ mod tests {
             truth: hostile.into(),
             predicted: "猫".into(),
             probability: 0.9,
-            overlay: Some(pixels.clone()),
+            occlusion: Some(pixels.clone()),
+            gradients: Some(pixels.clone()),
             pixels,
             shape,
             causes: vec![hostile.into()],

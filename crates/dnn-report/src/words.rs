@@ -3,19 +3,18 @@
 use crate::causes::{
     Intervention, JointModel, LEVEL, MIN_IMAGES, Observations, Simplification, Simplified,
 };
-use dnn_core::metrics::Score;
+use dnn_core::metrics::{MajorityBaseline, Score};
 use dnn_data::augment::perturbation;
 use dnn_data::synthetic::Cause;
+use std::cmp::Ordering;
 
 /// What the sentences are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Findings<'a> {
     /// The images that were judged: "test images".
     pub images: &'a str,
-    /// How many of them are right.
-    pub score: Score,
-    /// The commonest class of them, and how many images it has.
-    pub majority: (&'a str, usize),
+    /// The name of the class that is always given by the baseline, and how the network compares with it.
+    pub baseline: (&'a str, MajorityBaseline),
     /// Whether the images were drawn again, and not perturbed.
     pub are_drawn: bool,
     /// The causes that images were given; empty when none could be.
@@ -69,22 +68,25 @@ fn of(score: Score) -> String {
 
 /// How good it is, beside what knowing nothing gives.
 pub(crate) fn verdict(found: &Findings<'_>) -> String {
-    let Findings { score, majority: (class, n), .. } = *found;
+    let (class, baseline) = found.baseline;
+    let score = baseline.pair.second();
     let (low, high) = score.wilson_interval();
     let interval = format!("95 % interval {:.1} to {}", 100.0 * low, percent(high));
-    let baseline = n as f64 / score.total as f64;
-    let against = match baseline {
-        b if low > b => "more than",
-        b if high < b => "less than",
-        _ => "no more, as far as so few images tell, than",
+    let p = baseline.p_value();
+    let against = match score.correct.cmp(&baseline.score().correct) {
+        Ordering::Greater if p < LEVEL => "more than",
+        Ordering::Greater => "not surely more than",
+        Ordering::Less if p < LEVEL => "less than",
+        Ordering::Equal | Ordering::Less => "no more than",
     };
     format!(
         "The network is right on {} {}, {} ({interval}): {against} the {} of always answering \
-         {class:?}.",
+         {class:?} ({}).",
         of(score),
         found.images,
         percent(score.accuracy()),
-        percent(baseline)
+        percent(baseline.score().accuracy()),
+        p_text(p)
     )
 }
 
@@ -198,7 +200,9 @@ fn goes_by(simplified: &[Simplified]) -> Option<String> {
             .map(|mean| format!("on their mean colour on {}", share(mean))),
     );
     let by_colour = one(Simplification::Grey).is_some_and(lost);
+    let has_colour = one(Simplification::Grey).is_some();
     let meaning = match (lost(thumbnail), by_colour) {
+        (true, _) if !has_colour => "it needs the detail of the image",
         (false, true) => "it goes by which colour is where, not by form",
         (false, false) => "it goes by light and dark in large patches, not by fine form",
         (true, true) => "it needs detail, and colour as well",
@@ -239,7 +243,7 @@ fn to_try(found: &Findings<'_>) -> String {
         Some(Cause::Background) => {
             "To try: photos on backgrounds of the subject's own colour; no augmentation makes those."
         }
-        None if found.score.total < 200 => {
+        None if found.baseline.1.pair.total() < 200 => {
             "To try: more images to judge by, before anything is concluded from these."
         }
         None => "To try: look at the errors themselves; none of the known causes stands out.",
@@ -269,10 +273,11 @@ mod tests {
     }
 
     fn findings(interventions: &[Intervention]) -> Vec<String> {
+        // 66 and 80 of 100, p = 0.035 by McNemar.
+        let pair = PairedScore { both_right: 53, only_first: 13, only_second: 27, both_wrong: 7 };
         sentences(&Findings {
             images: "test images",
-            score: Score { correct: 80, total: 100 },
-            majority: ("cat", 66),
+            baseline: ("cat", MajorityBaseline { class: 1, pair }),
             are_drawn: false,
             interventions,
             observations: None,

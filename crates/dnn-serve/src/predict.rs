@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dnn_data::image::{DecodeLimits, decoding_memory};
 use dnn_data::{Answer, Details};
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::borrow::Cow;
@@ -173,12 +174,61 @@ async fn parts_of(headers: &HeaderMap, bytes: Bytes) -> Result<Vec<Image>, Probl
         Multipart::from_request(request, &()).await.map_err(|error| malformed(&error))?;
     let mut images = Vec::new();
     while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
-        let name = field.file_name().or(field.name()).map(str::to_owned);
+        let name = file_name(field.headers()).or_else(|| field.name().map(str::to_owned));
         let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
         images.push(Image { name, bytes });
         check_number(images.len())?;
     }
     check_number(images.len()).map(|()| images)
+}
+
+/// The name of a part's file: `filename*` (RFC 5987), or else `filename` as it stands, in UTF-8 or Latin-1.
+/// Percent signs in it are its own: clients differ in what they escape.
+fn file_name(headers: &HeaderMap) -> Option<String> {
+    let disposition = headers.get(header::CONTENT_DISPOSITION)?.as_bytes();
+    let latin_1 = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
+    let disposition = match std::str::from_utf8(disposition) {
+        Ok(text) => text.to_owned(),
+        Err(_) => latin_1(disposition),
+    };
+    let extended = parameter(&disposition, "filename*").and_then(|value| {
+        let (charset, rest) = value.split_once('\'')?;
+        let bytes: Vec<u8> = percent_decode_str(rest.split_once('\'')?.1).collect();
+        match charset.to_ascii_lowercase().as_str() {
+            "utf-8" => String::from_utf8(bytes).ok(),
+            "iso-8859-1" => Some(latin_1(&bytes)),
+            _ => None,
+        }
+    });
+    extended.or_else(|| parameter(&disposition, "filename"))
+}
+
+/// A parameter of a header's value, `; name=value` or `; name="value"`.
+fn parameter(header: &str, name: &str) -> Option<String> {
+    let mut rest = header.split_once(';')?.1;
+    loop {
+        let (found, value) = rest.split_once('=')?;
+        let mut chars = value.char_indices();
+        let (mut text, mut is_quoted) = (String::new(), false);
+        rest = loop {
+            match chars.next() {
+                None => break "",
+                Some((end, ';')) if !is_quoted => break &value[end + 1..],
+                Some((_, '"')) => is_quoted = !is_quoted,
+                Some((_, '\\')) if is_quoted => {
+                    text.extend(chars.next().map(|(_, escaped)| escaped))
+                }
+                Some((_, other)) => text.push(other),
+            }
+        };
+        if found.trim().eq_ignore_ascii_case(name) {
+            return Some(if value.trim_start().starts_with('"') {
+                text
+            } else {
+                text.trim().into()
+            });
+        }
+    }
 }
 
 /// `{"images": ["base64 of a file", …]}`; a data URL is understood as well.
@@ -227,4 +277,34 @@ pub(crate) async fn models(app: State<Arc<App>>) -> Response {
         })
         .collect();
     Json(json!({ "models": models })).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_are_read_in_every_encoding() {
+        let name = |disposition: &[u8]| {
+            let value = header::HeaderValue::from_bytes(disposition).expect("a header");
+            file_name(&HeaderMap::from_iter([(header::CONTENT_DISPOSITION, value)]))
+        };
+        for (disposition, expected) in [
+            ("form-data; name=\"f\"; filename=\"Kätzchen 猫.png\"", "Kätzchen 猫.png"),
+            ("form-data; name=f; FileName=cat.png ", "cat.png"),
+            ("form-data; filename=\"a\\\"; b=\\\\.png\"; name=\"f\"", "a\"; b=\\.png"),
+            ("form-data; filename=\"100%25.png\"", "100%25.png"),
+            ("form-data; filename=\"x.png\"; filename*=UTF-8''%E7%8C%AB.png", "猫.png"),
+            ("form-data; filename*=iso-8859-1'de'K%E4tzchen.png", "Kätzchen.png"),
+            ("form-data; filename*=UTF-8''%E4.png; filename=\"x.png\"", "x.png"),
+            ("form-data; filename*=broken; filename=\"x.png\"", "x.png"),
+        ] {
+            assert_eq!(name(disposition.as_bytes()).as_deref(), Some(expected), "{disposition}");
+        }
+        assert_eq!(name(b"form-data; filename=\"K\xe4tzchen\"").as_deref(), Some("Kätzchen"));
+        for none in ["form-data", "form-data; name=\"filename=x\"", "form-data; filename", ";;=\""]
+        {
+            assert_eq!(name(none.as_bytes()), None, "{none}");
+        }
+    }
 }

@@ -6,14 +6,14 @@ use crate::input::InputArgs;
 use crate::output::{OutputKind, picture_name, write_chart};
 use crate::run::RunConfig;
 use crate::settings::{FlagGroup, Flags};
-use crate::source::{self, loading};
+use crate::source::{self, PresetChoice, loading};
 use anyhow::Context;
 use dnn_core::{Examples, Precision};
 use dnn_data::Shown;
 use dnn_report::rate_plot;
 use dnn_train::config::RawTrainConfig;
 use dnn_train::{
-    LearningRatePoint, LearningRateRange, LearningRateSearch, Preset, TrainConfig, Trainable,
+    LearningRatePoint, LearningRateRange, LearningRateSearch, TrainConfig, Trainable,
     find_learning_rate,
 };
 use serde::{Deserialize, Serialize};
@@ -30,10 +30,10 @@ pub(crate) struct Args {
     of_data: DataArgs,
     #[command(flatten)]
     input: InputArgs,
-    /// Start from this configuration [default: course-deep]
-    #[arg(long, value_name = "PRESET", value_parser = choice(&Preset::ALL),
+    /// Start from this configuration; auto looks at the data, as `dnn train` does [default: auto]
+    #[arg(long, value_name = "PRESET", value_parser = choice(&PresetChoice::all()),
           help_heading = "Training")]
-    preset: Option<Preset>,
+    preset: Option<PresetChoice>,
     #[command(flatten)]
     training: Flags<RateFlags>,
     /// Start from a configuration, for example the config.toml of a run; flags change it
@@ -98,14 +98,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let base = match &args.config {
         Some(path) => RunConfig::read(path)?,
-        None => RunConfig::new(TrainConfig::preset(args.preset.unwrap_or(Preset::CourseDeep))),
+        None => {
+            let data = (args.data.as_deref(), &args.of_data, &args.input);
+            RunConfig::preset(source::preset(args.preset, data, console)?)
+        }
     };
     let training = RawTrainConfig::deserialize(args.training.on(&base.training)?)?;
     let training = TrainConfig::try_from(training).context("these settings make no training")?;
-    let mut source = match (&args.data, base.source) {
-        (None, Some(source)) => source::changed(source, &args.of_data)?,
-        (data, _) => source::asked(data.as_deref(), &args.of_data, console)?,
-    };
+    let mut source = source::asked_or(base.source, args.data.as_deref(), &args.of_data, console)?;
     args.input.check(&source)?;
     source.input = args.input.change(source.input.take())?;
     source.cache = args.input.cache.caching();

@@ -1,7 +1,7 @@
 //! `dnn report`.
 
 use super::evaluate;
-use super::explain::{self, CauseArgs, Explained, MAX_SUSPECTS};
+use super::explain::{self, CauseArgs, MAX_SUSPECTS, audited};
 use crate::console::{Console, argument, program};
 use crate::file::read_text;
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
@@ -10,13 +10,14 @@ use crate::quality::Quality;
 use crate::run::{self, RunFolder, Summary};
 use anyhow::{Context, bail};
 use dnn_core::Architecture;
-use dnn_core::metrics::Confusion;
-use dnn_data::audit::{AuditOptions, Near, audit};
-use dnn_data::{ImageSet, ImageShape, Predictor, Shown};
+use dnn_core::metrics::{Confusion, MajorityBaseline};
+use dnn_data::audit::{Audit, ImageRef, Likeness, Near};
+use dnn_data::{ImageSet, ImageShape, Predictor, Shown, SplitName};
 use dnn_report::causes::CauseFinding;
-use dnn_report::page::{Error, LayerRow, Report, SuspectRow, page};
-use dnn_report::words::{Findings, sentences};
-use dnn_report::{Chart, ModelCard, model_card, overlay};
+use dnn_report::explanation::{MapChecks, image_name, split_words};
+use dnn_report::page::{LayerRow, LeakRow, Report, SuspectRow, page};
+use dnn_report::words::{Findings, p_text, sentences};
+use dnn_report::{Chart, ModelCard, model_card};
 use dnn_train::engine::LayerHealth;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,6 @@ use std::process::ExitCode;
 
 /// Errors in the gallery; more would make the page heavy.
 const MAX_ERRORS: usize = 48;
-/// Of more images the audit compares none with all others.
-const MAX_AUDITED: usize = 20_000;
 
 /// Write a page about a run: how good it is, why it fails, how it was made
 #[derive(Debug, clap::Args)]
@@ -120,13 +119,13 @@ struct About<'a> {
 
 impl About<'_> {
     fn report(
-        mut self,
+        &self,
         model_path: &Path,
         set: &ImageSet,
         args: &CauseArgs,
         console: Console,
     ) -> anyhow::Result<(Report, String)> {
-        let Self { predictor, labelled, .. } = &self;
+        let Self { predictor, labelled, .. } = self;
         let model = predictor.model();
         let is_picture = ImageShape::of(model.input()).height > 1 && labelled.images.is_bytes();
         let answers = Answers::of(predictor, set)?;
@@ -139,13 +138,13 @@ impl About<'_> {
         let classes = model.classes();
         let confusion = Confusion::of(&answers.predictions, set.labels(), classes.len());
         let quality = Quality::of(&answers, &confusion, set.labels(), classes);
+        let baseline = MajorityBaseline::of(&answers.predictions, set.labels(), set.labels());
         let name = self.name(model_path);
         let words = match &explained {
             Some(found) => found.words.clone(),
             None => sentences(&Findings {
                 images: "rows",
-                score: answers.score,
-                majority: explain::majority(set),
+                baseline: (&classes[baseline.class as usize], baseline),
                 are_drawn: false,
                 interventions: &[],
                 observations: None,
@@ -165,7 +164,7 @@ impl About<'_> {
             title: name.clone(),
             words,
             limits: explained.iter().flat_map(|found| found.limits.clone()).collect(),
-            figures: figures(&answers, &quality, set),
+            figures: figures(&answers, &quality, (&classes[baseline.class as usize], &baseline)),
             layers: layers(&architecture, self.summary.as_ref()),
             history: self.summary.iter().flat_map(history).collect(),
             classes: classes.to_vec(),
@@ -183,14 +182,15 @@ impl About<'_> {
             ..Report::default()
         };
         if let Some(found) = &explained {
-            report.errors = errors(found, classes)?;
+            report.errors = found.gallery(set, MAX_ERRORS)?;
+            report.map_checks = found.map_checks.map_or_else(String::new, capitalised);
             report.causes = CauseFinding::list(&found.interventions, found.observations.as_ref());
             report.observations.clone_from(&found.observations);
             report.cause_charts = found.charts().into_iter().map(|(_, chart)| chart).collect();
             let class = |class: u32| classes[class as usize].clone();
             report.suspects = (found.suspects.iter().flatten().take(MAX_SUSPECTS))
                 .map(|one| SuspectRow {
-                    name: format!("training image {}", one.index),
+                    name: image_name(labelled.split_images(SplitName::Train), one.index),
                     label: class(one.label),
                     likely: class(one.likely),
                     margin: one.margin,
@@ -205,13 +205,15 @@ impl About<'_> {
             classes,
             input: &model.input().to_string(),
             takes_images: is_picture,
-            judged_on: (&data, explain::split_words(labelled.split)),
+            judged_on: (&data, split_words(labelled.split)),
             score: answers.score,
             words: &report.words,
             repeat: &repeat,
             producer: &report.producer,
         });
-        report.audit = audited(&mut self.labelled)?;
+        let audit = audited(labelled)?;
+        report.audit = audit_lines(&audit);
+        (report.leaks, report.n_leaks) = (leaks(&audit, labelled), audit.leaks.total);
         Ok((report, card))
     }
 
@@ -242,15 +244,23 @@ impl About<'_> {
     }
 }
 
+/// A sentence of what was checked.
+fn capitalised(checks: MapChecks) -> String {
+    let said = checks.to_string();
+    let mut letters = said.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
 /// Key figures, with what they mean.
 fn figures(
     answers: &Answers,
     quality: &Quality<'_>,
-    set: &ImageSet,
+    (class, baseline): (&str, &MajorityBaseline),
 ) -> Vec<(String, String, String)> {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let (low, high) = answers.score.wilson_interval();
-    let (class, n) = explain::majority(set);
     let mut all = vec![
         (
             "accuracy",
@@ -259,8 +269,12 @@ fn figures(
         ),
         (
             "majority baseline",
-            percent(n as f64 / set.len() as f64),
-            format!("always answering {}", class.shown()),
+            percent(baseline.score().accuracy()),
+            format!(
+                "always answering {}; {} by McNemar",
+                class.shown(),
+                p_text(baseline.p_value())
+            ),
         ),
     ];
     let number = |value: f64| format!("{value:.4}");
@@ -316,35 +330,8 @@ fn history(summary: &Summary) -> Vec<Chart> {
     std::iter::once(summary.cost_plot("Cost")).chain(summary.accuracy_plot()).collect()
 }
 
-fn errors(found: &Explained<'_>, classes: &[String]) -> anyhow::Result<Vec<Error>> {
-    let set = found.set;
-    let class = |class: u32| classes[class as usize].clone();
-    (found.maps.iter().take(MAX_ERRORS))
-        .map(|(index, map)| {
-            let p = found.answers.predictions[*index];
-            let overlay = map.as_ref().map(|map| overlay(set.image(*index), set.shape(), map));
-            Ok(Error {
-                name: found.name(*index),
-                truth: class(set.labels()[*index]),
-                predicted: class(p.class),
-                probability: p.probability,
-                pixels: set.image(*index).to_vec(),
-                shape: set.shape(),
-                overlay: overlay.transpose()?,
-                causes: found.causes_of(*index).to_vec(),
-            })
-        })
-        .collect()
-}
-
 /// What an audit of all the data says, in sentences.
-fn audited(labelled: &mut Labelled) -> anyhow::Result<Vec<String>> {
-    let mut splits = std::mem::take(&mut labelled.others);
-    let images = labelled.images.clone();
-    splits.insert(dnn_data::Split { name: labelled.split, images, path: None });
-    let n: usize = splits.iter().map(|split| split.images.len()).sum();
-    let near_distance = if n <= MAX_AUDITED { AuditOptions::NEAR_DISTANCE } else { 0 };
-    let found = audit(&splits, &[], &AuditOptions { near_distance, ..AuditOptions::default() })?;
+fn audit_lines(found: &Audit) -> Vec<String> {
     let mut lines: Vec<String> = found
         .splits
         .iter()
@@ -357,17 +344,25 @@ fn audited(labelled: &mut Labelled) -> anyhow::Result<Vec<String>> {
         })
         .collect();
     lines.push(format!("{} test images are in the training set", found.leaks.total));
-    for leak in &found.leaks.listed {
-        let (test, train) = (leak.test, leak.train);
-        lines.push(format!(
-            "{} image {} is, or nearly is, {} image {}",
-            test.split, test.index, train.split, train.index
-        ));
-    }
     lines.push(format!("{} pictures have more than one label", found.contradictions.total));
     lines.push(format!("{} images have the same pixels as another", found.exact.n_images));
     if let Near::Searched(near) = &found.near {
         lines.push(format!("{} images are nearly the same as another", near.duplicates.n_images));
     }
-    Ok(lines)
+    lines
+}
+
+/// The test images that are in the training set.
+fn leaks(found: &Audit, labelled: &Labelled) -> Vec<LeakRow> {
+    let side = |image: &ImageRef| {
+        let name = image_name(labelled.split_images(image.split), image.index);
+        (name, found.classes[image.label as usize].clone())
+    };
+    (found.leaks.listed.iter())
+        .map(|leak| LeakRow {
+            test: side(&leak.test),
+            train: side(&leak.train),
+            same_pixels: leak.likeness == Likeness::Same,
+        })
+        .collect()
 }

@@ -12,18 +12,18 @@ use crate::run::{
     self, Destination, Machine, OfSeed, Recorder, RunConfig, RunFolder, Seconds, Summary,
 };
 use crate::settings::{FlagGroup, Flags};
-use crate::source::{self, loading};
+use crate::source::{self, PresetChoice, loading};
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::{ConformalScores, Score};
 use dnn_core::settings;
 use dnn_core::{Examples, Network, Precision, Real};
 use dnn_data::Shown;
-use dnn_data::loader::{DataConfig, DataKind, Hooks, Loader, Prepared};
+use dnn_data::loader::{DataConfig, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::schedule::Schedule;
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -100,51 +100,6 @@ pub(crate) struct Args {
     force: bool,
 }
 
-/// A preset by its name, or the one that suits the data.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-enum PresetChoice {
-    Named(Preset),
-    ByData(Auto),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Auto {
-    Auto,
-}
-
-impl PresetChoice {
-    fn all() -> Vec<Self> {
-        let named = Preset::ALL.into_iter().map(Self::Named);
-        [Self::ByData(Auto::Auto)].into_iter().chain(named).collect()
-    }
-}
-
-/// Returns the preset that suits the data, and says which and why.
-fn preset_of_data(args: &Args, console: Console) -> anyhow::Result<Preset> {
-    let Some(data) = &args.data else { return Ok(Preset::CourseDeep) };
-    let mut source = source::named(data, &args.of_data)?;
-    if source::is_of_the_course(&source) {
-        return Ok(Preset::CourseDeep);
-    }
-    source.input = args.input.change(source.input.take())?;
-    // What is wrong with the data is said where they are loaded.
-    let Ok(kind) = Loader::new(&source, Hooks::default()).kind() else {
-        return Ok(Preset::CourseDeep);
-    };
-    let (preset, why) = match kind {
-        DataKind::Table => (Preset::Table, "rows of numbers"),
-        DataKind::FewPhotos => (Preset::Photos, "colour images in small numbers"),
-        DataKind::Images => (Preset::Digits, "images that are told by their pixels"),
-    };
-    console.say(format!(
-        "Preset {}, for {why}; --preset course-deep is the course's network",
-        preset.name()
-    ))?;
-    Ok(preset)
-}
-
 /// The flags of the table `training`.
 #[derive(Debug, Clone)]
 struct TrainingFlags;
@@ -189,9 +144,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let (base, name) = match (&args.config, args.preset) {
         (Some(path), _) => (RunConfig::read(path)?, "run"),
-        (None, Some(PresetChoice::Named(preset))) => (RunConfig::preset(preset), preset.name()),
-        (None, _) => {
-            let preset = preset_of_data(args, console)?;
+        (None, choice) => {
+            let data = (args.data.as_deref(), &args.of_data, &args.input);
+            let preset = source::preset(choice, data, console)?;
             (RunConfig::preset(preset), preset.name())
         }
     };
@@ -322,16 +277,7 @@ fn source_of(
     from: Option<&Path>,
     console: Console,
 ) -> anyhow::Result<DataConfig> {
-    let is_named = |base: &DataConfig| !base.data.as_os_str().is_empty();
-    let mut source = match (&args.data, base) {
-        (None, Some(base)) if is_named(&base) => source::changed(base, &args.of_data)?,
-        (data, base) => {
-            let asked = source::asked(data.as_deref(), &args.of_data, console)?;
-            // Of a preset that leaves the data open, how they are prepared.
-            let input = base.filter(|base| !is_named(base)).and_then(|base| base.input);
-            DataConfig { input: asked.input.or(input), ..asked }
-        }
-    };
+    let mut source = source::asked_or(base, args.data.as_deref(), &args.of_data, console)?;
     if let Some(test) = &args.test {
         source.test = Some(test.clone());
         source.test_names = None;

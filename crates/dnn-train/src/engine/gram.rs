@@ -7,14 +7,14 @@ use super::shared::{Part, SharedMatrix};
 use super::tasks::{cut, example_tasks};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use dnn_core::gemm::{NARROW, Packed, gemm, gemm_packed, line, plain, transposed};
+use dnn_core::gemm::{ByteColumns, NARROW, Packed, gemm, gemm_packed, line, plain, transposed};
 use dnn_core::{Network, Real, gram};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Columns of G of one task of building it.
-const COLUMNS_PER_TASK: usize = 64;
+const COLUMNS_PER_TASK: usize = ByteColumns::COLUMNS;
 /// Columns of W₁ of one task of making it.
 const FEATURES_PER_TASK: usize = 1024;
 /// Coordinates of one task of an update, about.
@@ -107,19 +107,36 @@ impl<'d, F: Real> GramLayer<'d, F> {
     }
 }
 
-/// G = XᵀX: the lower half in blocks of columns, the upper half mirrored.
+/// G = XᵀX: the lower half in blocks of columns, the upper half mirrored. Images are bytes over a
+/// constant, whose products are made in whole numbers.
 fn inner_products<F: Real>(x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
     let m = x.ncols();
     let g = SharedMatrix::zeros(m, m);
     let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), 1).collect();
     let n = blocks.len();
+    let bytes: Vec<_> = (0..n).map(|_| OnceLock::new()).collect();
     pool.run(n, &|task, _| {
-        // Long blocks and short ones in turn, so that threads have equal shares.
-        let block = &blocks[if task.is_multiple_of(2) { task / 2 } else { n - 1 - task / 2 }];
-        let below = Part { rows: block.start..m, cols: block.clone() };
-        // SAFETY: the promise: blocks have different columns.
-        unsafe { gram::lower_block(x, block.clone(), &mut g.part_mut(&below)) };
+        let block = x.columns(blocks[task].start, blocks[task].len());
+        bytes[task].get_or_init(|| ByteColumns::of(&block));
     });
+    let bytes: Option<Vec<_>> = bytes.into_iter().map(|bytes| bytes.into_inner()?).collect();
+    if let Some(bytes) = bytes {
+        let pairs: Vec<_> = (0..n).flat_map(|j| (j..n).map(move |i| (i, j))).collect();
+        pool.run(pairs.len(), &|task, _| {
+            let (i, j) = pairs[task];
+            let part = Part { rows: blocks[i].clone(), cols: blocks[j].clone() };
+            // SAFETY: the promise: pairs have different parts.
+            unsafe { bytes[i].inner_products(&bytes[j], &mut g.part_mut(&part)) };
+        });
+    } else {
+        pool.run(n, &|task, _| {
+            // Long blocks and short ones in turn, so that threads have equal shares.
+            let block = &blocks[if task.is_multiple_of(2) { task / 2 } else { n - 1 - task / 2 }];
+            let below = Part { rows: block.start..m, cols: block.clone() };
+            // SAFETY: the promise: blocks have different columns.
+            unsafe { gram::lower_block(x, block.clone(), &mut g.part_mut(&below)) };
+        });
+    }
     let mut g = g;
     g.all_mut().fill_upper_triangle_with_lower_triangle();
     g
