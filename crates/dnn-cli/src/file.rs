@@ -6,16 +6,22 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-/// Reads a small text, such as a configuration. Its length is limited because a pipe or a device
-/// may have no end.
+/// Reads a small text, such as a configuration.
 ///
 /// # Errors
-/// The error of the file system; a file of more than 1 MiB, or one that is not text.
+/// As [`read_text_of`], with a limit of 1 MiB.
 pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
-    const MAX_BYTES: u64 = 1 << 20;
+    read_text_of(path, 1 << 20)
+}
+
+/// Reads a text whose length is limited, because a pipe or a device may have no end.
+///
+/// # Errors
+/// The error of the file system; a file of more bytes, or one that is not text.
+pub(crate) fn read_text_of(path: &Path, max_bytes: u64) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    ensure!(bytes.len() as u64 <= MAX_BYTES, "expected at most {MAX_BYTES} bytes, got more");
+    File::open(path)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= max_bytes, "expected at most {max_bytes} bytes, got more");
     String::from_utf8(bytes).context("expected text in UTF-8")
 }
 

@@ -229,6 +229,8 @@ fn bad_images_keep_a_file_from_being_written_unless_they_are_skipped() {
         (&["predict", "r", "photos", "--label", "y"][..], "only images"),
         (&["predict", "r", "photos", "--out", "p.txt"], "rows are written as .csv or .jsonl"),
         (&["predict", "r", "@nowhere"], "cannot read the list nowhere"),
+        #[cfg(unix)]
+        (&["predict", "r", "--list", "/dev/zero"], "expected at most 268435456 bytes, got more"),
         (&["predict", "r"], "INPUT"),
         (&["evaluate", "r", "photos", "--predictions", "p.png"], ".csv or .jsonl"),
     ] {

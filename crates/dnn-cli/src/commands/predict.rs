@@ -2,6 +2,7 @@
 
 use crate::args::{DataArgs, choice};
 use crate::console::{Console, causes, warn};
+use crate::file::read_text_of;
 use crate::input::FileFlags;
 use crate::interrupt::{self, Interrupted};
 use crate::judge::PredictorArgs;
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     files: Flags<FileFlags>,
 }
+
+/// The longest list of paths: some two million of them.
+const MAX_LIST_BYTES: u64 = 256 << 20;
 
 /// What arguments lead to.
 enum Input {
@@ -175,7 +179,7 @@ fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
         (input, _) => inputs.push(input),
     };
     let add_list = |list: &Path, add: &mut dyn FnMut(PathBuf)| -> anyhow::Result<()> {
-        let text = std::fs::read_to_string(list)
+        let text = read_text_of(list, MAX_LIST_BYTES)
             .with_context(|| format!("cannot read the list {}", list.shown()))?;
         let paths = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
         paths.for_each(|path| add(path.into()));

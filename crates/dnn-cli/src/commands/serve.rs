@@ -1,6 +1,7 @@
 //! `dnn serve`.
 
 use crate::console::{Console, warn};
+use crate::file::read_text;
 use crate::{interrupt, run};
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
@@ -121,7 +122,7 @@ fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let (token, place) = match (file, std::env::var_os(TOKEN_VARIABLE)) {
         (Some(file), _) => {
             let read = || format!("{}: cannot read the token", file.shown());
-            (std::fs::read_to_string(file).with_context(read)?, file.shown().to_string())
+            (read_text(file).with_context(read)?, file.shown().to_string())
         }
         (None, Some(token)) => match token.into_string() {
             Ok(token) => (token, TOKEN_VARIABLE.to_owned()),

@@ -39,7 +39,7 @@ pub(crate) struct RunConfig {
     /// How many networks are trained that differ in their seeds alone, to see how far their test accuracies
     /// are apart; the first is the run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2), extend("x-example" = "5"))]
+    #[schemars(range(min = 2), extend("x-example" = 5))]
     pub(crate) seeds: Option<u32>,
     /// Where the images come from. Without this table the command line says it, or data/ is taken
     /// when the cat images are there, and drawn ones when not.
