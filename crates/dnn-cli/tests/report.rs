@@ -4,6 +4,8 @@
 mod common;
 
 use common::{Place, names};
+use dnn_data::ImageShape;
+use dnn_data::image::write_png;
 use std::fs;
 
 /// The six causes, as JSON and tables name them.
@@ -140,4 +142,52 @@ fn evaluate_writes_each_plot_twice() {
         .collect();
     expected.sort();
     assert_eq!(names(&place.path("plots")), expected);
+}
+
+/// A training image that is a test image as well, and predictions of folds that are found by themselves.
+#[test]
+fn what_is_in_both_sets_is_listed_and_folds_are_found() {
+    let place = Place::new();
+    for (folder, n) in [("train", 8_u32), ("test", 6)] {
+        for class in ["a", "b"] {
+            let folder = place.path("d").join(folder).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for i in 0..n {
+                // The first of either set and class is the same picture.
+                let seed = if i == 0 { 0 } else { 100 * n + i };
+                let light = if class == "a" { 40 } else { 150 };
+                let shape = ImageShape { height: 16, width: 16, channels: 3 };
+                // PCG's permutation of a place and a seed.
+                let pixel = |j: u32| {
+                    let state =
+                        (j + 769 * seed).wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+                    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
+                    light + (word >> 26) as u8
+                };
+                let pixels: Vec<u8> = (0..shape.n_bytes() as u32).map(pixel).collect();
+                write_png(&folder.join(format!("{i}.png")), &pixels, shape).unwrap();
+            }
+        }
+    }
+    let train = ["train", "d", "--preset", "course-deep", "--layers", "6", "--iterations", "200"];
+    let train = [&train[..], &["--init", "glorot", "--quiet"]].concat();
+    place.ok(&[&train[..], &["--out", "r"]].concat());
+    fs::write(place.path("f.csv"), "set,index,odd\ntest,0,0\ntest,1,1\ntrain,0,0\ntrain,1,1\n")
+        .unwrap();
+    let output = place.run(&["explain", "r", "d", "--factors", "f.csv"]);
+    let said = common::stderr(&output);
+    assert!(
+        said.contains("2 training images") && said.contains("--folds 10 --out r-folds"),
+        "{said}"
+    );
+    place.ok(&[&train[..], &["--folds", "4", "--out", "r-folds"]].concat());
+    let found = place.json(&["explain", "r", "d", "--factors", "f.csv"]);
+    assert_eq!(found["observations"]["n"], 4, "{found}");
+    let near = &found["near_duplicates"];
+    assert_eq!((&near["total"], &near["listed"][0]["likeness"]), (&2.into(), &"same".into()));
+    let said = place.ok(&["explain", "r", "d"]);
+    assert!(said.contains("test 0.png and train 0.png, both a"), "{said}");
+    place.ok(&["report", "r", "d"]);
+    let html = fs::read_to_string(place.path("r/report.html")).unwrap();
+    assert!(html.contains("<h2>Near duplicates across sets</h2>"));
 }
