@@ -53,17 +53,14 @@ fn a_calibrated_model_keeps_its_temperature_and_answers_with_sets() {
     for out in ["rows.csv", "rows.jsonl"] {
         place.ok(&[&args[..], &["--out", out]].concat());
         let rows = std::fs::read_to_string(place.path(out)).unwrap();
-        let sets: Vec<Value> = match out {
-            "rows.csv" => {
-                let mut table = csv::Reader::from_reader(rows.as_bytes());
-                assert_eq!(table.headers().unwrap().iter().next_back(), Some("set"));
-                let set = |row: csv::StringRecord| serde_json::from_str(&row[row.len() - 1]);
-                table.records().map(|row| set(row.unwrap()).unwrap()).collect()
-            }
-            _ => {
-                let row = |row| serde_json::from_str::<Value>(row).unwrap()["set"].clone();
-                rows.lines().map(row).collect()
-            }
+        let sets: Vec<Value> = if out == "rows.csv" {
+            let mut table = csv::Reader::from_reader(rows.as_bytes());
+            assert_eq!(table.headers().unwrap().iter().next_back(), Some("set"));
+            let set = |row: csv::StringRecord| serde_json::from_str(&row[row.len() - 1]);
+            table.records().map(|row| set(row.unwrap()).unwrap()).collect()
+        } else {
+            let row = |row| serde_json::from_str::<Value>(row).unwrap()["set"].clone();
+            rows.lines().map(row).collect()
         };
         let expected = covered["predictions"].as_array().unwrap().iter();
         assert_eq!(sets, expected.map(|answer| answer["set"].clone()).collect::<Vec<_>>(), "{out}");

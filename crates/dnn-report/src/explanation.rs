@@ -209,12 +209,12 @@ where
         n_unjudged,
         simplified,
         suspects,
-        no_suspects,
         errors,
         maps,
         map_checks,
         words,
         limits,
+        no_suspects,
     })
 }
 

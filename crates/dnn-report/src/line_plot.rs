@@ -333,7 +333,7 @@ mod tests {
         for ((x, y), (iteration, cost)) in points.iter().zip(COSTS) {
             let across = (x - first.0) / (last.0 - first.0);
             let down = (y - first.1) / (last.1 - first.1);
-            assert!((across - iteration as f64 / 2000.0).abs() < 1e-3);
+            assert!((across - iteration / 2000.0).abs() < 1e-3);
             assert!((down - (0.772 - cost) / (0.772 - 0.114)).abs() < 1e-3);
         }
     }

@@ -216,7 +216,7 @@ fn parameter(header: &str, name: &str) -> Option<String> {
                 Some((end, ';')) if !is_quoted => break &value[end + 1..],
                 Some((_, '"')) => is_quoted = !is_quoted,
                 Some((_, '\\')) if is_quoted => {
-                    text.extend(chars.next().map(|(_, escaped)| escaped))
+                    text.extend(chars.next().map(|(_, escaped)| escaped));
                 }
                 Some((_, other)) => text.push(other),
             }

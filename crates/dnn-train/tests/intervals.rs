@@ -28,7 +28,7 @@ fn true_accuracy(network: &Network<f64>) -> f64 {
     let cdf = |z: f64| if z == 0.0 { 0.5 } else { Activation::Gelu.value(z) / z };
     let layer = &network.layers()[0];
     let (w, b) = (layer.weights(), layer.bias()[0]);
-    (cdf((w[0] + b) / w.norm()) + cdf((w[0] - b) / w.norm())) / 2.0
+    f64::midpoint(cdf((w[0] + b) / w.norm()), cdf((w[0] - b) / w.norm()))
 }
 
 #[test]

@@ -98,7 +98,7 @@ proptest! {
         let cost = CrossEntropy::new(network.output());
         let [EngineGradients { cost: before, layers, .. }, _] =
             engine_gradients(&network, &x, &labels, &cost);
-        let all = layers.iter().flat_map(|g| g.slices()).flatten();
+        let all = layers.iter().flat_map(dnn_core::linear::Gradients::slices).flatten();
         let squares: f64 = all.map(|g| g * g).sum();
         prop_assume!(squares > 1e-6);
         textbook::update_parameters(&mut network, &layers, 1e-5);

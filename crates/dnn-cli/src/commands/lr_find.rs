@@ -96,12 +96,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.plot {
         OutputKind::Picture.check(path)?;
     }
-    let base = match &args.config {
-        Some(path) => RunConfig::read(path)?,
-        None => {
-            let data = (args.data.as_deref(), &args.of_data, &args.input);
-            source::preset(args.preset, data, console)?.1
-        }
+    let base = if let Some(path) = &args.config { RunConfig::read(path)? } else {
+        let data = (args.data.as_deref(), &args.of_data, &args.input);
+        source::preset(args.preset, data, console)?.1
     };
     let training = RawTrainConfig::deserialize(args.training.on(&base.training)?)?;
     let training = TrainConfig::try_from(training).context("these settings make no training")?;

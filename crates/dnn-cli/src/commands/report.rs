@@ -66,12 +66,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if args.out.is_none() && !is_run {
         bail!("{}: not in the folder of a run; name the page with --out", model_path.shown());
     }
-    match &args.out {
-        Some(out) => OutputKind::Page.check(out)?,
-        None => {
-            OutputKind::Page.check(&folder.join(run::REPORT))?;
-            OutputKind::ModelCard.check(&folder.join(run::MODEL_CARD))?;
-        }
+    if let Some(out) = &args.out { OutputKind::Page.check(out)? } else {
+        OutputKind::Page.check(&folder.join(run::REPORT))?;
+        OutputKind::ModelCard.check(&folder.join(run::MODEL_CARD))?;
     }
     let summary = if is_run { Summary::read(folder)? } else { None };
     let labelled = args.labelled.load(predictor.model(), &model_path, console)?;

@@ -151,7 +151,7 @@ fn inner_products<F: Real>(
         let mut products = unsafe { g.part_mut(&part) };
         match &bytes {
             Some(bytes) => {
-                bytes[pairs[task].0].inner_products(&bytes[pairs[task].1], &mut products)
+                bytes[pairs[task].0].inner_products(&bytes[pairs[task].1], &mut products);
             }
             None => gram::lower_block(x, part.cols, &mut products),
         }
