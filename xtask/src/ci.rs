@@ -25,7 +25,7 @@ pub(crate) struct Args {
 type Check = fn(&Ci) -> anyhow::Result<()>;
 
 /// The checks in their order; what each is for stands in docs/xtask.md.
-const CHECKS: [(&str, Check); 18] = [
+const CHECKS: [(&str, Check); 19] = [
     ("fmt", |ci| ci.cargo("fmt --all -- --check")),
     ("layers", |ci| no_findings(&check_layers(&ci.root)?)),
     ("msrv", |ci| no_findings(&check_msrv(&ci.root)?)),
@@ -44,6 +44,7 @@ const CHECKS: [(&str, Check); 18] = [
         let mut doc = ci.command("cargo");
         execute(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))
     }),
+    ("targets", Ci::targets),
     ("data", Ci::data),
     ("wasm", Ci::wasm),
     ("test", Ci::test),
@@ -53,6 +54,9 @@ const CHECKS: [(&str, Check); 18] = [
     ("libhdf5", Ci::libhdf5),
     ("first-run", Ci::first_run),
 ];
+
+/// What everything but xtask, whose TLS is in C, compiles for.
+const TARGETS: [&str; 1] = ["aarch64-unknown-linux-gnu"];
 
 /// Runs the checks in order; gives the first failure.
 ///
@@ -117,6 +121,15 @@ impl Ci {
                     package.name
                 ))?;
             }
+        }
+        Ok(())
+    }
+
+    /// The program and its libraries for other machines, without their compiler for C.
+    fn targets(&self) -> anyhow::Result<()> {
+        for target in TARGETS {
+            self.cargo(&format!("check --workspace --exclude xtask --target {target}"))
+                .with_context(|| format!("needs rustup target add {target}"))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::commands::{
     predict, preview, report, sweep, train, tune,
 };
 use crate::console::Console;
+use crate::ranks;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::io::{self, Write};
@@ -76,12 +77,20 @@ enum DataCommand {
     Preview(Box<preview::Args>),
 }
 
+/// Returns the command line, to be parsed.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs what the command line asks for.
 ///
 /// # Errors
 /// Whatever keeps the subcommand from its work; the exit code is then 2.
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let console = Console { json: cli.json, quiet: cli.quiet };
+    let console = Console { json: cli.json, quiet: cli.quiet || !ranks::is_first() };
+    if !matches!(cli.command, Some(Command::Train(_) | Command::Evaluate(_))) {
+        ranks::only_one("this subcommand")?;
+    }
     match &cli.command {
         None => train::main_job(console),
         Some(Command::Train(args)) => train::run(args, console),

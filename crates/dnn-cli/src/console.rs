@@ -1,5 +1,6 @@
 //! Where output goes: results to standard output, everything else to standard error.
 
+use crate::ranks;
 use anyhow::Context;
 use dnn_core::metrics::Score;
 use dnn_data::steers_terminal;
@@ -68,14 +69,24 @@ impl Console {
 }
 
 fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    if !ranks::is_first() {
+        return Ok(());
+    }
     let text = text.to_string();
     let mut out = io::stdout().lock();
     let text = wrapped(harmless(&text), out.is_terminal());
     writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Prints a warning to standard error, whatever flags were given.
+/// Prints a warning to standard error, whatever flags were given. Of several ranks the first one does.
 pub(crate) fn warn(text: impl std::fmt::Display) {
+    if ranks::is_first() {
+        warn_aloud(text);
+    }
+}
+
+/// Prints a warning to standard error, on any rank.
+pub(crate) fn warn_aloud(text: impl std::fmt::Display) {
     let text = text.to_string();
     let mut out = io::stderr().lock();
     // Nothing is left to be done when standard error is closed.

@@ -93,7 +93,11 @@ pub(crate) fn asked() -> bool {
 /// Returns the exit code of work that a signal ended before it was done: 130 for SIGINT, 143 for
 /// SIGTERM.
 pub(crate) fn exit_code() -> ExitCode {
-    ExitCode::from(code(RECEIVED.load(Ordering::Relaxed) as i32))
+    match RECEIVED.load(Ordering::Relaxed) {
+        // Rank 0 was asked, and says so.
+        0 => ExitCode::SUCCESS,
+        signal => ExitCode::from(code(signal as i32)),
+    }
 }
 
 /// Exit codes follow the convention of shells: 128 plus the number of the signal.

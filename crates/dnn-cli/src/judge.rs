@@ -4,6 +4,7 @@
 use crate::args::{DataArgs, ModelArg, choice};
 use crate::console::{Console, warn};
 use crate::input::{CacheArgs, FileFlags};
+use crate::ranks;
 use crate::run::{self, RunConfig};
 use crate::settings::Flags;
 use crate::source::{self, split_of};
@@ -243,7 +244,7 @@ fn answers<F: Trainable>(
 ) -> anyhow::Result<Answers> {
     let data = predictor.examples::<F, _>(set)?;
     let Evaluation { probabilities, score, predictions, cost } =
-        dnn_train::evaluate(network, &data)?;
+        dnn_train::evaluate_on_ranks(network, &data, ranks::communicator())?;
     ensure!(
         probabilities.iter().all(|p| p.as_f64().is_finite()),
         "the model gives answers that are no numbers (NaN): it cannot be judged"

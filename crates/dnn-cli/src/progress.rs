@@ -1,9 +1,11 @@
 //! Progress of training: a bar on a terminal, lines elsewhere.
 
 use crate::console::{self, Console, of_how_many};
+use ::console::Term;
 use dnn_core::metrics::Score;
 use dnn_train::{EpochPoint, Flow, IterationEvent, Observer, ValidationPoint};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+use std::io;
 use std::time::Instant;
 
 /// The bar is updated once in this many iterations, which is often enough for the eye.
@@ -41,21 +43,64 @@ struct Epochs {
     validation: Option<(ValidationPoint, bool)>,
 }
 
+/// A terminal whose last columns stay free. What it shows of Ctrl-C, "^C", would break a line that takes
+/// all of them, and of a line that is broken only the end is cleared: half a bar would stay.
+#[derive(Debug)]
+struct NarrowTerm(Term);
+
+impl TermLike for NarrowTerm {
+    fn width(&self) -> u16 {
+        TermLike::width(&self.0).saturating_sub(3)
+    }
+    fn height(&self) -> u16 {
+        TermLike::height(&self.0)
+    }
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_up(n)
+    }
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_down(n)
+    }
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_right(n)
+    }
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_left(n)
+    }
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        self.0.write_line(line)
+    }
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Makes a bar of `n` steps, which is hidden when standard error is no terminal.
 pub(crate) fn bar(console: Console, n: usize, template: &str) -> ProgressBar {
-    let target = if console.quiet {
+    let terminal = Term::buffered_stderr();
+    let target = if console.quiet || !terminal.is_term() {
         ProgressDrawTarget::hidden()
     } else {
-        // Hidden by itself where standard error is no terminal.
-        ProgressDrawTarget::stderr()
+        ProgressDrawTarget::term_like_with_hz(Box::new(NarrowTerm(terminal)), 20)
     };
-    let style = ProgressStyle::with_template(template).expect("a valid template");
+    let style = ProgressStyle::with_template(template).expect("a valid template").with_key(
+        "rate",
+        |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        },
+    );
     ProgressBar::with_draw_target(Some(n as u64), target).with_style(style)
 }
 
 /// Makes a bar of images that are read.
 pub(crate) fn image_bar(console: Console) -> ProgressBar {
-    bar(console, 0, "{bar:25} {pos}/{len} images  {per_sec}  {eta} left")
+    bar(console, 0, "{bar:25} {pos}/{len} images  {rate}  {eta} left")
 }
 
 /// Makes a bar of `n` trainings, which moves within each: see [`Part`].

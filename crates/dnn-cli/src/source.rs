@@ -5,6 +5,7 @@ use crate::console::{Console, argument, program, warn};
 use crate::input::{FileFlags, InputArgs};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::image_bar;
+use crate::run::RunConfig;
 use crate::settings::Flags;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
@@ -149,7 +150,8 @@ impl PresetChoice {
     }
 }
 
-/// Returns the preset of this name, or the one that suits the data, and says then which and why.
+/// Returns the preset of this name, or the one that suits the data, and says then which and why; and its
+/// configuration, without changes to images where the data are such as cannot be changed.
 ///
 /// # Errors
 /// Flags that do not go with this kind of source; when standard output cannot be written to.
@@ -157,30 +159,35 @@ pub(crate) fn preset(
     choice: Option<PresetChoice>,
     (data, args, input): (Option<&Path>, &DataArgs, &InputArgs),
     console: Console,
-) -> anyhow::Result<Preset> {
+) -> anyhow::Result<(Preset, RunConfig)> {
+    let named = |preset| Ok((preset, RunConfig::preset(preset)));
     if let Some(PresetChoice::Named(preset)) = choice {
-        return Ok(preset);
+        return named(preset);
     }
-    let Some(data) = data else { return Ok(Preset::CourseDeep) };
-    let mut source = named(data, args)?;
+    let Some(data) = data else { return named(Preset::CourseDeep) };
+    let mut source = self::named(data, args)?;
     if is_of_the_course(&source) {
-        return Ok(Preset::CourseDeep);
+        return named(Preset::CourseDeep);
     }
     source.input = input.change(source.input.take())?;
     // What is wrong with the data is said where they are loaded.
     let Ok(kind) = Loader::new(&source, Hooks::default()).kind() else {
-        return Ok(Preset::CourseDeep);
+        return named(Preset::CourseDeep);
     };
     let (preset, why) = match kind {
         DataKind::Table => (Preset::Table, "rows of numbers"),
         DataKind::FewPhotos => (Preset::Photos, "colour images in small numbers"),
-        DataKind::Images => (Preset::Digits, "images that are told by their pixels"),
+        DataKind::Images | DataKind::NumberImages => {
+            (Preset::Digits, "images that are told by their pixels")
+        }
     };
     console.say(format!(
         "Preset {}, for {why}; --preset course-deep is the course's network",
         preset.name()
     ))?;
-    Ok(preset)
+    let mut config = RunConfig::preset(preset);
+    config.augment = config.augment.filter(|_| kind != DataKind::NumberImages);
+    Ok((preset, config))
 }
 
 /// Returns the data at a path, read as the flags ask for.

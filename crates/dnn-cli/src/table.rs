@@ -108,11 +108,11 @@ pub(crate) fn confusion(names: &[String], counts: &[Vec<usize>]) -> String {
             .filter(|(count, i, j)| i != j && *count > 0)
             .collect();
         pairs.sort_by_key(|&(count, i, j)| (std::cmp::Reverse(count), i, j));
-        let _ = write!(
-            out,
-            " of {n} classes: see --json; of {} confusions the commonest:",
-            pairs.len()
-        );
+        let _ = write!(out, " of {n} classes: see --json; ");
+        let _ = match pairs.len() {
+            0 => write!(out, "no class is taken for another"),
+            pairs => write!(out, "of {pairs} confusions the commonest:"),
+        };
         for (count, i, j) in pairs.iter().take(COMMONEST) {
             let [truth, answer] =
                 [i, j].map(|&class| shorten(&names[class], (COLUMNS - 15 - digits) / 2));

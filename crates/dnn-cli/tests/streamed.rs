@@ -79,6 +79,26 @@ fn any_source_can_be_streamed_prepared_and_augmented() {
 }
 
 #[test]
+fn views_of_images_in_their_file_are_drawn_and_averaged() {
+    let place = Place::new();
+    place.ok(&["data", "draw", "--out", "d.h5", "--train", "1600", "--test", "60", "--size", "40"]);
+    let limited = ["--standardize", "--memory-limit", LIMIT];
+    let streamed = train(&place, "s", &[&limited[..], &["--views", "4"]].concat());
+    place.ok(&["train", "--config", "s/config.toml", "--out", "again", "--quiet"]);
+    let model = |run: &str| fs::read(place.path(run).join("model.safetensors")).unwrap();
+    assert!(model("s") == model("again"));
+    let plain = train(&place, "p", &limited);
+    assert_ne!(streamed["costs"], plain["costs"], "each epoch shows one of the views");
+    // In memory the answers are the means over the same views.
+    for split in ["test", "train"] {
+        let judged = place.json(&["evaluate", "s", "d.h5", "--split", split]);
+        assert_eq!(judged["correct"], streamed[split]["correct"], "{split}");
+        let one = place.json(&["evaluate", "s", "d.h5", "--split", split, "--views", "1"]);
+        assert_ne!(judged["cost"], one["cost"], "{split}");
+    }
+}
+
+#[test]
 fn folds_are_augmented_as_a_training_is() {
     let place = Place::new();
     let folds = |run: &str, more: &[&str]| {

@@ -93,7 +93,8 @@ impl<F: Real> LayerNorm<F> {
         let transposed = dy.transpose();
         let (mut dgamma, mut dbeta) = (DVector::zeros(n), DVector::zeros(n));
         let (values, dy_of_units) = (values.as_view(), transposed.as_view());
-        gradients(&dy_of_units, &values, dgamma.as_mut_slice(), dbeta.as_mut_slice());
+        gamma_gradient(&dy_of_units, &values, dgamma.as_mut_slice());
+        beta_gradient(&dy_of_units, dbeta.as_mut_slice());
         let per_example = F::one() / F::of(m as f64);
         dgamma *= per_example;
         dbeta *= per_example;
@@ -144,23 +145,33 @@ pub fn backward<F: Real>(
     F::layer_norm_backward(gamma, dy, values, inverse_deviations, dz);
 }
 
-/// Computes dγ and dβ, summed over the examples.
+/// Computes dγ = Σ dY ⊙ Ẑ, summed over the examples.
 ///
 /// # Shapes
-/// `dy`, `values` (m, n) → `dgamma`, `dbeta` (n).
+/// `dy`, `values` (m, n) → `dgamma` (n).
 /// # Panics
 /// When the shapes differ.
-pub fn gradients<F: Real>(
+pub fn gamma_gradient<F: Real>(
     dy: &DMatrixView<'_, F>,
     values: &DMatrixView<'_, F>,
     dgamma: &mut [F],
-    dbeta: &mut [F],
 ) {
     assert_eq!(dy.shape(), values.shape(), "dY and Ẑ of a layer");
-    assert!(dgamma.len() == dy.ncols() && dbeta.len() == dy.ncols(), "dγ and dβ for each unit");
-    let units = dy.column_iter().zip(values.column_iter()).zip(dgamma.iter_mut().zip(dbeta));
-    for ((dy, values), (dgamma, dbeta)) in units {
+    assert_eq!(dgamma.len(), dy.ncols(), "dγ for each unit");
+    for ((dy, values), dgamma) in dy.column_iter().zip(values.column_iter()).zip(dgamma) {
         *dgamma = dy.dot(&values);
+    }
+}
+
+/// Computes dβ = Σ dY, summed over the examples.
+///
+/// # Shapes
+/// `dy` (m, n) → `dbeta` (n).
+/// # Panics
+/// When the shapes differ.
+pub fn beta_gradient<F: Real>(dy: &DMatrixView<'_, F>, dbeta: &mut [F]) {
+    assert_eq!(dbeta.len(), dy.ncols(), "dβ for each unit");
+    for (dy, dbeta) in dy.column_iter().zip(dbeta) {
         *dbeta = dy.sum();
     }
 }

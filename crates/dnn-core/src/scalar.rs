@@ -3,6 +3,7 @@
 use crate::elementary::Elementary;
 use crate::kernels::Kernels;
 use crate::simd::vectorized;
+use bytemuck::Pod;
 use nalgebra::RealField;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +43,7 @@ mod sealed {
 /// are methods of its supertraits, so that they are compiled in this crate, with its optimisation; there
 /// is nothing in them to call or implement.
 pub trait Real:
-    RealField + Elementary + Kernels + Copy + Default + Send + Sync + sealed::Sealed + 'static
+    RealField + Elementary + Kernels + Pod + Default + Send + Sync + sealed::Sealed
 {
     /// Which of the two this is.
     const PRECISION: Precision;

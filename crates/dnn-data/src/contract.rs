@@ -339,23 +339,31 @@ impl std::fmt::Display for InputContract {
             ResizeFilter::Bicubic => "bicubic",
             ResizeFilter::Lanczos3 => "lanczos3",
         };
-        write!(f, "{}×{} {colour}, resized with {filter}", self.width, self.height)?;
-        match self.aspect {
-            Aspect::Stretch => {}
-            Aspect::Fit => f.write_str(", fitted in with margins")?,
-            Aspect::Crop => f.write_str(", cropped in proportion")?,
+        match self.normalization {
+            // Images are no input, so nothing is said of how they are prepared.
+            Normalization::AsIs if self.height == 1 && self.channels == 1 => {
+                write!(f, "a row of {} numbers", self.width)?;
+            }
+            Normalization::AsIs => {
+                write!(f, "{}×{} {colour}, numbers as they come", self.width, self.height)?;
+            }
+            Normalization::DivideBy255 => {
+                write!(f, "{}×{} {colour}, resized with {filter}", self.width, self.height)?;
+                match self.aspect {
+                    Aspect::Stretch => {}
+                    Aspect::Fit => f.write_str(", fitted in with margins")?,
+                    Aspect::Crop => f.write_str(", cropped in proportion")?,
+                }
+                if self.background != white() {
+                    let [r, g, b] = self.background;
+                    write!(f, ", background #{r:02x}{g:02x}{b:02x}")?;
+                }
+                if !self.exif_orientation {
+                    f.write_str(", EXIF orientation ignored")?;
+                }
+                f.write_str(", divided by 255")?;
+            }
         }
-        if self.background != white() {
-            let [r, g, b] = self.background;
-            write!(f, ", background #{r:02x}{g:02x}{b:02x}")?;
-        }
-        if !self.exif_orientation {
-            f.write_str(", EXIF orientation ignored")?;
-        }
-        f.write_str(match self.normalization {
-            Normalization::DivideBy255 => ", divided by 255",
-            Normalization::AsIs => ", numbers as they come",
-        })?;
         if !self.features.is_pixels() {
             write!(f, ", described by {} ({} numbers)", self.features.name(), self.n_features())?;
         }

@@ -110,6 +110,8 @@ pub enum DataKind {
     FewPhotos,
     /// Grey images, or more than 5,000 images.
     Images,
+    /// Images of numbers that are no bytes.
+    NumberImages,
 }
 
 /// Loads the data of a configuration.
@@ -360,8 +362,10 @@ impl<'a> Loader<'a> {
             && least >= crate::describe::LEAST_SIDE as usize
         {
             DataKind::FewPhotos
-        } else {
+        } else if number == Number::Byte {
             DataKind::Images
+        } else {
+            DataKind::NumberImages
         })
     }
 

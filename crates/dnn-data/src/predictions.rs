@@ -294,7 +294,8 @@ pub fn read_predictions(
     Ok(rows)
 }
 
-/// Returns the probabilities of each image of a set, where there is a row of it.
+/// Returns the probabilities of each image of a set, where there is a row of it. Image files are the same
+/// when their absolute paths are.
 ///
 /// # Errors
 /// [`DataError::Mismatch`], naming a row of an example that is none of these.
@@ -304,13 +305,18 @@ pub fn predictions_of(
 ) -> Result<Vec<Option<Vec<f64>>>, DataError> {
     let places: HashMap<String, usize> =
         (0..images.len()).map(|i| (example_name(images, i).to_string(), i)).collect();
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let files: HashMap<PathBuf, usize> =
+        images.files().iter().enumerate().map(|(i, file)| (absolute(file), i)).collect();
     let mut probabilities = vec![None; images.len()];
     for row in rows {
-        let place = places.get(&row.example).ok_or_else(|| DataError::Mismatch {
-            what: "an example of the predictions".into(),
-            expected: format!("one of the {} images", images.len()),
-            got: format!("`{}`", row.example.shown()),
-        })?;
+        let by_path = || files.get(&absolute(Path::new(&row.example)));
+        let place =
+            places.get(&row.example).or_else(by_path).ok_or_else(|| DataError::Mismatch {
+                what: "an example of the predictions".into(),
+                expected: format!("one of the {} images", images.len()),
+                got: format!("`{}`", row.example.shown()),
+            })?;
         probabilities[*place] = Some(row.probabilities);
     }
     Ok(probabilities)

@@ -5,8 +5,8 @@ use dnn_core::Precision;
 use dnn_data::image::RgbImage;
 use dnn_data::preprocess::prepare;
 use dnn_data::{
-    ContractError, InputContract, Model, ModelError, Normalization, PredictError, Predictor,
-    Standardization,
+    AnyNetwork, ContractError, InputContract, Model, ModelError, Normalization, PredictError,
+    Predictor, Standardization,
 };
 use serde::Serialize;
 use std::io;
@@ -83,12 +83,14 @@ impl CheckReport {
     }
 }
 
-/// How far probabilities may differ: sums are taken in another order.
-fn tolerance(precision: Precision) -> f64 {
-    match precision {
+/// How far probabilities may differ: sums are taken in another order, and a temperature below 1 magnifies
+/// what comes of it.
+fn tolerance(network: &AnyNetwork) -> f64 {
+    let of_logits = match network.precision() {
         Precision::F32 => 5e-7,
         Precision::F64 => 1e-12,
-    }
+    };
+    of_logits / network.temperature().min(1.0)
 }
 
 #[derive(Serialize)]
@@ -261,7 +263,7 @@ impl Checker {
             onnxruntime: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
             n_examples: examples.shapes.len(),
             greatest_difference,
-            tolerance: tolerance(model.network().precision()),
+            tolerance: tolerance(model.network()),
             n_pixels_off,
         })
     }

@@ -183,6 +183,7 @@ where
         interventions: &interventions,
         observations: observations.as_ref(),
         simplified: &simplified,
+        confusion: None,
         n_suspects: suspects.as_ref().map(Vec::len),
     });
     let mut limits = Vec::new();

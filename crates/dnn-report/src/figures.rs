@@ -163,7 +163,7 @@ pub fn simplified_plot(simplified: &[Simplified], majority: f64) -> Chart {
     rows.extend(simplified.first().map(|one| row("as they are", one.pairs.first(), 0)));
     rows.extend(simplified.iter().map(|one| row(one.left.name(), one.pairs.second(), 1)));
     rows.push(IntervalRow {
-        name: "always the commonest class".into(),
+        name: "commonest class".into(),
         value: Some(majority),
         interval: None,
         note: String::new(),

@@ -3,7 +3,7 @@
 use crate::causes::{
     Intervention, JointModel, LEVEL, MIN_IMAGES, Observations, Simplification, Simplified,
 };
-use dnn_core::metrics::{MajorityBaseline, Score};
+use dnn_core::metrics::{Confusion, MajorityBaseline, Score};
 use dnn_data::augment::perturbation;
 use dnn_data::synthetic::Cause;
 use std::cmp::Ordering;
@@ -23,19 +23,23 @@ pub struct Findings<'a> {
     pub observations: Option<&'a Observations>,
     /// The answers on images with less in them.
     pub simplified: &'a [Simplified],
+    /// Which class is taken for which (`confusion[truth][prediction]`) and the classes' names, for data
+    /// that are no pictures, of which nothing else is known.
+    pub confusion: Option<(&'a Confusion, &'a [String])>,
     /// How many labels look wrong, when there are out-of-sample probabilities.
     pub n_suspects: Option<usize>,
 }
 
 /// A perturbed photo is not a new photo.
 pub const LIMITS_OF_PHOTOS: &str = "A perturbed photo is not a new photo: it shows how the answer \
-    changes with the picture, and not how the network would do on cats in another pose or light.";
+    changes with the picture, and not how the network would do on new ones in another pose or light.";
 
 /// Returns three to six sentences: how good it is, what it does worst at and how sure that is, what it
 /// seems to go by, and what to try.
 pub fn sentences(found: &Findings<'_>) -> Vec<String> {
     let mut all = vec![verdict(found)];
     all.extend(worst(found));
+    all.extend(worst_class(found));
     all.extend(found.observations.map(seen));
     all.extend(goes_by(found.simplified));
     all.extend(suspicion(found));
@@ -149,6 +153,28 @@ fn worst(found: &Findings<'_>) -> Option<String> {
     ))
 }
 
+/// The class that is got right least often, and what it is taken for.
+fn worst_class(found: &Findings<'_>) -> Option<String> {
+    let (confusion, classes) = found.confusion?;
+    let scores = confusion.counts().iter().enumerate().filter_map(|(class, row)| {
+        let score = Score { correct: row[class], total: row.iter().sum() };
+        (score.correct < score.total).then_some((class, score))
+    });
+    let (class, score) = scores.min_by(|a, b| a.1.accuracy().total_cmp(&b.1.accuracy()))?;
+    let others = confusion.counts()[class].iter().enumerate().filter(|(i, _)| *i != class);
+    let (answer, n) = others.max_by_key(|(_, n)| **n)?;
+    let (low, high) = score.wilson_interval();
+    Some(format!(
+        "It is right least often on {:?}: {}, {} (95 % interval {:.1} to {}); {n} are taken for {:?}.",
+        classes[class],
+        of(score),
+        percent(score.accuracy()),
+        100.0 * low,
+        percent(high),
+        classes[answer]
+    ))
+}
+
 /// What images show that have a cause by themselves.
 fn seen(all: &Observations) -> String {
     let mut found: Vec<_> =
@@ -197,7 +223,7 @@ fn goes_by(simplified: &[Simplified]) -> Option<String> {
     texts.extend(one(Simplification::Grey).map(|grey| format!("in grey on {}", share(grey))));
     texts.extend(
         one(Simplification::MeanColour)
-            .map(|mean| format!("on their mean colour on {}", share(mean))),
+            .map(|mean| format!("on their mean alone on {}", share(mean))),
     );
     let by_colour = one(Simplification::Grey).is_some_and(lost);
     let has_colour = one(Simplification::Grey).is_some();
@@ -246,6 +272,10 @@ fn to_try(found: &Findings<'_>) -> String {
         None if found.baseline.1.pair.total() < 200 => {
             "To try: more images to judge by, before anything is concluded from these."
         }
+        None if found.confusion.is_some() => {
+            "To try: more examples of that class, and more that tells it from the others; `dnn tune` looks for \
+             better settings."
+        }
         None => "To try: look at the errors themselves; none of the known causes stands out.",
     }
     .into()
@@ -255,7 +285,7 @@ fn to_try(found: &Findings<'_>) -> String {
 mod tests {
     use super::*;
     use crate::causes::Step;
-    use dnn_core::metrics::PairedScore;
+    use dnn_core::metrics::{PairedScore, Prediction};
 
     fn change(cause: Cause, difference: f64, p_holm: Option<f64>) -> Intervention {
         let step = |strength, error| Step { strength, error, probability: 1.0 - error };
@@ -282,8 +312,32 @@ mod tests {
             interventions,
             observations: None,
             simplified: &[],
+            confusion: None,
             n_suspects: None,
         })
+    }
+
+    #[test]
+    fn of_rows_the_worst_class_is_named() {
+        let predictions = [0, 0, 1, 1, 2, 0, 0].map(|class| Prediction { class, probability: 0.9 });
+        let labels = [0, 0, 1, 1, 2, 2, 2];
+        let classes = ["a", "b", "c"].map(String::from);
+        let confusion = Confusion::of(&predictions, &labels, 3);
+        let said = sentences(&Findings {
+            images: "rows",
+            baseline: ("c", MajorityBaseline::of(&predictions, &labels, &labels)),
+            are_drawn: false,
+            interventions: &[],
+            observations: None,
+            simplified: &[],
+            confusion: Some((&confusion, &classes)),
+            n_suspects: None,
+        });
+        assert!(
+            said[1].starts_with("It is right least often on \"c\": 1 of 3, 33.3 %"),
+            "{said:?}"
+        );
+        assert!(said[1].ends_with("2 are taken for \"a\".") && said.len() == 3, "{said:?}");
     }
 
     #[test]

@@ -66,6 +66,17 @@ pub enum TrainError {
         /// Whether the system would give so much to this process: it has limits of its own.
         is_granted: bool,
     },
+    /// There are more processes than pieces of a batch.
+    #[error(
+        "{ranks} ranks for {micro_shards} micro-shards: expected at most a rank for each; start fewer, or \
+         train anew with micro_shards = {ranks}"
+    )]
+    Ranks {
+        /// Processes that train together.
+        ranks: usize,
+        /// Pieces that each batch is cut into.
+        micro_shards: usize,
+    },
     /// The network to start from is of another shape.
     #[error(
         "the network to start from is {got}, and this one is to be {expected}: only the output layer \

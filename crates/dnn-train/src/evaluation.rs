@@ -1,5 +1,6 @@
 //! A network's answers on labelled examples.
 
+use crate::communicator::{Communicator, share};
 use crate::cost::{CrossEntropy, mean_cost};
 use dnn_core::metrics::{Prediction, Score, predictions};
 use dnn_core::{DatasetError, Examples, Network, Real};
@@ -29,10 +30,12 @@ pub(crate) fn examples_at_once<F: Real>(examples: &dyn Examples<F>) -> usize {
 pub(crate) const JUDGED_BYTES: usize = 1 << 20;
 
 /// Returns the logits of all examples, (n_L, m), some at a time and on all cores. An example's
-/// logits do not depend on the other examples, so neither do they on the number of cores.
+/// logits do not depend on the other examples, so neither do they on the number of cores or ranks, which
+/// have an equal share each.
 pub(crate) fn logits<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
+    communicator: &dyn Communicator,
 ) -> Result<DMatrix<F>, DatasetError> {
     /// Multiplications below which a thread takes longer to start than to do them.
     const WORTH_A_THREAD: usize = 20_000_000;
@@ -40,15 +43,20 @@ pub(crate) fn logits<F: Real>(
     let at_once = examples_at_once(examples);
     let n_outputs = network.layers().last().expect("a network has layers").n();
     let all = Mutex::new(DMatrix::zeros(n_outputs, m));
-    let next = AtomicUsize::new(0);
+    let of = |rank: usize| {
+        let pieces = share(m.div_ceil(at_once), rank, communicator.size());
+        m.min(pieces.start * at_once)..m.min(pieces.end * at_once)
+    };
+    let own = of(communicator.rank());
+    let next = AtomicUsize::new(own.start);
     let work = || -> Result<(), DatasetError> {
         let mut x = DMatrix::zeros(0, 0);
         loop {
             let from = next.fetch_add(at_once, Ordering::Relaxed);
-            if from >= m {
+            if from >= own.end {
                 return Ok(());
             }
-            let n = at_once.min(m - from);
+            let n = at_once.min(own.end - from);
             if x.ncols() != n * n_views {
                 x = DMatrix::zeros(examples.n_features(), n * n_views);
             }
@@ -62,8 +70,8 @@ pub(crate) fn logits<F: Real>(
         }
     };
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let n_products = (m * n_views).saturating_mul(network.architecture().n_parameters());
-    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(m.div_ceil(at_once));
+    let n_products = (own.len() * n_views).saturating_mul(network.architecture().n_parameters());
+    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(own.len().div_ceil(at_once));
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
         let mine = work();
@@ -73,7 +81,12 @@ pub(crate) fn logits<F: Real>(
         });
         joined.fold(mine, Result::and)
     })?;
-    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    communicator.gather(all.as_mut_slice(), |rank| {
+        let examples = of(rank);
+        n_outputs * examples.start..n_outputs * examples.end
+    });
+    Ok(all)
 }
 
 /// The predictions of a network for labelled examples, and how good they are.
@@ -93,8 +106,9 @@ pub struct Evaluation<F: Real> {
 pub(crate) fn evaluate<F: Real>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
+    communicator: &dyn Communicator,
 ) -> Result<Evaluation<F>, DatasetError> {
-    let logits = network.tempered(logits(network, examples)?);
+    let logits = network.tempered(logits(network, examples, communicator)?);
     let cost = mean_cost(&CrossEntropy::new(network.output()), &logits, examples.labels());
     let probabilities = network.output().probabilities(logits);
     let predictions = predictions(&probabilities);

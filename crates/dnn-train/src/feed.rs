@@ -1,6 +1,7 @@
 //! Batches that are read while training goes on, and the memory that training takes beside them.
 
 use crate::batches::Batches;
+use crate::communicator::MicroShards;
 use crate::config::{ShapeError, TrainConfig};
 use crate::evaluation::JUDGED_BYTES;
 use dnn_core::{DatasetError, Examples, Real};
@@ -13,10 +14,12 @@ const AHEAD: usize = 2;
 /// Batches in memory: those ahead, the one that is read, the one in work, and one on its way back.
 const IN_MEMORY: usize = AHEAD + 3;
 
-/// One batch: examples and features (n₀, examples).
+/// One batch: its examples, and the features (n₀, examples) of those that this rank works on, from the
+/// example number `from` on.
 pub(crate) struct Fed<F: Real> {
     pub(crate) batch: Vec<usize>,
     pub(crate) x: DMatrix<F>,
+    pub(crate) from: usize,
 }
 
 /// A reader, a little ahead of training. Batches come in the order of the iterations whatever the
@@ -33,12 +36,13 @@ impl<F: Real> Feed<F> {
         examples: &'scope dyn Examples<F>,
         mut order: Batches,
         iterations: std::ops::Range<usize>,
+        shards: MicroShards,
     ) -> Self {
         let (ready, batches) = sync_channel(AHEAD);
         let (used, empty) = channel::<Fed<F>>();
         scope.spawn(move || {
             for iteration in iterations {
-                let next = read(examples, &mut order, iteration, empty.try_recv().ok());
+                let next = read(examples, &mut order, iteration, shards, empty.try_recv().ok());
                 if send(&ready, next).is_err() {
                     return;
                 }
@@ -70,21 +74,27 @@ fn read<F: Real>(
     examples: &dyn Examples<F>,
     order: &mut Batches,
     iteration: usize,
+    shards: MicroShards,
     used: Option<Fed<F>>,
 ) -> Result<Fed<F>, DatasetError> {
     let epoch = (iteration / order.per_epoch()) as u64;
     let m = order.m();
-    let mut fed = used.unwrap_or_else(|| Fed { batch: Vec::new(), x: DMatrix::zeros(0, 0) });
+    let mut fed =
+        used.unwrap_or_else(|| Fed { batch: Vec::new(), x: DMatrix::zeros(0, 0), from: 0 });
     fed.batch.clear();
     match order.at(iteration).map_err(|e| DatasetError::Read(e.into()))? {
         Some(batch) => fed.batch.extend_from_slice(batch),
         None => fed.batch.extend(0..m),
     }
-    let shape = (examples.n_features(), fed.batch.len());
+    let own = shards.examples_of(fed.batch.len(), shards.rank);
+    let shape = (examples.n_features(), own.len());
     if fed.x.shape() != shape {
         fed.x = DMatrix::zeros(shape.0, shape.1);
     }
-    examples.read_for_epoch(&fed.batch, epoch, &mut fed.x)?;
+    fed.from = own.start;
+    if !own.is_empty() {
+        examples.read_for_epoch(&fed.batch[own], epoch, &mut fed.x)?;
+    }
     Ok(fed)
 }
 

@@ -13,9 +13,11 @@
 //! | check a gradient | [`gradcheck`] |
 //! | judge | [`evaluate`], [`cross_validate`], [`diagnose`] |
 //! | choose among recipes | [`tune`] |
+//! | train in several processes | [`Communicator`], [`Training::communicator`] |
 
 mod batches;
 pub mod checkpoint;
+mod communicator;
 pub mod config;
 mod cost;
 mod diagnosis;
@@ -39,6 +41,7 @@ mod trainer;
 pub mod tune;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use communicator::{Communicator, Messages, SingleProcess};
 pub use config::{ConfigError, Preset, TrainConfig};
 pub use cost::{Cost, CrossEntropy, mean_cost};
 pub use diagnosis::{diagnose, findings, findings_of_answers};
@@ -52,5 +55,5 @@ pub use lr_find::{LearningRatePoint, LearningRateRange, LearningRateSearch, find
 pub use nalgebra;
 pub use observer::{Flow, IterationEvent, Moment, Observer};
 pub use temperature::fit_temperature;
-pub use trainable::{Trainable, build_engine, evaluate, train};
+pub use trainable::{Trainable, build_engine, evaluate, evaluate_on_ranks, train};
 pub use trainer::{Training, check_memory};

@@ -2,6 +2,7 @@
 
 use crate::batches::Batches;
 use crate::checkpoint::{Checkpoint, CheckpointError, EpochSums, Progress};
+use crate::communicator::{Communicator, MicroShards, SingleProcess};
 use crate::config::{Monitor, TrainConfig};
 use crate::cost::{Cost, mean_cost};
 use crate::engine::{Engine, Pass};
@@ -41,6 +42,7 @@ pub(crate) struct Run<'a, F: Real> {
     best_network: Option<Network<F>>,
     /// The network as it was drawn: the shape of what a checkpoint keeps.
     drawn: Network<F>,
+    pub(crate) communicator: &'a dyn Communicator,
 }
 
 impl<'a, F: Real> Run<'a, F> {
@@ -71,6 +73,7 @@ impl<'a, F: Real> Run<'a, F> {
             judged_at: None,
             best_network: None,
             drawn,
+            communicator: &SingleProcess,
         }
     }
 
@@ -83,7 +86,10 @@ impl<'a, F: Real> Run<'a, F> {
     ) -> Feed<F> {
         let iterations = self.progress.iteration..self.n_iterations;
         self.batches = self.batches.clone().by_blocks(examples.blocks());
-        Feed::start(scope, examples, self.batches.clone(), iterations)
+        let shards = MicroShards::new(self.config.micro_shards.unwrap_or(1), self.communicator);
+        // Partners may be anywhere in the batch.
+        let shards = if self.config.mixup > 0.0 { MicroShards::WHOLE } else { shards };
+        Feed::start(scope, examples, self.batches.clone(), iterations, shards)
     }
 
     /// Iterations, validations and checkpoints until the end. `feed` is its own: the reader, which
@@ -93,7 +99,8 @@ impl<'a, F: Real> Run<'a, F> {
         mut feed: Option<Feed<F>>,
         observers: &mut [&mut dyn Observer],
     ) -> Result<End, TrainError> {
-        if observers.iter_mut().any(|observer| observer.on_start() == Flow::Stop) {
+        let stop = observers.iter_mut().any(|observer| observer.on_start() == Flow::Stop);
+        if self.communicator.said_by_first(stop) {
             return Ok(End::Asked);
         }
         let start = self.progress.iteration;
@@ -114,7 +121,10 @@ impl<'a, F: Real> Run<'a, F> {
             if patience > 0 && self.progress.waited >= patience {
                 end = end.or(Some(End::Early));
             }
-            if iteration > start && over.is_some_and(|over| Instant::now() >= over) {
+            if iteration > start
+                && let Some(over) = over
+                && self.communicator.said_by_first(Instant::now() >= over)
+            {
                 end = end.or(Some(End::Time));
             }
             if iteration > start || end.is_some() {
@@ -145,7 +155,7 @@ impl<'a, F: Real> Run<'a, F> {
         mut feed: Option<&mut Feed<F>>,
         observers: &mut [&mut dyn Observer],
     ) -> Result<Flow, TrainError> {
-        let Self { config, engine, batches, progress, .. } = self;
+        let Self { config, engine, batches, progress, communicator, .. } = self;
         let iteration = progress.iteration;
         let epoch = iteration / batches.per_epoch();
         let n_iterations = self.n_iterations;
@@ -159,7 +169,7 @@ impl<'a, F: Real> Run<'a, F> {
         // λ/2m·Σ‖W‖² with the m of this batch, as the gradient has it.
         let l2 = config.l2 / n_batch as f64;
         let cost = if let Some(fed) = &mut fed {
-            engine.feed(&mut fed.x);
+            engine.feed(&mut fed.x, fed.from);
             engine.cost(Pass { batch: Some(&fed.batch), iteration })
         } else {
             engine.cost(Pass { batch: in_memory, iteration })
@@ -213,7 +223,7 @@ impl<'a, F: Real> Run<'a, F> {
         for observer in observers.iter_mut() {
             stop |= observer.on_iteration(&event) == Flow::Stop;
         }
-        if stop {
+        if communicator.said_by_first(stop) {
             // Nothing of this iteration has happened, for whoever goes on from here.
             (progress.since_log, progress.since_epoch) = (before.0, before.1);
             progress.costs.truncate(before.2);

@@ -5,6 +5,7 @@
 //! loop, the engines and the evaluation are compiled in this crate: as fast in a development build
 //! of any program as this crate is, and once for all programs.
 
+use crate::communicator::{Communicator, SingleProcess};
 use crate::config::TrainConfig;
 use crate::cost::Cost;
 use crate::engine::{self, Engine, EngineInput, EngineOptions};
@@ -33,6 +34,7 @@ pub trait Trainable: Real {
     fn evaluate(
         network: &Network<Self>,
         examples: &dyn Examples<Self>,
+        communicator: &dyn Communicator,
     ) -> Result<Evaluation<Self>, DatasetError>;
 
     #[doc(hidden)]
@@ -42,7 +44,7 @@ pub trait Trainable: Real {
         optimizer: &dyn Optimizer<Self>,
         input: EngineInput<'d, Self>,
         labels: &'d [u32],
-        options: EngineOptions<'_>,
+        options: EngineOptions<'d>,
     ) -> Box<dyn Engine<Self> + 'd>;
 }
 
@@ -58,8 +60,9 @@ macro_rules! trainable {
             fn evaluate(
                 network: &Network<Self>,
                 examples: &dyn Examples<Self>,
+                communicator: &dyn Communicator,
             ) -> Result<Evaluation<Self>, DatasetError> {
-                evaluation::evaluate(network, examples)
+                evaluation::evaluate(network, examples, communicator)
             }
             fn engine<'d>(
                 network: &Network<Self>,
@@ -67,7 +70,7 @@ macro_rules! trainable {
                 optimizer: &dyn Optimizer<Self>,
                 input: EngineInput<'d, Self>,
                 labels: &'d [u32],
-                options: EngineOptions<'_>,
+                options: EngineOptions<'d>,
             ) -> Box<dyn Engine<Self> + 'd> {
                 engine::build(network, cost, optimizer, input, labels, options)
             }
@@ -114,7 +117,21 @@ pub fn evaluate<F: Trainable>(
     network: &Network<F>,
     examples: &dyn Examples<F>,
 ) -> Result<Evaluation<F>, DatasetError> {
-    F::evaluate(network, examples)
+    F::evaluate(network, examples, &SingleProcess)
+}
+
+/// Does what [`evaluate`] does, a part of the examples on each rank; every rank has the whole result.
+///
+/// # Errors
+/// When the examples cannot be read.
+/// # Panics
+/// When they do not have the network's number of features or classes.
+pub fn evaluate_on_ranks<F: Trainable>(
+    network: &Network<F>,
+    examples: &dyn Examples<F>,
+    communicator: &dyn Communicator,
+) -> Result<Evaluation<F>, DatasetError> {
+    F::evaluate(network, examples, communicator)
 }
 
 /// Makes an engine: what computes cost and gradients of a batch, and holds the parameters that they
@@ -131,7 +148,7 @@ pub fn build_engine<'d, F: Trainable>(
     optimizer: &dyn Optimizer<F>,
     input: EngineInput<'d, F>,
     labels: &'d [u32],
-    options: EngineOptions<'_>,
+    options: EngineOptions<'d>,
 ) -> Box<dyn Engine<F> + 'd> {
     F::engine(network, cost, optimizer, input, labels, options)
 }

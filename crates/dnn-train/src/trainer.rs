@@ -2,6 +2,7 @@
 //! `run.rs`.
 
 use crate::checkpoint::{Checkpoint, Progress};
+use crate::communicator::{Communicator, SingleProcess};
 use crate::config::TrainConfig;
 use crate::cost::{Cost, CrossEntropy};
 use crate::engine::{self, EngineInput, EngineKind, EngineOptions, Workload};
@@ -32,6 +33,7 @@ pub struct Training<'a, F: Real> {
     optimizer: Option<&'a dyn Optimizer<F>>,
     cost: Option<&'a dyn Cost<F>>,
     start: Option<Start<'a, F>>,
+    communicator: &'a dyn Communicator,
 }
 
 /// A network to start from.
@@ -54,6 +56,7 @@ impl<'a, F: Real> Training<'a, F> {
             optimizer: None,
             cost: None,
             start: None,
+            communicator: &SingleProcess,
         }
     }
 
@@ -95,6 +98,17 @@ impl<'a, F: Real> Training<'a, F> {
         self
     }
 
+    /// Trains together with the other ranks of this communicator, each of which makes the same run. They
+    /// share each batch's micro-shards, of which there are at least as many, and end with the same
+    /// parameters, bit for bit those that one process with as many micro-shards ends with.
+    ///
+    /// Observers are asked on rank 0 alone: what they decide counts for all.
+    #[must_use]
+    pub fn communicator(mut self, communicator: &'a dyn Communicator) -> Self {
+        self.communicator = communicator;
+        self
+    }
+
     /// Sets the identifier of the data, a hash for example. Checkpoints keep it, and a run resumes
     /// only with the same.
     #[must_use]
@@ -130,6 +144,10 @@ impl<'a, F: Real> Training<'a, F> {
                 return Err(TrainError::WarmStart { expected, got });
             }
         }
+        let (ranks, micro_shards) = (self.communicator.size(), config.micro_shards.unwrap_or(1));
+        if ranks > micro_shards {
+            return Err(TrainError::Ranks { ranks, micro_shards });
+        }
         let batch = batch_len(config, examples.n_examples());
         check_available(&architecture, working_bytes(&architecture, batch, size_of::<F>()))?;
         if let Some(set) = validation {
@@ -161,7 +179,17 @@ impl<'a, F: Real> Training<'a, F> {
         observers: &mut [&mut dyn Observer],
     ) -> Result<Trained<F>, TrainError> {
         self.check()?;
-        let Self { config, examples, validation, checkpoint, data, optimizer, cost, start } = self;
+        let Self {
+            config,
+            examples,
+            validation,
+            checkpoint,
+            data,
+            optimizer,
+            cost,
+            start,
+            communicator,
+        } = self;
         let own_cost = cost;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
         let architecture = config.architecture(n_features, n_classes)?;
@@ -219,6 +247,8 @@ impl<'a, F: Real> Training<'a, F> {
             seed: config.seed,
             mixup: config.mixup,
             ema_decay: config.ema_decay,
+            micro_shards: config.micro_shards.unwrap_or(1),
+            communicator,
         };
         let workload = Workload {
             n_features,
@@ -262,6 +292,7 @@ impl<'a, F: Real> Training<'a, F> {
         progress.started_from = start.map(|_| checksum(&network));
         let m = labels.len();
         let mut run = Run::new(config, network, &mut *engine, optimizer, m, held_out, progress);
+        run.communicator = communicator;
         if let Some(checkpoint) = checkpoint {
             run.restore(checkpoint)?;
         }
@@ -277,7 +308,7 @@ impl<'a, F: Real> Training<'a, F> {
         let kept = divided.as_ref().map(|divided| divided.of(all).1);
         let judged_by = validation.or(kept.as_ref().map(|kept| kept as &dyn Examples<F>));
         let trained = match judged_by {
-            Some(examples) if config.calibrate => calibrated(trained, examples)?,
+            Some(examples) if config.calibrate => calibrated(trained, examples, communicator)?,
             _ => trained,
         };
         Ok(Trained { split: divided, ..trained })
@@ -289,8 +320,9 @@ impl<'a, F: Real> Training<'a, F> {
 fn calibrated<F: Real>(
     trained: Trained<F>,
     examples: &dyn Examples<F>,
+    communicator: &dyn Communicator,
 ) -> Result<Trained<F>, TrainError> {
-    let (logits, labels) = (logits(&trained.network, examples)?, examples.labels());
+    let (logits, labels) = (logits(&trained.network, examples, communicator)?, examples.labels());
     let temperature = fit_temperature(trained.network.output(), &logits, labels);
     let network = trained.network.with_temperature(temperature)?;
     let conformal = ConformalScores::of(&network.probabilities_of_logits(logits), labels);

@@ -95,7 +95,7 @@ fn mixed_examples() {
     let batch = [4, 0, 2, 3];
     let build = |input| build_engine(&network, &cost, &GradientDescent, input, &labels, options);
     let mut fed = build(EngineInput::Fed);
-    fed.feed(&mut x.select_columns(&batch));
+    fed.feed(&mut x.select_columns(&batch), 0);
     for mut engine in [build(EngineInput::Dense(&x)), build(EngineInput::Gram(&x)), fed] {
         let j = engine.cost(Pass { batch: Some(&batch), iteration: 1 });
         close(&[j], &[1.3358311067012383]);

@@ -119,6 +119,7 @@ fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatr
         seed: case.seed,
         mixup: case.mixup,
         ema_decay: case.ema_decay,
+        ..EngineOptions::default()
     };
     [
         build_engine(&network, &cost, &*optimizer, EngineInput::Dense(&x), &labels, options),

@@ -4,6 +4,7 @@ use crate::console::{Console, interval, of_how_many, warn};
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
 use crate::output::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::quality::{Majority, Quality};
+use crate::ranks;
 use crate::table;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};
@@ -149,6 +150,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     })?;
     if let (false, Some(floor)) = (met, args.require) {
         warn(format!("the accuracy {:.4} is below the required {floor}", score.accuracy()));
+    }
+    if !ranks::is_first() {
+        return Ok(ExitCode::SUCCESS);
     }
     // Last, because the judgement stands whatever becomes of its files.
     if let Some(path) = &args.predictions {

@@ -52,7 +52,7 @@ pub(crate) struct CauseArgs {
     #[arg(long, value_name = "FILE.csv")]
     factors: Option<PathBuf>,
     /// Predictions of the training images by networks that have not seen them: predictions.csv of `dnn
-    /// train --folds` [default: the one in RUN-folds beside the run, when there is one]
+    /// train --folds` [default: the one beside the model, or in RUN-folds beside the run]
     #[arg(long, value_name = "FILE.csv")]
     predictions: Option<PathBuf>,
     /// Change at most this many images, chosen at random
@@ -266,12 +266,10 @@ fn out_of_fold(
     labelled: &Labelled,
     args: &CauseArgs,
 ) -> anyhow::Result<Option<DMatrix<f64>>> {
-    let own = folds_of(model_path).folder.join(PREDICTIONS);
-    let path = match &args.predictions {
-        Some(path) => path,
-        None if own.is_file() => &own,
-        None => return Ok(None),
-    };
+    let beside = model_path.with_file_name(PREDICTIONS);
+    let own = [beside, folds_of(model_path).folder.join(PREDICTIONS)];
+    let found = args.predictions.as_ref().or_else(|| own.iter().find(|path| path.is_file()));
+    let Some(path) = found else { return Ok(None) };
     let train = if labelled.split == SplitName::Train {
         Some(&labelled.images)
     } else {

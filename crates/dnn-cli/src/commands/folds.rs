@@ -143,6 +143,7 @@ pub(super) fn run(
     config.training.architecture(train.contract()?.n_features(), train.classes().len())?;
     // Before hours of training: the folder may be taken.
     let (folder, _) = destination.open()?;
+    let folder = folder.context("folds are trained in one process")?;
     let source = config.source.as_ref().context("no data given")?;
     let report = FoldsReport {
         run: folder.path().into(),

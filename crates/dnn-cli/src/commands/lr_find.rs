@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         Some(path) => RunConfig::read(path)?,
         None => {
             let data = (args.data.as_deref(), &args.of_data, &args.input);
-            RunConfig::preset(source::preset(args.preset, data, console)?)
+            source::preset(args.preset, data, console)?.1
         }
     };
     let training = RawTrainConfig::deserialize(args.training.on(&base.training)?)?;

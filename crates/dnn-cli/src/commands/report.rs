@@ -149,6 +149,7 @@ impl About<'_> {
                 interventions: &[],
                 observations: None,
                 simplified: &[],
+                confusion: Some((&confusion, classes)),
                 n_suspects: None,
             }),
         };

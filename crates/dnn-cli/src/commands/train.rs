@@ -8,6 +8,7 @@ use crate::interrupt::{self, Interrupted};
 use crate::judge::data_of_run;
 use crate::progress::Progress;
 use crate::quality::Majority;
+use crate::ranks;
 use crate::run::{
     self, Destination, Machine, OfSeed, Recorder, RunConfig, RunFolder, Seconds, Summary,
 };
@@ -146,8 +147,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         (Some(path), _) => (RunConfig::read(path)?, "run"),
         (None, choice) => {
             let data = (args.data.as_deref(), &args.of_data, &args.input);
-            let preset = source::preset(choice, data, console)?;
-            (RunConfig::preset(preset), preset.name())
+            let (preset, config) = source::preset(choice, data, console)?;
+            (config, preset.name())
         }
     };
     ensure!(
@@ -166,6 +167,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         None => Destination::Numbered(name),
     };
     if let Some(k) = args.folds {
+        ranks::only_one("--folds")?;
         return folds::run(&config, destination, k, console);
     }
     train(&config, destination, console)
@@ -194,7 +196,11 @@ fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<
         source.validation = Some(std::path::absolute(path).context("no current folder")?);
     }
     let training = args.training.on(&base.training)?;
-    let training = RawTrainConfig::deserialize(training)?;
+    let mut training = RawTrainConfig::deserialize(training)?;
+    // A run that goes on has those it was begun with.
+    if args.resume.is_none() {
+        training.micro_shards = training.micro_shards.or(ranks::default_micro_shards());
+    }
     let training = TrainConfig::try_from(training).context("these settings make no training")?;
     let checkpoint_every = args.checkpoints.value("checkpoint_every")?.or(base.checkpoint_every);
     let augment = args.augment.value("augment")?.or(base.augment);
@@ -210,8 +216,8 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
         program(),
         path = path.shown()
     );
-    let folder = RunFolder::open(path)?;
-    let recorded = RunConfig::read(&folder.file(run::CONFIG))?;
+    let folder = ranks::is_first().then(|| RunFolder::open(path)).transpose()?;
+    let recorded = RunConfig::read(&path.join(run::CONFIG))?;
     let checkpoint = run::read_checkpoint(path, args.previous)?.map(Box::new);
     // What the run was begun with is what its checkpoint says, whatever became of the file.
     let training = checkpoint
@@ -219,11 +225,13 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
         .map_or_else(|| recorded.training.clone(), |c| c.progress().config.clone());
     let begun = RunConfig { training, ..recorded.clone() };
     let config = configured(args, recorded, console)?;
-    if folder.file(run::FOLDS).exists() {
+    if path.join(run::FOLDS).exists() {
+        ranks::only_one("a folder of --folds")?;
+        let folder = folder.context("folds are trained in one process")?;
         return folds::resume(begun, &config, &folder, console);
     }
     run::refuse_changes(&begun, &config, path)?;
-    if folder.file(run::MODEL).exists() {
+    if path.join(run::MODEL).exists() {
         let summary = Summary::read(path).unwrap_or_else(|error| {
             warn(format!("warning: {}", causes(error.as_ref()).join(": ")));
             None
@@ -232,7 +240,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
             && !args.previous
             && summary.is_final(&config, checkpoint.as_deref())
         {
-            let (model, run) = (folder.file(run::MODEL), path.to_owned());
+            let (model, run) = (path.join(run::MODEL), path.to_owned());
             return say_finished(&Summary { model, run, ..summary }, &config, console);
         }
         ensure!(
@@ -240,7 +248,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
             "{} has a model, and no checkpoint to go on from; to train a new one: {} train --config {}",
             path.shown(),
             program(),
-            argument(&folder.file(run::CONFIG)),
+            argument(&path.join(run::CONFIG)),
         );
     }
     train(&config, Destination::Resume { folder, checkpoint }, console)
@@ -334,7 +342,10 @@ where
     let Prepared { train, test, validation, contract, identity: data_hash } = data;
     let warm_start = |from| network_to_start_from::<F>(from, &contract);
     let warm_start = config.from.as_deref().map(warm_start).transpose()?;
-    let mut training = Training::new(&config.training, &*train).validate_on(validation.as_deref());
+    let communicator = ranks::communicator();
+    let mut training = Training::new(&config.training, &*train)
+        .validate_on(validation.as_deref())
+        .communicator(communicator);
     if let Some((network, classes)) = &warm_start {
         training = training.start_from(network, classes);
     }
@@ -349,8 +360,8 @@ where
     let n_iterations = config.training.n_iterations(m);
     let going_on = matches!(destination, Destination::Resume { .. });
     let (folder, checkpoint) = destination.open()?;
-    if going_on {
-        let made = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
+    let made = checkpoint.as_ref().map_or(0, |c| c.progress().iteration);
+    if let (true, Some(folder)) = (going_on, &folder) {
         ensure!(
             made <= n_iterations,
             "{} has made {made} iterations; expected at least so many, got {n_iterations}",
@@ -358,22 +369,30 @@ where
         );
         console.say(format!("Going on after iteration {made}"))?;
     }
+    ranks::agree("data set", &data_hash, "all need the same files")?;
+    let settings = toml::to_string(&config.training).context("settings that are no TOML")?;
+    ranks::agree("configuration", &settings, "give all the same flags")?;
+    let checkpoint_of = format!("that of iteration {made}");
+    ranks::agree("last checkpoint", &checkpoint_of, "all need the same run folder")?;
 
     let start = Instant::now();
-    let heading = format!("{m} training images of {n_classes} classes");
-    let batches =
-        (config.training.batch_size, validation.is_some() || config.training.validation > 0.0);
-    let mut progress = Progress::new(console, (n_iterations, m), batches, heading);
-    let mut recorder = Recorder::new(&folder, config, checkpoint.as_deref())?;
-    let observers: &mut [&mut dyn Observer] =
-        &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
     interrupt::listen()?;
     let training = training.identified_by(&*data_hash).resume_from(checkpoint.as_deref());
-    let trained = training.run(observers);
-    progress.finish();
-    recorder.finish()?;
-    let trained =
-        trained.with_context(|| format!("training in {} came to no end", folder.path().shown()))?;
+    let trained = if let Some(folder) = &folder {
+        let heading = format!("{m} training images of {n_classes} classes");
+        let has_validation = validation.is_some() || config.training.validation > 0.0;
+        let batches = (config.training.batch_size, has_validation);
+        let mut progress = Progress::new(console, (n_iterations, m), batches, heading);
+        let mut recorder = Recorder::new(folder, config, checkpoint.as_deref())?;
+        let observers: &mut [&mut dyn Observer] =
+            &mut [&mut recorder, &mut progress, &mut interrupt::ends_training];
+        let trained = training.run(observers);
+        progress.finish();
+        recorder.finish()?;
+        trained.with_context(|| format!("training in {} came to no end", folder.path().shown()))?
+    } else {
+        training.run(&mut []).context("training came to no end")?
+    };
     if trained.end == End::Asked && trained.iterations == 0 {
         bail!(Interrupted("before the first iteration was done"));
     }
@@ -387,7 +406,8 @@ where
     };
     let layers = dnn_train::diagnose(&trained.network, trained_on, &trained.health)?;
     let architecture = trained.network.architecture();
-    let judge = |data: &dyn Examples<F>| dnn_train::evaluate(&trained.network, data);
+    let judge =
+        |data: &dyn Examples<F>| dnn_train::evaluate_on_ranks(&trained.network, data, communicator);
     let classes = train.classes().to_vec();
     let on_training = judge(trained_on)?;
     let of_validation = held_out.map(judge).transpose()?;
@@ -405,6 +425,8 @@ where
     ));
     let evaluate = start.elapsed().as_secs_f64();
 
+    // What is left is to be written.
+    let Some(folder) = folder else { return Ok(interrupt::exit_code()) };
     let mut summary = Summary {
         model: folder.file(run::MODEL),
         run: folder.path().into(),
@@ -480,14 +502,17 @@ fn of_seeds<F: Trainable>(
     let mut seeds = vec![OfSeed { seed: config.seed, test: first }];
     for seed in (1..n).map(|i| config.seed + u64::from(i)) {
         let config = config.clone().with(|config| config.seed = seed)?;
-        let training = Training::new(&config, train).validate_on(validation);
+        let training = Training::new(&config, train)
+            .validate_on(validation)
+            .communicator(ranks::communicator());
         let trained = training
             .run(&mut [&mut interrupt::ends_training])
             .with_context(|| format!("training with seed {seed} came to no end"))?;
         if trained.end == End::Asked {
             break;
         }
-        let test = dnn_train::evaluate(&trained.network, test)?.score;
+        let test =
+            dnn_train::evaluate_on_ranks(&trained.network, test, ranks::communicator())?.score;
         seeds.push(OfSeed { seed, test });
     }
     Ok(seeds)
@@ -646,8 +671,11 @@ fn report(
     let data = source::arguments(source);
     let split = if summary.test.is_some() { "" } else { " --split train" };
     let asked = if takes_images { "PHOTO.jpg".into() } else { format!("{data}{split}") };
+    // Its page takes photos.
+    let is_served = takes_images && cfg!(feature = "serve");
+    let serve = if is_served { format!("\n  {dnn} serve {run}") } else { String::new() };
     console.text(format!(
         "\nNext:\n  {dnn} evaluate {run} {data}{split} --mislabeled mislabeled.png\n  \
-         {dnn} predict {run} {asked}\n  {dnn} inspect {run}"
+         {dnn} predict {run} {asked}\n  {dnn} inspect {run}{serve}"
     ))
 }

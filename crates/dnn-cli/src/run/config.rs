@@ -73,8 +73,8 @@ impl RunConfig {
         }
     }
 
-    /// The configuration of this name: the training, and how images are prepared for it. The data are
-    /// left to be named.
+    /// The configuration of this name: the training, and how images are prepared for it and changed at
+    /// random. The data are left to be named.
     pub(crate) fn preset(preset: Preset) -> Self {
         let input = match preset {
             Preset::CourseDeep | Preset::CourseTwoLayer => None,
@@ -82,7 +82,8 @@ impl RunConfig {
             Preset::Digits | Preset::Table => Some(InputConfig::standardized()),
         };
         let source = input.map(|input| DataConfig { input: Some(input), ..DataConfig::default() });
-        Self { source, ..Self::new(TrainConfig::preset(preset)) }
+        let augment = (preset == Preset::Digits).then(AugmentConfig::shifts);
+        Self { source, augment, ..Self::new(TrainConfig::preset(preset)) }
     }
 
     /// Reads a configuration; paths in it are relative to its folder.

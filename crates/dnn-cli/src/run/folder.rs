@@ -1,6 +1,7 @@
 //! The folder of a run: made, locked, and filled with whole files.
 
 use crate::file::write_whole;
+use crate::ranks;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
 use dnn_data::atomic::{create_folder, is_temporary, sync_folder};
@@ -351,18 +352,21 @@ pub(crate) enum Destination<'a> {
     /// A new folder in `runs/` of this name, with a number where the name is taken.
     Numbered(&'a str),
     /// The folder of a run that is resumed: from its checkpoint or, when it made none, from the start.
-    Resume { folder: RunFolder, checkpoint: Option<Box<Checkpoint>> },
+    /// The first rank has it locked.
+    Resume { folder: Option<RunFolder>, checkpoint: Option<Box<Checkpoint>> },
 }
 
 impl Destination<'_> {
-    /// Makes and locks the folder; returns it with the checkpoint to resume from.
+    /// Makes and locks the folder; returns it with the checkpoint to resume from. Ranks but the first
+    /// have no folder: they write nothing.
     ///
     /// # Errors
     /// When the folder cannot be made, or holds something that must not be replaced.
-    pub(crate) fn open(self) -> anyhow::Result<(RunFolder, Option<Box<Checkpoint>>)> {
+    pub(crate) fn open(self) -> anyhow::Result<(Option<RunFolder>, Option<Box<Checkpoint>>)> {
         Ok(match self {
-            Self::Folder { path, force } => (RunFolder::create(path, force)?, None),
-            Self::Numbered(name) => (RunFolder::create_numbered(name)?, None),
+            Self::Folder { .. } | Self::Numbered(_) if !ranks::is_first() => (None, None),
+            Self::Folder { path, force } => (Some(RunFolder::create(path, force)?), None),
+            Self::Numbered(name) => (Some(RunFolder::create_numbered(name)?), None),
             Self::Resume { folder, checkpoint } => (folder, checkpoint),
         })
     }

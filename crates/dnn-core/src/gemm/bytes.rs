@@ -68,9 +68,7 @@ impl ByteColumns {
             *g = F::of(sum as f64 / (255.0 * 255.0));
         }
     }
-}
 
-impl ByteColumns {
     fn piece(&self, column: usize, terms: &Range<usize>) -> &[i16] {
         &self.values[column * self.stride..][terms.clone()]
     }
@@ -105,7 +103,7 @@ fn portable<'x>(
     m: usize,
     sums: &mut [i64],
 ) {
-    for (j, sums) in sums.chunks_mut(m).enumerate() {
+    for (j, sums) in sums.chunks_mut(m.max(1)).enumerate() {
         for (i, sum) in sums.iter_mut().enumerate() {
             let products = a(i).iter().zip(b(j)).map(|(&a, &b)| i32::from(a) * i32::from(b));
             *sum += i64::from(products.sum::<i32>());

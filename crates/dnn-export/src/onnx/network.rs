@@ -99,7 +99,8 @@ fn activation(z: Value<'_>, activation: Activation) -> Value<'_> {
         // Not ONNX's LeakyRelu, whose slope is an f32.
         Activation::LeakyRelu => z.max(z * 0.01),
         Activation::Elu => z.relu() + (z.min(z.number(0.0)).exp() - 1.0),
-        Activation::Silu => z * z.sigmoid(),
+        // Not z·σ(z), which onnxruntime-web makes an operator of that it has for f32 only.
+        Activation::Silu => z / ((0.0 - z).exp() + 1.0),
         Activation::Gelu => z * normal_cdf(z),
     }
 }

@@ -20,8 +20,9 @@ use std::ops::Range;
 pub(super) struct DenseLayer<'d, F: Real> {
     /// All examples; none where every batch is fed.
     x: Option<&'d DMatrix<F>>,
-    /// The features of the batch that was fed, (n₀, batch).
+    /// The features of the batch that was fed, from the example `fed_from` on: (n₀, at most batch).
     fed: DMatrix<F>,
+    fed_from: usize,
     /// The features of the batch that was gathered, (n₀, at most the largest batch); none where it is
     /// fed and not mixed.
     gathered: SharedMatrix<F>,
@@ -66,7 +67,13 @@ impl<'d, F: Real> DenseLayer<'d, F> {
             weight_parts::<F>(layer.n_prev(), layer.n()).collect()
         };
         let ahead = match x {
-            Some(x) if options.max_batch == 0 && is_narrow && tasks.len() > 1 => {
+            // Not where the examples are summed up in pieces.
+            Some(x)
+                if options.max_batch == 0
+                    && options.micro_shards == 1
+                    && is_narrow
+                    && tasks.len() > 1 =>
+            {
                 tasks.iter().map(|_| SharedMatrix::zeros(x.ncols(), layer.n())).collect()
             }
             _ => Vec::new(),
@@ -74,6 +81,7 @@ impl<'d, F: Real> DenseLayer<'d, F> {
         Self {
             x,
             fed: DMatrix::zeros(layer.n_prev(), 0),
+            fed_from: 0,
             gathered: SharedMatrix::zeros(layer.n_prev(), n_gathered),
             w: Parameters::new(
                 &layer.weights().transpose(),
@@ -93,13 +101,13 @@ impl<F: Real> DenseLayer<'_, F> {
     /// # Safety
     /// The promise: nobody gathers these examples meanwhile.
     unsafe fn features(&self, all: bool, part: &Part) -> DMatrixView<'_, F> {
-        let x = match self.x {
-            Some(x) if all => x,
-            None if self.gathered.cols() == 0 => &self.fed,
+        let (x, from) = match self.x {
+            Some(x) if all => (x, 0),
+            None if self.gathered.cols() == 0 => (&self.fed, self.fed_from),
             // SAFETY: the promise.
             _ => return unsafe { self.gathered.part(part) },
         };
-        x.view((part.rows.start, part.cols.start), (part.rows.len(), part.cols.len()))
+        x.view((part.rows.start, part.cols.start - from), (part.rows.len(), part.cols.len()))
     }
 }
 
@@ -115,16 +123,20 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         x.clone()
     }
 
-    fn feed(&mut self, x: &mut DMatrix<F>) {
+    fn feed(&mut self, x: &mut DMatrix<F>, from: usize) {
         assert!(self.x.is_none(), "the examples are in memory");
         assert_eq!(x.nrows(), self.w.values.rows(), "features of the batch");
         std::mem::swap(&mut self.fed, x);
+        self.fed_from = from;
     }
 
     unsafe fn gather(&self, batch: Selection<'_>, examples: Range<usize>) {
         if self.x.is_none() {
-            let n = batch.indices.len();
-            assert_eq!(n, self.fed.ncols(), "the features of this batch were fed");
+            let fed = self.fed_from..self.fed_from + self.fed.ncols();
+            assert!(
+                fed.start <= examples.start && examples.end <= fed.end,
+                "the features of this batch were fed"
+            );
             if batch.mixup.is_none() {
                 return;
             }
@@ -132,7 +144,7 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         let n = self.w.values.rows();
         let features = |place: usize| match self.x {
             Some(x) => &x.as_slice()[n * batch.indices[place]..][..n],
-            None => &self.fed.as_slice()[n * place..][..n],
+            None => &self.fed.as_slice()[n * (place - self.fed_from)..][..n],
         };
         for place in examples {
             // SAFETY: the promise.
@@ -173,21 +185,32 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         &self.tasks
     }
 
+    fn parameters(&self) -> &Parameters<F> {
+        &self.w
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters<F> {
+        &mut self.w
+    }
+
+    fn gradient_is_a_sum(&self) -> bool {
+        true
+    }
+
     unsafe fn gradient(
         &self,
         task: usize,
         batch: Option<Selection<'_>>,
+        examples: &Range<usize>,
         dz: &DMatrixView<'_, F>,
-        scratch: &Scratch<F>,
+        to: &mut DMatrixViewMut<'_, F>,
     ) {
         let part = &self.tasks[task];
         let dz = dz.columns(part.cols.start, part.cols.len());
-        let features = Part { rows: part.rows.clone(), cols: 0..dz.nrows() };
+        let features = Part { rows: part.rows.clone(), cols: examples.clone() };
         // SAFETY: the promise.
-        let (x, mut dw) = unsafe {
-            (self.features(batch.is_none(), &features), self.w.gradient_mut(part, scratch))
-        };
-        gemm(F::one(), plain(&x), plain(&dz), F::zero(), &mut dw);
+        let x = unsafe { self.features(batch.is_none(), &features) };
+        gemm(F::one(), plain(&x), plain(&dz), F::zero(), to);
     }
 
     unsafe fn step(
@@ -217,10 +240,6 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         // SAFETY: the promise.
         let (w, mut z) = unsafe { (self.w.values.part(part), ahead.part_mut(&ahead.whole())) };
         gemm(F::one(), transposed(&x), plain(&w), F::zero(), &mut z);
-    }
-
-    fn keep_gradient(&mut self) {
-        self.w.keep_gradient();
     }
 
     fn weight_gradient(&mut self) -> DMatrix<F> {

@@ -1,7 +1,7 @@
 //! What the loop over the layers asks of the first one.
 
 use super::mixup::Mixup;
-use super::parameters::Scratch;
+use super::parameters::{Parameters, Scratch};
 use super::shared::Part;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
@@ -51,11 +51,11 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// `x` (n₀, m).
     fn held_out(&self, x: &DMatrix<F>, pool: &mut Pool) -> Self::Input;
 
-    /// Takes the features of the batch that is gathered next.
+    /// Takes the features of the batch that is gathered next, from the example `from` on.
     ///
     /// # Panics
     /// When the first layer was made for examples in memory.
-    fn feed(&mut self, x: &mut DMatrix<F>);
+    fn feed(&mut self, x: &mut DMatrix<F>, from: usize);
 
     /// Puts the examples `examples` of the batch, mixed where they are, in the place that
     /// [`forward`](Self::forward) reads without a input.
@@ -81,21 +81,34 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     /// one a task.
     fn parts(&self) -> &[Part];
 
-    /// The gradient's part `task`, into the gradient if it is kept, otherwise into `scratch`.
-    /// `batch` is `None` for the whole training set.
+    /// Returns the parameters that [`gradient`](Self::gradient) is the gradient in.
+    fn parameters(&self) -> &Parameters<F>;
+
+    /// The same, to change them.
+    fn parameters_mut(&mut self) -> &mut Parameters<F>;
+
+    /// Returns whether the gradient is a sum over the examples, as dW₁ is. If not, examples have places
+    /// of their own in it, and all of a batch are asked for at once.
+    fn gradient_is_a_sum(&self) -> bool;
+
+    /// The gradient's part `task` from the examples `examples` of the batch, into `to`. `batch` is
+    /// `None` for the whole training set.
     ///
+    /// # Shapes
+    /// `dz` dZ₁ᵀ (examples, n₁), `to` as the part.
     /// # Safety
-    /// The promise, for this part of the gradient and `scratch`.
+    /// The promise: nobody gathers these examples meanwhile.
     unsafe fn gradient(
         &self,
         task: usize,
         batch: Option<Selection<'_>>,
+        examples: &Range<usize>,
         dz: &DMatrixView<'_, F>,
-        scratch: &Scratch<F>,
+        to: &mut DMatrixViewMut<'_, F>,
     );
 
     /// The optimizer's step with the gradient's part `task`, which is where
-    /// [`gradient`](Self::gradient) has put it.
+    /// [`Parameters::gradient_mut`] has it.
     ///
     /// # Safety
     /// The promise, for this part of the parameters and `scratch`.
@@ -121,9 +134,6 @@ pub(super) trait FirstLayer<F: Real>: Send + Sync {
     unsafe fn look_ahead(&self, task: usize) {
         let _ = task;
     }
-
-    /// Has all parts of the gradient be kept from now on.
-    fn keep_gradient(&mut self);
 
     /// Returns dW₁ (n₁, n₀), from the gradient that was computed last.
     ///

@@ -5,6 +5,7 @@ use super::interface::EngineOptions;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
 use super::tasks::{cut, example_tasks};
+use crate::communicator::{Communicator, SingleProcess, share};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
 use dnn_core::gemm::{ByteColumns, NARROW, Packed, gemm, gemm_packed, line, plain, transposed};
@@ -77,11 +78,14 @@ impl<'d, F: Real> GramLayer<'d, F> {
         let mut pool = Pool::new(options.n_threads.min(m.div_ceil(COLUMNS_PER_TASK)));
         let n_batch = options.max_batch.min(m);
         let n1 = w0.nrows();
-        let mut g = inner_products(x, &mut pool);
-        let packed = (n_batch == 0 && (2..=NARROW).contains(&n1)).then(|| {
+        let communicator = options.communicator;
+        let mut g = inner_products(x, &mut pool, communicator);
+        // Rows of micro-shards do not begin where its panels do.
+        let whole = n_batch == 0 && options.micro_shards == 1;
+        let packed = (whole && (2..=NARROW).contains(&n1)).then(|| {
             Packed::new(plain(&std::mem::replace(&mut g, SharedMatrix::zeros(0, 0)).all_mut()))
         });
-        let train = GramInput { g, p: projected(&w0, x, &mut pool) };
+        let train = GramInput { g, p: projected(&w0, x, &mut pool, communicator) };
         let tasks = if n_batch == 0 {
             // The examples of the passes forward and backward, so that threads find their own dZ.
             example_tasks::<F>(m).map(|rows| Part { rows, cols: 0..n1 }).collect()
@@ -90,9 +94,12 @@ impl<'d, F: Real> GramLayer<'d, F> {
             cut(n1, pieces, 1).map(|cols| Part { rows: 0..m, cols }).collect()
         };
         let (n_moments, decay) = (optimizer.n_moments(), options.ema_decay);
+        // Its gradient is 0, and only L2 moves it.
+        let mut s = Parameters::new(&DMatrix::from_element(1, 1, F::one()), n_moments, decay);
+        s.keep_gradients(1);
         Self {
             x,
-            s: Parameters::with_gradient(&DMatrix::from_element(1, 1, F::one()), n_moments, decay),
+            s,
             c: Parameters::new(&DMatrix::zeros(m, n1), n_moments, decay),
             train,
             packed,
@@ -107,9 +114,13 @@ impl<'d, F: Real> GramLayer<'d, F> {
     }
 }
 
-/// G = XᵀX: the lower half in blocks of columns, the upper half mirrored. Images are bytes over a
-/// constant, whose products are made in whole numbers.
-fn inner_products<F: Real>(x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
+/// G = XᵀX: the lower half in blocks, a part of them on each rank, the upper half mirrored. Images are
+/// bytes over a constant, whose products are made in whole numbers.
+fn inner_products<F: Real>(
+    x: &DMatrix<F>,
+    pool: &mut Pool,
+    communicator: &dyn Communicator,
+) -> SharedMatrix<F> {
     let m = x.ncols();
     let g = SharedMatrix::zeros(m, m);
     let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), 1).collect();
@@ -120,37 +131,53 @@ fn inner_products<F: Real>(x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
         bytes[task].get_or_init(|| ByteColumns::of(&block));
     });
     let bytes: Option<Vec<_>> = bytes.into_iter().map(|bytes| bytes.into_inner()?).collect();
-    if let Some(bytes) = bytes {
-        let pairs: Vec<_> = (0..n).flat_map(|j| (j..n).map(move |i| (i, j))).collect();
-        pool.run(pairs.len(), &|task, _| {
+    let pairs: Vec<_> = (0..n).flat_map(|j| (j..n).map(move |i| (i, j))).collect();
+    let part = |task: usize| {
+        if bytes.is_some() {
             let (i, j) = pairs[task];
-            let part = Part { rows: blocks[i].clone(), cols: blocks[j].clone() };
-            // SAFETY: the promise: pairs have different parts.
-            unsafe { bytes[i].inner_products(&bytes[j], &mut g.part_mut(&part)) };
-        });
-    } else {
-        pool.run(n, &|task, _| {
-            // Long blocks and short ones in turn, so that threads have equal shares.
-            let block = &blocks[if task.is_multiple_of(2) { task / 2 } else { n - 1 - task / 2 }];
-            let below = Part { rows: block.start..m, cols: block.clone() };
-            // SAFETY: the promise: blocks have different columns.
-            unsafe { gram::lower_block(x, block.clone(), &mut g.part_mut(&below)) };
-        });
-    }
+            return Part { rows: blocks[i].clone(), cols: blocks[j].clone() };
+        }
+        // Long blocks and short ones in turn, so that threads and ranks have equal shares.
+        let block = &blocks[if task.is_multiple_of(2) { task / 2 } else { n - 1 - task / 2 }];
+        Part { rows: block.start..m, cols: block.clone() }
+    };
+    let n_tasks = if bytes.is_some() { pairs.len() } else { n };
+    let tasks = |rank| share(n_tasks, rank, communicator.size());
+    let own = tasks(communicator.rank());
+    pool.run(own.len(), &|task, _| {
+        let task = own.start + task;
+        let part = part(task);
+        // SAFETY: the promise: tasks have different parts.
+        let mut products = unsafe { g.part_mut(&part) };
+        match &bytes {
+            Some(bytes) => {
+                bytes[pairs[task].0].inner_products(&bytes[pairs[task].1], &mut products)
+            }
+            None => gram::lower_block(x, part.cols, &mut products),
+        }
+    });
     let mut g = g;
+    g.gather(communicator, |rank| tasks(rank).map(part).collect());
     g.all_mut().fill_upper_triangle_with_lower_triangle();
     g
 }
 
-/// (W·X)ᵀ, by examples.
-fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> SharedMatrix<F> {
+/// (W·X)ᵀ, by examples, a part of them on each rank.
+fn projected<F: Real>(
+    w: &DMatrix<F>,
+    x: &DMatrix<F>,
+    pool: &mut Pool,
+    communicator: &dyn Communicator,
+) -> SharedMatrix<F> {
     let (m, n1) = (x.ncols(), w.nrows());
     let p = SharedMatrix::zeros(m, n1);
     // Few units have a kernel that wants their weights side by side.
     let turned = (n1 <= NARROW).then(|| SharedMatrix::of(&w.transpose()));
     let blocks: Vec<_> = cut(m, m.div_ceil(COLUMNS_PER_TASK), line::<F>()).collect();
-    pool.run(blocks.len(), &|task, _| {
-        let block = &blocks[task];
+    let tasks = |rank| share(blocks.len(), rank, communicator.size());
+    let own = tasks(communicator.rank());
+    pool.run(own.len(), &|task, _| {
+        let block = &blocks[own.start + task];
         let x = x.columns(block.start, block.len());
         // SAFETY: the promise: blocks have different rows; nobody writes W.
         let (mut p, turned) = unsafe {
@@ -160,6 +187,9 @@ fn projected<F: Real>(w: &DMatrix<F>, x: &DMatrix<F>, pool: &mut Pool) -> Shared
         let w = turned.as_ref().map_or_else(|| transposed(w), plain);
         gemm(F::one(), transposed(&x), w, F::zero(), &mut p);
     });
+    let mut p = p;
+    let rows = |block: &Range<usize>| Part { rows: block.clone(), cols: 0..n1 };
+    p.gather(communicator, |rank| blocks[tasks(rank)].iter().map(rows).collect());
     p
 }
 
@@ -215,10 +245,10 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
                 gemm(F::one(), transposed(self.x), plain(&columns), F::zero(), &mut g);
             }
         });
-        GramInput { g, p: projected(&self.w0, x, pool) }
+        GramInput { g, p: projected(&self.w0, x, pool, &SingleProcess) }
     }
 
-    fn feed(&mut self, _: &mut DMatrix<F>) {
+    fn feed(&mut self, _: &mut DMatrix<F>, _: usize) {
         panic!("the coordinates are those of examples in memory");
     }
 
@@ -280,19 +310,30 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         &self.tasks
     }
 
+    fn parameters(&self) -> &Parameters<F> {
+        &self.c
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters<F> {
+        &mut self.c
+    }
+
+    fn gradient_is_a_sum(&self) -> bool {
+        false
+    }
+
     unsafe fn gradient(
         &self,
         task: usize,
         batch: Option<Selection<'_>>,
+        _: &Range<usize>,
         dz: &DMatrixView<'_, F>,
-        scratch: &Scratch<F>,
+        gradient: &mut DMatrixViewMut<'_, F>,
     ) {
         let part = &self.tasks[task];
         let n_rows = if batch.is_none() { part.rows.len() } else { dz.nrows() };
         let from = if batch.is_none() { part.rows.start } else { 0 };
         let dz = dz.view((from, part.cols.start), (n_rows, part.cols.len()));
-        // SAFETY: the promise.
-        let mut gradient = unsafe { self.c.gradient_mut(part, scratch) };
         match batch {
             None => {
                 for (mut gradient, dz) in gradient.column_iter_mut().zip(dz.column_iter()) {
@@ -332,10 +373,6 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
                 self.s.step(optimizer, step, &self.s.values.whole(), scratch);
             }
         }
-    }
-
-    fn keep_gradient(&mut self) {
-        self.c.keep_gradient();
     }
 
     fn squared_gradient(&mut self, l2: f64) -> f64 {

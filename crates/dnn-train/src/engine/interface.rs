@@ -1,5 +1,6 @@
 //! What an engine is, what it is built with, and what it is asked.
 
+use crate::communicator::{Communicator, SingleProcess};
 use crate::diagnosis::LayerHealth;
 use crate::optimizer::{Optimizer, Step};
 use dnn_core::Network;
@@ -43,13 +44,14 @@ pub trait Engine<F: Real> {
 
     /// Takes the features of the batch that the next [`cost`](Engine::cost) is of, in exchange for
     /// those of the last one: for examples that are read batch by batch. Only an engine that was
-    /// made for such asks for it.
+    /// made for such asks for it. A rank needs those of its own micro-shards alone, which begin with
+    /// the batch's example `from`.
     ///
     /// # Shapes
-    /// `x` (n₀, as many as the batch).
+    /// `x` (n₀, as many as the batch, or the rank's part of it).
     /// # Panics
     /// When the engine was made for examples in memory.
-    fn feed(&mut self, x: &mut DMatrix<F>);
+    fn feed(&mut self, x: &mut DMatrix<F>, from: usize);
 
     /// Computes the gradients from the last [`cost`](Engine::cost), and makes the optimizer's step
     /// with them. When the norm of all gradients together, the L2 penalty's included, exceeds
@@ -109,7 +111,7 @@ pub trait Engine<F: Real> {
 }
 
 /// What an engine is built with.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct EngineOptions<'a> {
     /// Largest number of threads. Fewer are used where more do not help; results do not depend on
     /// it.
@@ -128,10 +130,15 @@ pub struct EngineOptions<'a> {
     /// Share d of the exponential moving average of the parameters that is kept in an update,
     /// θ̄ ← d·θ̄ + (1 − d)·θ; 0 for no average.
     pub ema_decay: f64,
+    /// Number of pieces that each batch is cut into, whose gradients are summed up in a fixed tree; at least
+    /// as many as there are ranks.
+    pub micro_shards: usize,
+    /// The processes that compute together.
+    pub communicator: &'a dyn Communicator,
 }
 
 impl Default for EngineOptions<'_> {
-    /// One thread, whole training sets, all classes alike, no dropout.
+    /// One process with one thread, whole training sets, all classes alike, no dropout.
     fn default() -> Self {
         Self {
             n_threads: 1,
@@ -141,6 +148,8 @@ impl Default for EngineOptions<'_> {
             seed: 0,
             mixup: 0.0,
             ema_decay: 0.0,
+            micro_shards: 1,
+            communicator: &SingleProcess,
         }
     }
 }

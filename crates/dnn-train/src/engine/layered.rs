@@ -25,6 +25,7 @@ use super::mixup::Mixup;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
 use super::tasks::{Blocks, Trial, example_tasks, layer_by_layer, weight_parts};
+use crate::communicator::{Communicator, MicroShards, TreeSum, depth, share, sum_in_tree};
 use crate::cost::Cost;
 use crate::diagnosis::LayerHealth;
 use crate::optimizer::{Optimizer, Step};
@@ -56,8 +57,12 @@ pub(super) struct LayeredEngine<'d, F: Real, L: FirstLayer<F>> {
     class_weights: Option<Vec<F>>,
     batch: Batch<F>,
     pieces: Vec<Piece>,
-    /// Sum of the losses of each example task, (tasks, 1).
+    /// Sum of the losses of each example task, (tasks, 1), and of each micro-shard.
     costs: SharedMatrix<f64>,
+    shard_costs: Vec<f64>,
+    communicator: &'d dyn Communicator,
+    /// The sums over the ranks of each layer's gradients; none with one rank.
+    sums: Vec<TreeSum>,
     /// For sums over the examples, (m, 1).
     ones: DMatrix<F>,
     held_out: Vec<HeldOutSet<F, L::Input>>,
@@ -124,8 +129,12 @@ struct Batch<F> {
     weights: Vec<F>,
     /// How the examples are mixed, where they are.
     mixup: Option<Mixture<F>>,
-    /// The examples of each task.
+    shards: MicroShards,
+    /// The subtrees of micro-shards that are this rank's.
+    trees: Vec<Range<usize>>,
+    /// The examples of each task, all of the rank's micro-shards, and the shard they are of.
     tasks: Vec<Range<usize>>,
+    shard_of_task: Vec<usize>,
 }
 
 /// The mixture of a batch's examples, and what the cost needs of the partners.
@@ -159,6 +168,25 @@ impl<F: Real> Batch<F> {
     fn selection(&self) -> Option<Selection<'_>> {
         let mixup = self.mixup.as_ref().map(|mixture| &mixture.drawn);
         self.indices.as_ref().map(|indices| Selection { indices, mixup })
+    }
+
+    /// Returns the examples of a micro-shard.
+    fn examples(&self, shard: usize) -> Range<usize> {
+        self.shards.examples(self.labels.len(), shard)
+    }
+
+    /// Cuts the examples of this rank's micro-shards into tasks.
+    fn cut_into_tasks(&mut self) {
+        self.tasks.clear();
+        self.shard_of_task.clear();
+        for shard in self.shards.own() {
+            let examples = self.examples(shard);
+            if !examples.is_empty() {
+                let tasks = example_tasks::<F>(examples.len());
+                self.tasks.extend(tasks.map(|t| examples.start + t.start..examples.start + t.end));
+                self.shard_of_task.resize(self.tasks.len(), shard);
+            }
+        }
     }
 }
 
@@ -196,7 +224,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         cost: &'d dyn Cost<F>,
         optimizer: &dyn Optimizer<F>,
         labels: &'d [u32],
-        options: EngineOptions<'_>,
+        options: EngineOptions<'d>,
     ) -> Self {
         let n_classes = network.n_classes();
         assert!(
@@ -210,10 +238,14 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         let m = labels.len();
         let max_batch = if options.max_batch == 0 { m } else { options.max_batch.min(m) };
         let n_moments = optimizer.n_moments();
+        let shards = MicroShards::new(options.micro_shards, options.communicator);
+        let trees = shards.subtrees(shards.rank);
         let last = network.layers().len() - 1;
         let vector = |values: &DVector<F>| {
             let values = DMatrix::from_column_slice(values.len(), 1, values.as_slice());
-            Parameters::with_gradient(&values, n_moments, options.ema_decay)
+            let mut vector = Parameters::new(&values, n_moments, options.ema_decay);
+            vector.keep_gradients(trees.len());
+            vector
         };
         let layers = network.layers().iter().enumerate();
         let layers: Vec<_> = layers
@@ -261,17 +293,23 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             })
         });
         let pieces: Vec<_> = of_first.chain(of_others).collect();
-        let tasks: Vec<_> = example_tasks::<F>(max_batch).collect();
-        let pool = Pool::new(n_threads.min(tasks.len().max(pieces.len())));
+        let n_tasks = shards.own().len() * example_tasks::<F>(max_batch.div_ceil(shards.n)).count();
+        let pool = Pool::new(n_threads.min(n_tasks.max(pieces.len())));
+        let biases: Vec<_> = layers.iter().map(|layer| layer.b.values.whole()).collect();
         let parts = || {
-            pieces.iter().map(|piece| match &piece.part {
+            let weights = pieces.iter().map(|piece| match &piece.part {
                 PieceWeights::FirstLayer(task) => &first.parts()[*task],
                 PieceWeights::Weights(part) => part,
-            })
+            });
+            weights.chain(&biases)
         };
-        Self {
-            costs: SharedMatrix::zeros(tasks.len(), 1),
-            scratch: (0..pool.n_threads()).map(|_| Scratch::for_parts(parts())).collect(),
+        let depth = depth(shards.n);
+        let mut engine = Self {
+            costs: SharedMatrix::zeros(n_tasks, 1),
+            shard_costs: vec![0.0; shards.n],
+            communicator: options.communicator,
+            sums: Vec::new(),
+            scratch: (0..pool.n_threads()).map(|_| Scratch::for_parts(parts(), depth)).collect(),
             pool,
             layer_by_layer: layer_by_layer(sizes),
             output: network.output(),
@@ -287,7 +325,10 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
                     weights: Vec::with_capacity(max_batch),
                     dz: SharedMatrix::zeros(max_batch, network.layers()[last].n()),
                 }),
-                tasks,
+                shards,
+                trees,
+                tasks: Vec::with_capacity(n_tasks),
+                shard_of_task: Vec::with_capacity(n_tasks),
             },
             first,
             layers,
@@ -296,7 +337,16 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             pieces,
             held_out: Vec::new(),
             trial: (n_threads > 1 && flops < MIN_SURELY_PARALLEL_FLOPS).then(Trial::new),
+        };
+        if shards.size > 1 {
+            engine.keep_gradients();
+            let lengths = (0..engine.layers.len()).map(|l| {
+                let summed = summed_parameters(&mut engine.first, &mut engine.layers, l);
+                summed.iter().map(|p| p.values.rows() * p.values.cols()).sum::<usize>()
+            });
+            engine.sums = lengths.map(|n| TreeSum::new::<F>(shards, n)).collect();
         }
+        engine
     }
 
     /// Makes the examples of `pass` those of the present iteration.
@@ -306,6 +356,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             return;
         }
         let Self { batch: at_hand, labels, class_weights, .. } = self;
+        let m_before = at_hand.labels.len();
         at_hand.labels.clear();
         if let Some(batch) = pass.batch {
             assert!(!batch.is_empty(), "a batch of at least one example");
@@ -336,9 +387,8 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         if let Some(mixture) = &mut at_hand.mixup {
             mixture.draw(pass.iteration, &at_hand.labels, &mut at_hand.weights);
         }
-        if at_hand.tasks.last().is_none_or(|last| last.end != m) {
-            at_hand.tasks.clear();
-            at_hand.tasks.extend(example_tasks::<F>(m));
+        if m != m_before {
+            at_hand.cut_into_tasks();
         }
     }
 
@@ -350,9 +400,76 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
 
     /// For what needs all gradients before the first step.
     fn keep_gradients(&mut self) {
-        self.first.keep_gradient();
+        let n_trees = self.batch.trees.len();
+        let n_of_first = if self.first.gradient_is_a_sum() { n_trees } else { 1 };
+        self.first.parameters_mut().keep_gradients(n_of_first);
         for w in self.layers.iter_mut().filter_map(|layer| layer.w.as_mut()) {
-            w.keep_gradient();
+            w.keep_gradients(n_trees);
+        }
+    }
+
+    /// Step 4: the gradients, and the optimizer's step with them, if there is one.
+    fn gradients_and_steps(&mut self, step: Option<(&dyn Optimizer<F>, &Step)>) {
+        if self.sums.is_empty() {
+            let (work, pool) = self.work();
+            work.gradients_and_steps(work.pieces, step, pool);
+        } else {
+            self.sum_gradients(step);
+        }
+    }
+
+    /// Step 4 on several ranks, layer by layer from the last one: while the ranks exchange the gradients of a layer, this
+    /// one computes those of the layer before. `step` follows when a layer's sums are there.
+    fn sum_gradients(&mut self, step: Option<(&dyn Optimizer<F>, &Step)>) {
+        let (n_layers, communicator) = (self.layers.len(), self.communicator);
+        if !self.first.gradient_is_a_sum() {
+            let (shards, m) = (self.batch.shards, self.batch.labels.len());
+            let dz = &mut self.layers[0].dz;
+            dz.gather_rows(communicator, |rank| shards.examples_of(m, rank));
+        }
+        for stage in 0..n_layers + 2 {
+            let layer = |late: usize| {
+                stage.checked_sub(late).and_then(|done| (n_layers - 1).checked_sub(done))
+            };
+            if let Some(l) = layer(0) {
+                let (work, pool) = self.work();
+                work.gradients_and_steps(work.pieces_of(l), None, pool);
+                let Self { first, layers, sums, .. } = self;
+                let summed = summed_parameters(first, layers, l);
+                sums[l].start(communicator, |tree, mut range, message| {
+                    for parameters in &summed {
+                        parameters.put_gradient(tree, &mut range, message);
+                    }
+                });
+            }
+            // In the order in which the exchanges were started.
+            if let Some(l) = layer(1) {
+                self.sums[l].add_up::<F>(communicator);
+            }
+            if let Some(l) = layer(2) {
+                let Self { first, layers, sums, .. } = self;
+                let mut summed = summed_parameters(first, layers, l);
+                sums[l].finish(communicator, |mut range, mut sum| {
+                    for parameters in &mut summed {
+                        parameters.take_gradient(&mut range, &mut sum);
+                    }
+                });
+                if let Some((optimizer, step)) = step {
+                    let (work, pool) = self.work();
+                    work.steps(work.pieces_of(l), optimizer, step, pool);
+                }
+            }
+        }
+    }
+
+    /// Has every rank know the activations and dZ of the whole batch, to look at them.
+    fn gather_values(&mut self) {
+        let (communicator, shards, m) =
+            (self.communicator, self.batch.shards, self.batch.labels.len());
+        for layer in &mut self.layers {
+            for values in [&mut layer.a, &mut layer.dz] {
+                values.gather_rows(communicator, |rank| shards.examples_of(m, rank));
+            }
         }
     }
 
@@ -365,6 +482,18 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         });
         first + later.sum::<f64>()
     }
+}
+
+/// The parameters of a layer whose gradients are sums over the ranks, as one vector: side by side, each
+/// column by column.
+fn summed_parameters<'p, F: Real, L: FirstLayer<F>>(
+    first: &'p mut L,
+    layers: &'p mut [Layer<F>],
+    l: usize,
+) -> Vec<&'p mut Parameters<F>> {
+    let has_w1 = l == 0 && first.gradient_is_a_sum();
+    let w1 = has_w1.then(|| first.parameters_mut());
+    w1.into_iter().chain(layers[l].parameters().map(|(_, parameters)| parameters)).collect()
 }
 
 /// What the tasks of an iteration share: all of them read it, and each writes its own part.
@@ -410,7 +539,7 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
     /// Steps 1 to 3, all tasks on the same layer.
     fn layer_by_layer(&self, iteration: usize, pool: &mut Pool) {
         let Self { layers, batch, .. } = self;
-        let (tasks, m) = (&batch.tasks, batch.labels.len());
+        let tasks = &batch.tasks;
         // SAFETY, of all runs here: the promise: tasks have different examples, or different blocks
         // of one layer, of which they read other layers.
         if batch.indices.is_some() {
@@ -418,15 +547,11 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
             pool.run(tasks.len(), &|task, _| unsafe { self.gather(&tasks[task]) });
         }
         for (l, layer) in layers.iter().enumerate() {
-            let blocks = Blocks::of::<F>(m, layer.a.cols());
-            pool.run(blocks.len(), &|task, _| {
-                let block = blocks.get(task);
-                // SAFETY: as above.
-                unsafe {
-                    self.sums(l, &block);
-                    if layer.norm.is_none() {
-                        self.activate(l, &block, iteration);
-                    }
+            // SAFETY: as above.
+            self.for_blocks(l, pool, &|block| unsafe {
+                self.sums(l, block);
+                if layer.norm.is_none() {
+                    self.activate(l, block, iteration);
                 }
             });
             // To be normalised, an example needs the sums of all units.
@@ -443,12 +568,10 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
     }
 
     fn backward_layer_by_layer(&self, pool: &mut Pool) {
-        let hidden = &self.layers[..self.layers.len() - 1];
-        for (l, layer) in hidden.iter().enumerate().rev() {
-            let blocks = Blocks::of::<F>(self.batch.labels.len(), layer.a.cols());
+        for l in (0..self.layers.len() - 1).rev() {
             // SAFETY: the promise: tasks have different blocks of the layer.
-            pool.run(blocks.len(), &|task, _| unsafe { self.backward(l, &blocks.get(task)) });
-            if layer.norm.is_some() {
+            self.for_blocks(l, pool, &|block| unsafe { self.backward(l, block) });
+            if self.layers[l].norm.is_some() {
                 let tasks = &self.batch.tasks;
                 // SAFETY: the promise: tasks have different examples.
                 pool.run(tasks.len(), &|task, _| unsafe { self.backward_norm(l, &tasks[task]) });
@@ -456,11 +579,38 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         }
     }
 
-    /// Step 4 for all pieces: their gradients, each followed at once by the optimizer's step with it,
+    /// Does `task` for each block of a layer's values, of the rank's micro-shards one after the other.
+    fn for_blocks(&self, l: usize, pool: &mut Pool, task: &(dyn Fn(&Part) + Sync)) {
+        let (own, n) = (self.batch.shards.own(), self.layers[l].a.cols());
+        let blocks = |shard: usize| Blocks::of::<F>(self.batch.examples(shard).len(), n);
+        let most = own.clone().map(|shard| blocks(shard).len()).max().unwrap_or(0);
+        pool.run(own.len() * most, &|i, _| {
+            let (shard, i) = (own.start + i / most, i % most);
+            let (examples, blocks) = (self.batch.examples(shard), blocks(shard));
+            if i < blocks.len() && !examples.is_empty() {
+                let Part { rows, cols } = blocks.get(i);
+                task(&Part { rows: examples.start + rows.start..examples.start + rows.end, cols });
+            }
+        });
+    }
+
+    /// Returns the pieces of a layer, which follow each other.
+    fn pieces_of(&self, l: usize) -> &[Piece] {
+        let start = self.pieces.partition_point(|piece| piece.layer < l);
+        let end = self.pieces.partition_point(|piece| piece.layer <= l);
+        &self.pieces[start..end]
+    }
+
+    /// Step 4 for some pieces: their gradients, each followed at once by the optimizer's step with it,
     /// if there is one.
-    fn gradients_and_steps(&self, step: Option<(&dyn Optimizer<F>, &Step)>, pool: &mut Pool) {
-        pool.run(self.pieces.len(), &|task, thread| {
-            let (piece, scratch) = (&self.pieces[task], &self.scratch[thread]);
+    fn gradients_and_steps(
+        &self,
+        pieces: &[Piece],
+        step: Option<(&dyn Optimizer<F>, &Step)>,
+        pool: &mut Pool,
+    ) {
+        pool.run(pieces.len(), &|task, thread| {
+            let (piece, scratch) = (&pieces[task], &self.scratch[thread]);
             // SAFETY: the promise: tasks have different pieces, threads different scratch.
             unsafe {
                 self.gradient(piece, scratch);
@@ -471,11 +621,11 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         });
     }
 
-    /// Step 4 for all pieces, with gradients that are kept.
-    fn steps(&self, optimizer: &dyn Optimizer<F>, step: &Step, pool: &mut Pool) {
-        pool.run(self.pieces.len(), &|task, thread| {
+    /// The optimizer's step on some pieces, with gradients that are kept.
+    fn steps(&self, pieces: &[Piece], optimizer: &dyn Optimizer<F>, step: &Step, pool: &mut Pool) {
+        pool.run(pieces.len(), &|task, thread| {
             // SAFETY: as above.
-            unsafe { self.step(&self.pieces[task], optimizer, step, &self.scratch[thread]) }
+            unsafe { self.step(&pieces[task], optimizer, step, &self.scratch[thread]) }
         });
     }
 
@@ -597,46 +747,86 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         }
     }
 
-    /// The gradient of a piece: dW = dZ·A_prevᵀ, db = Σ dZ, dγ = Σ dY ⊙ Ẑ, dβ = Σ dY.
+    /// The gradients of a piece: dW = dZ·A_prevᵀ, db = Σ dZ, dγ = Σ dY ⊙ Ẑ, dβ = Σ dY, each summed up
+    /// over the micro-shards of the rank's subtrees.
     ///
     /// # Safety
-    /// The promise, for the piece's gradient and `scratch`.
-    unsafe fn gradient<'p>(&'p self, piece: &Piece, scratch: &'p Scratch<F>) {
-        let (layer, m) = (&self.layers[piece.layer], self.batch.labels.len());
+    /// The promise, for the piece's gradients and `scratch`.
+    unsafe fn gradient(&self, piece: &Piece, scratch: &Scratch<F>) {
+        let (layer, batch) = (&self.layers[piece.layer], self.batch);
+        let parameters = layer.w.as_ref().unwrap_or_else(|| self.first.parameters());
+        let (part, is_sum) = match &piece.part {
+            PieceWeights::FirstLayer(task) => {
+                (&self.first.parts()[*task], self.first.gradient_is_a_sum())
+            }
+            PieceWeights::Weights(part) => (part, true),
+        };
         // SAFETY: the promise.
         unsafe {
-            let dz = layer.dz.part(&all_units(&layer.dz, &(0..m)));
-            match (&piece.part, &layer.w) {
-                (PieceWeights::Weights(part), Some(w)) => {
-                    let a_prev = &self.layers[piece.layer - 1].a;
-                    let a_prev = a_prev.part(&Part { rows: 0..m, cols: part.rows.clone() });
-                    let dz = dz.columns(part.cols.start, part.cols.len());
-                    let mut dw = w.gradient_mut(part, scratch);
-                    gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), &mut dw);
+            if !is_sum {
+                let mut dw = parameters.gradient_mut(0, part, scratch);
+                self.weight_gradient(piece, &(0..batch.labels.len()), &mut dw);
+            }
+            for (number, tree) in batch.trees.iter().enumerate() {
+                if is_sum {
+                    let mut dw = parameters.gradient_mut(number, part, scratch);
+                    scratch.sum_in_tree(tree.clone(), &mut dw, &|shard, dw| {
+                        self.weight_gradient(piece, &batch.examples(shard), dw);
+                    });
                 }
-                (PieceWeights::FirstLayer(task), _) => {
-                    self.first.gradient(*task, self.batch.selection(), &dz, scratch);
-                }
-                (PieceWeights::Weights(_), None) => {
-                    unreachable!("the first layer has its own pieces")
+                if piece.has_bias {
+                    let sum = |vector: &Parameters<F>,
+                               of: &dyn Fn(Range<usize>, &mut DMatrixViewMut<'_, F>)| {
+                        let mut to = vector.gradient_mut(number, &vector.values.whole(), scratch);
+                        let of = |shard, to: &mut DMatrixViewMut<'_, F>| of(batch.examples(shard), to);
+                        scratch.sum_in_tree(tree.clone(), &mut to, &of);
+                    };
+                    sum(&layer.b, &|examples, db| {
+                        let dz = layer.dz.part(&all_units(&layer.dz, &examples));
+                        let ones = self.ones.rows(0, examples.len());
+                        gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), db);
+                    });
+                    if let Some(Norm { gamma, beta, values, dy, .. }) = &layer.norm {
+                        sum(gamma, &|examples, dgamma| {
+                            let part = all_units(dy, &examples);
+                            let mut to = dgamma.column_mut(0);
+                            let (dy, values) = (dy.part(&part), values.part(&part));
+                            layer_norm::gamma_gradient(&dy, &values, to.as_mut_slice());
+                        });
+                        sum(beta, &|examples, dbeta| {
+                            let dy = dy.part(&all_units(dy, &examples));
+                            layer_norm::beta_gradient(&dy, dbeta.column_mut(0).as_mut_slice());
+                        });
+                    }
                 }
             }
-            if piece.has_bias {
-                let mut db = layer.b.gradient_mut(&layer.b.values.whole(), scratch);
-                let ones = self.ones.rows(0, m);
-                gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), &mut db);
-                if let Some(norm) = &layer.norm {
-                    let part = all_units(&norm.dy, &(0..m));
-                    let of = |vector: &'p Parameters<F>| {
-                        vector.gradient_mut(&vector.values.whole(), scratch)
-                    };
-                    let (mut dgamma, mut dbeta) = (of(&norm.gamma), of(&norm.beta));
-                    layer_norm::gradients(
-                        &norm.dy.part(&part),
-                        &norm.values.part(&part),
-                        dgamma.column_mut(0).as_mut_slice(),
-                        dbeta.column_mut(0).as_mut_slice(),
-                    );
+        }
+    }
+
+    /// dW = dZ·A_prevᵀ of a piece, from these examples alone.
+    ///
+    /// # Safety
+    /// The promise: nobody writes values of these examples.
+    unsafe fn weight_gradient(
+        &self,
+        piece: &Piece,
+        examples: &Range<usize>,
+        dw: &mut DMatrixViewMut<'_, F>,
+    ) {
+        let layer = &self.layers[piece.layer];
+        // SAFETY: the promise.
+        unsafe {
+            let dz = layer.dz.part(&all_units(&layer.dz, examples));
+            match &piece.part {
+                PieceWeights::Weights(part) => {
+                    let a_prev = &self.layers[piece.layer - 1].a;
+                    let inputs = Part { rows: examples.clone(), cols: part.rows.clone() };
+                    let dz = dz.columns(part.cols.start, part.cols.len());
+                    let a_prev = a_prev.part(&inputs);
+                    gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), dw);
+                }
+                PieceWeights::FirstLayer(task) => {
+                    self.first.gradient(*task, self.batch.selection(), examples, &dz, dw);
                 }
             }
         }
@@ -735,8 +925,8 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
         self.first.name()
     }
 
-    fn feed(&mut self, x: &mut DMatrix<F>) {
-        self.first.feed(x);
+    fn feed(&mut self, x: &mut DMatrix<F>, from: usize) {
+        self.first.feed(x, from);
     }
 
     fn cost(&mut self, pass: Pass<'_>) -> f64 {
@@ -754,29 +944,32 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
         } else {
             work.example_by_example(pass.iteration, pool);
         }
-        self.costs.all_mut().iter().take(self.batch.tasks.len()).sum()
+        let Self { costs, shard_costs, batch, communicator, .. } = self;
+        shard_costs.fill(0.0);
+        for (&shard, cost) in batch.shard_of_task.iter().zip(costs.all_mut().iter()) {
+            shard_costs[shard] += cost;
+        }
+        communicator.gather(shard_costs, |rank| batch.shards.of(rank));
+        sum_in_tree(shard_costs)
     }
 
     fn update(&mut self, optimizer: &dyn Optimizer<F>, step: Step, clip_norm: Option<f64>) {
         let step = optimizer.prepare(&step);
         let Some(limit) = clip_norm else {
-            let (work, pool) = self.work();
-            work.gradients_and_steps(Some((optimizer, &step)), pool);
+            self.gradients_and_steps(Some((optimizer, &step)));
             return;
         };
         self.keep_gradients();
-        let (work, pool) = self.work();
-        work.gradients_and_steps(None, pool);
+        self.gradients_and_steps(None);
         let norm = self.squared_gradient(step.l2).sqrt();
         let scale = if norm > limit { step.scale * limit / norm } else { step.scale };
         let (work, pool) = self.work();
-        work.steps(optimizer, &Step { scale, ..step }, pool);
+        work.steps(work.pieces, optimizer, &Step { scale, ..step }, pool);
     }
 
     fn gradients(&mut self) -> Vec<Gradients<F>> {
         self.keep_gradients();
-        let (work, pool) = self.work();
-        work.gradients_and_steps(None, pool);
+        self.gradients_and_steps(None);
         let Self { layers, first, .. } = self;
         let of = |vector: &mut Parameters<F>| vector.gradient().column(0).clone_owned();
         let gradients = layers.iter_mut().map(|layer| {
@@ -811,7 +1004,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     }
 
     fn score(&mut self) -> Score {
-        let Self { layers, batch, output, .. } = self;
+        let Self { layers, batch, output, communicator, .. } = self;
         let labels = match &batch.mixup {
             Some(mixture) if mixture.drawn.shares::<f64>().0 < 0.5 => &mixture.labels,
             _ => &batch.labels,
@@ -827,12 +1020,16 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
                     && (label + 1..z.ncols()).all(|k| z[(j, k)] <= own)
             }
         };
-        let right = labels.iter().enumerate().filter(|(j, label)| is_right(*j, **label as usize));
-        let correct = right.count();
-        Score { correct, total: labels.len() }
+        let MicroShards { rank, size, .. } = batch.shards;
+        let own = batch.shards.examples_of(labels.len(), rank);
+        let mut right = vec![0; size];
+        right[rank] = own.filter(|&j| is_right(j, labels[j] as usize)).count();
+        communicator.gather(&mut right, |rank| rank..rank + 1);
+        Score { correct: right.iter().sum(), total: labels.len() }
     }
 
     fn health(&mut self) -> Vec<LayerHealth> {
+        self.gather_values();
         let m = self.batch.labels.len();
         let partners = self.batch.mixup.iter().flat_map(|mixture| &mixture.weights);
         let weights = self.batch.weights.iter().chain(partners);
@@ -852,6 +1049,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     }
 
     fn first_not_finite(&mut self) -> Option<usize> {
+        self.gather_values();
         let m = self.batch.labels.len();
         self.layers
             .iter_mut()
@@ -896,10 +1094,13 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     }
 
     fn held_out_logits(&mut self, set: usize) -> DMatrix<F> {
-        let Self { layers, pool, first, held_out, .. } = self;
+        let Self { layers, pool, first, held_out, communicator, .. } = self;
         let HeldOutSet { input, a, tasks } = &mut held_out[set];
         let values = &*a;
-        pool.run(tasks.len(), &|task, _| {
+        let of = |rank: usize| share(tasks.len(), rank, communicator.size());
+        let own = of(communicator.rank());
+        pool.run(own.len(), &|task, _| {
+            let task = own.start + task;
             let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
                 first.forward(Some(input), false, part, z);
             };
@@ -914,7 +1115,12 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
                 }
             }
         });
-        a.last_mut().expect("a network has layers").all_mut().transpose()
+        let logits = a.last_mut().expect("a network has layers");
+        logits.gather_rows(*communicator, |rank| {
+            let tasks = &tasks[of(rank)];
+            tasks.first().map_or(0..0, |first| first.start..tasks[tasks.len() - 1].end)
+        });
+        logits.all_mut().transpose()
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn build<'d, F: Real>(
     optimizer: &dyn Optimizer<F>,
     input: EngineInput<'d, F>,
     labels: &'d [u32],
-    mut options: EngineOptions<'_>,
+    mut options: EngineOptions<'d>,
 ) -> Box<dyn Engine<F> + 'd> {
     if options.mixup > 0.0 && options.max_batch == 0 {
         // The whole set is gathered to be mixed.

@@ -1,21 +1,77 @@
 //! Weights or biases with all that training keeps with them.
 
 use super::shared::{Part, SharedMatrix, stride};
+use crate::communicator::halves;
 use crate::optimizer::{MAX_MOMENTS, Optimizer, Step};
 
 use dnn_core::{Real, vectorized};
 use nalgebra::{DMatrix, DMatrixViewMut};
+use std::ops::Range;
 
 /// Room for the gradient of one part, a thread's own: it stays in the core's cache, where the
 /// gradient of a whole layer would go to memory and come back.
-pub(super) struct Scratch<F>(SharedMatrix<F>);
+pub(super) struct Scratch<F> {
+    gradient: SharedMatrix<F>,
+    /// Sums over micro-shards that wait to be added to another one, a level of the tree each.
+    waiting: Vec<SharedMatrix<F>>,
+}
 
 impl<F: Real> Scratch<F> {
-    /// Room for each of these parts.
-    pub(super) fn for_parts<'p>(parts: impl Iterator<Item = &'p Part>) -> Self {
+    /// Room for each of these parts, and for each of them on `depth` levels.
+    pub(super) fn for_parts<'p>(parts: impl Iterator<Item = &'p Part>, depth: usize) -> Self {
         let most = parts.map(|part| stride::<F>(part.rows.len()) * part.cols.len()).max();
-        Self(SharedMatrix::zeros(most.unwrap_or(0), 1))
+        let room = || SharedMatrix::zeros(most.unwrap_or(0), 1);
+        Self { gradient: room(), waiting: (0..depth).map(|_| room()).collect() }
     }
+
+    /// Puts into `to` the sum over the micro-shards `tree` of what `of` makes of each, in the tree of
+    /// [`communicator`](crate::communicator).
+    ///
+    /// # Safety
+    /// The promise, for this scratch.
+    pub(super) unsafe fn sum_in_tree(
+        &self,
+        tree: Range<usize>,
+        to: &mut DMatrixViewMut<'_, F>,
+        of: &impl Fn(usize, &mut DMatrixViewMut<'_, F>),
+    ) {
+        // SAFETY: the promise.
+        unsafe { sum_in_tree(tree, to, &self.waiting, of) }
+    }
+}
+
+/// See [`Scratch::sum_in_tree`].
+///
+/// # Safety
+/// The promise, for `waiting`.
+unsafe fn sum_in_tree<F: Real>(
+    tree: Range<usize>,
+    to: &mut DMatrixViewMut<'_, F>,
+    waiting: &[SharedMatrix<F>],
+    of: &impl Fn(usize, &mut DMatrixViewMut<'_, F>),
+) {
+    let [other, rest @ ..] = waiting else { return of(tree.start, to) };
+    if tree.len() == 1 {
+        return of(tree.start, to);
+    }
+    let (left, right) = halves(&tree);
+    // SAFETY: the promise; the two sums use the rest one after the other.
+    let other = unsafe {
+        sum_in_tree(left, to, waiting, of);
+        let mut other = other.shaped_mut(to.nrows(), to.ncols());
+        sum_in_tree(right, &mut other, rest, of);
+        other
+    };
+    vectorized(
+        #[inline(always)]
+        || {
+            for (mut to, other) in to.column_iter_mut().zip(other.column_iter()) {
+                for (to, &other) in to.as_mut_slice().iter_mut().zip(other.as_slice()) {
+                    *to += other;
+                }
+            }
+        },
+    );
 }
 
 /// Values, their gradient, what the optimizer remembers of them, and their running mean: matrices of
@@ -25,8 +81,8 @@ pub(super) struct Parameters<F> {
     /// The exponential moving average; empty when `ema_decay` is 0.
     average: SharedMatrix<F>,
     ema_decay: f64,
-    /// Empty unless it is kept.
-    gradient: SharedMatrix<F>,
+    /// The gradient of each subtree of micro-shards that this rank has; none unless they are kept.
+    gradients: Vec<SharedMatrix<F>>,
     moments: [SharedMatrix<F>; MAX_MOMENTS],
     n_moments: usize,
 }
@@ -45,53 +101,80 @@ impl<F: Real> Parameters<F> {
                 SharedMatrix::zeros(rows, 0)
             },
             ema_decay,
-            gradient: SharedMatrix::zeros(0, 0),
+            gradients: Vec::new(),
             moments: std::array::from_fn(moment),
             n_moments,
         }
     }
 
-    /// [`new`](Self::new), and the gradient is kept.
-    pub(super) fn with_gradient(values: &DMatrix<F>, n_moments: usize, ema_decay: f64) -> Self {
-        let mut parameters = Self::new(values, n_moments, ema_decay);
-        parameters.keep_gradient();
-        parameters
+    /// Has the gradients of this many subtrees be kept from now on, where there was one in the threads'
+    /// scratch.
+    pub(super) fn keep_gradients(&mut self, n_trees: usize) {
+        let (rows, cols) = (self.values.rows(), self.values.cols());
+        self.gradients.resize_with(n_trees, || SharedMatrix::zeros(rows, cols));
     }
 
-    /// Has the gradient be kept from now on, where it was in the threads' scratch.
-    pub(super) fn keep_gradient(&mut self) {
-        if self.gradient.cols() < self.values.cols() {
-            self.gradient = SharedMatrix::zeros(self.values.rows(), self.values.cols());
-        }
-    }
-
-    /// Returns the gradient, all of it.
+    /// Returns the gradient, all of it: where the first subtree's was, when the ranks have summed theirs
+    /// up.
     ///
     /// # Panics
     /// When it is not kept.
     pub(super) fn gradient(&mut self) -> DMatrixViewMut<'_, F> {
-        assert_eq!(self.gradient.cols(), self.values.cols(), "a gradient that is kept");
-        self.gradient.all_mut()
+        self.gradients.first_mut().expect("a gradient that is kept").all_mut()
     }
 
-    /// Returns the place of the part's gradient: its own if it is kept, otherwise in `scratch`.
+    /// Returns the place of the part's gradient of a subtree: its own if it is kept, otherwise in
+    /// `scratch`.
     ///
     /// # Safety
     /// The promise, for this part of the gradient and `scratch`.
     #[allow(clippy::mut_from_ref)] // the promise takes the place of `&mut self`
     pub(super) unsafe fn gradient_mut<'s>(
         &'s self,
+        tree: usize,
         part: &Part,
         scratch: &'s Scratch<F>,
     ) -> DMatrixViewMut<'s, F> {
         // SAFETY: the promise.
         unsafe {
-            if self.gradient.cols() == 0 {
-                scratch.0.shaped_mut(part.rows.len(), part.cols.len())
-            } else {
-                self.gradient.part_mut(part)
+            match self.gradients.get(tree) {
+                Some(gradient) => gradient.part_mut(part),
+                None => scratch.gradient.shaped_mut(part.rows.len(), part.cols.len()),
             }
         }
+    }
+
+    /// Appends a range of the gradient of a subtree, as bytes, column by column. It may reach beyond
+    /// these parameters: what is left becomes the range in the next ones of a vector.
+    ///
+    /// # Panics
+    /// When the gradient is not kept.
+    pub(super) fn put_gradient(&self, tree: usize, range: &mut Range<usize>, to: &mut Vec<u8>) {
+        let gradient = &self.gradients[tree];
+        for (rows, col) in gradient.runs(range) {
+            // SAFETY: the promise: gradients are written by tasks of the pool, and none of them runs.
+            let numbers = unsafe { gradient.slice(rows, col) };
+            to.extend_from_slice(bytemuck::cast_slice(numbers));
+        }
+        gradient.pass_over(range);
+    }
+
+    /// Takes the numbers at the beginning of `bytes` as this range of the gradient, and leaves the rest of
+    /// bytes and range to the next parameters of a vector.
+    ///
+    /// # Panics
+    /// When the gradient is not kept.
+    pub(super) fn take_gradient(&mut self, range: &mut Range<usize>, bytes: &mut &[u8]) {
+        let gradient = &mut self.gradients[0];
+        for (rows, col) in gradient.runs(range) {
+            let (these, rest) = bytes.split_at(rows.len() * size_of::<F>());
+            let mut numbers = gradient.all_mut();
+            let mut numbers = numbers.column_mut(col);
+            let numbers = &mut numbers.as_mut_slice()[rows];
+            bytemuck::cast_slice_mut::<F, u8>(numbers).copy_from_slice(these);
+            *bytes = rest;
+        }
+        gradient.pass_over(range);
     }
 
     /// The optimizer's step on a part, whose gradient is in its place.
@@ -106,7 +189,7 @@ impl<F: Real> Parameters<F> {
         scratch: &Scratch<F>,
     ) {
         // SAFETY: the promise.
-        let gradient = unsafe { self.gradient_mut(part, scratch) };
+        let gradient = unsafe { self.gradient_mut(0, part, scratch) };
         for (gradient, col) in gradient.column_iter().zip(part.cols.clone()) {
             let rows = || part.rows.clone();
             // SAFETY: the promise.
@@ -146,8 +229,8 @@ impl<F: Real> Parameters<F> {
     /// When the gradient is not kept.
     pub(super) fn squared_gradient(&mut self, l2: f64) -> f64 {
         let l2 = F::of(l2);
-        assert_eq!(self.gradient.cols(), self.values.cols(), "a gradient that is kept");
-        let (values, gradient) = (self.values.all_mut(), self.gradient.all_mut());
+        let gradient = self.gradients.first_mut().expect("a gradient that is kept");
+        let (values, gradient) = (self.values.all_mut(), gradient.all_mut());
         values.iter().zip(gradient.iter()).map(|(&p, &g)| (g + l2 * p).as_f64().powi(2)).sum()
     }
 

@@ -8,6 +8,7 @@
 //! a piece of the parameters, with their gradient and moments, in the update, and its own thread's
 //! scratch anywhere. A `# Safety` section that says "the promise" means this, for the part given.
 
+use crate::communicator::Communicator;
 use dnn_core::Real;
 use dnn_core::gemm::line;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
@@ -160,6 +161,65 @@ impl<F: Real> SharedMatrix<F> {
         let n = rows.len();
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts(self.pointer(&Part { rows, cols: col..col + 1 }), n) }
+    }
+
+    /// Returns the pieces of columns that a range of the matrix is, counted column by column; what lies
+    /// beyond its end is none.
+    pub(super) fn runs(
+        &self,
+        range: &Range<usize>,
+    ) -> impl Iterator<Item = (Range<usize>, usize)> + use<F> {
+        let (rows, n) = (self.rows, self.rows * self.cols);
+        let range = range.start.min(n)..range.end.min(n);
+        let columns = range.start / rows..range.end.div_ceil(rows);
+        columns.map(move |col| {
+            let before = col * rows;
+            (range.start.saturating_sub(before)..rows.min(range.end - before), col)
+        })
+    }
+
+    /// Makes of a range that is counted from the beginning of this matrix one that is counted from its
+    /// end.
+    pub(super) fn pass_over(&self, range: &mut Range<usize>) {
+        let n = self.rows * self.cols;
+        *range = range.start.saturating_sub(n)..range.end.saturating_sub(n);
+    }
+
+    /// Fills the matrix with what each rank has of it: rank r the parts `of(r)`.
+    pub(super) fn gather(
+        &mut self,
+        communicator: &dyn Communicator,
+        of: impl Fn(usize) -> Vec<Part>,
+    ) {
+        let n = communicator.size();
+        if n == 1 {
+            return;
+        }
+        let (mut all, mut bounds) = (Vec::new(), vec![0]);
+        for rank in 0..n {
+            for part in of(rank) {
+                // SAFETY: `&mut self` excludes everyone else.
+                all.extend(unsafe { self.part(&part) }.iter());
+            }
+            bounds.push(all.len());
+        }
+        communicator.gather(&mut all, |rank| bounds[rank]..bounds[rank + 1]);
+        let mut values = all.into_iter();
+        for part in (0..n).flat_map(of) {
+            // SAFETY: as above.
+            let mut part = unsafe { self.part_mut(&part) };
+            part.iter_mut().zip(&mut values).for_each(|(to, from)| *to = from);
+        }
+    }
+
+    /// Fills the matrix with what each rank has of it: rank r the rows `of(r)`.
+    pub(super) fn gather_rows(
+        &mut self,
+        communicator: &dyn Communicator,
+        of: impl Fn(usize) -> Range<usize>,
+    ) {
+        let cols = self.cols;
+        self.gather(communicator, |rank| vec![Part { rows: of(rank), cols: 0..cols }]);
     }
 
     /// All of it, to write; exclusive, and therefore safe.
