@@ -52,7 +52,7 @@ pub struct DataConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub class_map: BTreeMap<String, String>,
     /// Training examples that are left out, by their numbers from 0, as `dnn data audit` has them.
-    #[schemars(extend("x-group" = "values", "x-value" = "N,N,…"))]
+    #[schemars(extend("x-group" = "values", "x-value" = "N,N,…", "x-example" = [3, 17]))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<usize>,
     /// Which images are drawn, when `data` is "drawn".
