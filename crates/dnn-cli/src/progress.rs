@@ -5,6 +5,7 @@ use ::console::Term;
 use dnn_core::metrics::Score;
 use dnn_train::{EpochPoint, Flow, IterationEvent, Observer, ValidationPoint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+use std::fmt::Write as _;
 use std::io;
 use std::time::Instant;
 
@@ -224,10 +225,10 @@ impl Epochs {
         let [epoch, cost, accuracy] = training else { unreachable!("three columns") };
         let mut row = format!("{epoch:>9} {cost:>9} {accuracy:>9}");
         if self.has_validation {
-            row += &format!(" {:>10} {:>9}", validation[0], validation[1]);
+            let _ = write!(row, " {:>10} {:>9}", validation[0], validation[1]);
         }
         for one in speed {
-            row += &format!(" {one:>9}");
+            let _ = write!(row, " {one:>9}");
         }
         format!("{row} {mark}").trim_end().into()
     }

@@ -50,8 +50,9 @@ fn a_picture_that_cannot_be_written_costs_the_exit_code_and_not_the_evaluation()
 #[test]
 fn nothing_but_its_own_kind_is_replaced() {
     let place = Place::new();
-    let rows: String = (0..12).map(|i| format!("{i},{},{}\n", 12 - i, ["a", "b"][i % 2])).collect();
-    fs::write(place.path("t.csv"), format!("x,y,label\n{rows}")).unwrap();
+    let rows = (0..12).map(|i| format!("{i},{},{}", 12 - i, ["a", "b"][i % 2]));
+    let rows: Vec<_> = std::iter::once("x,y,label".to_owned()).chain(rows).collect();
+    fs::write(place.path("t.csv"), rows.join("\n")).unwrap();
     let table = ["t.csv", "--label", "label"];
     let with = |start: &[&'static str], end: &[&'static str]| [start, &table, end].concat();
     place.ok(&with(&["train"], &["--iterations", "5", "--out", "r"]));

@@ -200,7 +200,9 @@ pub(crate) fn forward_loop<F: Real>(
                         *mean += z;
                     }
                 }
-                means.iter_mut().for_each(|mean| *mean *= share);
+                for mean in means.iter_mut() {
+                    *mean *= share;
+                }
                 for unit in z.column_iter() {
                     let sums = inverse.iter_mut().zip(&*means);
                     for ((sum, &mean), &z) in sums.zip(unit.as_slice()) {
@@ -220,7 +222,9 @@ pub(crate) fn forward_loop<F: Real>(
                         values.as_mut_slice()[examples.clone()].copy_from_slice(unit);
                     }
                     let (gamma, beta) = (gamma[j], beta[j]);
-                    unit.iter_mut().for_each(|z| *z = gamma * *z + beta);
+                    for z in unit {
+                        *z = gamma * *z + beta;
+                    }
                 }
                 if let Some(keep) = &mut keep {
                     keep.inverse_deviations[examples].copy_from_slice(inverse);

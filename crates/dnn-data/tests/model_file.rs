@@ -147,8 +147,8 @@ proptest! {
         let mut rng = Generator::new(RngKind::Modern, seed).unwrap();
         let mut network = Network::<f64>::initialize(&architecture, Init::He, &mut rng).unwrap();
         // Each number another one: that they come back in their places shows.
-        for values in network.parameters_mut().flatten() {
-            values.iter_mut().for_each(|value| *value += rng.normal());
+        for value in network.parameters_mut().flatten().flatten() {
+            *value += rng.normal();
         }
         let model = if single {
             Model::new(network.cast::<f32>(), classes, input).unwrap()

@@ -45,8 +45,8 @@ fn case() -> impl Strategy<Value = Case> {
             let mut network = Network::initialize(&architecture, Init::Glorot, &mut rng).unwrap();
             // Biases away from zero, and γ and β from their first values, or their part would go untested.
             for [_, b, gamma, beta] in network.parameters_mut() {
-                for values in [b, gamma, beta] {
-                    values.iter_mut().for_each(|value| *value += 0.3 * rng.normal());
+                for value in [b, gamma, beta].into_iter().flatten() {
+                    *value += 0.3 * rng.normal();
                 }
             }
             let x = rng.normal_matrix(n_features, m);

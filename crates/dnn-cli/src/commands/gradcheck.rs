@@ -243,8 +243,8 @@ impl Case {
         let mut network = Network::initialize(&architecture, Init::Auto, &mut rng)?;
         // Biases of 0 would hide a fault in their part of Z, and so would γ = 1 and β = 0.
         for [_, b, gamma, beta] in network.parameters_mut() {
-            for values in [b, gamma, beta] {
-                values.iter_mut().for_each(|value| *value += 0.3 * rng.normal());
+            for value in [b, gamma, beta].into_iter().flatten() {
+                *value += 0.3 * rng.normal();
             }
         }
         let x = rng.normal_matrix(n_features, m);

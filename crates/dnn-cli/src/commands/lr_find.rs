@@ -96,7 +96,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.plot {
         OutputKind::Picture.check(path)?;
     }
-    let base = if let Some(path) = &args.config { RunConfig::read(path)? } else {
+    let base = if let Some(path) = &args.config {
+        RunConfig::read(path)?
+    } else {
         let data = (args.data.as_deref(), &args.of_data, &args.input);
         source::preset(args.preset, data, console)?.1
     };
