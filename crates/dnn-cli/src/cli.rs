@@ -88,10 +88,7 @@ pub fn command() -> clap::Command {
 /// Whatever keeps the subcommand from its work; the exit code is then 2.
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let console = Console { json: cli.json, quiet: cli.quiet || !ranks::is_first() };
-    if !matches!(
-        cli.command,
-        Some(Command::Train(_) | Command::Evaluate(_))
-    ) {
+    if !matches!(cli.command, Some(Command::Train(_) | Command::Evaluate(_))) {
         ranks::only_one("this subcommand")?;
     }
     match &cli.command {

@@ -4,5 +4,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let matches = dnn_cli::command().get_matches();
-    dnn_cli::run_command(&matches, dnn_cli::Ranks::SINGLE).unwrap_or_else(|error| dnn_cli::report(&error))
+    dnn_cli::run_command(&matches, dnn_cli::Ranks::SINGLE)
+        .unwrap_or_else(|error| dnn_cli::report(&error))
 }

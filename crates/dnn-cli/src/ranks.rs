@@ -31,7 +31,11 @@ pub(crate) fn start(ranks: Ranks) -> anyhow::Result<()> {
     if ranks.communicator.size() > 1 {
         let Machine { git_revision, arch, cpu_features } = Machine::here();
         let revision = git_revision.unwrap_or_default();
-        agree("version", &format!("{} {revision}", env!("CARGO_PKG_VERSION")), "run one program on all")?;
+        agree(
+            "version",
+            &format!("{} {revision}", env!("CARGO_PKG_VERSION")),
+            "run one program on all",
+        )?;
         agree(
             "processor",
             &format!("{arch} with {}", cpu_features.join(", ")),

@@ -3,8 +3,8 @@
 use crate::console::{Console, interval, of_how_many, warn};
 use crate::file::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
-use crate::ranks;
 use crate::quality::{Majority, Quality};
+use crate::ranks;
 use crate::table;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{ClassReport, Confusion, Prediction};

@@ -463,9 +463,8 @@ where
     };
     let layers = dnn_train::diagnose(&trained.network, trained_on, &trained.health)?;
     let architecture = trained.network.architecture();
-    let judge = |data: &dyn Examples<F>| {
-        dnn_train::evaluate_on_ranks(&trained.network, data, communicator)
-    };
+    let judge =
+        |data: &dyn Examples<F>| dnn_train::evaluate_on_ranks(&trained.network, data, communicator);
     let classes = train.classes().to_vec();
     let on_training = judge(trained_on)?;
     let of_validation = held_out.map(judge).transpose()?;
