@@ -17,7 +17,6 @@ use mpi::topology::SimpleCommunicator;
 use mpi::traits::{AsRaw, Communicator as _};
 use std::collections::VecDeque;
 use std::ffi::c_void;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -231,7 +230,7 @@ impl Exchanges {
         for (rank, message) in messages.incoming.iter_mut().enumerate() {
             if rank != self.rank as usize {
                 for piece in pieces(message.len()) {
-                    let mut request = ptr::null_mut();
+                    let mut request = no_request();
                     let to = message[piece.clone()].as_mut_ptr().cast::<c_void>();
                     // SAFETY: the memory belongs to the exchange until the request is done, and is not
                     // touched meanwhile: the vectors are moved, their contents are not.
@@ -254,7 +253,7 @@ impl Exchanges {
         for (rank, message) in messages.outgoing.iter().enumerate() {
             if rank != self.rank as usize {
                 for piece in pieces(message.len()) {
-                    let mut request = ptr::null_mut();
+                    let mut request = no_request();
                     let from = message[piece.clone()].as_ptr().cast::<c_void>();
                     // SAFETY: as above.
                     let code = unsafe {
@@ -290,7 +289,7 @@ impl Exchanges {
         let (before, after) =
             ((self.rank + self.size - 1) % self.size, (self.rank + 1) % self.size);
         let comm = self.world.as_raw();
-        let (mut request, mut came) = (ptr::null_mut(), 0);
+        let (mut request, mut came) = (no_request(), 0);
         // SAFETY: what is sent is never freed or changed, so its request need not be waited for; what is
         // received has been announced, and is one byte.
         unsafe {
@@ -344,6 +343,12 @@ impl Exchanges {
             self.world.abort(ERROR);
         }
     }
+}
+
+/// A request that is none yet.
+fn no_request() -> ffi::MPI_Request {
+    // SAFETY: a constant of MPI.
+    unsafe { ffi::RSMPI_REQUEST_NULL }
 }
 
 /// The pieces of a message, at least one.
