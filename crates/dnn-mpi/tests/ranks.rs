@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Small, with what depends on chance: mini-batches, dropout, augmentation.
-const TRAIN: &str = "train drawn --draw-train 120 --draw-test 30 --draw-size 12 --preset course-deep \
+const TRAIN: &str = "train drawn --draw-train 120 --draw-test 30 --draw-size 16 --preset course-deep \
     --layers 16,8 --batch-size 24 --dropout 0.2 --augment light --ema-decay 0.9 --optimizer adam --lr 0.002 \
     --validation 0.2 --threads 1 --quiet";
 /// So many kills, unless DNN_MPI_KILLS says how many.
@@ -80,7 +80,7 @@ fn one_to_five_ranks_and_dnn_itself_write_the_same_model() {
         ok(mpirun(
             ranks,
             folder,
-            "evaluate whole drawn --draw-train 120 --draw-test 30 --draw-size 12",
+            "evaluate whole drawn --draw-train 120 --draw-test 30 --draw-size 16",
         ))
     };
     let one = judged(1);
@@ -105,7 +105,7 @@ fn what_does_not_fit_together_is_refused_by_name() {
     let mut command = Command::new("mpirun");
     let binary = assert_cmd::cargo::cargo_bin!("dnn-mpi");
     command.args(["--oversubscribe", "--bind-to", "none"]);
-    for (part, size) in ["12", "14"].iter().enumerate() {
+    for (part, size) in ["16", "18"].iter().enumerate() {
         if part > 0 {
             command.arg(":");
         }
