@@ -25,7 +25,7 @@ pub(crate) struct Args {
 type Check = fn(&Ci) -> anyhow::Result<()>;
 
 /// The checks in their order; what each is for stands in docs/xtask.md.
-const CHECKS: [(&str, Check); 18] = [
+const CHECKS: [(&str, Check); 19] = [
     ("fmt", |ci| ci.cargo("fmt --all -- --check")),
     ("layers", |ci| no_findings(&check_layers(&ci.root)?)),
     ("msrv", |ci| no_findings(&check_msrv(&ci.root)?)),
@@ -51,6 +51,7 @@ const CHECKS: [(&str, Check); 18] = [
     ("examples", Ci::examples),
     ("export", Ci::export),
     ("libhdf5", Ci::libhdf5),
+    ("mpi", Ci::mpi),
     ("first-run", Ci::first_run),
 ];
 
@@ -99,6 +100,19 @@ impl Ci {
 
     fn cargo(&self, args: &str) -> anyhow::Result<()> {
         execute(self.command("cargo").args(args.split(' ')))
+    }
+
+    /// `dnn-mpi`, a workspace of its own, where MPI is installed; .ci/run installs it.
+    fn mpi(&self) -> anyhow::Result<()> {
+        if !Command::new("mpirun").arg("--version").output().is_ok_and(|out| out.status.success()) {
+            ensure!(std::env::var_os("DNN_REQUIRE_MPI").is_none(), "mpirun is missing");
+            eprintln!("skipped: mpirun is missing (libopenmpi-dev openmpi-bin libclang-dev)");
+            return Ok(());
+        }
+        let manifest = "--manifest-path crates/dnn-mpi/Cargo.toml --locked";
+        self.cargo("fmt --manifest-path crates/dnn-mpi/Cargo.toml -- --check")?;
+        self.cargo(&format!("clippy {manifest} --all-targets -- -D warnings"))?;
+        self.cargo(&format!("test {manifest}"))
     }
 
     /// Each feature of a library alone, as users of one kind of data ask for it; and none.
