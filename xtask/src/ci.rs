@@ -52,6 +52,7 @@ const CHECKS: [(&str, Check); 19] = [
     ("examples", Ci::examples),
     ("export", Ci::export),
     ("libhdf5", Ci::libhdf5),
+    ("mpi", Ci::mpi),
     ("first-run", Ci::first_run),
 ];
 
@@ -103,6 +104,19 @@ impl Ci {
 
     fn cargo(&self, args: &str) -> anyhow::Result<()> {
         execute(self.command("cargo").args(args.split(' ')))
+    }
+
+    /// `dnn-mpi`, a workspace of its own, where MPI is installed; .ci/run installs it.
+    fn mpi(&self) -> anyhow::Result<()> {
+        if !Command::new("mpirun").arg("--version").output().is_ok_and(|out| out.status.success()) {
+            ensure!(std::env::var_os("DNN_REQUIRE_MPI").is_none(), "mpirun is missing");
+            eprintln!("skipped: mpirun is missing (libopenmpi-dev openmpi-bin libclang-dev)");
+            return Ok(());
+        }
+        let manifest = "--manifest-path crates/dnn-mpi/Cargo.toml --locked";
+        self.cargo("fmt --manifest-path crates/dnn-mpi/Cargo.toml -- --check")?;
+        self.cargo(&format!("clippy {manifest} --all-targets -- -D warnings"))?;
+        self.cargo(&format!("test {manifest}"))
     }
 
     /// Each feature of a library alone, as users of one kind of data ask for it; and none.

@@ -40,14 +40,16 @@ use std::process::ExitCode;
 /// Exit code of every error, as clap's own for a wrong command line.
 const ERROR: u8 = 2;
 
-/// Returns what the command line asks for; a wrong one ends the process with clap's message and exit code.
+/// Returns what the command line asks for.
 ///
-/// The message quotes the arguments: those that would steer the terminal, or break a line, are escaped.
-pub fn matches(command: &Command) -> ArgMatches {
-    command.clone().try_get_matches().unwrap_or_else(|error| {
+/// # Errors
+/// The message of clap for a wrong command line, or the help that is asked for. A message quotes the
+/// arguments: those that would steer the terminal, or break a line, are escaped.
+pub fn matches(command: &Command) -> Result<ArgMatches, clap::Error> {
+    command.clone().try_get_matches().map_err(|error| {
         let escaped = |argument: OsString| argument.to_string_lossy().shown().into_owned();
         let of_escaped = command.clone().try_get_matches_from(std::env::args_os().map(escaped));
-        of_escaped.err().as_ref().unwrap_or(&error).exit()
+        of_escaped.err().unwrap_or(error)
     })
 }
 
