@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         bail!("{}: not in the folder of a run; name the page with --out", model_path.shown());
     }
     if let Some(out) = &args.out {
-        OutputKind::Page.check(out)?
+        OutputKind::Page.check(out)?;
     } else {
         OutputKind::Page.check(&folder.join(run::REPORT))?;
         OutputKind::ModelCard.check(&folder.join(run::MODEL_CARD))?;
