@@ -56,10 +56,16 @@ fn every_line_is_explained() {
 #[test]
 fn a_file_is_replaced_only_when_forced() {
     let place = Place::new();
-    fs::write(place.path("c.toml"), "mine").unwrap();
-    let error = place.refused(&["config", "init", "--out", "c.toml"]);
-    assert!(error.contains("c.toml") && error.contains("--force"), "{error}");
-    assert_eq!(fs::read_to_string(place.path("c.toml")).unwrap(), "mine");
+    for (text, says) in [("mine", "no configuration"), ("# mine\n", "")] {
+        fs::write(place.path("c.toml"), text).unwrap();
+        let error = place.refused(&["config", "init", "--out", "c.toml"]);
+        assert!(error.contains("c.toml") && error.contains("--force"), "{error}");
+        if !says.is_empty() {
+            let error = place.refused(&["config", "init", "--out", "c.toml", "--force"]);
+            assert!(error.contains("c.toml") && error.contains(says), "{error}");
+        }
+        assert_eq!(fs::read_to_string(place.path("c.toml")).unwrap(), text);
+    }
     place.ok(&["config", "init", "--out", "c.toml", "--force"]);
     place.ok(&["config", "check", "c.toml"]);
     let error = place.refused(&["config", "init", "--out", "none/c.toml"]);

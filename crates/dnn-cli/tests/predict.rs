@@ -213,11 +213,12 @@ fn bad_images_keep_a_file_from_being_written_unless_they_are_skipped() {
     place.trained();
     draw_folder(&place.path("photos"), 4, 2);
     fs::write(place.path("photos/train/broken.png"), "no image").unwrap();
-    fs::write(place.path("p.csv"), "older").unwrap();
+    let older = "example,true_class,class,probability\n";
+    fs::write(place.path("p.csv"), older).unwrap();
     let error = place.refused(&["predict", "r", "photos", "--out", "p.csv"]);
     assert!(error.contains("broken.png") && error.contains("1 of 7 images"), "{error}");
     assert!(error.contains("p.csv is not written (--on-bad-image skip"), "{error}");
-    assert_eq!(fs::read_to_string(place.path("p.csv")).unwrap(), "older");
+    assert_eq!(fs::read_to_string(place.path("p.csv")).unwrap(), older);
     let skip = ["predict", "r", "photos", "--on-bad-image", "skip", "--out", "p.csv", "--json"];
     let output = place.run(&skip);
     assert_eq!(output.status.code(), Some(0));

@@ -149,7 +149,7 @@ fn what_has_no_answer_says_why() {
     let picture = RgbImage::new(1, 1, vec![0; 3]).expect("1×1");
     let limits = DecodeLimits::default();
     for (answer, says) in [
-        (numbers.features(&[1.0; 5]), "the model takes 4 numbers (4×1 grey"),
+        (numbers.features(&[1.0; 5]), "the model takes 4 numbers (a row of 4 numbers)"),
         (numbers.features(&[1.0, f64::NAN, 1.0, 1.0]), "number 1 of the input is NaN"),
         (numbers.rgb(picture), "no image can be its input"),
         (numbers.image_bytes(b"", &limits), "no image can be its input"),

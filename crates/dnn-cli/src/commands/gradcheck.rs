@@ -43,7 +43,7 @@ const N_IMAGES: usize = 32;
 )]
 pub(crate) struct Args {
     /// A model file, or the folder of a run
-    #[arg(requires = "data", conflicts_with_all = ["layers", "activation"])]
+    #[arg(requires = "data", conflicts_with_all = ["layers", "activation", "normalization"])]
     model: Option<PathBuf>,
     /// A folder or file of labelled images or numbers, or `drawn`
     data: Option<PathBuf>,
@@ -87,7 +87,7 @@ struct DrawnNetwork;
 impl FlagGroup for DrawnNetwork {
     type Settings = RawTrainConfig;
     const HEADING: &'static str = "Drawn network";
-    const KEYS: &'static [&'static str] = &["hidden", "activation"];
+    const KEYS: &'static [&'static str] = &["hidden", "activation", "normalization"];
 }
 
 /// The network that is checked, and the examples of the cost.
