@@ -164,8 +164,8 @@ fn parameters_that_are_not_finite_are_not_offered_as_a_checkpoint() {
         .with(|c| {
             c.learning_rate = 1e300;
             (c.clip_norm, c.schedule, c.dropout) = (0.0, Schedule::Constant, 0.0);
-            (c.validation, c.patience, c.restore_best) = (0.0, 0, false);
-            c.calibrate = false;
+            (c.validation, c.validate_every, c.patience) = (0.0, 0, 0);
+            (c.restore_best, c.calibrate) = (false, false);
         })
         .unwrap();
     let mut keep = Keep::default();
