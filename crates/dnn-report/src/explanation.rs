@@ -97,7 +97,7 @@ pub struct SaliencyMaps {
 }
 
 /// How far maps are to be trusted. Advantages are means over the images of what
-/// [`DeletionCurves::advantage`](dnn_core::saliency::DeletionCurves::advantage) returns.
+/// [`DeletionCurve::advantage`](dnn_core::saliency::DeletionCurve::advantage) returns.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct MapChecks {
     /// The advantage of occlusion over random order.

@@ -66,7 +66,7 @@ impl<F: Real> Packed<F> {
 /// # Shapes
 /// `a` (n, k), `b` (k, u) after transposition, `c` (rows.len(), u).
 /// # Panics
-/// When the shapes do not fit, `rows` does not begin where a panel does, at a multiple of [`line`], or
+/// When the shapes do not fit, `rows` does not begin where a panel does, at a multiple of [`line()`], or
 /// the columns of `c` are not contiguous.
 pub fn gemm_packed<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
     alpha: F,
