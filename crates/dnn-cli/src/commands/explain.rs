@@ -135,6 +135,13 @@ struct Looked {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    if let Some(out) = &args.out {
+        ensure!(
+            !out.exists() || out.is_dir(),
+            "cannot make the folder {}: a file has that name",
+            out.shown()
+        );
+    }
     let (predictor, model_path) = args.predictor.read()?;
     let labelled = args.labelled.load(predictor.model(), &model_path, console)?;
     let set = args
