@@ -53,8 +53,14 @@ pub(crate) unsafe fn combine<F: Real>(o: &Operands<F>) {
     if o.m > 1 && is_far(o) {
         combine_far(o);
     } else {
-        arch().dispatch(Combine { o, room: std::ptr::null_mut() });
+        dispatch(o, std::ptr::null_mut());
     }
+}
+
+/// In one place: all tiles of all instruction sets are compiled to where it is called.
+#[inline(never)]
+fn dispatch<F: Real>(o: &Operands<F>, room: *mut F) {
+    arch().dispatch(Combine { o, room });
 }
 
 /// Returns whether rows of B are so far apart that they are copied together first.
@@ -69,7 +75,7 @@ fn is_far<F>(o: &Operands<F>) -> bool {
 fn combine_far<F: Real>(o: &Operands<F>) {
     #[allow(clippy::large_stack_arrays)] // a thread has room for it, and the heap is slower
     let mut room = [const { MaybeUninit::<u64>::uninit() }; DEPTH * PACKED_STRIDE_BYTES / 8];
-    arch().dispatch(Combine { o, room: room.as_mut_ptr().cast() });
+    dispatch(o, room.as_mut_ptr().cast());
 }
 
 /// C ← α·A·B + β·C where A's rows and B's columns are contiguous.
