@@ -215,17 +215,32 @@ pub(crate) fn sum_in_tree(values: &[f64]) -> f64 {
 /// The sum over all ranks of one vector, such as the gradient of a layer, in the tree: first a
 /// reduce-scatter, then an all-gather.
 #[derive(Debug)]
-pub(crate) struct TreeSum {
+pub(crate) struct TreeSum<F> {
     shards: MicroShards,
     /// Length of the vector.
     n: usize,
     scatter: Messages,
     gather: Messages,
+    /// The subtrees of all ranks, in their order.
+    subtrees: Vec<Subtree>,
+    /// A sum that waits on each level of the tree.
+    room: Vec<[F; BLOCK]>,
 }
 
-impl TreeSum {
+/// A subtree of a rank, and where its sum begins in the rank's message, in bytes.
+#[derive(Debug)]
+struct Subtree {
+    shards: Range<usize>,
+    rank: usize,
+    start: usize,
+}
+
+/// Numbers that are summed up at a time: all that wait stay in the first-level cache.
+const BLOCK: usize = 512;
+
+impl<F: Real> TreeSum<F> {
     /// For vectors of `n` numbers.
-    pub(crate) fn new<F: Real>(shards: MicroShards, n: usize) -> Self {
+    pub(crate) fn new(shards: MicroShards, n: usize) -> Self {
         let (own, width) = (shards.rank, size_of::<F>());
         let trees = |rank: usize| shards.subtrees(rank).len();
         let part = |rank: usize| width * share(n, rank, shards.size).len();
@@ -235,7 +250,13 @@ impl TreeSum {
         let filled = |bytes: &dyn Fn(usize) -> usize| {
             (0..shards.size).map(|rank| vec![0; bytes(rank)]).collect::<Vec<_>>()
         };
+        let subtrees = (0..shards.size).flat_map(|rank| {
+            let subtrees = shards.subtrees(rank).into_iter().enumerate();
+            subtrees.map(move |(i, shards)| Subtree { shards, rank, start: i * part(own) })
+        });
         Self {
+            subtrees: subtrees.collect(),
+            room: vec![[F::zero(); BLOCK]; depth(shards.n) + 1],
             scatter: Messages {
                 outgoing: room(&|rank| trees(own) * part(rank)),
                 incoming: filled(&|rank| trees(rank) * part(own)),
@@ -254,10 +275,11 @@ impl TreeSum {
         put: impl Fn(usize, Range<usize>, &mut Vec<u8>),
     ) {
         let MicroShards { rank: own, size, .. } = self.shards;
+        let n_own = self.subtrees.iter().filter(|tree| tree.rank == own).count();
         let mut messages = std::mem::take(&mut self.scatter);
         for (rank, message) in messages.outgoing.iter_mut().enumerate() {
             message.clear();
-            for tree in 0..self.shards.subtrees(own).len() {
+            for tree in 0..n_own {
                 put(tree, share(self.n, rank, size), message);
             }
         }
@@ -266,25 +288,18 @@ impl TreeSum {
 
     /// Waits for the other ranks' sums, makes the additions that are left for this rank's part of the
     /// vector, and starts to pass it on.
-    pub(crate) fn add_up<F: Real>(&mut self, communicator: &dyn Communicator) {
+    pub(crate) fn add_up(&mut self, communicator: &dyn Communicator) {
         let MicroShards { rank: own, size, n: n_shards } = self.shards;
         let mut messages = communicator.finish();
         messages.incoming[own].clone_from(&messages.outgoing[own]);
         let part = share(self.n, own, size).len() * size_of::<F>();
-        let trees: Vec<(Range<usize>, &[u8])> = (0..size)
-            .flat_map(|rank| {
-                let sums = &messages.incoming[rank];
-                let trees = self.shards.subtrees(rank).into_iter().enumerate();
-                trees.map(move |(i, tree)| (tree, &sums[i * part..][..part]))
-            })
-            .collect();
-        let mut sum = Adding { trees: &trees, room: vec![[F::zero(); BLOCK]; depth(n_shards) + 1] };
         let mut gather = std::mem::take(&mut self.gather);
         gather.outgoing[own].clear();
         for from in (0..part).step_by(BLOCK * size_of::<F>()) {
             let to = part.min(from + BLOCK * size_of::<F>());
-            sum.add_up(0..n_shards, from..to, 0, &mut 0);
-            let sum = &sum.room[0][..(to - from) / size_of::<F>()];
+            let mut subtrees = self.subtrees.iter();
+            add_up(&mut subtrees, &messages.incoming, &(0..n_shards), from..to, &mut self.room);
+            let sum = &self.room[0][..(to - from) / size_of::<F>()];
             gather.outgoing[own].extend_from_slice(bytemuck::cast_slice(sum));
         }
         let (before, rest) = gather.outgoing.split_at_mut(own);
@@ -311,35 +326,30 @@ impl TreeSum {
     }
 }
 
-/// Numbers that are summed up at a time: all that wait stay in the first-level cache.
-const BLOCK: usize = 512;
-
-/// The sums over subtrees that are added up to that over the whole tree.
-struct Adding<'m, F> {
-    trees: &'m [(Range<usize>, &'m [u8])],
-    /// A sum that waits on each level of the tree.
-    room: Vec<[F; BLOCK]>,
-}
-
-impl<F: Real> Adding<'_, F> {
-    /// Puts the sum over `tree`, of the numbers in the bytes `bytes` of the messages, into the room of
-    /// `level`; the subtrees from number `next` on are used up in their order.
-    fn add_up(&mut self, tree: Range<usize>, bytes: Range<usize>, level: usize, next: &mut usize) {
-        let n = bytes.len() / size_of::<F>();
-        let (subtree, message) = &self.trees[*next];
-        if *subtree == tree {
-            *next += 1;
-            let to = bytemuck::cast_slice_mut::<F, u8>(&mut self.room[level][..n]);
-            to.copy_from_slice(&message[bytes]);
-            return;
-        }
-        let (left, right) = halves(&tree);
-        self.add_up(left, bytes.clone(), level, next);
-        self.add_up(right, bytes, level + 1, next);
-        let (sum, other) = self.room.split_at_mut(level + 1);
-        for (sum, &other) in sum[level][..n].iter_mut().zip(&other[0][..n]) {
-            *sum += other;
-        }
+/// Puts the sum over `tree`, of the numbers in the bytes `bytes` of each subtree's sum in `messages`, into
+/// the first of the `room`; the subtrees are used up in their order.
+fn add_up<F: Real>(
+    subtrees: &mut std::slice::Iter<'_, Subtree>,
+    messages: &[Vec<u8>],
+    tree: &Range<usize>,
+    bytes: Range<usize>,
+    room: &mut [[F; BLOCK]],
+) {
+    let n = bytes.len() / size_of::<F>();
+    let next = &subtrees.as_slice()[0];
+    if next.shards == *tree {
+        subtrees.next();
+        let Subtree { rank, start, .. } = next;
+        let numbers = &messages[*rank][start + bytes.start..start + bytes.end];
+        bytemuck::cast_slice_mut::<F, u8>(&mut room[0][..n]).copy_from_slice(numbers);
+        return;
+    }
+    let (left, right) = halves(tree);
+    add_up(subtrees, messages, &left, bytes.clone(), room);
+    let (sum, rest) = room.split_at_mut(1);
+    add_up(subtrees, messages, &right, bytes, rest);
+    for (sum, &other) in sum[0][..n].iter_mut().zip(&rest[0][..n]) {
+        *sum += other;
     }
 }
 

@@ -2,16 +2,17 @@
 //! process.
 #![allow(clippy::unwrap_used)] // tests
 
-use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Dataset, DatasetError, Examples, Precision};
-use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
+mod common;
+
+use common::{Source, everything, three_classes};
+use dnn_core::Precision;
+use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::{Adam, GradientDescent, Momentum};
 use dnn_train::{
     Checkpoint, Communicator, End, Flow, IterationEvent, Messages, Moment, Observer, TrainConfig,
     TrainError, Trainable, Trained, Training, evaluate, evaluate_on_ranks,
 };
-use nalgebra::DMatrix;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -97,78 +98,14 @@ impl Observer for Keep {
     }
 }
 
-/// Examples that are read batch by batch and differ from epoch to epoch, or those in memory.
-struct Source<F: dnn_core::Real> {
-    data: Dataset<F>,
-    is_streamed: bool,
-}
-
-impl<F: dnn_core::Real> Examples<F> for Source<F> {
-    fn n_examples(&self) -> usize {
-        self.data.n_examples()
-    }
-    fn n_features(&self) -> usize {
-        self.data.n_features()
-    }
-    fn labels(&self) -> &[u32] {
-        self.data.labels()
-    }
-    fn classes(&self) -> &[String] {
-        self.data.classes()
-    }
-    fn matrix(&self) -> Option<&DMatrix<F>> {
-        (!self.is_streamed).then(|| self.data.x())
-    }
-    fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        self.data.read(indices, x)
-    }
-    fn is_streamed(&self) -> bool {
-        self.is_streamed
-    }
-    fn read_for_epoch(
-        &self,
-        indices: &[usize],
-        epoch: u64,
-        x: &mut DMatrix<F>,
-    ) -> Result<(), DatasetError> {
-        self.read(indices, x)?;
-        for (mut column, &i) in x.column_iter_mut().zip(indices) {
-            column[0] += F::of((epoch * 31 + i as u64) as f64 / 1e4);
-        }
-        Ok(())
-    }
-}
-
 fn source<F: dnn_core::Real>(n_features: usize, is_streamed: bool) -> Source<F> {
-    let mut rng = Generator::new(RngKind::Modern, 5).unwrap();
-    let x: DMatrix<F> = rng.normal_matrix(n_features, 101);
-    let label = |i| u32::from(x[(0, i)] > F::of(0.3)) + u32::from(x[(1, i)] > F::of(0.8));
-    let labels = (0..101).map(label).collect();
-    let classes = ["a", "b", "c"].map(String::from).to_vec();
-    Source { data: Dataset::new(x, labels, classes).unwrap(), is_streamed }
+    Source { is_streamed, ..Source::streamed(three_classes(n_features, 101), 0.01) }
 }
 
-/// Everything on: mini-batches of 37 examples, which no number of shards divides.
+/// Mini-batches of 37 examples, which no number of shards divides.
 fn config(optimizer: impl Into<OptimizerConfig>, engine: EngineKind) -> TrainConfig {
-    let config = TrainConfig::course_deep().with(|c| {
-        c.hidden = vec![12, 7];
-        c.activations = vec![Activation::Tanh, Activation::Relu];
-        c.optimizer = optimizer.into();
-        c.engine = engine;
-        c.learning_rate = 0.02;
-        c.batch_size = 37;
-        c.iterations = 14;
-        c.log_every = 4;
-        c.dropout = 0.2;
-        c.ema_decay = 0.7;
-        c.l2 = 0.1;
-        c.clip_norm = 0.8;
-        c.class_weights = ClassWeights::Named(NamedWeights::Balanced);
-        c.validation = 0.2;
-        c.validate_every = 3;
-        c.restore_best = true;
-        c.calibrate = true;
-        c.threads = 2;
+    let config = everything(optimizer, 37, engine).with(|c| {
+        (c.iterations, c.threads, c.mixup) = (14, 2, 0.0);
         c.micro_shards = Some(8);
     });
     config.unwrap()

@@ -2,9 +2,11 @@
 //! interrupted.
 #![allow(clippy::unwrap_used)] // tests
 
-use dnn_core::rng::{Generator, RngKind};
+mod common;
+
+use common::{everything, three_classes};
 use dnn_core::{Activation, Dataset, Examples, HiddenNormalization};
-use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
+use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::{Adam, GradientDescent, Momentum, Nesterov};
 use dnn_train::schedule::Schedule;
@@ -33,43 +35,8 @@ impl Observer for Keep {
 }
 
 fn data() -> Dataset<f64> {
-    let mut rng = Generator::new(RngKind::Modern, 5).unwrap();
     // More features than the dense engine sums up at a time.
-    let x = rng.normal_matrix(600, 83);
-    let labels = (0..83).map(|i| (x[(0, i)] > 0.3) as u32 + (x[(1, i)] > 0.8) as u32).collect();
-    let classes = ["a", "b", "c"].map(String::from).to_vec();
-    Dataset::new(x, labels, classes).unwrap()
-}
-
-fn config(
-    optimizer: impl Into<OptimizerConfig>,
-    batch_size: usize,
-    engine: EngineKind,
-) -> TrainConfig {
-    let config = TrainConfig::course_deep().with(|c| {
-        c.hidden = vec![12, 7];
-        c.activations = vec![Activation::Tanh, Activation::Relu];
-        c.optimizer = optimizer.into();
-        c.engine = engine;
-        c.learning_rate = 0.02;
-        c.batch_size = batch_size;
-        c.iterations = 23;
-        c.log_every = 4;
-        c.dropout = 0.2;
-        c.mixup = 0.3;
-        c.ema_decay = 0.7;
-        c.calibrate = true;
-        c.l2 = 0.1;
-        c.clip_norm = 0.8;
-        c.class_weights = ClassWeights::Named(NamedWeights::Balanced);
-        c.validation = 0.2;
-        c.validate_every = 3;
-        c.patience = 50;
-        c.restore_best = true;
-        c.schedule = Schedule::Plateau { factor: 0.5, patience: 1, minimum: 0.0 };
-        c.threads = 1;
-    });
-    config.unwrap()
+    three_classes(600, 83)
 }
 
 fn run(
@@ -113,7 +80,7 @@ fn a_finished_run_goes_on_as_if_it_had_been_longer() {
         (EngineKind::Dense, OptimizerConfig::from(Adam::default())),
         (EngineKind::Gram, Momentum::default().into()),
     ] {
-        let short = config(optimizer, 10, engine);
+        let short = everything(optimizer, 10, engine);
         let long = short.clone().with(|c| c.iterations = 61).unwrap();
         let mut keep = Keep::default();
         let finished = run(&short, None, &mut [&mut keep]).unwrap();
@@ -139,7 +106,7 @@ fn a_validation_cost_that_is_no_number_ends_training() {
     let mut x = DMatrix::from_fn(600, 2, |i, j| data.x()[(i, j)]);
     x.column_mut(1).fill(f64::MAX);
     let validation = Dataset::new(x, vec![0, 1], data.classes().to_vec()).unwrap();
-    let config = config(Adam::default(), 10, EngineKind::Dense)
+    let config = everything(Adam::default(), 10, EngineKind::Dense)
         .with(|c| {
             (c.validation, c.activation) = (0.0, Activation::Relu);
             (c.ema_decay, c.mixup) = (0.0, 0.0);
@@ -160,7 +127,7 @@ fn a_validation_cost_that_is_no_number_ends_training() {
 /// Weights that overflow in the last update before a checkpoint are not kept.
 #[test]
 fn parameters_that_are_not_finite_are_not_offered_as_a_checkpoint() {
-    let config = config(GradientDescent, 0, EngineKind::Dense)
+    let config = everything(GradientDescent, 0, EngineKind::Dense)
         .with(|c| {
             c.learning_rate = 1e300;
             (c.clip_norm, c.schedule, c.dropout) = (0.0, Schedule::Constant, 0.0);
@@ -191,7 +158,7 @@ fn nothing_starts_until_the_checkpoint_fits() {
             Flow::Continue
         }
     }
-    let linear = config(Momentum::default(), 10, EngineKind::Auto);
+    let linear = everything(Momentum::default(), 10, EngineKind::Auto);
     let mut keep = Keep::default();
     let mut started = Started::default();
     run(&linear, None, &mut [&mut keep, &mut started]).unwrap();
@@ -211,14 +178,15 @@ fn nothing_starts_until_the_checkpoint_fits() {
 #[test]
 fn every_optimizer_with_mini_batches_and_dropout() {
     for optimizer in OptimizerConfig::all() {
-        same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Dense));
+        same_from_every_checkpoint(&everything(optimizer, 10, EngineKind::Dense));
     }
 }
 
 #[test]
 fn whole_sets_without_clipping() {
     for optimizer in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
-        let config = config(optimizer, 0, EngineKind::Dense).with(|c| c.clip_norm = 0.0).unwrap();
+        let config =
+            everything(optimizer, 0, EngineKind::Dense).with(|c| c.clip_norm = 0.0).unwrap();
         same_from_every_checkpoint(&config);
     }
 }
@@ -226,10 +194,10 @@ fn whole_sets_without_clipping() {
 #[test]
 fn whole_sets_and_the_gram_engine() {
     for optimizer in [OptimizerConfig::from(GradientDescent), Nesterov::default().into()] {
-        same_from_every_checkpoint(&config(optimizer, 0, EngineKind::Gram));
-        same_from_every_checkpoint(&config(optimizer, 10, EngineKind::Gram));
+        same_from_every_checkpoint(&everything(optimizer, 0, EngineKind::Gram));
+        same_from_every_checkpoint(&everything(optimizer, 10, EngineKind::Gram));
     }
-    same_from_every_checkpoint(&config(Adam::default(), 0, EngineKind::Dense));
+    same_from_every_checkpoint(&everything(Adam::default(), 0, EngineKind::Dense));
 }
 
 #[test]
@@ -238,7 +206,7 @@ fn normalised_layers_in_either_engine() {
         (OptimizerConfig::from(Adam::default()), 10, EngineKind::Dense),
         (GradientDescent.into(), 0, EngineKind::Gram),
     ] {
-        let config = config(optimizer, batch_size, engine);
+        let config = everything(optimizer, batch_size, engine);
         let config = config.with(|c| c.normalization = HiddenNormalization::Layer).unwrap();
         same_from_every_checkpoint(&config);
     }
@@ -246,7 +214,7 @@ fn normalised_layers_in_either_engine() {
 
 #[test]
 fn a_stop_from_outside_leaves_a_checkpoint_to_go_on_from() {
-    let config = config(Adam::default(), 10, EngineKind::Dense);
+    let config = everything(Adam::default(), 10, EngineKind::Dense);
     let whole = run(&config, None, &mut []).unwrap();
     for at in [0, 1, 8, 22] {
         let mut keep = Keep::default();
@@ -263,7 +231,7 @@ fn a_stop_from_outside_leaves_a_checkpoint_to_go_on_from() {
 
 #[test]
 fn another_run_is_refused() {
-    let config = config(Momentum::default(), 10, EngineKind::Dense);
+    let config = everything(Momentum::default(), 10, EngineKind::Dense);
     let mut keep = Keep::default();
     run(&config, None, &mut [&mut keep]).unwrap();
     let checkpoint = Checkpoint::from_bytes(&keep.0[3]).unwrap();
@@ -286,7 +254,7 @@ fn another_run_is_refused() {
 /// The program may be killed between its last checkpoint and the model.
 #[test]
 fn a_run_that_had_stopped_early_stays_stopped() {
-    let patient = config(Adam::default(), 10, EngineKind::Dense);
+    let patient = everything(Adam::default(), 10, EngineKind::Dense);
     let config =
         patient.with(|c| (c.patience, c.iterations, c.learning_rate) = (2, 300, 0.1)).unwrap();
     let mut keep = Keep::default();

@@ -2,71 +2,25 @@
 //! from epoch to epoch.
 #![allow(clippy::unwrap_used)] // tests
 
+mod common;
+
+use common::Source;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Dataset, DatasetError, Examples};
+use dnn_core::{Dataset, DatasetError};
 use dnn_train::engine::EngineKind;
 use dnn_train::observer::{Flow, Moment};
 use dnn_train::optimizer::Momentum;
 use dnn_train::{
     Checkpoint, IterationEvent, Observer, TrainConfig, TrainError, Trained, Training, train,
 };
-use nalgebra::DMatrix;
 
-/// A dataset that pretends not to be in memory, with noise that belongs to example and epoch.
-struct Stream {
-    data: Dataset<f64>,
-    noise: f64,
-    /// Reading fails from this epoch on.
-    breaks: u64,
-}
-
-impl Examples<f64> for Stream {
-    fn n_examples(&self) -> usize {
-        self.data.n_examples()
-    }
-    fn n_features(&self) -> usize {
-        self.data.n_features()
-    }
-    fn labels(&self) -> &[u32] {
-        self.data.labels()
-    }
-    fn classes(&self) -> &[String] {
-        self.data.classes()
-    }
-    fn matrix(&self) -> Option<&DMatrix<f64>> {
-        None
-    }
-    fn read(&self, indices: &[usize], x: &mut DMatrix<f64>) -> Result<(), DatasetError> {
-        self.data.read(indices, x)
-    }
-    fn is_streamed(&self) -> bool {
-        true
-    }
-    fn read_for_epoch(
-        &self,
-        indices: &[usize],
-        epoch: u64,
-        x: &mut DMatrix<f64>,
-    ) -> Result<(), DatasetError> {
-        if epoch >= self.breaks {
-            return Err(DatasetError::Read("the disk is gone".into()));
-        }
-        self.read(indices, x)?;
-        for (mut column, &i) in x.column_iter_mut().zip(indices) {
-            let mut rng = Generator::new(RngKind::Modern, epoch * 1000 + i as u64).unwrap();
-            column.apply(|v| *v += self.noise * rng.normal());
-        }
-        Ok(())
-    }
-}
-
-fn stream(noise: f64) -> Stream {
+fn stream(noise: f64) -> Source<f64> {
     let mut rng = Generator::new(RngKind::Modern, 5).unwrap();
     // More features than are summed up at a time.
     let x = rng.normal_matrix(1_300, 50);
     let labels = (0..50).map(|i| u32::from(i % 3 == 0)).collect();
     let data = Dataset::new(x, labels, vec!["a".into(), "b".into()]).unwrap();
-    Stream { data, noise, breaks: u64::MAX }
+    Source::streamed(data, noise)
 }
 
 fn config(batch_size: usize, validation: f64) -> TrainConfig {
@@ -132,7 +86,7 @@ fn examples_that_change_do_so_alike_after_a_resume() {
 
 #[test]
 fn a_source_that_fails_ends_training_with_its_words() {
-    let stream = Stream { breaks: 2, ..stream(0.0) };
+    let stream = Source { breaks: 2, ..stream(0.0) };
     let error = train(&config(16, 0.0), &stream, &mut []).unwrap_err();
     assert!(
         matches!(&error, TrainError::Data(DatasetError::Read(e)) if e.to_string() == "the disk is gone")

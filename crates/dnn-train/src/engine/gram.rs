@@ -331,11 +331,10 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         gradient: &mut DMatrixViewMut<'_, F>,
     ) {
         let part = &self.tasks[task];
-        let n_rows = if batch.is_none() { part.rows.len() } else { dz.nrows() };
-        let from = if batch.is_none() { part.rows.start } else { 0 };
-        let dz = dz.view((from, part.cols.start), (n_rows, part.cols.len()));
+        let dz = dz.columns(part.cols.start, part.cols.len());
         match batch {
             None => {
+                let dz = dz.rows(part.rows.start, part.rows.len());
                 for (mut gradient, dz) in gradient.column_iter_mut().zip(dz.column_iter()) {
                     gradient.as_mut_slice().copy_from_slice(dz.as_slice());
                 }

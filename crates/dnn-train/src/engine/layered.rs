@@ -1,6 +1,6 @@
 //! The loop over the layers, on several cores.
 //!
-//! An iteration is four steps, each of them a method of [`Work`]:
+//! An iteration is four steps, each of them a method of [`Work`], on the examples of a [`Batch`]:
 //!
 //! 1. **forward**: A_l = g(W_l·A_{l−1} + b_l), from the first layer to the last, whose Z are the
 //!    logits; with [layer normalisation](dnn_core::layer_norm) between the sums and g;
@@ -18,24 +18,24 @@
 //! network fill vector registers. The cuts do not depend on the number of threads, so neither do
 //! the results. Everything is allocated once.
 
+use super::batch::Batch;
 use super::dropout::Dropout;
-use super::first_layer::{FirstLayer, Selection};
+use super::first_layer::FirstLayer;
 use super::interface::{Engine, EngineOptions, Pass};
-use super::mixup::Mixup;
 use super::parameters::{Parameters, Scratch};
 use super::shared::{Part, SharedMatrix};
-use super::tasks::{Blocks, Trial, example_tasks, layer_by_layer, weight_parts};
-use crate::communicator::{Communicator, MicroShards, TreeSum, depth, share, sum_in_tree};
+use super::steps::{Layer, Norm, Piece, PieceWeights, Work, activate, all_units, sums};
+use super::tasks::{Trial, example_tasks, layer_by_layer, weight_parts};
+use crate::communicator::{Communicator, TreeSum, depth, share, sum_in_tree};
 use crate::cost::Cost;
 use crate::diagnosis::LayerHealth;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use dnn_core::gemm::{gemm, plain, transposed};
-use dnn_core::layer::{Dense, PARAMETER_NAMES};
-use dnn_core::layer_norm::{self, LayerNorm, Normalized};
+use dnn_core::layer::Dense;
+use dnn_core::layer_norm::LayerNorm;
 use dnn_core::linear::Gradients;
 use dnn_core::metrics::Score;
-use dnn_core::{Activation, Bias, Network, NetworkError, OutputActivation, Real};
+use dnn_core::{Network, NetworkError, OutputActivation, Real};
 use nalgebra::{DMatrix, DMatrixViewMut, DVector};
 use std::ops::Range;
 
@@ -60,9 +60,11 @@ pub(super) struct LayeredEngine<'d, F: Real, L: FirstLayer<F>> {
     /// Sum of the losses of each example task, (tasks, 1), and of each micro-shard.
     costs: SharedMatrix<f64>,
     shard_costs: Vec<f64>,
+    /// Examples of each rank's micro-shards that are answered right.
+    n_right: Vec<usize>,
     communicator: &'d dyn Communicator,
     /// The sums over the ranks of each layer's gradients; none with one rank.
-    sums: Vec<TreeSum>,
+    sums: Vec<TreeSum<F>>,
     /// For sums over the examples, (m, 1).
     ones: DMatrix<F>,
     held_out: Vec<HeldOutSet<F, L::Input>>,
@@ -70,139 +72,6 @@ pub(super) struct LayeredEngine<'d, F: Real, L: FirstLayer<F>> {
     scratch: Vec<Scratch<F>>,
     pool: Pool,
     trial: Option<Trial>,
-}
-
-/// One layer with all that training keeps with it.
-struct Layer<F> {
-    /// Wᵀ (n_prev, n); none in the first layer, which keeps its weights itself.
-    w: Option<Parameters<F>>,
-    /// b (n, 1).
-    b: Parameters<F>,
-    norm: Option<Norm<F>>,
-    activation: Activation,
-    /// What the activation is applied to, (m, n), where its slope needs it.
-    z: Option<SharedMatrix<F>>,
-    /// Aᵀ (m, n); of the output layer Zᵀ.
-    a: SharedMatrix<F>,
-    /// dZᵀ (m, n).
-    dz: SharedMatrix<F>,
-    dropout: Option<Dropout<F>>,
-}
-
-/// The normalisation of a layer, and what its backward pass needs.
-struct Norm<F> {
-    /// γ (n, 1).
-    gamma: Parameters<F>,
-    /// β (n, 1).
-    beta: Parameters<F>,
-    /// Ẑᵀ (m, n).
-    values: SharedMatrix<F>,
-    /// 1/√(σ² + ε) of each example, (m, 1).
-    inverse_deviations: SharedMatrix<F>,
-    /// dYᵀ (m, n): the gradient behind the normalisation, where the layer's dZ is that before it.
-    dy: SharedMatrix<F>,
-}
-
-impl<F: Real> Layer<F> {
-    /// All parameters that the layer keeps, with their names.
-    fn parameters(&mut self) -> impl Iterator<Item = (&'static str, &mut Parameters<F>)> {
-        let (gamma, beta) = match &mut self.norm {
-            Some(norm) => (Some(&mut norm.gamma), Some(&mut norm.beta)),
-            None => (None, None),
-        };
-        let all = [self.w.as_mut(), Some(&mut self.b), gamma, beta];
-        PARAMETER_NAMES.into_iter().zip(all).filter_map(|(name, of)| Some((name, of?)))
-    }
-
-    /// Where the backward pass puts the product with the activation's slope: dY, or dZ at once.
-    fn behind_norm(&self) -> &SharedMatrix<F> {
-        self.norm.as_ref().map_or(&self.dz, |norm| &norm.dy)
-    }
-}
-
-/// The examples of the present iteration.
-struct Batch<F> {
-    /// None: the whole training set.
-    indices: Option<Vec<usize>>,
-    labels: Vec<u32>,
-    /// Weight of each example in the cost.
-    weights: Vec<F>,
-    /// How the examples are mixed, where they are.
-    mixup: Option<Mixture<F>>,
-    shards: MicroShards,
-    /// The subtrees of micro-shards that are this rank's.
-    trees: Vec<Range<usize>>,
-    /// The examples of each task, all of the rank's micro-shards, and the shard they are of.
-    tasks: Vec<Range<usize>>,
-    shard_of_task: Vec<usize>,
-}
-
-/// The mixture of a batch's examples, and what the cost needs of the partners.
-struct Mixture<F> {
-    drawn: Mixup,
-    /// The partners' labels, and their weights in the cost.
-    labels: Vec<u32>,
-    weights: Vec<F>,
-    /// Zᵀ and then dZᵀ of the output layer for the partners' labels, (m, n_L).
-    dz: SharedMatrix<F>,
-}
-
-impl<F: Real> Mixture<F> {
-    /// Mixes the batch anew, and shares the weights in the cost between examples and partners.
-    fn draw(&mut self, iteration: usize, labels: &[u32], weights: &mut [F]) {
-        let Self { drawn, labels: partner_labels, weights: partner_weights, .. } = self;
-        drawn.draw(iteration, labels.len());
-        let (share, rest) = drawn.shares::<F>();
-        partner_labels.clear();
-        partner_labels.extend(drawn.partners.iter().map(|&place| labels[place]));
-        partner_weights.clear();
-        partner_weights.extend(drawn.partners.iter().map(|&place| rest * weights[place]));
-        for weight in weights {
-            *weight *= share;
-        }
-    }
-}
-
-impl<F: Real> Batch<F> {
-    /// The examples that the first layer is to gather; `None` when they are the training set as it is.
-    fn selection(&self) -> Option<Selection<'_>> {
-        let mixup = self.mixup.as_ref().map(|mixture| &mixture.drawn);
-        self.indices.as_ref().map(|indices| Selection { indices, mixup })
-    }
-
-    /// Returns the examples of a micro-shard.
-    fn examples(&self, shard: usize) -> Range<usize> {
-        self.shards.examples(self.labels.len(), shard)
-    }
-
-    /// Cuts the examples of this rank's micro-shards into tasks.
-    fn cut_into_tasks(&mut self) {
-        self.tasks.clear();
-        self.shard_of_task.clear();
-        for shard in self.shards.own() {
-            let examples = self.examples(shard);
-            if !examples.is_empty() {
-                let tasks = example_tasks::<F>(examples.len());
-                self.tasks.extend(tasks.map(|t| examples.start + t.start..examples.start + t.end));
-                self.shard_of_task.resize(self.tasks.len(), shard);
-            }
-        }
-    }
-}
-
-/// The parameters that one task of the update changes.
-struct Piece {
-    layer: usize,
-    part: PieceWeights,
-    /// Whether the layer's bias goes with it.
-    has_bias: bool,
-}
-
-enum PieceWeights {
-    /// The first layer's part of this number.
-    FirstLayer(usize),
-    /// A part of Wᵀ.
-    Weights(Part),
 }
 
 /// Examples that are not trained on, and the activations of the network on them.
@@ -238,13 +107,13 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         let m = labels.len();
         let max_batch = if options.max_batch == 0 { m } else { options.max_batch.min(m) };
         let n_moments = optimizer.n_moments();
-        let shards = MicroShards::new(options.micro_shards, options.communicator);
-        let trees = shards.subtrees(shards.rank);
         let last = network.layers().len() - 1;
+        let batch = Batch::new(options, max_batch, network.layers()[last].n());
+        let (shards, n_tasks) = (batch.shards, batch.most_tasks());
         let vector = |values: &DVector<F>| {
             let values = DMatrix::from_column_slice(values.len(), 1, values.as_slice());
             let mut vector = Parameters::new(&values, n_moments, options.ema_decay);
-            vector.keep_gradients(trees.len());
+            vector.keep_gradients(batch.trees.len());
             vector
         };
         let layers = network.layers().iter().enumerate();
@@ -293,7 +162,6 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             })
         });
         let pieces: Vec<_> = of_first.chain(of_others).collect();
-        let n_tasks = shards.own().len() * example_tasks::<F>(max_batch.div_ceil(shards.n)).count();
         let pool = Pool::new(n_threads.min(n_tasks.max(pieces.len())));
         let biases: Vec<_> = layers.iter().map(|layer| layer.b.values.whole()).collect();
         let parts = || {
@@ -307,6 +175,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
         let mut engine = Self {
             costs: SharedMatrix::zeros(n_tasks, 1),
             shard_costs: vec![0.0; shards.n],
+            n_right: vec![0; shards.size],
             communicator: options.communicator,
             sums: Vec::new(),
             scratch: (0..pool.n_threads()).map(|_| Scratch::for_parts(parts(), depth)).collect(),
@@ -315,21 +184,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             output: network.output(),
             cost,
             ones: DMatrix::from_element(max_batch, 1, F::one()),
-            batch: Batch {
-                indices: None,
-                labels: Vec::with_capacity(max_batch),
-                weights: Vec::with_capacity(max_batch),
-                mixup: Mixup::new(options.mixup, options.seed, max_batch).map(|drawn| Mixture {
-                    drawn,
-                    labels: Vec::with_capacity(max_batch),
-                    weights: Vec::with_capacity(max_batch),
-                    dz: SharedMatrix::zeros(max_batch, network.layers()[last].n()),
-                }),
-                shards,
-                trees,
-                tasks: Vec::with_capacity(n_tasks),
-                shard_of_task: Vec::with_capacity(n_tasks),
-            },
+            batch,
             first,
             layers,
             labels,
@@ -344,52 +199,9 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
                 let summed = summed_parameters(&mut engine.first, &mut engine.layers, l);
                 summed.iter().map(|p| p.values.rows() * p.values.cols()).sum::<usize>()
             });
-            engine.sums = lengths.map(|n| TreeSum::new::<F>(shards, n)).collect();
+            engine.sums = lengths.map(|n| TreeSum::new(shards, n)).collect();
         }
         engine
-    }
-
-    /// Makes the examples of `pass` those of the present iteration.
-    fn select(&mut self, pass: Pass<'_>) {
-        let all = self.batch.indices.is_none() && !self.batch.labels.is_empty();
-        if all && pass.batch.is_none() {
-            return;
-        }
-        let Self { batch: at_hand, labels, class_weights, .. } = self;
-        let m_before = at_hand.labels.len();
-        at_hand.labels.clear();
-        if let Some(batch) = pass.batch {
-            assert!(!batch.is_empty(), "a batch of at least one example");
-            at_hand.labels.extend(batch.iter().map(|&i| labels[i]));
-        } else {
-            at_hand.labels.extend_from_slice(labels);
-        }
-        // Mixed examples are gathered, also when they are all.
-        if pass.batch.is_none() && at_hand.mixup.is_none() {
-            at_hand.indices = None;
-        } else {
-            let indices =
-                at_hand.indices.get_or_insert_with(|| Vec::with_capacity(self.ones.nrows()));
-            indices.clear();
-            match pass.batch {
-                Some(batch) => indices.extend_from_slice(batch),
-                None => indices.extend(0..labels.len()),
-            }
-        }
-        let m = at_hand.labels.len();
-        assert!(m <= self.ones.nrows(), "a batch of at most {} examples", self.ones.nrows());
-        let share = F::of(1.0 / m as f64);
-        at_hand.weights.clear();
-        at_hand.weights.extend(at_hand.labels.iter().map(|&label| match class_weights {
-            Some(weights) => share * weights[label as usize],
-            None => share,
-        }));
-        if let Some(mixture) = &mut at_hand.mixup {
-            mixture.draw(pass.iteration, &at_hand.labels, &mut at_hand.weights);
-        }
-        if m != m_before {
-            at_hand.cut_into_tasks();
-        }
     }
 
     /// What the tasks of an iteration share, and the pool that does them.
@@ -444,7 +256,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             }
             // In the order in which the exchanges were started.
             if let Some(l) = layer(1) {
-                self.sums[l].add_up::<F>(communicator);
+                self.sums[l].add_up(communicator);
             }
             if let Some(l) = layer(2) {
                 let Self { first, layers, sums, .. } = self;
@@ -496,430 +308,6 @@ fn summed_parameters<'p, F: Real, L: FirstLayer<F>>(
     w1.into_iter().chain(layers[l].parameters().map(|(_, parameters)| parameters)).collect()
 }
 
-/// What the tasks of an iteration share: all of them read it, and each writes its own part.
-struct Work<'e, F: Real, L> {
-    layers: &'e [Layer<F>],
-    first: &'e L,
-    batch: &'e Batch<F>,
-    cost: &'e dyn Cost<F>,
-    costs: &'e SharedMatrix<f64>,
-    pieces: &'e [Piece],
-    ones: &'e DMatrix<F>,
-    scratch: &'e [Scratch<F>],
-}
-
-/// Returns the examples `examples` of all units of a layer.
-fn all_units<F: Real>(matrix: &SharedMatrix<F>, examples: &Range<usize>) -> Part {
-    Part { rows: examples.clone(), cols: 0..matrix.cols() }
-}
-
-impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
-    /// Steps 1 to 3, a task for some examples.
-    fn example_by_example(&self, iteration: usize, pool: &mut Pool) {
-        let Self { layers, batch, .. } = self;
-        pool.run(batch.tasks.len(), &|task, _| {
-            let examples = &batch.tasks[task];
-            // SAFETY: the promise: a task has its own examples, in every layer.
-            unsafe {
-                self.gather(examples);
-                for (l, layer) in layers.iter().enumerate() {
-                    let part = all_units(&layer.a, examples);
-                    self.sums(l, &part);
-                    self.activate(l, &part, iteration);
-                }
-                self.cost(task);
-                for (l, layer) in layers[..layers.len() - 1].iter().enumerate().rev() {
-                    self.backward(l, &all_units(&layer.a, examples));
-                    self.backward_norm(l, examples);
-                }
-            }
-        });
-    }
-
-    /// Steps 1 to 3, all tasks on the same layer.
-    fn layer_by_layer(&self, iteration: usize, pool: &mut Pool) {
-        let Self { layers, batch, .. } = self;
-        let tasks = &batch.tasks;
-        // SAFETY, of all runs here: the promise: tasks have different examples, or different blocks
-        // of one layer, of which they read other layers.
-        if batch.indices.is_some() {
-            // SAFETY: as above.
-            pool.run(tasks.len(), &|task, _| unsafe { self.gather(&tasks[task]) });
-        }
-        for (l, layer) in layers.iter().enumerate() {
-            // SAFETY: as above.
-            self.for_blocks(l, pool, &|block| unsafe {
-                self.sums(l, block);
-                if layer.norm.is_none() {
-                    self.activate(l, block, iteration);
-                }
-            });
-            // To be normalised, an example needs the sums of all units.
-            if layer.norm.is_some() {
-                pool.run(tasks.len(), &|task, _| {
-                    // SAFETY: as above.
-                    unsafe { self.activate(l, &all_units(&layer.a, &tasks[task]), iteration) }
-                });
-            }
-        }
-        // SAFETY: as above.
-        pool.run(tasks.len(), &|task, _| unsafe { self.cost(task) });
-        self.backward_layer_by_layer(pool);
-    }
-
-    fn backward_layer_by_layer(&self, pool: &mut Pool) {
-        for l in (0..self.layers.len() - 1).rev() {
-            // SAFETY: the promise: tasks have different blocks of the layer.
-            self.for_blocks(l, pool, &|block| unsafe { self.backward(l, block) });
-            if self.layers[l].norm.is_some() {
-                let tasks = &self.batch.tasks;
-                // SAFETY: the promise: tasks have different examples.
-                pool.run(tasks.len(), &|task, _| unsafe { self.backward_norm(l, &tasks[task]) });
-            }
-        }
-    }
-
-    /// Does `task` for each block of a layer's values, of the rank's micro-shards one after the other.
-    fn for_blocks(&self, l: usize, pool: &mut Pool, task: &(dyn Fn(&Part) + Sync)) {
-        let (own, n) = (self.batch.shards.own(), self.layers[l].a.cols());
-        let blocks = |shard: usize| Blocks::of::<F>(self.batch.examples(shard).len(), n);
-        let most = own.clone().map(|shard| blocks(shard).len()).max().unwrap_or(0);
-        pool.run(own.len() * most, &|i, _| {
-            let (shard, i) = (own.start + i / most, i % most);
-            let (examples, blocks) = (self.batch.examples(shard), blocks(shard));
-            if i < blocks.len() && !examples.is_empty() {
-                let Part { rows, cols } = blocks.get(i);
-                task(&Part { rows: examples.start + rows.start..examples.start + rows.end, cols });
-            }
-        });
-    }
-
-    /// Returns the pieces of a layer, which follow each other.
-    fn pieces_of(&self, l: usize) -> &[Piece] {
-        let start = self.pieces.partition_point(|piece| piece.layer < l);
-        let end = self.pieces.partition_point(|piece| piece.layer <= l);
-        &self.pieces[start..end]
-    }
-
-    /// Step 4 for some pieces: their gradients, each followed at once by the optimizer's step with it,
-    /// if there is one.
-    fn gradients_and_steps(
-        &self,
-        pieces: &[Piece],
-        step: Option<(&dyn Optimizer<F>, &Step)>,
-        pool: &mut Pool,
-    ) {
-        pool.run(pieces.len(), &|task, thread| {
-            let (piece, scratch) = (&pieces[task], &self.scratch[thread]);
-            // SAFETY: the promise: tasks have different pieces, threads different scratch.
-            unsafe {
-                self.gradient(piece, scratch);
-                if let Some((optimizer, step)) = step {
-                    self.step(piece, optimizer, step, scratch);
-                }
-            }
-        });
-    }
-
-    /// The optimizer's step on some pieces, with gradients that are kept.
-    fn steps(&self, pieces: &[Piece], optimizer: &dyn Optimizer<F>, step: &Step, pool: &mut Pool) {
-        pool.run(pieces.len(), &|task, thread| {
-            // SAFETY: as above.
-            unsafe { self.step(&pieces[task], optimizer, step, &self.scratch[thread]) }
-        });
-    }
-
-    /// Puts the examples of a batch side by side.
-    ///
-    /// # Safety
-    /// The promise, for these examples.
-    unsafe fn gather(&self, examples: &Range<usize>) {
-        if let Some(selection) = self.batch.selection() {
-            // SAFETY: the promise.
-            unsafe { self.first.gather(selection, examples.clone()) }
-        }
-    }
-
-    /// **Forward**: part of layer `l`'s sums A_prev·W, in the place of its A, from all of the layer
-    /// before.
-    ///
-    /// # Safety
-    /// The promise, for this part of the layer.
-    unsafe fn sums(&self, l: usize, part: &Part) {
-        let all = self.batch.indices.is_none();
-        let first = |part: &Part, z: &mut DMatrixViewMut<'_, F>| {
-            self.first.forward(None, all, part, z);
-        };
-        let a_prev = l.checked_sub(1).map(|prev| &self.layers[prev].a);
-        // SAFETY: the promise.
-        unsafe {
-            sums(&self.layers[l], part, a_prev, first, &mut self.layers[l].a.part_mut(part));
-        }
-    }
-
-    /// **Forward**: part of layer `l`'s A from its sums; of all units where the layer is normalised.
-    ///
-    /// # Safety
-    /// The promise, for this part of the layer.
-    unsafe fn activate(&self, l: usize, part: &Part, iteration: usize) {
-        let layer = &self.layers[l];
-        // SAFETY: the promise.
-        unsafe {
-            let mut a = layer.a.part_mut(part);
-            let mut z = layer.z.as_ref().map(|z| z.part_mut(part));
-            let norm = layer.norm.as_ref().map(|norm| Normalized {
-                values: norm.values.part_mut(part),
-                inverse_deviations: norm.inverse_deviations.slice_mut(part.rows.clone(), 0),
-            });
-            activate(layer, part, &mut a, z.as_mut(), norm);
-            if let Some(dropout) = &layer.dropout {
-                dropout.forward(iteration, part, &mut a);
-            }
-        }
-    }
-
-    /// **Cost**: the losses of the task's examples, and their dZ in the output layer.
-    ///
-    /// # Safety
-    /// The promise, for these examples of the output layer.
-    unsafe fn cost(&self, task: usize) {
-        let (batch, layer) = (self.batch, &self.layers[self.layers.len() - 1]);
-        let examples = batch.tasks[task].clone();
-        let part = all_units(&layer.a, &examples);
-        let (labels, weights) = (&batch.labels[examples.clone()], &batch.weights[examples.clone()]);
-        // SAFETY: the promise.
-        unsafe {
-            let (z, mut dz) = (layer.a.part(&part), layer.dz.part_mut(&part));
-            dz.copy_from(&z);
-            let mut sum = self.cost.value_and_gradient(&mut dz, labels, weights);
-            if let Some(mixture) = &batch.mixup {
-                let (labels, weights) =
-                    (&mixture.labels[examples.clone()], &mixture.weights[examples]);
-                let mut of_partners = mixture.dz.part_mut(&part);
-                of_partners.copy_from(&z);
-                sum += self.cost.value_and_gradient(&mut of_partners, labels, weights);
-                dz += of_partners;
-            }
-            self.costs.slice_mut(task..task + 1, 0)[0] = sum;
-        }
-    }
-
-    /// **Backward**: part of layer `l`'s dZ, or dY where it is normalised, from all of the next
-    /// layer's dZ.
-    ///
-    /// # Safety
-    /// The promise, for this part of the layer.
-    unsafe fn backward(&self, l: usize, part: &Part) {
-        let (layer, next) = (&self.layers[l], &self.layers[l + 1]);
-        let Some(w) = next.w.as_ref().map(|w| &w.values) else { return };
-        // SAFETY: the promise.
-        unsafe {
-            let w = w.part(&Part { rows: part.cols.clone(), cols: 0..w.cols() });
-            let dz_next = next.dz.part(&all_units(&next.dz, &part.rows));
-            let mut da = layer.behind_norm().part_mut(part);
-            gemm(F::one(), plain(&dz_next), transposed(&w), F::zero(), &mut da);
-            let a = layer.a.part(part);
-            let z = layer.z.as_ref().map_or(a, |z| z.part(part));
-            match &layer.dropout {
-                Some(dropout) => dropout.backward(layer.activation, part, &mut da, &z, &a),
-                None => layer.activation.backward(&mut da, &z, &a),
-            }
-        }
-    }
-
-    /// **Backward**: dZ of some examples of layer `l` from their dY, if it is normalised.
-    ///
-    /// # Safety
-    /// The promise, for these examples of the layer.
-    unsafe fn backward_norm(&self, l: usize, examples: &Range<usize>) {
-        let layer = &self.layers[l];
-        let Some(norm) = &layer.norm else { return };
-        let part = all_units(&layer.dz, examples);
-        // SAFETY: the promise.
-        unsafe {
-            layer_norm::backward(
-                norm.gamma.values.slice(part.cols.clone(), 0),
-                &norm.dy.part(&part),
-                &norm.values.part(&part),
-                norm.inverse_deviations.slice(examples.clone(), 0),
-                &mut layer.dz.part_mut(&part),
-            );
-        }
-    }
-
-    /// The gradients of a piece: dW = dZ·A_prevᵀ, db = Σ dZ, dγ = Σ dY ⊙ Ẑ, dβ = Σ dY, each summed up
-    /// over the micro-shards of the rank's subtrees.
-    ///
-    /// # Safety
-    /// The promise, for the piece's gradients and `scratch`.
-    unsafe fn gradient(&self, piece: &Piece, scratch: &Scratch<F>) {
-        let (layer, batch) = (&self.layers[piece.layer], self.batch);
-        let parameters = layer.w.as_ref().unwrap_or_else(|| self.first.parameters());
-        let (part, is_sum) = match &piece.part {
-            PieceWeights::FirstLayer(task) => {
-                (&self.first.parts()[*task], self.first.gradient_is_a_sum())
-            }
-            PieceWeights::Weights(part) => (part, true),
-        };
-        // SAFETY: the promise.
-        unsafe {
-            if !is_sum {
-                let mut dw = parameters.gradient_mut(0, part, scratch);
-                self.weight_gradient(piece, &(0..batch.labels.len()), &mut dw);
-            }
-            for (number, tree) in batch.trees.iter().enumerate() {
-                if is_sum {
-                    let mut dw = parameters.gradient_mut(number, part, scratch);
-                    scratch.sum_in_tree(tree.clone(), &mut dw, &|shard, dw| {
-                        self.weight_gradient(piece, &batch.examples(shard), dw);
-                    });
-                }
-                if piece.has_bias {
-                    let sum = |vector: &Parameters<F>,
-                               of: &dyn Fn(Range<usize>, &mut DMatrixViewMut<'_, F>)| {
-                        let mut to = vector.gradient_mut(number, &vector.values.whole(), scratch);
-                        let of = |shard, to: &mut DMatrixViewMut<'_, F>| of(batch.examples(shard), to);
-                        scratch.sum_in_tree(tree.clone(), &mut to, &of);
-                    };
-                    sum(&layer.b, &|examples, db| {
-                        let dz = layer.dz.part(&all_units(&layer.dz, &examples));
-                        let ones = self.ones.rows(0, examples.len());
-                        gemm(F::one(), transposed(&dz), plain(&ones), F::zero(), db);
-                    });
-                    if let Some(Norm { gamma, beta, values, dy, .. }) = &layer.norm {
-                        sum(gamma, &|examples, dgamma| {
-                            let part = all_units(dy, &examples);
-                            let mut to = dgamma.column_mut(0);
-                            let (dy, values) = (dy.part(&part), values.part(&part));
-                            layer_norm::gamma_gradient(&dy, &values, to.as_mut_slice());
-                        });
-                        sum(beta, &|examples, dbeta| {
-                            let dy = dy.part(&all_units(dy, &examples));
-                            layer_norm::beta_gradient(&dy, dbeta.column_mut(0).as_mut_slice());
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    /// dW = dZ·A_prevᵀ of a piece, from these examples alone.
-    ///
-    /// # Safety
-    /// The promise: nobody writes values of these examples.
-    unsafe fn weight_gradient(
-        &self,
-        piece: &Piece,
-        examples: &Range<usize>,
-        dw: &mut DMatrixViewMut<'_, F>,
-    ) {
-        let layer = &self.layers[piece.layer];
-        // SAFETY: the promise.
-        unsafe {
-            let dz = layer.dz.part(&all_units(&layer.dz, examples));
-            match &piece.part {
-                PieceWeights::Weights(part) => {
-                    let a_prev = &self.layers[piece.layer - 1].a;
-                    let inputs = Part { rows: examples.clone(), cols: part.rows.clone() };
-                    let dz = dz.columns(part.cols.start, part.cols.len());
-                    let a_prev = a_prev.part(&inputs);
-                    gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), dw);
-                }
-                PieceWeights::FirstLayer(task) => {
-                    self.first.gradient(*task, self.batch.selection(), examples, &dz, dw);
-                }
-            }
-        }
-    }
-
-    /// **Update**: the optimizer's step on a piece, and what the next iteration can have of it at
-    /// once.
-    ///
-    /// # Safety
-    /// The promise, for the piece and `scratch`.
-    unsafe fn step(
-        &self,
-        piece: &Piece,
-        optimizer: &dyn Optimizer<F>,
-        step: &Step,
-        scratch: &Scratch<F>,
-    ) {
-        let layer = &self.layers[piece.layer];
-        // SAFETY: the promise.
-        unsafe {
-            match (&piece.part, &layer.w) {
-                (PieceWeights::Weights(part), Some(w)) => w.step(optimizer, step, part, scratch),
-                (PieceWeights::FirstLayer(task), _) => {
-                    self.first.step(*task, optimizer, step, scratch);
-                    self.first.look_ahead(*task);
-                }
-                (PieceWeights::Weights(_), None) => {
-                    unreachable!("the first layer has its own pieces")
-                }
-            }
-            if piece.has_bias {
-                let step = Step { l2: 0.0, ..*step };
-                layer.b.step(optimizer, &step, &layer.b.values.whole(), scratch);
-                // A decay would pull the gain to 0, which is no neutral value.
-                let step = Step { decays: false, ..step };
-                for vector in layer.norm.iter().flat_map(|norm| [&norm.gamma, &norm.beta]) {
-                    vector.step(optimizer, &step, &vector.values.whole(), scratch);
-                }
-            }
-        }
-    }
-}
-
-/// Part of A_prev·W, all transposed. `first` computes the first layer's, which has no A_prev.
-///
-/// # Safety
-/// The promise, for `z`.
-unsafe fn sums<F: Real>(
-    layer: &Layer<F>,
-    part: &Part,
-    a_prev: Option<&SharedMatrix<F>>,
-    first: impl FnOnce(&Part, &mut DMatrixViewMut<'_, F>),
-    z: &mut DMatrixViewMut<'_, F>,
-) {
-    // SAFETY: the promise.
-    unsafe {
-        match (&layer.w, a_prev) {
-            (Some(w), Some(a_prev)) => {
-                let a_prev = a_prev.part(&all_units(a_prev, &part.rows));
-                let w = &w.values;
-                let w = w.part(&Part { rows: 0..w.rows(), cols: part.cols.clone() });
-                gemm(F::one(), plain(&a_prev), plain(&w), F::zero(), z);
-            }
-            _ => first(part, z),
-        }
-    }
-}
-
-/// The sums of a part become A, through the bias, the normalisation and the activation; what the
-/// backward pass needs is kept in `z` and `norm`, if they are given.
-///
-/// # Safety
-/// The promise: nobody writes the layer's parameters meanwhile.
-unsafe fn activate<'l, F: Real>(
-    layer: &'l Layer<F>,
-    part: &Part,
-    a: &mut DMatrixViewMut<'_, F>,
-    z: Option<&mut DMatrixViewMut<'_, F>>,
-    norm: Option<Normalized<'_, F>>,
-) {
-    let of_units = |vector: &'l Parameters<F>| {
-        // SAFETY: the promise.
-        unsafe { vector.values.slice(part.cols.clone(), 0) }
-    };
-    let mut bias = Bias::Columns(of_units(&layer.b));
-    if let Some(Norm { gamma, beta, .. }) = &layer.norm {
-        Activation::Identity.forward(bias, a, None);
-        layer_norm::forward(of_units(gamma), of_units(beta), a, norm);
-        bias = Bias::None;
-    }
-    layer.activation.forward(bias, a, z);
-}
-
 impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     fn name(&self) -> &'static str {
         self.first.name()
@@ -933,7 +321,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
         if let Some(trial) = &mut self.trial {
             trial.tick(&mut self.pool);
         }
-        self.select(pass);
+        self.batch.select(pass, self.labels, self.class_weights.as_deref());
         if self.batch.indices.is_none() {
             self.first.catch_up(&mut self.pool);
         }
@@ -1004,7 +392,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
     }
 
     fn score(&mut self) -> Score {
-        let Self { layers, batch, output, communicator, .. } = self;
+        let Self { layers, batch, output, communicator, n_right, .. } = self;
         let labels = match &batch.mixup {
             Some(mixture) if mixture.drawn.shares::<f64>().0 < 0.5 => &mixture.labels,
             _ => &batch.labels,
@@ -1020,12 +408,11 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
                     && (label + 1..z.ncols()).all(|k| z[(j, k)] <= own)
             }
         };
-        let MicroShards { rank, size, .. } = batch.shards;
+        let rank = batch.shards.rank;
         let own = batch.shards.examples_of(labels.len(), rank);
-        let mut right = vec![0; size];
-        right[rank] = own.filter(|&j| is_right(j, labels[j] as usize)).count();
-        communicator.gather(&mut right, |rank| rank..rank + 1);
-        Score { correct: right.iter().sum(), total: labels.len() }
+        n_right[rank] = own.filter(|&j| is_right(j, labels[j] as usize)).count();
+        communicator.gather(n_right, |rank| rank..rank + 1);
+        Score { correct: n_right.iter().sum(), total: labels.len() }
     }
 
     fn health(&mut self) -> Vec<LayerHealth> {
@@ -1134,7 +521,7 @@ mod tests {
     use crate::gradcheck::{EngineGradients, Options, Outcome, compare};
     use crate::optimizer::GradientDescent;
     use dnn_core::rng::{Generator, RngKind};
-    use dnn_core::{Architecture, Init};
+    use dnn_core::{Activation, Architecture, Init};
 
     const COST: CrossEntropy = CrossEntropy::new(OutputActivation::Softmax);
     const HIDDEN: Activation = Activation::Gelu;

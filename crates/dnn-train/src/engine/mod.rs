@@ -4,6 +4,7 @@
 //! all of the work, is a choice behind it: in full, or in the coordinates of the training set.
 //! [`build_engine`](crate::build_engine()) makes engines.
 
+mod batch;
 mod dense;
 mod dropout;
 mod first_layer;
@@ -13,6 +14,7 @@ mod layered;
 mod mixup;
 mod parameters;
 mod shared;
+mod steps;
 mod tasks;
 
 pub use crate::diagnosis::LayerHealth;

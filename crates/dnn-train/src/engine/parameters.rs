@@ -3,7 +3,6 @@
 use super::shared::{Part, SharedMatrix, stride};
 use crate::communicator::halves;
 use crate::optimizer::{MAX_MOMENTS, Optimizer, Step};
-
 use dnn_core::{Real, vectorized};
 use nalgebra::{DMatrix, DMatrixViewMut};
 use std::ops::Range;
