@@ -222,54 +222,40 @@ impl Exchanges {
         }
     }
 
+    /// What belongs to each of the other ranks, of what there is for all of them.
+    fn others<T>(&self, all: impl Iterator<Item = T>) -> impl Iterator<Item = (i32, T)> {
+        let own = self.rank;
+        (0..).zip(all).filter(move |(rank, _)| *rank != own)
+    }
+
     fn start(&mut self, messages: Messages) {
         let mut exchange = Exchange { messages, requests: Vec::new() };
-        let comm = self.world.as_raw();
         let Exchange { messages, requests } = &mut exchange;
+        let (comm, byte) = (self.world.as_raw(), byte_type());
         // Receives first, so that what comes is put where it belongs.
-        for (rank, message) in messages.incoming.iter_mut().enumerate() {
-            if rank != self.rank as usize {
-                for piece in pieces(message.len()) {
-                    let mut request = no_request();
-                    let to = message[piece.clone()].as_mut_ptr().cast::<c_void>();
-                    // SAFETY: the memory belongs to the exchange until the request is done, and is not
-                    // touched meanwhile: the vectors are moved, their contents are not.
-                    let code = unsafe {
-                        ffi::MPI_Irecv(
-                            to,
-                            piece.len() as i32,
-                            ffi::RSMPI_UINT8_T,
-                            rank as i32,
-                            MESSAGE,
-                            comm,
-                            &raw mut request,
-                        )
-                    };
-                    self.check(code, "receive");
-                    requests.push(request);
-                }
+        for (rank, message) in self.others(messages.incoming.iter_mut()) {
+            for piece in pieces(message.len()) {
+                let piece = &mut message[piece];
+                let (to, n) = (piece.as_mut_ptr().cast::<c_void>(), piece.len() as i32);
+                let mut request = no_request();
+                // SAFETY: the memory belongs to the exchange until the request is done, and is not
+                // touched meanwhile: the vectors are moved, their contents are not.
+                let code =
+                    unsafe { ffi::MPI_Irecv(to, n, byte, rank, MESSAGE, comm, &raw mut request) };
+                self.check(code, "receive");
+                requests.push(request);
             }
         }
-        for (rank, message) in messages.outgoing.iter().enumerate() {
-            if rank != self.rank as usize {
-                for piece in pieces(message.len()) {
-                    let mut request = no_request();
-                    let from = message[piece.clone()].as_ptr().cast::<c_void>();
-                    // SAFETY: as above.
-                    let code = unsafe {
-                        ffi::MPI_Isend(
-                            from,
-                            piece.len() as i32,
-                            ffi::RSMPI_UINT8_T,
-                            rank as i32,
-                            MESSAGE,
-                            comm,
-                            &raw mut request,
-                        )
-                    };
-                    self.check(code, "send");
-                    requests.push(request);
-                }
+        for (rank, message) in self.others(messages.outgoing.iter()) {
+            for piece in pieces(message.len()) {
+                let piece = &message[piece];
+                let (from, n) = (piece.as_ptr().cast::<c_void>(), piece.len() as i32);
+                let mut request = no_request();
+                // SAFETY: as above.
+                let code =
+                    unsafe { ffi::MPI_Isend(from, n, byte, rank, MESSAGE, comm, &raw mut request) };
+                self.check(code, "send");
+                requests.push(request);
             }
         }
         self.under_way.push_back(exchange);
@@ -288,42 +274,23 @@ impl Exchanges {
         self.told = now;
         let (before, after) =
             ((self.rank + self.size - 1) % self.size, (self.rank + 1) % self.size);
-        let comm = self.world.as_raw();
+        let (comm, byte) = (self.world.as_raw(), byte_type());
         let (mut request, mut came) = (no_request(), 0);
         // SAFETY: what is sent is never freed or changed, so its request need not be waited for; what is
         // received has been announced, and is one byte.
         unsafe {
-            ffi::MPI_Isend(
-                SIGN.as_ptr().cast(),
-                1,
-                ffi::RSMPI_UINT8_T,
-                after,
-                SIGN_OF_LIFE,
-                comm,
-                &raw mut request,
-            );
+            let sign = SIGN.as_ptr().cast();
+            ffi::MPI_Isend(sign, 1, byte, after, SIGN_OF_LIFE, comm, &raw mut request);
             ffi::MPI_Request_free(&raw mut request);
             loop {
-                ffi::MPI_Iprobe(
-                    before,
-                    SIGN_OF_LIFE,
-                    comm,
-                    &raw mut came,
-                    ffi::RSMPI_STATUS_IGNORE,
-                );
+                let ignored = ffi::RSMPI_STATUS_IGNORE;
+                ffi::MPI_Iprobe(before, SIGN_OF_LIFE, comm, &raw mut came, ignored);
                 if came == 0 {
                     break;
                 }
                 let mut sign = [0_u8; 1];
-                ffi::MPI_Recv(
-                    sign.as_mut_ptr().cast(),
-                    1,
-                    ffi::RSMPI_UINT8_T,
-                    before,
-                    SIGN_OF_LIFE,
-                    comm,
-                    ffi::RSMPI_STATUS_IGNORE,
-                );
+                let sign = sign.as_mut_ptr().cast();
+                ffi::MPI_Recv(sign, 1, byte, before, SIGN_OF_LIFE, comm, ignored);
                 self.heard = now;
             }
         }
@@ -343,6 +310,12 @@ impl Exchanges {
             self.world.abort(ERROR);
         }
     }
+}
+
+/// The type of what is sent.
+fn byte_type() -> ffi::MPI_Datatype {
+    // SAFETY: a constant of MPI.
+    unsafe { ffi::RSMPI_UINT8_T }
 }
 
 /// A request that is none yet.
