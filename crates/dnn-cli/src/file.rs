@@ -48,10 +48,10 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
+    pub(crate) fn names(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).expect("the folder was just made");
         entries
             .map(|entry| entry.expect("readable").file_name().into_string().expect("ASCII"))

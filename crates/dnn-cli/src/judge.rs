@@ -12,8 +12,9 @@ use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
 use dnn_core::{Network, Real};
 use dnn_data::Shown;
-use dnn_data::loader::{DataConfig, match_classes};
-use dnn_data::{AnyNetwork, ImageSet, Model, Predictor, SplitName, Splits};
+use dnn_data::classes::match_classes;
+use dnn_data::loader::DataConfig;
+use dnn_data::{AnyNetwork, ImageSet, Model, Predictor, Split, SplitName, Splits};
 use dnn_train::{Evaluation, Trainable};
 use nalgebra::DMatrix;
 use std::borrow::Cow;
@@ -68,20 +69,25 @@ pub(crate) struct LabelledArgs {
 
 /// Labelled images, and where they come from.
 pub(crate) struct Labelled {
-    pub(crate) images: ImageSet,
     pub(crate) data: PathBuf,
-    /// The split that they are.
-    pub(crate) split: SplitName,
     /// What was read.
     pub(crate) source: DataConfig,
-    /// The other splits of the data.
-    pub(crate) others: Splits,
+    /// All splits of the data, with the classes of the model.
+    pub(crate) splits: Splits,
+    /// The split that was asked for, which is one of them.
+    pub(crate) split: SplitName,
 }
 
 impl Labelled {
-    /// The images of a split; the judged ones when there is no other of this name.
-    pub(crate) fn split_images(&self, split: SplitName) -> &ImageSet {
-        self.others.get(split).unwrap_or(&self.images)
+    /// The images of the split that was asked for.
+    pub(crate) fn images(&self) -> &ImageSet {
+        self.splits.get(self.split).expect("what was loaded has the split that was asked for")
+    }
+
+    /// The images of the split that was asked for, without the others, and where they come from.
+    pub(crate) fn into_images(mut self) -> (ImageSet, PathBuf) {
+        let images = self.splits.take(self.split);
+        (images.expect("what was loaded has the split that was asked for"), self.data)
     }
 }
 
@@ -106,14 +112,18 @@ impl LabelledArgs {
         source.input = self.files.change(source.input.take())?;
         source.cache = self.cache.caching();
         source.check()?;
-        let mut others = source::load_for(&source, model.input(), console)?;
+        let mut splits = source::load_for(&source, model.input(), console)?;
         // Datasets that were named are what is meant, whatever the split is called.
         let is_named = self.of_data.names.any();
         let split = if is_named { SplitName::Train } else { self.split };
         let data = source.data.clone();
-        let images = split_of(split, &mut others, &data)?;
+        let path = splits.path(split).map(Path::to_owned);
+        let images = split_of(split, &mut splits, &data)?;
+        // Data without splits are the training set, where that was asked for.
+        splits.insert(Split { name: split, images, path });
         let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
-        let images = match_classes(images, model.classes()).with_context(misfit)?;
+        let matched = |images| match_classes(images, model.classes());
+        let splits = splits.try_map(matched).with_context(misfit)?;
         if let Some(run) = of_run {
             if run.is_drawn() && !source.is_drawn() {
                 console.note("The model was trained on drawn images; these are others");
@@ -132,7 +142,7 @@ impl LabelledArgs {
                 ));
             }
         }
-        Ok(Labelled { images, data, split, source, others })
+        Ok(Labelled { data, source, splits, split })
     }
 
     /// The images as a model takes them; that they are made another size is said.

@@ -208,13 +208,7 @@ pub(crate) fn write_charts(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).expect("the folder was just made");
-        entries
-            .map(|entry| entry.expect("readable").file_name().into_string().expect("ASCII"))
-            .collect()
-    }
+    use crate::file::tests::names;
 
     #[test]
     fn a_picture_replaces_pictures_only_and_is_what_its_name_says() {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Place, names};
+use common::{Place, draw_folder, names};
 use dnn_data::ImageShape;
 use dnn_data::image::write_png;
 use std::fs;
@@ -56,6 +56,24 @@ fn drawn_images_are_drawn_again_with_each_cause() {
         assert!(files.iter().any(|file| file == name), "{name} of {files:?}");
     }
     assert_eq!(found, place.json(&["explain", "r"]), "the same every time");
+}
+
+/// Folders are sorted, cat before non-cat; the course's classes are non-cat and cat.
+#[test]
+fn classes_of_all_splits_are_those_of_the_model_whatever_their_order() {
+    let place = Place::new();
+    place.trained();
+    let images = draw_folder(&place.path("d"), 6, 6);
+    for set in ["train", "test"] {
+        let twin = place.path("d").join(set).join("cat").join("twin.png");
+        write_png(&twin, images.image(0), images.shape()).unwrap();
+    }
+    let found = place.json(&["explain", "r", "d"]);
+    let near = &found["near_duplicates"]["listed"];
+    let twin = near.as_array().unwrap().iter().find(|near| near["test"]["label"] == 1);
+    let twin = twin.unwrap_or_else(|| panic!("a pair of cats in {near}"));
+    assert_eq!(twin["train"]["label"], 1, "{near}");
+    place.ok(&["report", "r", "d", "--out", "r.html"]);
 }
 
 #[test]

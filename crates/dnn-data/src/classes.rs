@@ -1,8 +1,8 @@
 //! The classes of labels: named by a source, by the labels themselves, or by their indices.
 
-use crate::DataError;
-use crate::Shown;
-use std::collections::{BTreeSet, HashMap};
+use crate::{DataError, ImageSet, Shown};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 /// The labels of one set, as its source has them.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,6 +187,81 @@ pub(crate) fn listed(classes: &[String]) -> String {
     if classes.len() > SHOWN { format!("{shown}, … ({} in all)", classes.len()) } else { shown }
 }
 
+/// Checks that there are classes to tell apart in the training set of `data`.
+///
+/// # Errors
+/// [`DataError::Mismatch`] when there is only one class, with the likely cause.
+pub fn check_classes(data: &Path, classes: &[String]) -> Result<(), DataError> {
+    let [class] = classes else { return Ok(()) };
+    Err(DataError::Mismatch {
+        what: format!("classes of {}", data.shown()),
+        expected: "two or more to tell apart".into(),
+        got: format!(
+            "only {} (are the folders of the classes one level deeper, or the labels somewhere else?)",
+            class.shown()
+        ),
+    })
+}
+
+/// Renames the classes of a set; classes that get the same name are merged.
+pub(crate) fn renamed(
+    set: ImageSet,
+    names: &BTreeMap<String, String>,
+) -> Result<ImageSet, DataError> {
+    if let Some(unknown) = names.keys().find(|name| !set.classes().contains(name)) {
+        return Err(DataError::Mismatch {
+            what: "class to rename".into(),
+            expected: listed(set.classes()),
+            got: unknown.shown().into_owned(),
+        });
+    }
+    let mut classes: Vec<String> = Vec::new();
+    let mut map = Vec::new();
+    for class in set.classes() {
+        let name = names.get(class).unwrap_or(class);
+        let known = classes.iter().position(|other| other == name);
+        map.push(known.unwrap_or(classes.len()) as u32);
+        if known.is_none() {
+            classes.push(name.clone());
+        }
+    }
+    Ok(set.with_classes(classes, &map))
+}
+
+/// Returns the images with the class indices of a network, matched by name.
+///
+/// A set without class names is accepted when it has at most as many classes as the network.
+///
+/// # Errors
+/// [`DataError::Mismatch`] when the network does not have a class of the images, or when the images'
+/// classes have names and the network's have none.
+pub fn match_classes(set: ImageSet, network: &[String]) -> Result<ImageSet, DataError> {
+    let own = set.classes();
+    if own == network {
+        return Ok(set);
+    }
+    let refuse = |got: String| {
+        Err(DataError::Mismatch {
+            what: "classes of the images".into(),
+            expected: format!("those of the network, {}", listed(network)),
+            got: format!("{got} (--class-map OWN=NETWORK'S,… says which is which)"),
+        })
+    };
+    if are_numbered(own) {
+        if own.len() > network.len() {
+            return refuse(format!("{} classes", own.len()));
+        }
+        let map: Vec<u32> = (0..own.len() as u32).collect();
+        return Ok(set.with_classes(network.to_vec(), &map));
+    }
+    let place = |class: &String| network.iter().position(|other| other == class);
+    let map: Option<Vec<u32>> = own.iter().map(|c| place(c).map(|at| at as u32)).collect();
+    match map {
+        Some(map) => Ok(set.with_classes(network.to_vec(), &map)),
+        None => refuse(listed(own)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,5 +295,38 @@ mod tests {
         assert_eq!(classes, ["0", "1", "2"]);
         assert!(resolve(vec![Labels::Indices(vec![u32::MAX])], None, 9).is_err());
         assert_eq!(resolve(vec![Labels::Indices(vec![0])], None, 9).expect("one").1.len(), 2);
+    }
+
+    fn set(classes: &[&str]) -> ImageSet {
+        let shape = ImageShape { height: 1, width: 1, channels: 1 };
+        let classes: Vec<String> = classes.iter().copied().map(String::from).collect();
+        let labels: Vec<u32> = (0..classes.len() as u32).collect();
+        ImageSet::new(vec![0; labels.len()], shape, labels, classes).expect("sound")
+    }
+
+    #[test]
+    fn classes_are_matched_by_their_names() {
+        let network = words(&["non-cat", "cat"]);
+        let matched = |classes: &[&str]| match_classes(set(classes), &network);
+        let other_order = matched(&["cat", "non-cat"]).expect("the same");
+        assert_eq!((other_order.labels(), other_order.classes()), (&[1, 0][..], &network[..]));
+        assert_eq!(matched(&["0", "1"]).expect("no names").labels(), [0, 1]);
+        assert!(matched(&["0", "1", "2"]).is_err());
+        let error = matched(&["cats", "dogs"]).expect_err("others").to_string();
+        assert!(error.contains("got cats, dogs (--class-map"), "{error}");
+        assert!(match_classes(set(&["cat", "dog"]), &words(&["0", "1"])).is_err());
+    }
+
+    #[test]
+    fn classes_are_renamed_and_merged() {
+        let map = BTreeMap::from(
+            [("dog", "non-cat"), ("horse", "non-cat")].map(|(a, b)| (a.to_owned(), b.to_owned())),
+        );
+        let set = renamed(set(&["dog", "cat", "horse"]), &map).expect("known");
+        assert_eq!(
+            (set.labels(), set.classes()),
+            (&[0, 1, 0][..], &words(&["non-cat", "cat"])[..])
+        );
+        assert!(renamed(set, &map).is_err());
     }
 }

@@ -18,7 +18,7 @@
 use crate::Shown;
 use crate::augment::AugmentConfig;
 use crate::cache::{Cache, CachePolicy, Entry};
-use crate::classes::{self, listed};
+use crate::classes::{check_classes, listed, renamed, shared};
 pub use crate::config::{Background, ByteSize, Colors, DRAWN, DataConfig, InputConfig, Size};
 use crate::convert::{self, Converted};
 use crate::folder::FolderOptions;
@@ -35,7 +35,6 @@ use crate::{
 };
 use dnn_core::{Examples, Real};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -189,9 +188,7 @@ impl<'a> Loader<'a> {
             train.images = without(&train.images, &config.exclude)?;
         }
         if !config.class_map.is_empty() {
-            for split in splits.iter_mut() {
-                split.images = renamed(split.images.clone(), &config.class_map)?;
-            }
+            splits = splits.try_map(|images| renamed(images, &config.class_map))?;
         }
         splits.unify();
         splits.check()?;
@@ -572,7 +569,7 @@ impl<'a> Loader<'a> {
         };
         let all = [Some(&train), test.as_ref(), validation.as_ref()];
         let all = || all.iter().copied().flatten();
-        let classes = classes::shared(all().map(|stream| stream.classes().to_vec()).collect())?;
+        let classes = shared(all().map(|stream| stream.classes().to_vec()).collect())?;
         let m = all().map(Images::len).sum();
         let others = test.iter().chain(&validation).map(Stream::least_memory).sum::<usize>();
         let for_training = training_memory(train.shape().n_bytes(), classes.len(), m)
@@ -722,22 +719,6 @@ fn check_exists(path: &Path) -> Result<(), DataError> {
     })
 }
 
-/// Checks that there are classes to tell apart in the training set of `data`.
-///
-/// # Errors
-/// [`DataError::Mismatch`] when there is only one class, with the likely cause.
-pub fn check_classes(data: &Path, classes: &[String]) -> Result<(), DataError> {
-    let [class] = classes else { return Ok(()) };
-    Err(DataError::Mismatch {
-        what: format!("classes of {}", data.shown()),
-        expected: "two or more to tell apart".into(),
-        got: format!(
-            "only {} (are the folders of the classes one level deeper, or the labels somewhere else?)",
-            class.shown()
-        ),
-    })
-}
-
 /// Returns whether the examples differ from epoch to epoch.
 fn is_drawn_anew(contract: &InputContract, augment: Option<AugmentConfig>) -> bool {
     contract.views > 1 || augment.is_some_and(|augment| !augment.is_off())
@@ -843,62 +824,6 @@ fn without(set: &ImageSet, exclude: &[usize]) -> Result<ImageSet, DataError> {
     Ok(set.select(&kept))
 }
 
-/// Renames the classes of a set; classes that get the same name are merged.
-fn renamed(set: ImageSet, names: &BTreeMap<String, String>) -> Result<ImageSet, DataError> {
-    if let Some(unknown) = names.keys().find(|name| !set.classes().contains(name)) {
-        return Err(DataError::Mismatch {
-            what: "class to rename".into(),
-            expected: listed(set.classes()),
-            got: unknown.shown().into_owned(),
-        });
-    }
-    let mut classes: Vec<String> = Vec::new();
-    let mut map = Vec::new();
-    for class in set.classes() {
-        let name = names.get(class).unwrap_or(class);
-        let known = classes.iter().position(|other| other == name);
-        map.push(known.unwrap_or(classes.len()) as u32);
-        if known.is_none() {
-            classes.push(name.clone());
-        }
-    }
-    Ok(set.with_classes(classes, &map))
-}
-
-/// Returns the images with the class indices of a network, matched by name.
-///
-/// A set without class names is accepted when it has at most as many classes as the network.
-///
-/// # Errors
-/// [`DataError::Mismatch`] when the network does not have a class of the images, or when the images'
-/// classes have names and the network's have none.
-pub fn match_classes(set: ImageSet, network: &[String]) -> Result<ImageSet, DataError> {
-    let own = set.classes();
-    if own == network {
-        return Ok(set);
-    }
-    let refuse = |got: String| {
-        Err(DataError::Mismatch {
-            what: "classes of the images".into(),
-            expected: format!("those of the network, {}", listed(network)),
-            got: format!("{got} (--class-map OWN=NETWORK'S,… says which is which)"),
-        })
-    };
-    if classes::are_numbered(own) {
-        if own.len() > network.len() {
-            return refuse(format!("{} classes", own.len()));
-        }
-        let map: Vec<u32> = (0..own.len() as u32).collect();
-        return Ok(set.with_classes(network.to_vec(), &map));
-    }
-    let place = |class: &String| network.iter().position(|other| other == class);
-    let map: Option<Vec<u32>> = own.iter().map(|c| place(c).map(|at| at as u32)).collect();
-    match map {
-        Some(map) => Ok(set.with_classes(network.to_vec(), &map)),
-        None => refuse(listed(own)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -908,23 +833,6 @@ mod tests {
         let classes: Vec<String> = classes.iter().copied().map(String::from).collect();
         let labels: Vec<u32> = (0..classes.len() as u32).collect();
         ImageSet::new(vec![0; labels.len()], shape, labels, classes).expect("sound")
-    }
-
-    fn words(words: &[&str]) -> Vec<String> {
-        words.iter().copied().map(String::from).collect()
-    }
-
-    #[test]
-    fn classes_are_matched_by_their_names() {
-        let network = words(&["non-cat", "cat"]);
-        let matched = |classes: &[&str]| match_classes(set(classes), &network);
-        let other_order = matched(&["cat", "non-cat"]).expect("the same");
-        assert_eq!((other_order.labels(), other_order.classes()), (&[1, 0][..], &network[..]));
-        assert_eq!(matched(&["0", "1"]).expect("no names").labels(), [0, 1]);
-        assert!(matched(&["0", "1", "2"]).is_err());
-        let error = matched(&["cats", "dogs"]).expect_err("others").to_string();
-        assert!(error.contains("got cats, dogs (--class-map"), "{error}");
-        assert!(match_classes(set(&["cat", "dog"]), &words(&["0", "1"])).is_err());
     }
 
     #[test]
@@ -945,18 +853,5 @@ mod tests {
         let file =
             DataConfig { exclude: vec![1], memory_limit: Some(ByteSize(1)), ..DataConfig::of("x") };
         assert!(file.check().is_err());
-    }
-
-    #[test]
-    fn classes_are_renamed_and_merged() {
-        let map = BTreeMap::from(
-            [("dog", "non-cat"), ("horse", "non-cat")].map(|(a, b)| (a.to_owned(), b.to_owned())),
-        );
-        let set = renamed(set(&["dog", "cat", "horse"]), &map).expect("known");
-        assert_eq!(
-            (set.labels(), set.classes()),
-            (&[0, 1, 0][..], &words(&["non-cat", "cat"])[..])
-        );
-        assert!(renamed(set, &map).is_err());
     }
 }

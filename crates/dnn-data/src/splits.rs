@@ -72,6 +72,19 @@ impl Splits {
         self.all.sort_by_key(|split| split.name);
     }
 
+    /// Returns the splits with what `change` makes of their images.
+    ///
+    /// # Errors
+    /// The first error of `change`.
+    pub fn try_map<E>(
+        self,
+        mut change: impl FnMut(ImageSet) -> Result<ImageSet, E>,
+    ) -> Result<Self, E> {
+        let change = |split: Split| Ok(Split { images: change(split.images)?, ..split });
+        let all = self.all.into_iter().map(change).collect::<Result<_, E>>()?;
+        Ok(Self { all, ..self })
+    }
+
     fn position(&self, name: SplitName) -> Option<usize> {
         let at = |name| self.all.iter().position(|split| split.name == name);
         // Unsplit data are training data.

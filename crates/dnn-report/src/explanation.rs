@@ -18,6 +18,7 @@ use dnn_data::{
     AnyNetwork, DataError, FeatureKind, ImageSet, ImageShape, InputContract, Predictor, Shown,
     SplitName, Splits,
 };
+use std::path::PathBuf;
 
 /// Errors that are shown with where the network looked.
 const MAX_MAPS: usize = 24;
@@ -27,14 +28,12 @@ const MEAN_OF: usize = 500;
 /// Labelled images, a network's answers on them, and what else is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The images as they were read.
-    pub images: &'a ImageSet,
-    /// The same images as the network takes them ([`ImageSet::prepared`]).
-    pub prepared: &'a ImageSet,
-    /// The split that they are.
+    /// All splits of the data as they were read, with the classes of the network.
+    pub splits: &'a Splits,
+    /// The split whose images are explained.
     pub split: SplitName,
-    /// The other splits of the data.
-    pub others: &'a Splits,
+    /// These images as the network takes them ([`ImageSet::prepared`]).
+    pub prepared: &'a ImageSet,
     /// The seed that the images were drawn with; `None` when they were not drawn.
     pub drawn_seed: Option<u64>,
     /// The network's probabilities of the images (n_classes, m).
@@ -130,12 +129,12 @@ impl std::fmt::Display for MapChecks {
 }
 
 /// Finds out why a network fails on labelled images. `ask` returns the network's probabilities
-/// (n_classes, m) of the m images that it is given, which are of the size of [`Subject::images`] or of
+/// (n_classes, m) of the m images that it is given, which are of the size of those in [`Subject::splits`] or of
 /// [`Subject::prepared`].
 ///
 /// # Errors
-/// [`ReportError::NoPictures`] when the images are no pictures, [`FactorsError`] when a table does not
-/// fit, and what `ask` returns.
+/// [`DataError::Mismatch`] when the data have no such split, [`ReportError::NoPictures`] when the images
+/// are no pictures, [`FactorsError`] when a table does not fit, and what `ask` returns.
 /// # Panics
 /// When images and probabilities differ in number.
 pub fn explain<E>(
@@ -146,7 +145,12 @@ pub fn explain<E>(
 where
     E: From<DataError> + From<ReportError> + From<FactorsError>,
 {
-    let Subject { images, prepared, split, probabilities, .. } = *subject;
+    let Subject { splits, split, prepared, probabilities, .. } = *subject;
+    let images = splits.get(split).ok_or_else(|| DataError::Mismatch {
+        what: "the split to explain".into(),
+        expected: format!("{split} images"),
+        got: "none".into(),
+    })?;
     let channels = images.shape().channels;
     if prepared.shape().height < 2 || !images.is_bytes() || ![1, 3].contains(&channels) {
         return Err(ReportError::NoPictures(images.shape()).into());
@@ -169,7 +173,7 @@ where
 
     let (suspects, no_suspects) = suspects_of_folds(subject);
     let Known { judged, causes: known, names, n_without_row, n_unjudged } =
-        known_causes(subject, plans.as_deref(), &predictions)?;
+        known_causes(subject, images, plans.as_deref(), &predictions)?;
     let observations = (!judged.is_empty()).then(|| causes::observe(&names, &judged));
 
     let mut errors: Vec<usize> =
@@ -228,9 +232,13 @@ pub fn split_words(split: SplitName) -> &'static str {
     }
 }
 
-/// Returns what an image is called: the name of its file, or "image 17".
-pub fn image_name(images: &ImageSet, index: usize) -> String {
-    match images.files().get(index).and_then(|file| file.file_name()) {
+/// Returns what an image of a split is called: the name of its file, or "image 17".
+pub fn image_name(splits: &Splits, split: SplitName, index: usize) -> String {
+    file_or_number(splits.get(split).map_or(&[], ImageSet::files), index)
+}
+
+fn file_or_number(files: &[PathBuf], index: usize) -> String {
+    match files.get(index).and_then(|file| file.file_name()) {
         Some(file) => file.to_string_lossy().into_owned(),
         None => format!("image {index}"),
     }
@@ -247,9 +255,9 @@ fn chosen(m: usize, n: usize) -> Vec<usize> {
 
 /// The suspects by out-of-sample probabilities, or why these do not tell any.
 fn suspects_of_folds(subject: &Subject<'_>) -> (Option<Vec<Suspect>>, Option<&'static str>) {
-    let Subject { images, split, others, out_of_fold, .. } = *subject;
-    let train = if split == SplitName::Train { Some(images) } else { others.train() };
-    let Some((p, train)) = out_of_fold.zip(train) else { return (None, None) };
+    let Some((p, train)) = subject.out_of_fold.zip(subject.splits.train()) else {
+        return (None, None);
+    };
     let baseline = MajorityBaseline::of(&predictions(p), train.labels(), train.labels());
     if baseline.pair.only_second <= baseline.pair.only_first || baseline.p_value() >= causes::LEVEL
     {
@@ -273,10 +281,11 @@ struct Known {
 
 fn known_causes(
     subject: &Subject<'_>,
+    images: &ImageSet,
     plans: Option<&[Plan]>,
     answers: &[Prediction],
 ) -> Result<Known, FactorsError> {
-    let Subject { images, split, others, out_of_fold, factors, .. } = *subject;
+    let Subject { splits, split, out_of_fold, factors, .. } = *subject;
     let drawn = Cause::ALL.iter().map(|cause| cause.key().into()).collect();
     let names = factors.map_or(drawn, |table| table.names().to_vec());
     let mut known = Known {
@@ -287,9 +296,7 @@ fn known_causes(
         n_unjudged: 0,
     };
     if let Some(table) = factors {
-        let all: Vec<_> = std::iter::once((split, images))
-            .chain(others.iter().map(|other| (other.name, &other.images)))
-            .collect();
+        let all: Vec<_> = splits.iter().map(|split| (split.name, &split.images)).collect();
         let rows = table.of_images(&all, split)?;
         for ((name, images), rows) in all.iter().zip(&rows) {
             let of_folds;
@@ -438,7 +445,7 @@ impl Explanation {
                 let map = self.maps.get(i);
                 let over = |map: &Vec<f64>| overlay(pixels, shape, map);
                 Ok(Error {
-                    name: image_name(images, index),
+                    name: file_or_number(images.files(), index),
                     truth: class(images.labels()[index]),
                     predicted: class(p.class),
                     probability: p.probability,

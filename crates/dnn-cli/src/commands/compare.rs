@@ -1,7 +1,7 @@
 //! `dnn compare`.
 
 use crate::console::{Console, interval, of_how_many};
-use crate::judge::{Answers, Labelled, LabelledArgs, list};
+use crate::judge::{Answers, LabelledArgs, list};
 use crate::run;
 use anyhow::{Context, ensure};
 use dnn_core::metrics::{McNemar, McNemarMethod, PairedScore, Score};
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         b_path.shown(),
         list(b.classes())
     );
-    let Labelled { images: set, data, .. } = args.labelled.load(a.model(), &a_path, console)?;
+    let (set, data) = args.labelled.load(a.model(), &a_path, console)?.into_images();
     let answers = |predictor: &Predictor, path: &Path| {
         let misfit = || format!("{} does not fit the model {}", data.shown(), path.shown());
         // What `dnn predict` would make of each, when they do not have its size.

@@ -1,7 +1,7 @@
 //! `dnn evaluate`.
 
 use crate::console::{Console, interval, of_how_many, warn};
-use crate::judge::{Answers, Labelled, LabelledArgs, PredictorArgs};
+use crate::judge::{Answers, LabelledArgs, PredictorArgs};
 use crate::output::{Rows, picture_name, rows_name, write_chart, write_charts};
 use crate::quality::{Majority, Quality};
 use crate::ranks;
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (predictor, model_path) = args.predictor.read()?;
     let model = predictor.model();
     let split = args.labelled.split;
-    let Labelled { images, data, .. } = args.labelled.load(model, &model_path, console)?;
+    let (images, data) = args.labelled.load(model, &model_path, console)?.into_images();
     let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
     let set = args.labelled.prepared(&images, model, &model_path, console).with_context(misfit)?;
     let answers = Answers::of(&predictor, &set).with_context(misfit)?;

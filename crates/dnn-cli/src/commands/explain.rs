@@ -9,7 +9,7 @@ use dnn_core::metrics::Score;
 use dnn_data::audit::{Audit, AuditOptions, ImageRef, Leak, Listed, audit};
 use dnn_data::augment::perturbation;
 use dnn_data::predictions::{predictions_of, read_predictions};
-use dnn_data::{ImageSet, Predictor, Shown, Split, SplitName};
+use dnn_data::{ImageSet, Predictor, Shown, SplitName};
 use dnn_report::causes::{self, CauseFinding, Intervention, Observations, Simplified};
 use dnn_report::explanation::{self, Explanation, MapChecks, SaliencyMaps, Subject, image_name};
 use dnn_report::factors::{FactorTable, FactorsError};
@@ -146,7 +146,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let labelled = args.labelled.load(predictor.model(), &model_path, console)?;
     let set = args
         .labelled
-        .prepared(&labelled.images, predictor.model(), &model_path, console)?
+        .prepared(labelled.images(), predictor.model(), &model_path, console)?
         .into_owned();
     let answers = Answers::of(&predictor, &set)?;
     let judged = (&set, &answers);
@@ -161,7 +161,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         }
     }
     let score = answers.score;
-    let factors = factor_table(&args.causes, &labelled)?.map(|(path, _)| path);
+    let factors = factor_file(&args.causes, &labelled);
     let width = set.shape().width;
     console.json(&ExplainReport {
         model: &model_path,
@@ -203,29 +203,31 @@ pub(crate) fn explain(
     args: &CauseArgs,
     console: Console,
 ) -> anyhow::Result<Explanation> {
-    let Labelled { images, data, split, source, others } = labelled;
+    let Labelled { data, source, splits, split } = labelled;
     let contract = predictor.model().input();
     let out_of_fold = out_of_fold(predictor, model_path, labelled, args)?;
-    let factors = factor_table(args, labelled)?;
+    let factors = factor_file(args, labelled).map(|path| factor_table(&path)).transpose()?;
     let subject = Subject {
-        images,
-        prepared: set,
+        splits,
         split: *split,
-        others,
+        prepared: set,
         drawn_seed: source.drawn.as_ref().map(|drawn| drawn.seed),
         probabilities: &answers.probabilities,
         out_of_fold: out_of_fold.as_ref(),
-        factors: factors.as_ref().map(|(_, table)| table),
+        factors: factors.as_ref(),
         max_changed: args.images as usize,
     };
     let ask = |images: &ImageSet| -> anyhow::Result<DMatrix<f64>> {
         let prepared = images.prepared(contract)?;
         Ok(Answers::of(predictor, &prepared)?.probabilities)
     };
-    let found = explanation::explain(predictor, &subject, ask).map_err(|error| match &factors {
-        Some((path, _)) if error.is::<FactorsError>() => error.context(path.shown().to_string()),
-        _ => error.context(data.shown().to_string()),
-    })?;
+    let found =
+        explanation::explain(predictor, &subject, ask).map_err(|error| {
+            match factor_file(args, labelled).filter(|_| error.is::<FactorsError>()) {
+                Some(path) => error.context(path.shown().to_string()),
+                None => error.context(data.shown().to_string()),
+            }
+        })?;
     if let Some(why) = found.no_suspects {
         console.note(why);
     }
@@ -277,12 +279,7 @@ fn out_of_fold(
     let own = [beside, folds_of(model_path).folder.join(PREDICTIONS)];
     let found = args.predictions.as_ref().or_else(|| own.iter().find(|path| path.is_file()));
     let Some(path) = found else { return Ok(None) };
-    let train = if labelled.split == SplitName::Train {
-        Some(&labelled.images)
-    } else {
-        labelled.others.train()
-    };
-    let Some(train) = train else {
+    let Some(train) = labelled.splits.train() else {
         bail!("{}: the data have no training images that it could be of", path.shown());
     };
     let read = || -> anyhow::Result<_> {
@@ -301,22 +298,17 @@ fn out_of_fold(
     Ok(Some(read().with_context(|| format!("cannot use {}", path.shown()))?))
 }
 
-/// The table that was named, or the one beside the data.
-fn factor_table(
-    args: &CauseArgs,
-    labelled: &Labelled,
-) -> anyhow::Result<Option<(PathBuf, FactorTable)>> {
+/// The table of causes that was named, or the one beside the data.
+fn factor_file(args: &CauseArgs, labelled: &Labelled) -> Option<PathBuf> {
     let data = &labelled.data;
     let folder = if data.is_dir() { Some(data.as_path()) } else { data.parent() };
     let beside = folder.map(|folder| folder.join(CAT_CAUSES)).filter(|path| path.is_file());
-    let path = match (&args.factors, beside) {
-        (Some(path), _) => path.clone(),
-        (None, Some(path)) if !labelled.source.is_drawn() => path,
-        _ => return Ok(None),
-    };
-    let read = || -> anyhow::Result<_> { Ok(FactorTable::read(File::open(&path)?)?) };
-    let table = read().with_context(|| format!("cannot use {}", path.shown()))?;
-    Ok(Some((path, table)))
+    args.factors.clone().or(beside.filter(|_| !labelled.source.is_drawn()))
+}
+
+fn factor_table(path: &Path) -> anyhow::Result<FactorTable> {
+    let read = || -> anyhow::Result<_> { Ok(FactorTable::read(File::open(path)?)?) };
+    read().with_context(|| format!("cannot use {}", path.shown()))
 }
 
 fn observed<'a>(
@@ -360,11 +352,10 @@ fn looked(
 
 /// An audit of all splits of the data.
 pub(crate) fn audited(labelled: &Labelled) -> anyhow::Result<Audit> {
-    let mut splits = labelled.others.clone();
-    splits.insert(Split { name: labelled.split, images: labelled.images.clone(), path: None });
+    let splits = &labelled.splits;
     let n: usize = splits.iter().map(|split| split.images.len()).sum();
     let near_distance = if n <= MAX_AUDITED { AuditOptions::NEAR_DISTANCE } else { 0 };
-    Ok(audit(&splits, &[], &AuditOptions { near_distance, ..AuditOptions::default() })?)
+    Ok(audit(splits, &[], &AuditOptions { near_distance, ..AuditOptions::default() })?)
 }
 
 fn intervention_row<'a>(one: &'a Intervention, labelled: &Labelled) -> InterventionRow<'a> {
@@ -397,7 +388,7 @@ fn describe(
     labelled: &Labelled,
 ) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
-    let class = |class: u32| labelled.images.classes()[class as usize].shown().to_string();
+    let class = |class: u32| labelled.images().classes()[class as usize].shown().to_string();
     for sentence in &found.words {
         writeln!(out, "{sentence}")?;
     }
@@ -486,7 +477,7 @@ fn describe(
     }
     if !found.simplified.is_empty() {
         let n = found.simplified.first().map_or(0, |one| one.pairs.total());
-        writeln!(out, "\nAccuracy with less in the images ({n} of {}):", labelled.images.len())?;
+        writeln!(out, "\nAccuracy with less in the images ({n} of {}):", labelled.images().len())?;
         let width = 20;
         if let Some(one) = found.simplified.first() {
             writeln!(out, "{:<width$}  {}", "as they are", percent(one.pairs.first().accuracy()))?;
@@ -505,7 +496,7 @@ fn describe(
             writeln!(
                 out,
                 "  {}: labelled {}, looks like {} (by {})",
-                image_name(labelled.split_images(SplitName::Train), one.index),
+                image_name(&labelled.splits, SplitName::Train, one.index),
                 class(one.label),
                 class(one.likely),
                 percent(one.margin)
@@ -520,7 +511,7 @@ fn describe(
         )?;
         for Leak { test, train, .. } in &audit.leaks.listed {
             let name = |one: &ImageRef| {
-                let image = image_name(labelled.split_images(one.split), one.index);
+                let image = image_name(&labelled.splits, one.split, one.index);
                 format!("{} {image}", one.split)
             };
             let labels = if test.label == train.label {

@@ -10,7 +10,8 @@ use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::{Precision, Real};
 use dnn_data::Shown;
-use dnn_data::loader::{check_classes, examples_to_train_on};
+use dnn_data::classes::check_classes;
+use dnn_data::loader::examples_to_train_on;
 use dnn_data::predictions::{
     PredictionRow, PredictionWriter, RowColumns, RowFormat, example_name, predictions_of,
     read_predictions,

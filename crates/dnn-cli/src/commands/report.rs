@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let labelled = args.labelled.load(predictor.model(), &model_path, console)?;
     let set = args
         .labelled
-        .prepared(&labelled.images, predictor.model(), &model_path, console)?
+        .prepared(labelled.images(), predictor.model(), &model_path, console)?
         .into_owned();
     let about = About { predictor: &predictor, summary, labelled, folder, is_run };
     let (report, card) = about.report(&model_path, &set, &args.causes, console)?;
@@ -126,7 +126,7 @@ impl About<'_> {
     ) -> anyhow::Result<(Report, String)> {
         let Self { predictor, labelled, .. } = self;
         let model = predictor.model();
-        let is_picture = ImageShape::of(model.input()).height > 1 && labelled.images.is_bytes();
+        let is_picture = ImageShape::of(model.input()).height > 1 && labelled.images().is_bytes();
         let answers = Answers::of(predictor, set)?;
         let explained = if is_picture {
             let judged = (set, &answers);
@@ -190,7 +190,7 @@ impl About<'_> {
             let class = |class: u32| classes[class as usize].clone();
             report.suspects = (found.suspects.iter().flatten().take(MAX_SUSPECTS))
                 .map(|one| SuspectRow {
-                    name: image_name(labelled.split_images(SplitName::Train), one.index),
+                    name: image_name(&labelled.splits, SplitName::Train, one.index),
                     label: class(one.label),
                     likely: class(one.likely),
                     margin: one.margin,
@@ -355,7 +355,7 @@ fn audit_lines(found: &Audit) -> Vec<String> {
 /// The test images that are in the training set.
 fn leaks(found: &Audit, labelled: &Labelled) -> Vec<LeakRow> {
     let side = |image: &ImageRef| {
-        let name = image_name(labelled.split_images(image.split), image.index);
+        let name = image_name(&labelled.splits, image.split, image.index);
         (name, found.classes[image.label as usize].clone())
     };
     (found.leaks.listed.iter())

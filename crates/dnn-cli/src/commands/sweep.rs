@@ -14,7 +14,7 @@ use dnn_core::metrics::Score;
 use dnn_core::settings;
 use dnn_core::{Dataset, Examples, Precision};
 use dnn_data::Shown;
-use dnn_data::loader::check_classes;
+use dnn_data::classes::check_classes;
 use dnn_data::{ImageSet, Splits, identity};
 use dnn_report::Chart;
 use dnn_report::figures::{IntervalRow, interval_plot};

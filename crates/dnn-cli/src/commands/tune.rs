@@ -13,7 +13,8 @@ use crate::settings::Flags;
 use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
-use dnn_data::loader::{DataConfig, InputConfig, Size, check_classes};
+use dnn_data::classes::check_classes;
+use dnn_data::loader::{DataConfig, InputConfig, Size};
 use dnn_data::{
     FeatureExamples, FeatureKind, ImageSet, InputContract, Normalization, Shown, SplitName,
     identity,
