@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum HiddenNormalization {
-    /// Nothing.
+    /// The activation is applied to the sums as they are.
     #[default]
     None,
-    /// [Layer normalisation](crate::layer_norm): mean 0 and variance 1 over the units of each example,
+    /// Layer normalisation: mean 0 and variance 1 over the units of each example,
     /// then a gain γ and a shift β that are learnt (Ba et al. 2016).
     Layer,
 }

@@ -265,6 +265,7 @@ pub fn match_classes(set: ImageSet, network: &[String]) -> Result<ImageSet, Data
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ImageShape;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().copied().map(String::from).collect()
