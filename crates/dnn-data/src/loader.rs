@@ -828,13 +828,6 @@ fn without(set: &ImageSet, exclude: &[usize]) -> Result<ImageSet, DataError> {
 mod tests {
     use super::*;
 
-    fn set(classes: &[&str]) -> ImageSet {
-        let shape = ImageShape { height: 1, width: 1, channels: 1 };
-        let classes: Vec<String> = classes.iter().copied().map(String::from).collect();
-        let labels: Vec<u32> = (0..classes.len() as u32).collect();
-        ImageSet::new(vec![0; labels.len()], shape, labels, classes).expect("sound")
-    }
-
     #[test]
     fn examples_are_left_out_by_their_numbers() {
         let draw = || DrawOptions { n_train: 6, n_test: 2, ..DrawOptions::default() };
