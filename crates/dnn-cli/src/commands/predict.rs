@@ -57,18 +57,18 @@ pub(crate) struct Args {
     files: Flags<FileFlags>,
 }
 
-/// The longest list of paths: some two million of them.
+/// The greatest length of a list of paths in bytes: some two million paths.
 const MAX_LIST_BYTES: u64 = 256 << 20;
 
-/// What arguments lead to.
+/// What an argument leads to.
 enum Input {
-    /// Image files.
+    /// An image file.
     Images(Vec<PathBuf>),
-    /// A folder, all of whose images are meant, however deep.
+    /// A folder whose images are predicted recursively.
     Folder(PathBuf),
-    /// Examples of any other kind; with `--split` of any.
+    /// A data file or folder of another kind; with `--split` of any kind.
     Data(PathBuf),
-    /// The bytes of an image on standard input.
+    /// An image on standard input.
     Stdin,
 }
 
@@ -91,7 +91,7 @@ struct PredictReport<'a> {
 struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<PathBuf>,
-    /// Its place in the data, where it has no file.
+    /// The index of the example in the data, when it has no file.
     #[serde(skip_serializing_if = "Option::is_none")]
     example: Option<usize>,
     #[serde(flatten)]
@@ -171,7 +171,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(if n_bad == 0 || skips { ExitCode::SUCCESS } else { ExitCode::from(crate::ERROR) })
 }
 
-/// What the arguments lead to, in their order.
+/// Returns what the arguments lead to, in their order.
 fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
     let mut add = |path: PathBuf| match (kind(path, args), inputs.last_mut()) {
@@ -231,21 +231,21 @@ fn kind(path: PathBuf, args: &Args) -> Input {
     }
 }
 
-/// What is done with the answers.
+/// Where the predictions go.
 struct Answers<'a> {
     predictor: &'a Predictor,
-    /// What sets of classes are made from, when they are asked for.
+    /// The scores that prediction sets are computed from, with `--coverage`.
     conformal: Option<&'a ConformalScores>,
     args: &'a Args,
     console: Console,
-    /// For `--json`, when there is no file of rows.
+    /// The predictions for `--json`, when no file is written.
     given: Vec<Answer>,
     n: usize,
     n_bad: usize,
 }
 
 impl Answers<'_> {
-    /// Answers for everything, into the file of rows where there is one.
+    /// Predicts everything, into the file of `--out` if there is one.
     fn all(&mut self, inputs: &[Input], mut rows: Option<&mut Rows<'_>>) -> anyhow::Result<()> {
         let limits = DecodeLimits::default();
         let predictor = self.predictor;
@@ -293,7 +293,7 @@ impl Answers<'_> {
         Ok(())
     }
 
-    /// Answers for the examples of a file or folder of data.
+    /// Predicts the examples of a data file or folder.
     fn data(&mut self, path: &Path, mut rows: Option<&mut Rows<'_>>) -> anyhow::Result<()> {
         let Args { of_data, files, split, .. } = self.args;
         let mut source = source::named(path, of_data)?;
@@ -359,7 +359,7 @@ impl Answers<'_> {
         Ok(())
     }
 
-    /// Prints the answer for an example.
+    /// Prints the prediction of an example.
     fn print(&self, row: &PredictionRow<'_>) -> Result<Outcome, DataError> {
         let classes = self.predictor.classes();
         let top: Vec<_> = row
@@ -403,10 +403,10 @@ impl Answers<'_> {
     }
 }
 
-/// What sets of classes with this coverage are made from.
+/// Returns the scores that prediction sets of this coverage are computed from.
 ///
 /// # Errors
-/// When there is no such coverage, or the model was not calibrated.
+/// When the coverage is not between 0 and 1, or the model was not calibrated.
 fn scores<'p>(
     predictor: &'p Predictor,
     file: &Path,
