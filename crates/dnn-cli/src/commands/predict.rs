@@ -60,6 +60,9 @@ pub(crate) struct Args {
 /// The longest list of paths: some two million of them.
 const MAX_LIST_BYTES: u64 = 256 << 20;
 
+/// Images from which on packing the first layer's weights costs less than it saves.
+const WORTH_PACKING: usize = 100;
+
 /// What arguments lead to.
 enum Input {
     /// Image files.
@@ -130,6 +133,12 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let inputs = inputs(args)?;
     let (predictor, model) = args.predictor.read()?;
+    let few = inputs.iter().all(|input| match input {
+        Input::Images(images) => images.len() < WORTH_PACKING,
+        Input::Stdin => true,
+        Input::Folder(_) | Input::Data(_) => false,
+    });
+    let predictor = if few { predictor } else { predictor.packed() };
     let skips =
         args.files.change(None)?.is_some_and(|input| input.on_bad_image == OnBadImage::Skip);
     let conformal =
