@@ -67,6 +67,9 @@ pub(crate) struct Args {
 /// The greatest length of a list of paths in bytes: some two million paths.
 const MAX_LIST_BYTES: u64 = 256 << 20;
 
+/// Images from which on packing the first layer's weights costs less than it saves.
+const WORTH_PACKING: usize = 100;
+
 /// What an argument leads to.
 enum Input {
     /// An image file.
@@ -148,6 +151,12 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let inputs = inputs(args)?;
     let (predictor, model) = args.predictor.read()?;
+    let few = inputs.iter().all(|input| match input {
+        Input::Images(images) => images.len() < WORTH_PACKING,
+        Input::Stdin => true,
+        Input::Folder(_) | Input::Data(_) => false,
+    });
+    let predictor = if few { predictor } else { predictor.packed() };
     let conformal =
         args.coverage.map(|coverage| scores(&predictor, &model, coverage)).transpose()?;
     let (given, n, n_bad) = (Vec::new(), 0, 0);
