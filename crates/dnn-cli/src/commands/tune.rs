@@ -12,6 +12,7 @@ use crate::run::lines::JsonLines;
 use crate::settings::Flags;
 use crate::source;
 use anyhow::{Context, bail, ensure};
+use dnn_core::ViewedExamples;
 use dnn_core::metrics::Score;
 use dnn_data::classes::check_classes;
 use dnn_data::loader::{DataConfig, InputConfig, Size};
@@ -20,7 +21,7 @@ use dnn_data::{
     identity,
 };
 use dnn_train::TrainConfig;
-use dnn_train::tune::{Figures, Found, Plan, Recipe, Search, Trial, ViewedExamples};
+use dnn_train::tune::{Figures, Found, Plan, Recipe, Search, Trial};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::fs;
