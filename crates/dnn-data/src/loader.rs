@@ -25,7 +25,7 @@ use crate::folder::FolderOptions;
 use crate::format::{Options, Source};
 use crate::hdf5::{self, Hdf5Error, Stream};
 use crate::image::ImageError;
-use crate::images::each_of_all;
+use crate::images::{each_of_all, views_fit};
 use crate::preprocess::ContractChange;
 use crate::synthetic::DrawOptions;
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
     synthetic,
 };
 use dnn_core::split::Shard;
-use dnn_core::{Examples, Real};
+use dnn_core::{Examples, Real, ViewedExamples};
 use std::borrow::Cow;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -802,7 +802,7 @@ fn augmented<F: Real, I: Images + 'static>(
 }
 
 /// Returns images in memory as training examples: augmented where that is asked for or the contract
-/// has several views, else unchanged.
+/// has several views, else unchanged. Views that fit are computed once, not in each epoch.
 ///
 /// # Errors
 /// When the images do not fit the contract, or data other than images of bytes are to be augmented.
@@ -812,11 +812,16 @@ pub fn examples_to_train_on<F: Real>(
     augment: Option<AugmentConfig>,
     seed: u64,
 ) -> Result<Box<dyn Examples<F>>, DataError> {
-    if is_drawn_anew(contract, augment) {
-        augmented(images, contract, augment, seed)
-    } else {
-        examples_to_judge_by(images, contract)
+    if !is_drawn_anew(contract, augment) {
+        return examples_to_judge_by(images, contract);
     }
+    let examples = augmented(images, contract, augment, seed)?;
+    let (m, n_views) = (examples.n_examples(), examples.n_views());
+    let is_viewed_only = augment.is_none_or(|augment| augment.is_off());
+    if is_viewed_only && views_fit::<F>(m, n_views, examples.n_features()) {
+        return Ok(Box::new(ViewedExamples::read(&*examples, seed)?));
+    }
+    Ok(examples)
 }
 
 /// Returns images in memory as evaluation examples, with all views.

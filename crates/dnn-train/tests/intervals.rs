@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Dataset, Network};
-use dnn_train::tune::{Plan, Recipe, Search, ViewedExamples};
+use dnn_core::{Activation, Dataset, Network, ViewedExamples};
+use dnn_train::tune::{Plan, Recipe, Search};
 use dnn_train::{FoldSummary, Folds, TrainConfig, evaluate, train};
 
 const SIMULATIONS: u64 = 200;

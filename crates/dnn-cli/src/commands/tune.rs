@@ -13,6 +13,7 @@ use crate::settings::Flags;
 use crate::shard::{self, OpenShard, ShardArgs, Shards};
 use crate::source;
 use anyhow::{Context, bail, ensure};
+use dnn_core::ViewedExamples;
 use dnn_core::metrics::Score;
 use dnn_core::split::Shard;
 use dnn_data::classes::check_classes;
@@ -22,7 +23,7 @@ use dnn_data::{
     identity,
 };
 use dnn_train::TrainConfig;
-use dnn_train::tune::{Figures, Found, Plan, Recipe, Search, Trial, ViewedExamples};
+use dnn_train::tune::{Figures, Found, Plan, Recipe, Search, Trial};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::fs;
