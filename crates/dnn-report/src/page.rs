@@ -1,6 +1,6 @@
 //! The report of a run: one page of HTML that needs nothing else.
 
-use crate::causes::{CauseFinding, FindingKind, JointModel, LEVEL, Observations};
+use crate::causes::{CauseFinding, FindingKind, LEVEL, Observations};
 use crate::chart::{Chart, ReportError, png};
 use crate::words::{p_text, percent};
 use base64::Engine as _;
@@ -424,13 +424,7 @@ fn causes(report: &Report) -> Markup {
              test. "
             @if let Some(seen) = &report.observations {
                 "“Seen”: " (seen.n) " images whose causes are known, " (seen.n_errors) " of them got wrong, \
-                 Newcombe’s intervals, "
-                @match seen.model {
-                    JointModel::Logistic => "tests by a joint logistic model. ",
-                    JointModel::Firth => "tests by a joint logistic model with Firth’s penalty. ",
-                    JointModel::TooFewErrors => "Fisher’s exact test: too few errors for a joint model. ",
-                    JointModel::NotIdentified => "Fisher’s exact test: these images do not tell the causes apart. ",
-                }
+                 Newcombe’s intervals, p by " (seen.tested_by()) ". "
             }
             "All p-values are by Holm over the causes."
         }
