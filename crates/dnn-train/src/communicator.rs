@@ -13,6 +13,8 @@
 //! the same on all of them at all times.
 
 use dnn_core::Real;
+pub(crate) use dnn_core::split::share;
+use std::io::{self, Read};
 use std::ops::Range;
 
 /// What goes from each rank to each other in one exchange.
@@ -91,6 +93,45 @@ impl dyn Communicator + '_ {
         texts.collect()
     }
 
+    /// Reads all that the other ranks have to the end, rank by rank in their order, and hands it to `take` on
+    /// rank 0, some at a time; all ranks call it together.
+    ///
+    /// # Errors
+    /// What `own` or `take` gives, on that rank: the others wait for it then, and the job has to be ended.
+    pub fn collect(
+        &self,
+        own: &mut dyn Read,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        const AT_ONCE: u64 = 1 << 20;
+        let (n, rank) = (self.size(), self.rank());
+        for from in 1..n {
+            loop {
+                let mut piece = Vec::new();
+                if rank == from {
+                    own.take(AT_ONCE).read_to_end(&mut piece)?;
+                }
+                let lengths = self.gather_text(&piece.len().to_string());
+                let length = lengths[from].parse().map_err(io::Error::other)?;
+                if length == 0 {
+                    break;
+                }
+                let mut messages =
+                    Messages { outgoing: vec![Vec::new(); n], incoming: vec![Vec::new(); n] };
+                if rank == from {
+                    messages.outgoing[0] = piece;
+                } else if rank == 0 {
+                    messages.incoming[from] = vec![0; length];
+                }
+                let received = self.exchange(messages);
+                if rank == 0 {
+                    take(&received.incoming[from])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Returns what rank 0 says: a decision that depends on a clock, a signal or a disk is made there.
     pub(crate) fn said_by_first(&self, own: bool) -> bool {
         let n = self.size();
@@ -125,11 +166,6 @@ impl dyn Communicator + '_ {
             bytemuck::cast_slice_mut::<T, u8>(&mut values[of(rank)]).copy_from_slice(bytes);
         }
     }
-}
-
-/// Returns the share of rank `rank` of `size` in `n` things that follow each other.
-pub(crate) fn share(n: usize, rank: usize, size: usize) -> Range<usize> {
-    n * rank / size..n * (rank + 1) / size
 }
 
 /// The micro-shards of a batch, and which of them are whose.
