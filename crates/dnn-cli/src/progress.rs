@@ -147,7 +147,7 @@ impl Progress {
         (batch_size, has_validation): (usize, bool),
         heading: String,
     ) -> Self {
-        let template = "{bar:8} {pos}/{len}  {wide_msg} {eta} left";
+        let template = "{bar:8} {percent} %  {wide_msg} {eta} left";
         let bar = bar(console, n_iterations, template);
         let has_batches = (1..n_examples).contains(&batch_size);
         let epochs = has_batches.then(|| Epochs {
