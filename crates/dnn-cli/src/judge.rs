@@ -112,7 +112,13 @@ impl LabelledArgs {
         source.input = self.files.change(source.input.take())?;
         source.cache = self.cache.caching();
         source.check()?;
-        let mut splits = source::load_for(&source, model.input(), console)?;
+        let mut splits = match source::load_for(&source, model.input(), console) {
+            Err(error) if self.data.is_none() => Err(error.context(format!(
+                "{}: cannot read the data of its run; when they are elsewhere now, name them after the model",
+                model_path.shown()
+            ))),
+            loaded => loaded,
+        }?;
         // Datasets that were named are what is meant, whatever the split is called.
         let is_named = self.of_data.names.any();
         let split = if is_named { SplitName::Train } else { self.split };
