@@ -7,7 +7,7 @@ use crate::image_set::{not_resized, prepared};
 use crate::preprocess::ContractChange;
 use crate::visit::OfRows;
 use crate::{
-    Batch, DataError, ImageShape, InputContract, Rejected, Rows, Shown, Split, SplitInfo,
+    Batch, DataError, ImageShape, InputContract, Rejected, RowSelection, Shown, Split, SplitInfo,
     SplitName, Splits, Values, Visitor, parallel,
 };
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ pub fn convert_splits(
     writing.finish(visited, Factors::default())
 }
 
-/// Writes what several processes have converted, each its [`Rows::Shard`] of one source and given here in
+/// Writes what several processes have converted, each its [`RowSelection::Shard`] of one source and given here in
 /// their order, as one file: the bytes are those of a conversion by one process.
 ///
 /// # Errors
@@ -194,9 +194,11 @@ impl<'a> Preparing<'a> {
         let Visited { classes, rejected, unusable, .. } = visited;
         let Some(Writing { shape, .. }) = self.split else {
             let what = match self.options.source.rows {
-                Rows::All => "data".into(),
-                Rows::Shard(shard) => format!("shard {} of {}", shard.index() + 1, shard.count()),
-                Rows::Range(_) => "rows".into(),
+                RowSelection::All => "data".into(),
+                RowSelection::Shard(shard) => {
+                    format!("shard {} of {}", shard.index() + 1, shard.count())
+                }
+                RowSelection::Range(_) => "rows".into(),
             };
             let (expected, got) = ("one example at least".into(), "none".into());
             return Err(DataError::Mismatch { what, expected, got });

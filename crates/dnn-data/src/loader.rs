@@ -30,8 +30,8 @@ use crate::preprocess::ContractChange;
 use crate::synthetic::DrawOptions;
 use crate::{
     DataError, FeatureExamples, FeatureKind, ImageSet, ImageShape, Images, InputContract, Names,
-    Normalization, Number, Rows, Split, SplitInfo, SplitName, Splits, identity, standardization,
-    synthetic,
+    Normalization, Number, RowSelection, Split, SplitInfo, SplitName, Splits, identity,
+    standardization, synthetic,
 };
 use dnn_core::split::Shard;
 use dnn_core::{Examples, Real, ViewedExamples};
@@ -327,7 +327,7 @@ impl<'a> Loader<'a> {
         config.check()?;
         let mut options = config.options(config.names.as_ref(), self.folder_options(None));
         if self.shard != Shard::WHOLE {
-            options.rows = Rows::Shard(self.shard);
+            options.rows = RowSelection::Shard(self.shard);
         }
         let asked =
             convert::Options { level, ..self.asked(&options, self.input().contract_change()) };

@@ -8,8 +8,8 @@ use crate::loader::{Loader, Notice};
 use crate::values::NumberRange;
 use crate::visit::OfRows;
 use crate::{
-    Batch, DataError, ImageSet, ImageShape, Normalization, Number, PredictError, Predictor, Rows,
-    Scale, Shown, SplitInfo, SplitName, Values, Visitor, parallel,
+    Batch, DataError, ImageSet, ImageShape, Normalization, Number, PredictError, Predictor,
+    RowSelection, Scale, Shown, SplitInfo, SplitName, Values, Visitor, parallel,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -414,7 +414,7 @@ impl Loader<'_> {
         &self,
         predictor: &Predictor,
         split: Option<SplitName>,
-        rows: &Rows,
+        rows: &RowSelection,
         take: TakeRow<'_>,
     ) -> Result<PredictedSplit, DataError> {
         let config = self.config;

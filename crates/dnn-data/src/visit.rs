@@ -168,7 +168,7 @@ pub trait Visitor {
 
 /// Which examples of each split are passed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Rows {
+pub enum RowSelection {
     /// All of them.
     #[default]
     All,
@@ -178,7 +178,7 @@ pub enum Rows {
     Range(Range<usize>),
 }
 
-impl Rows {
+impl RowSelection {
     /// Returns the places of the examples in a split of `n`.
     pub fn of(&self, n: usize) -> Range<usize> {
         match self {
@@ -191,7 +191,7 @@ impl Rows {
 
 /// A visitor that passes some rows on to another. A split without such rows is not begun.
 pub(crate) struct OfRows<'v> {
-    rows: &'v Rows,
+    rows: &'v RowSelection,
     inner: &'v mut dyn Visitor,
     /// What is left of the rows of the split, counted from the next example.
     left: Range<usize>,
@@ -199,7 +199,7 @@ pub(crate) struct OfRows<'v> {
 }
 
 impl<'v> OfRows<'v> {
-    pub(crate) fn new(rows: &'v Rows, inner: &'v mut dyn Visitor) -> Self {
+    pub(crate) fn new(rows: &'v RowSelection, inner: &'v mut dyn Visitor) -> Self {
         Self { rows, inner, left: 0..0, n_values: 0 }
     }
 }

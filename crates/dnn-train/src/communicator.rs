@@ -170,7 +170,7 @@ impl dyn Communicator + '_ {
 
 /// The micro-shards of a batch, and which of them are whose.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MicroShards {
+pub struct MicroShards {
     /// Number of micro-shards.
     pub(crate) n: usize,
     pub(crate) rank: usize,
@@ -182,8 +182,8 @@ impl MicroShards {
     /// One shard of one rank.
     pub(crate) const WHOLE: Self = Self { n: 1, rank: 0, size: 1 };
 
-    /// `n` micro-shards on the ranks of `communicator`.
-    pub(crate) fn new(n: usize, communicator: &dyn Communicator) -> Self {
+    /// Makes `n` micro-shards on the ranks of `communicator`; there must be as many as ranks at least.
+    pub fn new(n: usize, communicator: &dyn Communicator) -> Self {
         Self { n, rank: communicator.rank(), size: communicator.size() }
     }
 
@@ -251,7 +251,7 @@ pub(crate) fn sum_in_tree(values: &[f64]) -> f64 {
 /// The sum over all ranks of one vector, such as the gradient of a layer, in the tree: first a
 /// reduce-scatter, then an all-gather.
 #[derive(Debug)]
-pub(crate) struct TreeSum<F> {
+pub struct TreeSum<F> {
     shards: MicroShards,
     /// Length of the vector.
     n: usize,
@@ -275,8 +275,8 @@ struct Subtree {
 const BLOCK: usize = 512;
 
 impl<F: Real> TreeSum<F> {
-    /// For vectors of `n` numbers.
-    pub(crate) fn new(shards: MicroShards, n: usize) -> Self {
+    /// Makes room for vectors of `n` numbers.
+    pub fn new(shards: MicroShards, n: usize) -> Self {
         let (own, width) = (shards.rank, size_of::<F>());
         let trees = |rank: usize| shards.subtrees(rank).len();
         let part = |rank: usize| width * share(n, rank, shards.size).len();
@@ -305,7 +305,7 @@ impl<F: Real> TreeSum<F> {
 
     /// Starts to exchange this rank's sums: `put` appends the numbers of a range of the vector, from the
     /// sum over the subtree of a number.
-    pub(crate) fn start(
+    pub fn start(
         &mut self,
         communicator: &dyn Communicator,
         put: impl Fn(usize, Range<usize>, &mut Vec<u8>),
@@ -324,7 +324,7 @@ impl<F: Real> TreeSum<F> {
 
     /// Waits for the other ranks' sums, makes the additions that are left for this rank's part of the
     /// vector, and starts to pass it on.
-    pub(crate) fn add_up(&mut self, communicator: &dyn Communicator) {
+    pub fn add_up(&mut self, communicator: &dyn Communicator) {
         let MicroShards { rank: own, size, n: n_shards } = self.shards;
         let mut messages = communicator.finish();
         messages.incoming[own].clone_from(&messages.outgoing[own]);
@@ -347,7 +347,7 @@ impl<F: Real> TreeSum<F> {
     }
 
     /// Waits for the other ranks' parts of the sum; `take` is handed each range of it.
-    pub(crate) fn finish(
+    pub fn finish(
         &mut self,
         communicator: &dyn Communicator,
         mut take: impl FnMut(Range<usize>, &[u8]),

@@ -22,7 +22,7 @@ use dnn_data::loader::{DataConfig, Hooks, Loader};
 use dnn_data::predictions::{
     ExampleName, PredictionRow, RowColumns, class_of_folder, predict_files,
 };
-use dnn_data::{DataError, PredictError, Predictor, Shown, SplitName};
+use dnn_data::{DataError, PredictError, Predictor, RowSelection, Shown, SplitName};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -149,6 +149,9 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.out {
         OutputKind::Rows.check(out)?;
     }
+    if args.shard.asked().is_some() {
+        ranks::only_one("--shard")?;
+    }
     let inputs = inputs(args)?;
     let (predictor, model) = args.predictor.read()?;
     let few = inputs.iter().all(|input| match input {
@@ -188,7 +191,6 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     ];
     let own = answers.own(inputs, shard)?;
     if args.shard.asked().is_some() {
-        ranks::only_one("--shard")?;
         let extension = out.extension().unwrap_or_default().to_string_lossy();
         let begun = args.shard.begin(shard, (out, &extension), &settings, console)?;
         let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
@@ -255,8 +257,8 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
 }
 
 /// Everything, of inputs that are not cut.
-fn whole(inputs: Vec<Input>) -> Vec<(Input, dnn_data::Rows)> {
-    inputs.into_iter().map(|input| (input, dnn_data::Rows::All)).collect()
+fn whole(inputs: Vec<Input>) -> Vec<(Input, RowSelection)> {
+    inputs.into_iter().map(|input| (input, RowSelection::All)).collect()
 }
 
 /// Says what was written, or with `--json` what was answered, and what could not be read.
@@ -387,11 +389,7 @@ impl Answers<'_> {
     }
 
     /// Returns what of all examples, in their order, is a shard's.
-    fn own(
-        &self,
-        inputs: Vec<Input>,
-        shard: Shard,
-    ) -> anyhow::Result<Vec<(Input, dnn_data::Rows)>> {
+    fn own(&self, inputs: Vec<Input>, shard: Shard) -> anyhow::Result<Vec<(Input, RowSelection)>> {
         let n_of = |input: &Input| {
             Ok::<_, anyhow::Error>(match input {
                 Input::Images(files) => files.len(),
@@ -414,7 +412,7 @@ impl Answers<'_> {
             let range = place(all.start)..place(all.end);
             before += n;
             if !range.is_empty() {
-                own.push((input, dnn_data::Rows::Range(range)));
+                own.push((input, RowSelection::Range(range)));
             }
         }
         Ok(own)
@@ -462,7 +460,7 @@ impl Answers<'_> {
     /// Predicts these rows of the inputs, into the file of `--out` if there is one.
     fn all(
         &mut self,
-        inputs: &[(Input, dnn_data::Rows)],
+        inputs: &[(Input, RowSelection)],
         mut rows: Option<&mut Rows<'_>>,
     ) -> anyhow::Result<()> {
         let limits = DecodeLimits::default();
@@ -518,7 +516,7 @@ impl Answers<'_> {
     fn data(
         &mut self,
         path: &Path,
-        which: &dnn_data::Rows,
+        which: &RowSelection,
         mut rows: Option<&mut Rows<'_>>,
     ) -> anyhow::Result<()> {
         let source = self.source(path)?;

@@ -24,7 +24,7 @@ mod options;
 pub use options::{Limits, Names, Options, Visited};
 
 use crate::visit::OfRows;
-use crate::{Batch, DataError, Rows, SplitInfo, Splits, Visitor};
+use crate::{Batch, DataError, RowSelection, SplitInfo, Splits, Visitor};
 use found::Found;
 use options::Format;
 use std::path::{Path, PathBuf};
@@ -167,8 +167,7 @@ impl<'a> Source<'a> {
         options: &Options,
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError> {
-        if options.rows == Rows::All || self.has_image_files() {
-            // Image files decode only what is asked for.
+        if options.rows == RowSelection::All || self.format.about().takes_rows {
             return self.format.visit(self.path, options, visitor);
         }
         self.format.visit(self.path, options, &mut OfRows::new(&options.rows, visitor))

@@ -26,6 +26,7 @@ pub(in super::super) static CLASS_FOLDERS: ImageFiles = ImageFiles {
         name: "a folder for each class",
         in_folders: Some("folders of images, one for each class"),
         has_image_files: true,
+        takes_rows: true,
         ..AboutFormat::PLAIN
     },
     detect: |found| match found {

@@ -32,7 +32,8 @@ use super::found::Found;
 use super::options::{AboutFormat, Format, Options, Visited};
 pub use super::options::{FolderOptions, OnBadImage};
 use crate::{
-    Batch, DataError, ImageShape, Number, Rejected, Rows, SplitInfo, SplitName, Values, Visitor,
+    Batch, DataError, ImageShape, Number, Rejected, RowSelection, SplitInfo, SplitName, Values,
+    Visitor,
 };
 use decode::Decoded;
 use layout::Layout;
@@ -71,7 +72,7 @@ impl Format for ImageFiles {
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError> {
         let Layout { classes, mut listings } = self.listings(root, options)?;
-        let in_part = options.rows != Rows::All;
+        let in_part = options.rows != RowSelection::All;
         if in_part {
             for (_, listing) in &mut listings {
                 *listing = listing.range(options.rows.of(listing.files.len()));
