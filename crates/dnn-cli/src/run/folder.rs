@@ -79,6 +79,7 @@ pub(crate) struct RunFolder {
     path: PathBuf,
     /// The folder itself, locked: a lock file would be left behind. Where folders cannot be
     /// opened, a file in it.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "is held, not read"))]
     locked: File,
 }
 
