@@ -57,7 +57,8 @@ const CHECKS: [(&str, Check); 20] = [
 ];
 
 /// What everything but xtask, whose TLS is in C, compiles for.
-const TARGETS: [&str; 1] = ["aarch64-unknown-linux-gnu"];
+const TARGETS: [&str; 3] =
+    ["aarch64-unknown-linux-gnu", "x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 
 /// Runs the checks in order; gives the first failure.
 ///

@@ -80,6 +80,7 @@ pub(crate) struct RunFolder {
     path: PathBuf,
     /// The open folder with its lock, since a lock file would be left behind; on systems where a folder cannot
     /// be opened, the file [`LOCK`] in it.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "is held, not read"))]
     locked: File,
 }
 
