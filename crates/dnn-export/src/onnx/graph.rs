@@ -259,7 +259,7 @@ impl<'g> Value<'g> {
     /// Not ONNX's Sigmoid in f64, which tract does not have.
     pub(crate) fn sigmoid(self) -> Self {
         match self.element {
-            Element::F64 => 1.0 / ((self * -1.0).exp() + 1.0),
+            Element::F64 => (self * 0.5).tanh() * 0.5 + 0.5,
             _ => self.unary("Sigmoid"),
         }
     }
@@ -413,6 +413,11 @@ impl<'g> Value<'g> {
     /// One number as a list of one.
     pub(crate) fn as_list(self) -> Self {
         self.reshape(&[1])
+    }
+
+    /// self·B, as Gemm: onnxruntime-web's MatMul is wrong by 2·10⁻¹⁰ in f64.
+    pub(crate) fn gemm(self, other: Self) -> Self {
+        self.binary("Gemm", other)
     }
 
     pub(crate) fn softmax(self) -> Self {
