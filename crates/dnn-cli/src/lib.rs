@@ -24,6 +24,7 @@ mod quality;
 mod ranks;
 mod run;
 mod settings;
+mod shard;
 mod source;
 mod table;
 

@@ -1,6 +1,7 @@
 //! Labelled examples, the way training sees them.
 
 use crate::Real;
+use crate::rng::{Generator, RngKind, hash};
 use nalgebra::DMatrix;
 
 /// Labelled examples as training sees them, wherever they are kept.
@@ -230,6 +231,128 @@ impl<F: Real> Examples<F> for Dataset<F> {
     }
 }
 
+/// The features of all views of labelled examples, in memory.
+///
+/// Training draws one of an example's views in every epoch; it is judged by the mean over all.
+#[derive(Debug, Clone)]
+pub struct ViewedExamples<F: Real> {
+    x: DMatrix<F>,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+    n_views: usize,
+    seed: u64,
+}
+
+impl<F: Real> ViewedExamples<F> {
+    /// Returns the features of all views X (n₀, m · n_views), the views of an example side by side.
+    pub fn x(&self) -> &DMatrix<F> {
+        &self.x
+    }
+
+    /// Reads all views of examples.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read(examples: &dyn Examples<F>, seed: u64) -> Result<Self, DatasetError> {
+        let (m, n_views) = (examples.n_examples(), examples.n_views());
+        let mut x = DMatrix::zeros(examples.n_features(), m * n_views);
+        examples.read_views(&(0..m).collect::<Vec<_>>(), &mut x)?;
+        let (labels, classes) = (examples.labels().to_vec(), examples.classes().to_vec());
+        Ok(Self { x, labels, classes, n_views, seed })
+    }
+
+    /// Returns some of the examples.
+    ///
+    /// # Panics
+    /// When an index is not below m.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let views = |&i: &usize| i * self.n_views..(i + 1) * self.n_views;
+        let columns: Vec<usize> = indices.iter().flat_map(views).collect();
+        Self {
+            x: self.x.select_columns(&columns),
+            labels: indices.iter().map(|&i| self.labels[i]).collect(),
+            classes: self.classes.clone(),
+            ..*self
+        }
+    }
+
+    /// Brings each feature to the mean 0 and deviation 1 that it has in `self`, in both, and cuts what
+    /// is beyond ±`clip`.
+    pub fn standardize(&mut self, other: &mut Self, clip: Option<f64>) {
+        let n = self.x.ncols() as f64;
+        for i in 0..self.x.nrows() {
+            let mean = self.x.row(i).iter().map(|x| x.as_f64()).sum::<f64>() / n;
+            let square = |x: &F| (x.as_f64() - mean).powi(2);
+            let std = (self.x.row(i).iter().map(square).sum::<f64>() / n).sqrt();
+            let std = if std < 1e-9 { 1.0 } else { std };
+            for x in self.x.row_mut(i).iter_mut().chain(other.x.row_mut(i).iter_mut()) {
+                let standardized = (x.as_f64() - mean) / std;
+                *x = F::of(clip.map_or(standardized, |clip| standardized.clamp(-clip, clip)));
+            }
+        }
+    }
+
+    fn copy(&self, from: impl Iterator<Item = usize>, x: &mut DMatrix<F>) {
+        for (mut to, from) in x.column_iter_mut().zip(from) {
+            to.copy_from(&self.x.column(from));
+        }
+    }
+}
+
+impl<F: Real> Examples<F> for ViewedExamples<F> {
+    fn n_examples(&self) -> usize {
+        self.labels.len()
+    }
+    fn n_features(&self) -> usize {
+        self.x.nrows()
+    }
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+    fn matrix(&self) -> Option<&DMatrix<F>> {
+        (self.n_views == 1).then_some(&self.x)
+    }
+    fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        self.copy(indices.iter().map(|i| i * self.n_views), x);
+        Ok(())
+    }
+    fn n_views(&self) -> usize {
+        self.n_views
+    }
+    fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
+        let n = self.n_views;
+        self.copy(indices.iter().flat_map(|i| i * n..(i + 1) * n), x);
+        Ok(())
+    }
+    fn is_streamed(&self) -> bool {
+        self.n_views > 1
+    }
+    fn read_for_epoch(
+        &self,
+        indices: &[usize],
+        epoch: u64,
+        x: &mut DMatrix<F>,
+    ) -> Result<(), DatasetError> {
+        let n = self.n_views;
+        self.copy(indices.iter().map(|&i| i * n + view_of_epoch(self.seed, epoch, i, n)), x);
+        Ok(())
+    }
+}
+
+/// Returns the number of the view that an example is shown as in an epoch of training, uniformly from
+/// 0..`n_views`: the same wherever the views are kept.
+pub fn view_of_epoch(seed: u64, epoch: u64, index: usize, n_views: usize) -> usize {
+    let seed = hash(hash(hash(seed, VIEW_STREAM), epoch), index as u64);
+    let mut generator = Generator::new(RngKind::Modern, seed).expect("any seed will do");
+    (generator.uniform() * n_views as f64) as usize
+}
+
+/// Parts the choice of views from other choices by the same seed.
+const VIEW_STREAM: u64 = 12;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,5 +397,26 @@ mod tests {
             message(Dataset::new(x, vec![0, 1], classes())),
             "feature 0 of example 1 is NaN, which is not a finite number"
         );
+    }
+
+    /// 60 examples of two features, each a single view.
+    fn viewed() -> ViewedExamples<f64> {
+        let x = DMatrix::from_fn(2, 60, |row, i| ((i * 7919 + row * 31) % 101) as f64 / 50.0);
+        let data = Dataset::new(x, vec![0; 60], classes()).unwrap();
+        ViewedExamples::read(&data, 1).unwrap()
+    }
+
+    #[test]
+    fn a_fold_is_standardised_by_its_training_examples() {
+        let examples = viewed();
+        let (mut train, mut kept) = (examples.select(&[0, 1, 2, 3]), examples.select(&[4, 5]));
+        let before = (train.x.clone(), kept.x.clone());
+        train.standardize(&mut kept, Some(1.5));
+        let mean = before.0.row(1).mean();
+        let std = before.0.row(1).variance().sqrt();
+        for (x, after) in before.1.row(1).iter().zip(kept.x.row(1).iter()) {
+            assert!((((x - mean) / std).clamp(-1.5, 1.5) - after).abs() < 1e-12);
+        }
+        assert!(train.x.row(1).mean().abs() < 0.3);
     }
 }

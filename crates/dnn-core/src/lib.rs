@@ -40,7 +40,7 @@ mod simd;
 pub mod split;
 
 pub use activation::{Activation, Bias};
-pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks};
+pub use dataset::{Dataset, DatasetError, Examples, ShuffleBlocks, ViewedExamples, view_of_epoch};
 pub use error::NetworkError;
 pub use init::Init;
 pub use network::{Architecture, HiddenNormalization, Network};

@@ -173,3 +173,10 @@ pub fn scramble(mut z: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+/// Returns a seed made of two others.
+pub fn hash(a: u64, b: u64) -> u64 {
+    scramble(
+        scramble(a.wrapping_add(0x9e37_79b9_7f4a_7c15)) ^ b.wrapping_mul(0xd134_2543_de82_ef95),
+    )
+}

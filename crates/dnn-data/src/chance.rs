@@ -1,7 +1,7 @@
 //! Random choices that are the same on every platform: a seeded generator, seeds made of other
 //! seeds, and the sine and cosine of angles.
 
-use dnn_core::rng::scramble;
+pub(crate) use dnn_core::rng::hash;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -62,13 +62,6 @@ impl Dice {
 /// Returns the upper 53 bits as a number in [0, 1).
 pub(crate) fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// Returns a seed made of two others.
-pub(crate) fn hash(a: u64, b: u64) -> u64 {
-    scramble(
-        scramble(a.wrapping_add(0x9e37_79b9_7f4a_7c15)) ^ b.wrapping_mul(0xd134_2543_de82_ef95),
-    )
 }
 
 /// Returns the sine and cosine of an angle in degrees, by the Taylor series within 45° of the

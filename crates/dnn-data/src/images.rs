@@ -78,6 +78,13 @@ pub(crate) fn each_of_all(
 /// The magnitude at which standardised descriptors are clipped.
 const CLIP: f64 = 5.0;
 
+/// Returns whether the features of all views of `m` images are few enough to be kept in memory rather than
+/// computed anew whenever one is needed: 256 MiB at most.
+pub(crate) fn views_fit<F>(m: usize, n_views: usize, n_features: usize) -> bool {
+    let sizes = [n_views, n_features, size_of::<F>()];
+    sizes.into_iter().fold(m, usize::saturating_mul) <= 256 << 20
+}
+
 /// Returns the standardisation of a training set under a contract: the mean and standard deviation of
 /// each channel of images, of each column of a table, and of each number of a descriptor over all
 /// views. Descriptors are also clipped at ±5. A constant feature gets the standard deviation 1.
@@ -94,14 +101,20 @@ pub fn standardization(
         let features = features::<f64>(images, &contract)?;
         let (n, n_views) = (features.n_features(), contract.views as usize);
         let mut moments = Moments::new(n, images.len() * n_views * n);
-        let mut numbers = vec![0.0; n];
-        for _ in 0..2 {
-            each_of_all(images, &mut |_, image| {
-                for view in 0..contract.views {
-                    features.of_view(image, view, &mut numbers);
-                    moments.add(Values::F64(&numbers));
-                }
-            })?;
+        let (mut numbers, mut kept) = (vec![0.0; n], Vec::new());
+        let fit = views_fit::<f64>(images.len(), n_views, n);
+        for pass in 0..2 {
+            if pass == 1 && fit {
+                moments.add(Values::F64(&kept));
+            } else {
+                each_of_all(images, &mut |_, image| {
+                    for view in 0..contract.views {
+                        features.of_view(image, view, &mut numbers);
+                        moments.add(Values::F64(&numbers));
+                        kept.extend(numbers.iter().filter(|_| fit));
+                    }
+                })?;
+            }
             moments.end_pass();
         }
         return Ok(Standardization { clip: Some(CLIP), ..moments.standardization() });

@@ -12,119 +12,12 @@ use crate::observer::{Flow, IterationEvent};
 use crate::trainable::{Trainable, evaluate};
 use crate::trainer::Training;
 use dnn_core::metrics::Score;
-use dnn_core::rng::{RngKind, scramble};
-use dnn_core::{DatasetError, Examples, Real, split};
-use nalgebra::DMatrix;
+use dnn_core::rng::RngKind;
+use dnn_core::split::Shard;
+use dnn_core::{Examples, Real, ViewedExamples, split};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-/// The features of all views of labelled examples, in memory.
-///
-/// Training draws one of an example's views in every epoch; it is judged by the mean over all.
-#[derive(Debug, Clone)]
-pub struct ViewedExamples<F: Real> {
-    x: DMatrix<F>,
-    labels: Vec<u32>,
-    classes: Vec<String>,
-    n_views: usize,
-    seed: u64,
-}
-
-impl<F: Real> ViewedExamples<F> {
-    /// Reads all views of examples.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn read(examples: &dyn Examples<F>, seed: u64) -> Result<Self, DatasetError> {
-        let (m, n_views) = (examples.n_examples(), examples.n_views());
-        let mut x = DMatrix::zeros(examples.n_features(), m * n_views);
-        examples.read_views(&(0..m).collect::<Vec<_>>(), &mut x)?;
-        let (labels, classes) = (examples.labels().to_vec(), examples.classes().to_vec());
-        Ok(Self { x, labels, classes, n_views, seed })
-    }
-
-    /// Returns some of the examples.
-    fn select(&self, indices: &[usize]) -> Self {
-        let views = |&i: &usize| i * self.n_views..(i + 1) * self.n_views;
-        let columns: Vec<usize> = indices.iter().flat_map(views).collect();
-        Self {
-            x: self.x.select_columns(&columns),
-            labels: indices.iter().map(|&i| self.labels[i]).collect(),
-            classes: self.classes.clone(),
-            ..*self
-        }
-    }
-
-    /// Brings each feature to the mean 0 and deviation 1 that it has in `self`, in both, and cuts what
-    /// is beyond ±`clip`.
-    fn standardize(&mut self, other: &mut Self, clip: Option<f64>) {
-        let n = self.x.ncols() as f64;
-        for i in 0..self.x.nrows() {
-            let mean = self.x.row(i).iter().map(|x| x.as_f64()).sum::<f64>() / n;
-            let square = |x: &F| (x.as_f64() - mean).powi(2);
-            let std = (self.x.row(i).iter().map(square).sum::<f64>() / n).sqrt();
-            let std = if std < 1e-9 { 1.0 } else { std };
-            for x in self.x.row_mut(i).iter_mut().chain(other.x.row_mut(i).iter_mut()) {
-                let standardized = (x.as_f64() - mean) / std;
-                *x = F::of(clip.map_or(standardized, |clip| standardized.clamp(-clip, clip)));
-            }
-        }
-    }
-
-    fn copy(&self, from: impl Iterator<Item = usize>, x: &mut DMatrix<F>) {
-        for (mut to, from) in x.column_iter_mut().zip(from) {
-            to.copy_from(&self.x.column(from));
-        }
-    }
-}
-
-impl<F: Real> Examples<F> for ViewedExamples<F> {
-    fn n_examples(&self) -> usize {
-        self.labels.len()
-    }
-    fn n_features(&self) -> usize {
-        self.x.nrows()
-    }
-    fn labels(&self) -> &[u32] {
-        &self.labels
-    }
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-    fn matrix(&self) -> Option<&DMatrix<F>> {
-        (self.n_views == 1).then_some(&self.x)
-    }
-    fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        self.copy(indices.iter().map(|i| i * self.n_views), x);
-        Ok(())
-    }
-    fn n_views(&self) -> usize {
-        self.n_views
-    }
-    fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        let n = self.n_views;
-        self.copy(indices.iter().flat_map(|i| i * n..(i + 1) * n), x);
-        Ok(())
-    }
-    fn is_streamed(&self) -> bool {
-        self.n_views > 1
-    }
-    fn read_for_epoch(
-        &self,
-        indices: &[usize],
-        epoch: u64,
-        x: &mut DMatrix<F>,
-    ) -> Result<(), DatasetError> {
-        let view = |i: usize| {
-            let z = self.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let z = z.wrapping_add((i as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95));
-            (scramble(z) % self.n_views as u64) as usize
-        };
-        self.copy(indices.iter().map(|&i| i * self.n_views + view(i)), x);
-        Ok(())
-    }
-}
 
 /// A way to train that is tried.
 #[derive(Debug, Clone)]
@@ -170,9 +63,18 @@ pub struct Trial {
 }
 
 impl Trial {
-    fn place(&self) -> (usize, usize, Option<usize>, usize) {
-        (self.repeat, self.fold, self.inner, self.recipe)
+    /// Returns what a trial is known by among those of a search: its repeat, fold, recipe and inner fold. In
+    /// ascending order these are the trials as they are begun; that of a fold itself comes after those of
+    /// its inner folds.
+    pub fn place(&self) -> (usize, usize, usize, usize) {
+        place((self.repeat, self.fold, self.recipe, self.inner))
     }
+}
+
+fn place(
+    (repeat, fold, recipe, inner): (usize, usize, usize, Option<usize>),
+) -> (usize, usize, usize, usize) {
+    (repeat, fold, recipe, inner.unwrap_or(usize::MAX))
 }
 
 /// Cross-validated figures of a recipe or a baseline.
@@ -229,15 +131,18 @@ impl<'a, F: Trainable> Search<'a, F> {
     /// When there is no recipe, or recipes have other examples.
     pub fn new(recipes: Vec<Recipe<'a, F>>, plan: Plan) -> Result<Self, TrainError> {
         let examples = recipes.first().expect("a recipe at least").examples;
-        assert!(recipes.iter().all(|r| r.examples.labels == examples.labels), "the same examples");
-        let labels = &examples.labels;
+        assert!(
+            recipes.iter().all(|r| r.examples.labels() == examples.labels()),
+            "the same examples"
+        );
+        let labels = examples.labels();
         let m = labels.len();
         crate::check_folds(plan.folds, m)?;
         crate::check_folds(plan.inner_folds, m - m.div_ceil(plan.folds))?;
         let seeds = (0..plan.repeats as u64).map(|repeat| plan.seed.wrapping_add(repeat));
         let folds = seeds.map(|seed| split::folds(labels, plan.folds, RngKind::Modern, seed));
         let kept = folds.collect::<Result<_, _>>()?;
-        Ok(Self { recipes, plan, labels, n_classes: examples.classes.len(), kept })
+        Ok(Self { recipes, plan, labels, n_classes: examples.classes().len(), kept })
     }
 
     /// Returns the number of networks that are trained in all.
@@ -246,14 +151,16 @@ impl<'a, F: Trainable> Search<'a, F> {
         repeats * folds * (inner_folds + 1) * self.recipes.len()
     }
 
-    /// Trains and judges what is not among `done` on so many threads, and gives each trial to `report`
-    /// as it comes; what a trial says does not depend on the others. Ends early when `stop` says so.
+    /// Trains and judges what of the trials that [are dealt](Shard::is_dealt) to the shard is not among
+    /// `done` on so many threads, and gives each trial to `report` as it comes; what a trial says does not
+    /// depend on the others. Ends early when `stop` says so.
     ///
     /// # Errors
     /// The first trial that fails.
     pub fn run(
         &self,
         done: Vec<Trial>,
+        shard: Shard,
         n_threads: usize,
         stop: &(dyn Fn() -> bool + Sync),
         report: &(dyn Fn(&Trial) + Sync),
@@ -264,10 +171,11 @@ impl<'a, F: Trainable> Search<'a, F> {
         let recipes = 0..self.recipes.len();
         let all = places.flat_map(|(repeat, fold)| {
             let recipes = recipes.clone();
-            recipes.flat_map(move |r| inner().map(move |inner| (repeat, fold, inner, r)))
+            recipes.flat_map(move |r| inner().map(move |inner| (repeat, fold, r, inner)))
         });
         let known: Vec<_> = done.iter().map(Trial::place).collect();
-        let missing: Vec<_> = all.filter(|place| !known.contains(place)).collect();
+        let own = all.enumerate().filter(|(i, _)| shard.is_dealt(*i)).map(|(_, trial)| trial);
+        let missing: Vec<_> = own.filter(|&trial| !known.contains(&place(trial))).collect();
         let next = AtomicUsize::new(0);
         let trials = Mutex::new(Ok(done));
         let work = || {
@@ -296,7 +204,7 @@ impl<'a, F: Trainable> Search<'a, F> {
     /// `None` when it was stopped.
     fn trial(
         &self,
-        (repeat, fold, inner, recipe): (usize, usize, Option<usize>, usize),
+        (repeat, fold, recipe, inner): (usize, usize, usize, Option<usize>),
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Trial>, TrainError> {
         let kept = &self.kept[repeat][fold];
@@ -329,8 +237,9 @@ impl<'a, F: Trainable> Search<'a, F> {
         let loss = |(j, &label): (usize, &u32)| {
             -judged.probabilities[(label as usize, j)].as_f64().max(f64::from(f32::EPSILON)).ln()
         };
-        let right = judged.predictions.iter().zip(&kept.labels).map(|(p, &label)| p.class == label);
-        let losses = kept.labels.iter().enumerate().map(loss).collect();
+        let right =
+            judged.predictions.iter().zip(kept.labels()).map(|(p, &label)| p.class == label);
+        let losses = kept.labels().iter().enumerate().map(loss).collect();
         Ok(Some(Trial { repeat, fold, inner, recipe, losses, right: right.collect() }))
     }
 
@@ -449,8 +358,8 @@ impl<'a, F: Trainable> Search<'a, F> {
         let (class, n_right) = most_common(all.clone());
         let constant = Stump { feature: 0, threshold: f64::INFINITY, below: class, above: class };
         let mut best = (n_right, constant);
-        for feature in 0..described.x.nrows() {
-            let value = |i: usize| described.x[(feature, i * described.n_views)].as_f64();
+        for feature in 0..described.n_features() {
+            let value = |i: usize| described.x()[(feature, i * described.n_views())].as_f64();
             let mut order = train.to_vec();
             order.sort_by(|&a, &b| value(a).total_cmp(&value(b)));
             let mut below = vec![0; self.n_classes];
@@ -483,7 +392,7 @@ struct Stump {
 
 impl Stump {
     fn answer<F: Real>(&self, described: &ViewedExamples<F>, i: usize) -> u32 {
-        let value = described.x[(self.feature, i * described.n_views)].as_f64();
+        let value = described.x()[(self.feature, i * described.n_views())].as_f64();
         if value <= self.threshold { self.below } else { self.above }
     }
 }
@@ -507,6 +416,7 @@ type Answers<'a> = &'a dyn Fn(&[usize], &[usize]) -> Vec<u32>;
 mod tests {
     use super::*;
     use dnn_core::Dataset;
+    use nalgebra::DMatrix;
 
     /// Two features: one that tells the classes apart but for every tenth example, and noise.
     fn examples(informative: bool) -> ViewedExamples<f64> {
@@ -539,7 +449,7 @@ mod tests {
         let search = Search::new(recipes(), PLAN).expect("folds");
         assert_eq!(search.n_trials(), 2 * 3 * 3 * 2);
         let never = || false;
-        let trials = search.run(Vec::new(), 2, &never, &|_| ()).expect("trained");
+        let trials = search.run(Vec::new(), Shard::WHOLE, 2, &never, &|_| ()).expect("trained");
         assert_eq!(trials.len(), search.n_trials());
         let found = search.found(&trials, &seeing);
         assert_eq!((found.best, found.simplest), (1, 1), "{found:?}");
@@ -552,9 +462,21 @@ mod tests {
 
         // Stopped after five, and gone on with: the same, whatever the threads.
         let some = trials[..5].to_vec();
-        let again = search.run(some, 1, &never, &|_| ()).expect("trained");
+        let again = search.run(some, Shard::WHOLE, 1, &never, &|_| ()).expect("trained");
         assert_eq!(search.found(&again, &seeing), found);
-        assert!(search.run(Vec::new(), 1, &|| true, &|_| ()).expect("stopped").is_empty());
+        // In shards, put together in the order of the trials: the same trials.
+        let mut of_shards = Vec::new();
+        for shard in (0..3).filter_map(|i| Shard::new(i, 3)) {
+            let own = search.run(Vec::new(), shard, 1, &never, &|_| ()).expect("trained");
+            assert_eq!(own.len(), shard.n_dealt(search.n_trials()));
+            of_shards.extend(own);
+        }
+        of_shards.sort_by_key(Trial::place);
+        let whole = search.run(Vec::new(), Shard::WHOLE, 1, &never, &|_| ()).expect("trained");
+        assert_eq!(of_shards, whole);
+        assert!(
+            search.run(Vec::new(), Shard::WHOLE, 1, &|| true, &|_| ()).expect("stopped").is_empty()
+        );
     }
 
     #[test]
@@ -569,19 +491,5 @@ mod tests {
         assert_ne!(search.kept[0], search.kept[1], "repeats have folds of their own");
         let error = Search::new(vec![recipe("only", &examples)], Plan { folds: 61, ..PLAN });
         assert!(error.is_err());
-    }
-
-    #[test]
-    fn a_fold_is_standardised_by_its_training_examples() {
-        let examples = examples(true);
-        let (mut train, mut kept) = (examples.select(&[0, 1, 2, 3]), examples.select(&[4, 5]));
-        let before = (train.x.clone(), kept.x.clone());
-        train.standardize(&mut kept, Some(1.5));
-        let mean = before.0.row(1).mean();
-        let std = before.0.row(1).variance().sqrt();
-        for (x, after) in before.1.row(1).iter().zip(kept.x.row(1).iter()) {
-            assert!((((x - mean) / std).clamp(-1.5, 1.5) - after).abs() < 1e-12);
-        }
-        assert!(train.x.row(1).mean().abs() < 0.3);
     }
 }

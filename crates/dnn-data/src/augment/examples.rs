@@ -1,10 +1,9 @@
 //! Images that are augmented while a network trains on them.
 
 use super::{AugmentConfig, Augmenter};
-use crate::chance::{Dice, hash};
 use crate::views::view;
-use crate::{DataError, FeatureExamples, Images, InputContract};
-use dnn_core::{Examples, Real};
+use crate::{DataError, FeatureExamples, Images};
+use dnn_core::{Examples, Real, view_of_epoch};
 
 impl<F: Real, I: Images> FeatureExamples<F, I> {
     /// Returns the same examples with images that look different in every epoch of training: another
@@ -25,11 +24,9 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
         }
         let augmenter = Augmenter::new(config, self.images().shape(), seed)
             .map_err(|e| mismatch("images to augment", "pictures", e.to_string()))?;
-        // A stream of its own: the other changes are the same with and without views.
-        let seed = hash(seed, u64::from(InputContract::MAX_VIEWS));
         let n_views = self.n_views();
         Ok(self.changed_by(Box::new(move |image, epoch, index, viewed, after| {
-            let number = Dice::new(hash(hash(seed, epoch), index)).below(n_views);
+            let number = view_of_epoch(seed, epoch, index as usize, n_views);
             view(image, augmenter.shape(), number as u32, viewed);
             augmenter.apply(viewed, epoch, index, after);
         })))
@@ -40,7 +37,8 @@ impl<F: Real, I: Images> FeatureExamples<F, I> {
 mod tests {
     use super::*;
     use crate::augment::Strength;
-    use crate::{ImageSet, ImageShape};
+    use crate::loader::examples_to_train_on;
+    use crate::{FeatureKind, ImageSet, ImageShape, InputContract};
     use nalgebra::DMatrix;
 
     #[test]
@@ -65,5 +63,31 @@ mod tests {
         let mut x = DMatrix::zeros(shape.n_bytes(), 4);
         examples.read(&[0, 1, 2, 3], &mut x).expect("read");
         assert_eq!(&x, plain.x(), "judged as they are");
+    }
+
+    #[test]
+    fn views_that_are_kept_are_those_that_are_computed() {
+        let shape = ImageShape { height: 16, width: 16, channels: 3 };
+        let pixels = (0..3 * shape.n_bytes()).map(|i| (i * i * 7 % 251) as u8).collect();
+        let set = ImageSet::new(pixels, shape, vec![0, 1, 0], vec!["a".into(), "b".into()]);
+        let set = set.expect("sound");
+        let (features, views) = (FeatureKind::ColourTexture, 12);
+        let contract = InputContract { features, views, ..set.contract().expect("a size") };
+        let computed = FeatureExamples::<f32, _>::new(set.clone(), &contract).expect("of its size");
+        let computed = computed.augmented(AugmentConfig::default(), 5).expect("images");
+        let kept = examples_to_train_on::<f32>(set, &contract, None, 5).expect("few");
+        let mut seen = Vec::new();
+        for epoch in 0..6 {
+            let [mut a, mut b] = [0; 2].map(|_| DMatrix::zeros(kept.n_features(), 2));
+            kept.read_for_epoch(&[2, 0], epoch, &mut a).expect("read");
+            computed.read_for_epoch(&[2, 0], epoch, &mut b).expect("read");
+            assert_eq!(a, b);
+            seen.push(a);
+        }
+        assert_ne!(seen[0], seen[1]);
+        let [mut a, mut b] = [0; 2].map(|_| DMatrix::zeros(kept.n_features(), 12));
+        kept.read_views(&[1], &mut a).expect("read");
+        computed.read_views(&[1], &mut b).expect("read");
+        assert_eq!(a, b);
     }
 }

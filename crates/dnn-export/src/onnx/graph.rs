@@ -256,8 +256,12 @@ impl<'g> Value<'g> {
         self.unary("Tanh")
     }
 
+    /// Not ONNX's Sigmoid in f64, which tract does not have.
     pub(crate) fn sigmoid(self) -> Self {
-        self.unary("Sigmoid")
+        match self.element {
+            Element::F64 => 1.0 / ((self * -1.0).exp() + 1.0),
+            _ => self.unary("Sigmoid"),
+        }
     }
 
     pub(crate) fn relu(self) -> Self {
@@ -409,12 +413,6 @@ impl<'g> Value<'g> {
     /// One number as a list of one.
     pub(crate) fn as_list(self) -> Self {
         self.reshape(&[1])
-    }
-
-    /// self·Wᵀ + b.
-    pub(crate) fn linear(self, w: Self, b: Self) -> Self {
-        let transposed = vec![AttributeProto::int("transB", 1)];
-        self.graph.operator("Gemm", &[self, w, b], transposed, self.element)
     }
 
     pub(crate) fn softmax(self) -> Self {
