@@ -30,9 +30,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<Vec<String>> {
         Ok(())
     };
     let run = "target/pictures/run";
-    let training = ["--layers", "64,32", "--iterations", "300", "--out", run, "--force"];
-    dnn(&[&["train"], &DRAWN[..], &training].concat())?;
-    let few = ["drawn", "--draw-train", "2000", "--draw-test", "60"];
+    let length = ["--layers", "64,32", "--iterations", "300", "--log-every", "10"];
+    dnn(&[&["train"], &DRAWN[..], &length, &["--out", run, "--force"]].concat())?;
+    let few = ["drawn", "--draw-train", "2000", "--draw-test", "50"];
     let sheet = format!("{PICTURES}/mislabeled.png");
     dnn(&[&["evaluate", run], &few[..], &["--mislabeled", &sheet]].concat())?;
     dnn(&["explain", run, "--out", "target/pictures/explain"])?;
@@ -60,7 +60,7 @@ fn screenshot(page: &Path, picture: &Path) -> anyhow::Result<()> {
     let browser = browsers.iter().find(is_there).context("no Chromium here to open the page")?;
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
-        .arg("--window-size=860,960")
+        .arg("--window-size=860,910")
         .arg(format!("--screenshot={}", picture.display()))
         .arg(format!("file://{}", page.display()))
         .output()
