@@ -150,15 +150,14 @@ pub fn join(
             }
         }
     }
-    let joined = writing.finish(visited, Factors::default())?;
-    for &(split, label) in &joined.unusable {
-        let of_split = joined.counts.iter().find(|(other, _)| *other == split);
-        if of_split.is_none_or(|(_, counts)| counts[label as usize] == 0) {
-            let (root, class) = (to.into(), joined.classes[label as usize].clone());
+    for &(split, label) in &visited.unusable {
+        let of_split = writing.counts.iter().find(|(other, _)| *other == split);
+        if of_split.and_then(|(_, counts)| counts.get(label as usize)).is_none_or(|&n| n == 0) {
+            let (root, class) = (to.into(), visited.classes[label as usize].clone());
             return Err(FolderError::NoSoundImage { root, split, class }.into());
         }
     }
-    Ok(joined)
+    writing.finish(visited, Factors::default())
 }
 
 /// The writer of images, which prepares them first.
