@@ -37,6 +37,8 @@ pub struct Converted {
     pub classes: Vec<String>,
     /// The number of images of each class in each split.
     pub counts: Vec<(SplitName, Vec<usize>)>,
+    /// The splits in the order in which they were written.
+    pub order: Vec<SplitName>,
     /// The shape of all images.
     pub shape: ImageShape,
     /// The image files that were skipped.
@@ -135,16 +137,12 @@ pub fn join(
     let options = Options { source: &source, contract, level, progress, stop };
     let mut writing = Preparing::new(to, &options)?;
     let mut visited = Visited::default();
-    let mut splits: Vec<SplitName> = Vec::new();
     for (_, converted) in parts {
-        // In the order in which the source has them.
-        splits.extend(converted.counts.iter().map(|(split, _)| *split));
         visited.rejected.extend_from_slice(&converted.rejected);
         visited.unusable.extend_from_slice(&converted.unusable);
     }
-    splits.sort_unstable();
-    splits.dedup();
-    for split in splits {
+    // The last share of a split is never empty, so the last part has all splits.
+    for &split in parts.last().map_or(&[][..], |(_, last)| &last.order) {
         for (file, converted) in parts {
             if converted.counts.iter().any(|(other, _)| *other == split) {
                 let mut continued = Continued { split, writing: &mut writing };
@@ -152,15 +150,14 @@ pub fn join(
             }
         }
     }
-    let joined = writing.finish(visited, Factors::default())?;
-    for &(split, label) in &joined.unusable {
-        let of_split = joined.counts.iter().find(|(other, _)| *other == split);
-        if of_split.is_none_or(|(_, counts)| counts[label as usize] == 0) {
-            let (root, class) = (to.into(), joined.classes[label as usize].clone());
+    for &(split, label) in &visited.unusable {
+        let of_split = writing.counts.iter().find(|(other, _)| *other == split);
+        if of_split.and_then(|(_, counts)| counts.get(label as usize)).is_none_or(|&n| n == 0) {
+            let (root, class) = (to.into(), visited.classes[label as usize].clone());
             return Err(FolderError::NoSoundImage { root, split, class }.into());
         }
     }
-    Ok(joined)
+    writing.finish(visited, Factors::default())
 }
 
 /// The writer of images, which prepares them first.
@@ -171,6 +168,8 @@ struct Preparing<'a> {
     /// The contract by which the images were prepared, where it is known.
     contract: Option<InputContract>,
     counts: Vec<(SplitName, Vec<usize>)>,
+    /// A split of a part of a source, in which it may have no image that can be used.
+    to_begin: Option<SplitInfo>,
     n_done: usize,
     n_all: usize,
 }
@@ -186,8 +185,8 @@ struct Writing {
 impl<'a> Preparing<'a> {
     fn new(to: &Path, options: &'a Options<'a>) -> Result<Self, DataError> {
         let writer = Writer::create(to, options.level)?;
-        let (split, contract, counts) = (None, None, Vec::new());
-        Ok(Self { writer, options, split, contract, counts, n_done: 0, n_all: 0 })
+        let (split, contract, counts, to_begin) = (None, None, Vec::new(), None);
+        Ok(Self { writer, options, split, contract, counts, to_begin, n_done: 0, n_all: 0 })
     }
 
     fn finish(self, visited: Visited, factors: Factors) -> Result<Converted, DataError> {
@@ -206,11 +205,12 @@ impl<'a> Preparing<'a> {
         let contents = Contents { classes, contract: self.contract, factors };
         self.writer.finish(&contents)?;
         let mut counts = self.counts;
+        let order = counts.iter().map(|(split, _)| *split).collect();
         counts.sort_by_key(|(split, _)| *split);
         for (_, counts) in &mut counts {
             counts.resize(contents.classes.len(), 0);
         }
-        Ok(Converted { classes: contents.classes, counts, shape, rejected, unusable })
+        Ok(Converted { classes: contents.classes, counts, order, shape, rejected, unusable })
     }
 }
 
@@ -234,13 +234,21 @@ impl Visitor for Preparing<'_> {
         self.split = Some(Writing { given, contract, shape });
         self.counts.push((split, Vec::new()));
         self.n_all += n;
-        self.writer.begin(SplitInfo { shape, ..part })
+        let part = SplitInfo { shape, ..part };
+        if self.options.source.rows == RowSelection::All {
+            return self.writer.begin(part);
+        }
+        self.to_begin = Some(part);
+        Ok(true)
     }
 
     fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError> {
         let Batch { values, labels, files } = batch;
         if (self.options.stop)() {
             return Err(DataError::Stopped);
+        }
+        if let Some(part) = self.to_begin.take() {
+            self.writer.begin(part)?;
         }
         let Some(Writing { given, contract, shape }) = &self.split else { return Ok(()) };
         if given == shape {
