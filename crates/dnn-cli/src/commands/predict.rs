@@ -141,7 +141,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         Some(out) => {
             interrupt::listen()?;
             let (classes, sets) = (predictor.classes(), args.coverage.is_some());
-            let columns = RowColumns { classes, top: args.top.map(|top| top as usize), sets };
+            let top = args.top.map(|top| top as usize);
+            let columns = RowColumns { classes, top, sets, folds: false };
             Rows::write(out, columns, |rows| {
                 answers.all(&inputs, Some(rows))?;
                 ensure!(
@@ -331,7 +332,7 @@ impl Answers<'_> {
                     scores.sets(&column, coverage).pop()
                 });
                 let (probabilities, set) = (&probabilities[..], set.as_deref());
-                let row = PredictionRow { example, true_class, probabilities, set };
+                let row = PredictionRow { example, true_class, probabilities, set, fold: None };
                 if let Some(rows) = rows {
                     return rows.add(&row);
                 }
