@@ -54,8 +54,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     augment: Flags<Augmentation>,
     /// Start from this configuration; auto looks at the data: course-deep for the course's images and
-    /// drawn ones, photos for few colour images, digits for others, table for rows of numbers [default:
-    /// auto]
+    /// drawn ones, photos for few colour images, digits for others, table for rows of numbers; of 5,000
+    /// examples at most it compares recipes by cross-validation and takes the best [default: auto]
     #[arg(long, value_name = "PRESET", value_parser = choice(&PresetChoice::all()),
           help_heading = "Training")]
     preset: Option<PresetChoice>,
