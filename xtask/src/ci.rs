@@ -25,7 +25,7 @@ pub(crate) struct Args {
 type Check = fn(&Ci) -> anyhow::Result<()>;
 
 /// The checks in their order; what each is for stands in docs/xtask.md.
-const CHECKS: [(&str, Check); 20] = [
+const CHECKS: [(&str, Check); 21] = [
     ("fmt", |ci| ci.cargo("fmt --all -- --check")),
     ("layers", |ci| no_findings(&check_layers(&ci.root)?)),
     ("msrv", |ci| no_findings(&check_msrv(&ci.root)?)),
@@ -45,6 +45,11 @@ const CHECKS: [(&str, Check); 20] = [
         execute(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))
     }),
     ("targets", Ci::targets),
+    ("loom", |ci| {
+        let mut test = ci.command("cargo");
+        test.args(["test", "--locked", "--manifest-path", "loom/Cargo.toml"]);
+        execute(test.env("RUSTFLAGS", "--cfg loom"))
+    }),
     ("data", Ci::data),
     ("wasm", Ci::wasm),
     ("test", Ci::test),
@@ -57,7 +62,8 @@ const CHECKS: [(&str, Check); 20] = [
 ];
 
 /// What everything but xtask, whose TLS is in C, compiles for.
-const TARGETS: [&str; 1] = ["aarch64-unknown-linux-gnu"];
+const TARGETS: [&str; 3] =
+    ["aarch64-unknown-linux-gnu", "x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 
 /// Runs the checks in order; gives the first failure.
 ///

@@ -4,10 +4,12 @@
 use crate::commands::serve;
 use crate::commands::{
     audit, compare, config, convert, draw, evaluate, explain, export, gradcheck, inspect, lr_find,
-    predict, preview, report, sweep, train, tune,
+    merge, predict, preview, report, sweep, train, tune,
 };
 use crate::console::Console;
 use crate::ranks;
+use crate::shard::Shards;
+use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::io::{self, Write};
@@ -41,6 +43,7 @@ enum Command {
     Explain(Box<explain::Args>),
     Report(Box<report::Args>),
     Predict(predict::Args),
+    Merge(merge::Args),
     Export(export::Args),
     #[cfg(feature = "serve")]
     Serve(serve::Args),
@@ -88,7 +91,8 @@ pub fn command() -> clap::Command {
 /// Whatever keeps the subcommand from its work; the exit code is then 2.
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let console = Console { json: cli.json, quiet: cli.quiet || !ranks::is_first() };
-    if !matches!(cli.command, Some(Command::Train(_) | Command::Evaluate(_))) {
+    if !matches!(cli.command, Some(Command::Train(_) | Command::Evaluate(_) | Command::Predict(_)))
+    {
         ranks::only_one("this subcommand")?;
     }
     match &cli.command {
@@ -102,6 +106,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Explain(args)) => explain::run(args, console),
         Some(Command::Report(args)) => report::run(args, console),
         Some(Command::Predict(args)) => predict::run(args, console),
+        Some(Command::Merge(args)) => merge_shards(args, console),
         Some(Command::Export(args)) => export::run(args, console),
         #[cfg(feature = "serve")]
         Some(Command::Serve(args)) => serve::run(args, console),
@@ -121,6 +126,24 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             io::stdout().lock().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// Does what the command of these shards does once all its work is done.
+fn merge_shards(args: &merge::Args, console: Console) -> anyhow::Result<ExitCode> {
+    let shards = Shards::read(&args.shards)?;
+    let words = ["dnn"].into_iter().chain(shards.command.iter().map(String::as_str));
+    match Cli::try_parse_from(words).context("the command of the shards")?.command {
+        Some(Command::Sweep(args)) => sweep::merge(&args, &shards, console),
+        Some(Command::Tune(args)) => tune::merge(&args, &shards, console),
+        Some(Command::Predict(args)) => predict::merge(&args, &shards, console),
+        Some(Command::Data { command: DataCommand::Convert(args) }) => {
+            convert::merge(&args, &shards, console)
+        }
+        Some(Command::Data { command: DataCommand::Audit(args) }) => {
+            audit::merge(&args, &shards, console)
+        }
+        _ => bail!("the command of the shards has no shards: dnn {}", shards.command.join(" ")),
     }
 }
 

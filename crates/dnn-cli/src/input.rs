@@ -66,6 +66,11 @@ pub(crate) struct InputArgs {
 }
 
 impl CacheArgs {
+    /// Whether a cache was asked for by name.
+    pub(crate) fn gives(&self) -> bool {
+        self.cache.is_some()
+    }
+
     /// Where decoded images are kept.
     pub(crate) fn caching(&self) -> CachePolicy {
         match &self.cache {

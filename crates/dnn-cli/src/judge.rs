@@ -20,7 +20,7 @@ use nalgebra::DMatrix;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// The arguments that name a model and say how it answers.
+/// The arguments of a model and of its prediction.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PredictorArgs {
     #[command(flatten)]
@@ -32,10 +32,10 @@ pub(crate) struct PredictorArgs {
 }
 
 impl PredictorArgs {
-    /// Reads the model; gives its file's path as well.
+    /// Reads the model; returns it with the path of its file.
     ///
     /// # Errors
-    /// What is wrong with the file, or that its inputs do not have so many views.
+    /// When the file cannot be used, or the model's inputs do not have so many views.
     pub(crate) fn read(&self) -> anyhow::Result<(Predictor, PathBuf)> {
         let (model, path) = run::read_model(&self.model.model)?;
         let predictor = Predictor::new(model)?;
@@ -67,10 +67,10 @@ pub(crate) struct LabelledArgs {
     cache: CacheArgs,
 }
 
-/// Labelled images, and where they come from.
+/// Labelled images with the place they come from.
 pub(crate) struct Labelled {
     pub(crate) data: PathBuf,
-    /// What was read.
+    /// The path that was read, or "drawn".
     pub(crate) source: DataConfig,
     /// All splits of the data, with the classes of the model.
     pub(crate) splits: Splits,
@@ -79,12 +79,12 @@ pub(crate) struct Labelled {
 }
 
 impl Labelled {
-    /// The images of the split that was asked for.
+    /// Returns the images of the split that was asked for.
     pub(crate) fn images(&self) -> &ImageSet {
         self.splits.get(self.split).expect("what was loaded has the split that was asked for")
     }
 
-    /// The images of the split that was asked for, without the others, and where they come from.
+    /// Returns the images of the split that was asked for, and where they come from; drops the others.
     pub(crate) fn into_images(mut self) -> (ImageSet, PathBuf) {
         let images = self.splits.take(self.split);
         (images.expect("what was loaded has the split that was asked for"), self.data)
@@ -99,7 +99,7 @@ impl LabelledArgs {
     /// which it was trained on are not taken for test images.
     ///
     /// # Errors
-    /// The fault of the data; when they have no such split, or other classes.
+    /// When the data cannot be read, have no such split, or have other classes.
     pub(crate) fn load(
         &self,
         model: &Model,
@@ -112,7 +112,13 @@ impl LabelledArgs {
         source.input = self.files.change(source.input.take())?;
         source.cache = self.cache.caching();
         source.check()?;
-        let mut splits = source::load_for(&source, model.input(), console)?;
+        let mut splits = match source::load_for(&source, model.input(), console) {
+            Err(error) if self.data.is_none() => Err(error.context(format!(
+                "{}: cannot read the data of its run; when they are elsewhere now, name them after the model",
+                model_path.shown()
+            ))),
+            loaded => loaded,
+        }?;
         // Datasets that were named are what is meant, whatever the split is called.
         let is_named = self.of_data.names.any();
         let split = if is_named { SplitName::Train } else { self.split };
@@ -145,11 +151,12 @@ impl LabelledArgs {
         Ok(Labelled { data, source, splits, split })
     }
 
-    /// The images as a model takes them; that they are made another size is said.
+    /// Returns the images prepared for a model; a note says when they were resized.
     ///
     /// # Errors
-    /// When they cannot be; when the model's classes are numbers, which other data have as well, these
-    /// are not the data of its run, and neither `--any-size` nor `--class-map` says that they are meant.
+    /// When they cannot be prepared. Also when the model's classes are numbers, which other data have as well,
+    /// the images have another size or colour, are not the data of its run, and neither `--any-size` nor
+    /// `--class-map` is given.
     pub(crate) fn prepared<'a>(
         &self,
         set: &'a ImageSet,
@@ -221,7 +228,7 @@ pub(crate) fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
     Ok(source)
 }
 
-/// The answers of a model on labelled images.
+/// The predictions of a model on labelled images.
 #[derive(Debug)]
 pub(crate) struct Answers {
     /// (n_classes, m).

@@ -25,6 +25,7 @@ mod ranks;
 mod recipes;
 mod run;
 mod settings;
+mod shard;
 mod source;
 mod table;
 

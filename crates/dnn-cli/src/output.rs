@@ -107,38 +107,65 @@ pub(crate) fn rows_name(name: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Writes a file of this kind, whole or not at all, with what `fill` puts into it.
+///
+/// # Errors
+/// What `fill` gives, or the file system refuses; an older file is then still as it was.
+pub(crate) fn write_filled(
+    kind: OutputKind,
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    kind.check(path)?;
+    let mut failed = None;
+    let written = dnn_data::atomic::write(path, |file| {
+        fill(file).map_err(|error| {
+            failed = Some(error);
+            std::io::Error::other("not all of it is there")
+        })
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => written.with_context(|| format!("cannot write {}", path.shown())),
+    }
+}
+
 /// A file of predictions that is being written, a row an example.
 pub(crate) struct Rows<'a> {
     path: &'a Path,
     writer: PredictionWriter<'a, BufWriter<&'a mut File>>,
 }
 
-impl Rows<'_> {
-    /// Writes the rows that `fill` adds, in place of what is there once all are on the disk.
+impl<'a> Rows<'a> {
+    /// Writes the rows that `fill` adds to a file, in the format that the name of the path says.
     ///
     /// # Errors
-    /// What `fill` gives, or the file system refuses; an older file is then still as it was.
+    /// What `fill` gives, or the file system refuses.
     pub(crate) fn write(
-        path: &Path,
-        columns: RowColumns<'_>,
-        fill: impl FnOnce(&mut Rows<'_>) -> anyhow::Result<()>,
+        (path, file): (&'a Path, &'a mut File),
+        columns: RowColumns<'a>,
+        fill: impl FnOnce(&mut Self) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        OutputKind::Rows.check(path)?;
-        let format = RowFormat::of(path).context("rows are written as .csv or .jsonl")?;
-        let mut failed = None;
-        let written = dnn_data::atomic::write(path, |file| {
-            let writer = PredictionWriter::new(BufWriter::new(file), format, columns)?;
-            let mut rows = Rows { path, writer };
-            if let Err(error) = fill(&mut rows) {
-                failed = Some(error);
-                return Err(std::io::Error::other("not all rows are there"));
-            }
-            rows.writer.finish()
-        });
-        match failed {
-            Some(error) => Err(error),
-            None => written.with_context(|| format!("cannot write {}", path.shown())),
-        }
+        let failed = || format!("cannot write {}", path.shown());
+        let format = Self::format(path)?;
+        let writer = PredictionWriter::new(BufWriter::new(file), format, columns);
+        let mut rows = Rows { path, writer: writer.with_context(failed)? };
+        fill(&mut rows)?;
+        rows.writer.finish().with_context(failed)
+    }
+
+    fn format(path: &Path) -> anyhow::Result<RowFormat> {
+        RowFormat::of(path).context("rows are written as .csv or .jsonl")
+    }
+
+    /// Returns what comes before the rows.
+    ///
+    /// # Errors
+    /// When the name of the path says no format.
+    pub(crate) fn header(path: &Path, columns: RowColumns<'_>) -> anyhow::Result<Vec<u8>> {
+        let mut header = Vec::new();
+        PredictionWriter::new(&mut header, Self::format(path)?, columns)?.finish()?;
+        Ok(header)
     }
 
     /// Adds a row.

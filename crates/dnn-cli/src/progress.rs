@@ -147,7 +147,7 @@ impl Progress {
         (batch_size, has_validation): (usize, bool),
         heading: String,
     ) -> Self {
-        let template = "{bar:8} {pos}/{len}  {wide_msg} {eta} left";
+        let template = "{bar:8} {percent} %  {wide_msg} {eta} left";
         let bar = bar(console, n_iterations, template);
         let has_batches = (1..n_examples).contains(&batch_size);
         let epochs = has_batches.then(|| Epochs {
@@ -201,7 +201,7 @@ impl Epochs {
         ];
         let mut line = self.row(&training, [&cost, &accuracy], &speed, mark);
         if !std::mem::replace(&mut self.has_names, true) {
-            let names = ["epoch", "cost", "accuracy", "rate", "images/s"].map(String::from);
+            let names = ["epoch", "cost", "accuracy", "rate", "examples/s"].map(String::from);
             let mark = if self.has_validation { "* best" } else { "" };
             let names = self.row(&names[..3], ["validation", "accuracy"], &names[3..], mark);
             line = format!("{names}\n{line}");
@@ -228,7 +228,7 @@ impl Epochs {
             let _ = write!(row, " {:>10} {:>9}", validation[0], validation[1]);
         }
         for one in speed {
-            let _ = write!(row, " {one:>9}");
+            let _ = write!(row, " {one:>10}");
         }
         format!("{row} {mark}").trim_end().into()
     }

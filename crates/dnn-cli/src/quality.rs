@@ -11,12 +11,12 @@ use dnn_data::Shown;
 use serde::{Deserialize, Serialize};
 use std::fmt::{Display, Formatter};
 
-/// Where a difference begins to be more than chance.
+/// The level of significance.
 const LEVEL: f64 = 0.05;
-/// Bins of confidence, each ten percentage points wide.
+/// The number of confidence bins, each ten percentage points wide.
 const BINS: usize = 10;
 
-/// The measures; those that are undefined are `None`.
+/// Measures of a classifier beyond its accuracy; an undefined one is `None`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Quality<'a> {
     pub(crate) balanced_accuracy: Option<f64>,
@@ -101,24 +101,24 @@ impl Display for Quality<'_> {
     }
 }
 
-/// A model beside always giving the same answer.
+/// A model compared with always giving the same answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Majority {
-    /// The answer.
+    /// The class that is always answered.
     class: String,
     correct: usize,
     total: usize,
     accuracy: f64,
-    /// Of McNemar's test between the two.
+    /// The p-value of McNemar's exact test between the two.
     p_value: f64,
-    /// About how many examples would tell them apart, where these do not.
+    /// The approximate number of examples that would tell the two apart, when these do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     n_to_tell_apart: Option<usize>,
 }
 
 impl Majority {
-    /// Compares with the class that most of the judged examples have: no answer for all of them could be
-    /// right more often.
+    /// Compares the predictions with always answering the most frequent class of the judged examples, the best
+    /// of all constant answers.
     pub(crate) fn of(predictions: &[Prediction], labels: &[u32], classes: &[String]) -> Self {
         let baseline = MajorityBaseline::of(predictions, labels, labels);
         let (score, p_value) = (baseline.score(), baseline.p_value());
@@ -134,7 +134,7 @@ impl Majority {
     }
 }
 
-/// A line, and another when the examples are too few to tell the two apart.
+/// Writes one line, and a second when the examples are too few to tell the two apart.
 impl Display for Majority {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let Self { correct, total, p_value, .. } = *self;

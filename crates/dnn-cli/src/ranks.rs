@@ -5,23 +5,23 @@ use anyhow::bail;
 use dnn_train::{Communicator, SingleProcess};
 use std::sync::OnceLock;
 
-/// The ranks that a command is done on, and what is different there.
+/// The ranks that a command runs on, and the default that differs there.
 #[derive(Debug, Clone, Copy)]
 pub struct Ranks {
-    /// How they talk to each other.
+    /// The communicator between the ranks.
     pub communicator: &'static dyn Communicator,
-    /// Micro-shards of a training that is not told how many.
+    /// The number of micro-shards when none is configured.
     pub micro_shards: Option<usize>,
 }
 
 impl Ranks {
-    /// The one process of `dnn`.
+    /// Returns the single process of `dnn`.
     pub const SINGLE: Self = Self { communicator: &SingleProcess, micro_shards: None };
 }
 
 static RANKS: OnceLock<Ranks> = OnceLock::new();
 
-/// Takes the ranks of this program, and checks that all of them would compute the same bits.
+/// Sets the ranks of this process, and checks that all of them would compute the same bits.
 ///
 /// # Errors
 /// When another rank is another program, or has other instruction sets.
@@ -49,12 +49,12 @@ fn ranks() -> Ranks {
     RANKS.get().copied().unwrap_or(Ranks::SINGLE)
 }
 
-/// How the ranks talk to each other.
+/// Returns the communicator between the ranks.
 pub(crate) fn communicator() -> &'static dyn Communicator {
     ranks().communicator
 }
 
-/// The micro-shards of a training that is not told how many.
+/// Returns the number of micro-shards when none is configured.
 pub(crate) fn default_micro_shards() -> Option<usize> {
     ranks().micro_shards
 }
@@ -64,17 +64,17 @@ pub(crate) fn is_first() -> bool {
     communicator().rank() == 0
 }
 
-/// Returns who speaks, where there are several.
+/// Returns a prefix for messages that names this rank, where there are several.
 pub(crate) fn said_by() -> Option<String> {
     let communicator = communicator();
     (communicator.size() > 1)
         .then(|| format!("rank {} of {}", communicator.rank(), communicator.size()))
 }
 
-/// Checks that this is the same on all ranks.
+/// Checks that a value is the same on all ranks.
 ///
 /// # Errors
-/// Which rank has something else, and what; `cure` says what to do about it.
+/// Names the rank whose value differs, and the value; `cure` says what to do about it.
 pub(crate) fn agree(what: &str, own: &str, cure: &str) -> anyhow::Result<()> {
     let all = communicator().gather_text(own);
     match all.iter().position(|other| *other != all[0]) {
@@ -87,10 +87,10 @@ pub(crate) fn agree(what: &str, own: &str, cure: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Refuses what several ranks cannot do together.
+/// Refuses a command or flag that several ranks cannot run together.
 ///
 /// # Errors
-/// When there are several.
+/// When there are several ranks.
 pub(crate) fn only_one(what: &str) -> anyhow::Result<()> {
     match communicator().size() {
         1 => Ok(()),

@@ -7,6 +7,7 @@ use crate::run::RunConfig;
 use crate::source;
 use anyhow::{Context, bail};
 use dnn_core::ViewedExamples;
+use dnn_core::split::Shard;
 use dnn_data::augment::AugmentConfig;
 use dnn_data::classes::check_classes;
 use dnn_data::loader::{DataConfig, InputConfig, Size};
@@ -229,7 +230,8 @@ pub(crate) fn chosen(
     let search = Search::new(to_try, plan)?;
     let bar = bar(console, search.n_trials(), "comparing recipes {bar:25} {pos}/{len}  {eta} left");
     let n_threads = configs[0].training.n_threads();
-    let trials = search.run(Vec::new(), n_threads, &interrupt::asked, &|_| bar.inc(1))?;
+    let trials =
+        search.run(Vec::new(), Shard::WHOLE, n_threads, &interrupt::asked, &|_| bar.inc(1))?;
     bar.finish_and_clear();
     if trials.len() < search.n_trials() {
         bail!(Interrupted("before a recipe was chosen"));

@@ -1,5 +1,6 @@
 //! Tables as text, aligned by what a terminal shows.
 
+use dnn_report::page::commonest_confusions;
 use std::fmt::Write;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -103,19 +104,15 @@ pub(crate) fn confusion(names: &[String], counts: &[Vec<usize>]) -> String {
             }
         }
     } else {
-        let mut pairs: Vec<(usize, usize, usize)> = (0..n)
-            .flat_map(|i| (0..n).map(move |j| (counts[i][j], i, j)))
-            .filter(|(count, i, j)| i != j && *count > 0)
-            .collect();
-        pairs.sort_by_key(|&(count, i, j)| (std::cmp::Reverse(count), i, j));
+        let pairs = commonest_confusions(counts);
         let _ = write!(out, " of {n} classes: see --json; ");
         let _ = match pairs.len() {
             0 => write!(out, "no class is taken for another"),
             pairs => write!(out, "of {pairs} confusions the commonest:"),
         };
-        for (count, i, j) in pairs.iter().take(COMMONEST) {
+        for &(i, j, count) in pairs.iter().take(COMMONEST) {
             let [truth, answer] =
-                [i, j].map(|&class| shorten(&names[class], (COLUMNS - 15 - digits) / 2));
+                [i, j].map(|class| shorten(&names[class], (COLUMNS - 15 - digits) / 2));
             let _ = write!(out, "\n  {count:>digits$}  {truth} taken for {answer}");
         }
     }

@@ -4,7 +4,7 @@
 //! compiled with this crate's optimisation, whatever the crate that uses them is built with.
 
 use crate::activation::{self, Activation, Bias};
-use crate::gemm::{Operands, narrow};
+use crate::gemm::{Operands, PackedForVector, narrow};
 use crate::layer_norm::{self, Normalized};
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
@@ -25,6 +25,8 @@ pub trait Kernels: Copy + Sized + nalgebra::Scalar {
     /// # Safety
     /// As for [`Operands`].
     unsafe fn product_of_any_size(o: &Operands<Self>);
+    /// The packed terms of a product with a vector.
+    fn packed_terms(a: &PackedForVector<Self>, x: &[Self], y: &mut [Self]);
     /// [`Activation::forward`].
     fn activation_forward(
         activation: Activation,
@@ -93,6 +95,9 @@ macro_rules! kernels {
                         gemm_common::Parallelism::None,
                     );
                 }
+            }
+            fn packed_terms(a: &PackedForVector<Self>, x: &[Self], y: &mut [Self]) {
+                a.packed_terms(x, y);
             }
             fn activation_forward(
                 activation: Activation,

@@ -19,6 +19,8 @@ pub(crate) fn arch() -> Arch {
 pub trait Lanes: Copy + 'static {
     /// As many numbers as one register of the instruction set `S` holds.
     type Vector<S: Simd>: Copy;
+    /// Which lanes of such a register are chosen.
+    type Mask<S: Simd>: Copy;
     /// Zeros.
     fn zeros<S: Simd>(simd: S) -> Self::Vector<S>;
     /// `x` in every lane.
@@ -32,6 +34,15 @@ pub trait Lanes: Copy + 'static {
     ) -> Self::Vector<S>;
     /// a·b.
     fn product<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// Returns the mask that chooses the first `n` lanes.
+    fn first_lanes<S: Simd>(simd: S, n: usize) -> Self::Mask<S>;
+    /// `a` in the lanes that `mask` chooses, `b` in the others.
+    fn blend<S: Simd>(
+        simd: S,
+        mask: Self::Mask<S>,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+    ) -> Self::Vector<S>;
     /// Returns the sum of all lanes.
     fn sum<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
     /// Returns the numbers of a slice shorter than a vector, zeros after them.
@@ -64,9 +75,13 @@ pub trait Lanes: Copy + 'static {
 }
 
 macro_rules! lanes {
-    ($real:ty, $vector:ident, $splat:ident, $fma:ident, $mul:ident, $sum:ident, $load:ident, $store:ident) => {
+    (
+        $real:ty, $vector:ident, $mask:ident, $splat:ident, $fma:ident, $mul:ident, $between:ident,
+        $select:ident, $sum:ident, $load:ident, $store:ident
+    ) => {
         impl Lanes for $real {
             type Vector<S: Simd> = S::$vector;
+            type Mask<S: Simd> = S::$mask;
             #[inline(always)]
             fn zeros<S: Simd>(simd: S) -> S::$vector {
                 simd.$splat(0.0)
@@ -82,6 +97,14 @@ macro_rules! lanes {
             #[inline(always)]
             fn product<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
                 simd.$mul(a, b)
+            }
+            #[inline(always)]
+            fn first_lanes<S: Simd>(simd: S, n: usize) -> S::$mask {
+                simd.$between(0, n as _).mask()
+            }
+            #[inline(always)]
+            fn blend<S: Simd>(simd: S, mask: S::$mask, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$select(mask, a, b)
             }
             #[inline(always)]
             fn sum<S: Simd>(simd: S, a: S::$vector) -> Self {
@@ -102,9 +125,12 @@ macro_rules! lanes {
 lanes!(
     f32,
     f32s,
+    m32s,
     splat_f32s,
     mul_add_e_f32s,
     mul_f32s,
+    mask_between_m32s,
+    select_f32s,
     reduce_sum_f32s,
     partial_load_f32s,
     partial_store_f32s
@@ -112,9 +138,12 @@ lanes!(
 lanes!(
     f64,
     f64s,
+    m64s,
     splat_f64s,
     mul_add_e_f64s,
     mul_f64s,
+    mask_between_m64s,
+    select_f64s,
     reduce_sum_f64s,
     partial_load_f64s,
     partial_store_f64s

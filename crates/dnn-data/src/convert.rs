@@ -1,15 +1,18 @@
 //! Conversion of any source to one HDF5 file in the course's schema, without holding it in memory.
 
+use crate::folder::FolderError;
 use crate::format::hdf5::{Contents, Factors, Writer};
 use crate::format::{self, Source, Visited};
 use crate::image_set::{not_resized, prepared};
 use crate::preprocess::ContractChange;
+use crate::visit::OfRows;
 use crate::{
-    Batch, DataError, ImageShape, InputContract, Rejected, Shown, Split, SplitInfo, SplitName,
-    Splits, Values, Visitor, parallel,
+    Batch, DataError, ImageShape, InputContract, Rejected, RowSelection, Shown, Split, SplitInfo,
+    SplitName, Splits, Values, Visitor, parallel,
 };
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The options of a conversion.
 #[derive(Clone, Copy)]
@@ -28,7 +31,7 @@ pub struct Options<'a> {
 }
 
 /// The contents of the file that was written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Converted {
     /// Names of the classes.
     pub classes: Vec<String>,
@@ -38,6 +41,8 @@ pub struct Converted {
     pub shape: ImageShape,
     /// The image files that were skipped.
     pub rejected: Vec<Rejected>,
+    /// Of a part of a source: as in [`Visited::unusable`].
+    pub unusable: Vec<(SplitName, u32)>,
 }
 
 /// Converts a source of any format to HDF5 and replaces the file atomically. Reading the file gives
@@ -86,10 +91,76 @@ pub fn convert_splits(
     let mut writing = Preparing::new(to, options)?;
     let mut visited = Visited::default();
     for Split { name, images, .. } in splits.iter() {
-        images.visit(*name, &mut writing)?;
+        images.visit(*name, &mut OfRows::new(&options.source.rows, &mut writing))?;
         visited.classes = images.classes().to_vec();
     }
     writing.finish(visited, Factors::default())
+}
+
+/// Writes what several processes have converted, each its [`RowSelection::Shard`] of one source and given here in
+/// their order, as one file: the bytes are those of a conversion by one process.
+///
+/// # Errors
+/// As [`convert`]; when a class of a split has image files, and none of them could be used in any part.
+pub fn join(
+    parts: &[(PathBuf, Converted)],
+    to: &Path,
+    level: u32,
+    (progress, stop): (&dyn Fn(usize, usize), &dyn Fn() -> bool),
+) -> Result<Converted, DataError> {
+    /// Passes one split of a file on, as a continuation of what came before.
+    struct Continued<'a, 'o> {
+        split: SplitName,
+        writing: &'a mut Preparing<'o>,
+    }
+    impl Visitor for Continued<'_, '_> {
+        fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError> {
+            if part.split.word() != self.split.word() {
+                return Ok(false);
+            }
+            let before = self.writing.counts.last().map(|(split, _)| *split);
+            let is_new = before != Some(self.split);
+            if is_new {
+                self.writing.begin(SplitInfo { split: self.split, ..part })
+            } else {
+                Ok(true)
+            }
+        }
+        fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError> {
+            self.writing.examples(batch)
+        }
+    }
+    let source = format::Options::default();
+    let contract = ContractChange::default();
+    let options = Options { source: &source, contract, level, progress, stop };
+    let mut writing = Preparing::new(to, &options)?;
+    let mut visited = Visited::default();
+    let mut splits: Vec<SplitName> = Vec::new();
+    for (_, converted) in parts {
+        // In the order in which the source has them.
+        splits.extend(converted.counts.iter().map(|(split, _)| *split));
+        visited.rejected.extend_from_slice(&converted.rejected);
+        visited.unusable.extend_from_slice(&converted.unusable);
+    }
+    splits.sort_unstable();
+    splits.dedup();
+    for split in splits {
+        for (file, converted) in parts {
+            if converted.counts.iter().any(|(other, _)| *other == split) {
+                let mut continued = Continued { split, writing: &mut writing };
+                visited.classes = format::visit(file, &source, &mut continued)?.classes;
+            }
+        }
+    }
+    let joined = writing.finish(visited, Factors::default())?;
+    for &(split, label) in &joined.unusable {
+        let of_split = joined.counts.iter().find(|(other, _)| *other == split);
+        if of_split.is_none_or(|(_, counts)| counts[label as usize] == 0) {
+            let (root, class) = (to.into(), joined.classes[label as usize].clone());
+            return Err(FolderError::NoSoundImage { root, split, class }.into());
+        }
+    }
+    Ok(joined)
 }
 
 /// The writer of images, which prepares them first.
@@ -120,13 +191,17 @@ impl<'a> Preparing<'a> {
     }
 
     fn finish(self, visited: Visited, factors: Factors) -> Result<Converted, DataError> {
-        let Visited { classes, rejected, .. } = visited;
+        let Visited { classes, rejected, unusable, .. } = visited;
         let Some(Writing { shape, .. }) = self.split else {
-            return Err(DataError::Mismatch {
-                what: "data".into(),
-                expected: "one example at least".into(),
-                got: "none".into(),
-            });
+            let what = match self.options.source.rows {
+                RowSelection::All => "data".into(),
+                RowSelection::Shard(shard) => {
+                    format!("shard {} of {}", shard.index() + 1, shard.count())
+                }
+                RowSelection::Range(_) => "rows".into(),
+            };
+            let (expected, got) = ("one example at least".into(), "none".into());
+            return Err(DataError::Mismatch { what, expected, got });
         };
         let contents = Contents { classes, contract: self.contract, factors };
         self.writer.finish(&contents)?;
@@ -135,7 +210,7 @@ impl<'a> Preparing<'a> {
         for (_, counts) in &mut counts {
             counts.resize(contents.classes.len(), 0);
         }
-        Ok(Converted { classes: contents.classes, counts, shape, rejected })
+        Ok(Converted { classes: contents.classes, counts, shape, rejected, unusable })
     }
 }
 

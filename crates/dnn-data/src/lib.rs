@@ -69,4 +69,4 @@ pub use shown::{Shown, steers_terminal};
 pub use splits::{Rejected, Split, Splits};
 pub use values::{Buffer, Number, Values};
 pub use views::ViewSource;
-pub use visit::{Batch, ImageShape, SplitInfo, SplitName, Visitor};
+pub use visit::{Batch, ImageShape, RowSelection, SplitInfo, SplitName, Visitor};

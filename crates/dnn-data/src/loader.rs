@@ -30,9 +30,10 @@ use crate::preprocess::ContractChange;
 use crate::synthetic::DrawOptions;
 use crate::{
     DataError, FeatureExamples, FeatureKind, ImageSet, ImageShape, Images, InputContract, Names,
-    Normalization, Number, Split, SplitInfo, SplitName, Splits, identity, standardization,
-    synthetic,
+    Normalization, Number, RowSelection, Split, SplitInfo, SplitName, Splits, identity,
+    standardization, synthetic,
 };
+use dnn_core::split::Shard;
 use dnn_core::{Examples, Real, ViewedExamples};
 use std::borrow::Cow;
 use std::error::Error;
@@ -122,6 +123,7 @@ pub enum DataKind {
 pub struct Loader<'a> {
     pub(crate) config: &'a DataConfig,
     pub(crate) hooks: Hooks<'a>,
+    pub(crate) shard: Shard,
 }
 
 /// Images that are streamed from their files.
@@ -134,7 +136,13 @@ struct Streams {
 impl<'a> Loader<'a> {
     /// Makes a loader of this configuration.
     pub fn new(config: &'a DataConfig, hooks: Hooks<'a>) -> Self {
-        Self { config, hooks }
+        Self { config, hooks, shard: Shard::WHOLE }
+    }
+
+    /// Returns the loader with [`convert`](Self::convert) reading one shard of the data only; what all of
+    /// them write, [`convert::join`](convert::join()) joins.
+    pub fn of_shard(self, shard: Shard) -> Self {
+        Self { shard, ..self }
     }
 
     /// Returns all splits in memory, read or drawn and prepared as the configuration says.
@@ -321,7 +329,10 @@ impl<'a> Loader<'a> {
     pub fn convert(&self, out: &Path, level: u32) -> Result<Converted, DataError> {
         let config = self.config;
         config.check()?;
-        let options = config.options(config.names.as_ref(), self.folder_options(None));
+        let mut options = config.options(config.names.as_ref(), self.folder_options(None));
+        if self.shard != Shard::WHOLE {
+            options.rows = RowSelection::Shard(self.shard);
+        }
         let asked =
             convert::Options { level, ..self.asked(&options, self.input().contract_change()) };
         if config.is_drawn() || !config.exclude.is_empty() {
@@ -330,6 +341,55 @@ impl<'a> Loader<'a> {
             check_exists(&config.data)?;
             convert::convert(&config.data, out, &asked)
         }
+    }
+
+    /// Writes what the shards of a conversion have written as one file, with the callbacks of this loader:
+    /// see [`convert::join`](convert::join()).
+    ///
+    /// # Errors
+    /// As [`convert::join`](convert::join()).
+    pub fn join(
+        &self,
+        parts: &[(PathBuf, Converted)],
+        out: &Path,
+        level: u32,
+    ) -> Result<Converted, DataError> {
+        let Hooks { progress, stop, .. } = self.hooks;
+        convert::join(parts, out, level, (progress, stop))
+    }
+
+    /// Returns the files that the data are read from, without those of a test or validation set elsewhere;
+    /// none of drawn ones.
+    ///
+    /// # Errors
+    /// When the configuration is invalid, or there are no data.
+    pub fn files(&self) -> Result<Vec<PathBuf>, DataError> {
+        let config = self.config;
+        config.check()?;
+        if config.is_drawn() {
+            return Ok(Vec::new());
+        }
+        check_exists(&config.data)?;
+        let options = config.options(config.names.as_ref(), self.folder_options(None));
+        Source::of(&config.data, &options)?.files(&options)
+    }
+
+    /// Returns the splits of the data, without those elsewhere, and what each is read from.
+    ///
+    /// # Errors
+    /// As [`files`](Self::files).
+    pub fn split_paths(&self) -> Result<Vec<(SplitName, Option<PathBuf>)>, DataError> {
+        let config = self.config;
+        config.check()?;
+        if config.is_drawn() {
+            return Ok([SplitName::Train, SplitName::Test].map(|name| (name, None)).to_vec());
+        }
+        check_exists(&config.data)?;
+        let options = config.options(config.names.as_ref(), self.folder_options(None));
+        let (parts, _) = Source::of(&config.data, &options)?.split_infos(&options)?;
+        // What says nothing of it is read from the source itself.
+        let path = |own: Option<PathBuf>| Some(own.unwrap_or_else(|| config.data.clone()));
+        Ok(parts.into_iter().map(|part| (part.split, path(part.path))).collect())
     }
 
     /// Returns the kind of the data, by their size and number, and the number of training examples; their

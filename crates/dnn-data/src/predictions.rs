@@ -6,9 +6,10 @@ use crate::image::DecodeLimits;
 use crate::image_set::{not_resized, prepared};
 use crate::loader::{Loader, Notice};
 use crate::values::NumberRange;
+use crate::visit::OfRows;
 use crate::{
-    Batch, DataError, ImageSet, ImageShape, Normalization, Number, PredictError, Predictor, Scale,
-    Shown, SplitInfo, SplitName, Values, Visitor, parallel,
+    Batch, DataError, ImageSet, ImageShape, Normalization, Number, PredictError, Predictor,
+    RowSelection, Scale, Shown, SplitInfo, SplitName, Values, Visitor, parallel,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -387,7 +388,38 @@ pub struct PredictedSplit {
 }
 
 impl Loader<'_> {
-    /// Answers for the examples of a split in their order, without holding them: memory does not grow
+    /// Returns which examples [`predict`](Self::predict) answers for, and how many these are; image files
+    /// that cannot be used still count.
+    ///
+    /// # Errors
+    /// What is wrong with the data.
+    pub fn to_predict(
+        &self,
+        predictor: &Predictor,
+        split: Option<SplitName>,
+    ) -> Result<PredictedSplit, DataError> {
+        let path = &self.config.data;
+        let parts: Vec<_> = if self.config.is_drawn() {
+            let splits = self.splits_for(Some(predictor.input()))?;
+            splits.iter().map(|split| (split.name, split.images.len())).collect()
+        } else {
+            let options = self.options_to_predict(predictor);
+            let (parts, _) = Source::of(path, &options)?.split_infos(&options)?;
+            parts.into_iter().map(|part| (part.split, part.n)).collect()
+        };
+        let there: Vec<_> = parts.iter().map(|(split, _)| *split).collect();
+        let split = chosen(split, &there, path)?;
+        let n = parts.iter().filter(|part| part.0 == split).map(|(_, n)| n).sum();
+        Ok(PredictedSplit { split, n })
+    }
+
+    fn options_to_predict(&self, predictor: &Predictor) -> Options {
+        let (config, folder) = (self.config, self.folder_options(Some(predictor.input())));
+        let n_features = Some(predictor.input().n_values());
+        Options { n_features, ..config.options(config.names.as_ref(), folder) }
+    }
+
+    /// Answers for some rows of a split in their order, without holding them: memory does not grow
     /// with their number. Without a split, for the only one there is, or the test set.
     ///
     /// Examples that have no labels, such as the rows of a table that has features alone, are answered
@@ -399,6 +431,7 @@ impl Loader<'_> {
         &self,
         predictor: &Predictor,
         split: Option<SplitName>,
+        rows: &RowSelection,
         take: TakeRow<'_>,
     ) -> Result<PredictedSplit, DataError> {
         let config = self.config;
@@ -410,6 +443,7 @@ impl Loader<'_> {
             split: SplitName::Test,
             part: None,
             classes: Vec::new(),
+            first: 0,
             n_done: 0,
             n_all: 0,
             take,
@@ -421,13 +455,12 @@ impl Loader<'_> {
             if let Some(images) = splits.take(split) {
                 answering.split = split;
                 answering.classes = self.places(images.classes(), predictor.classes());
-                images.visit(split, &mut answering)?;
+                answering.first = rows.of(images.len()).start;
+                images.visit(split, &mut OfRows::new(rows, &mut answering))?;
             }
             return Ok(PredictedSplit { split, n: answering.n_done });
         }
-        let folder = self.folder_options(Some(predictor.input()));
-        let mut options = config.options(config.names.as_ref(), folder);
-        options.n_features = Some(predictor.input().n_values());
+        let mut options = self.options_to_predict(predictor);
         let source = Source::of(path, &options)?;
         let (parts, classes) = source.split_infos(&options)?;
         let there: Vec<_> = parts.iter().map(|part| part.split).collect();
@@ -439,6 +472,9 @@ impl Loader<'_> {
         if is_number && of_images && config.scale == Scale::Auto {
             answering.taking.as_bytes = self.range(&source, &options, split)?.is_bytes();
         }
+        let n = parts.iter().filter(|part| part.split == split).map(|part| part.n).sum();
+        answering.first = rows.of(n).start;
+        options.rows = rows.clone();
         let visited = source.visit(&options, &mut answering)?;
         for rejected in &visited.rejected {
             let text = format!("left out: {}: {}", rejected.path.shown(), rejected.reason);
@@ -540,6 +576,8 @@ struct Answering<'a, 't> {
     part: Option<SplitInfo>,
     /// The model's class for each of the source's.
     classes: Vec<Option<u32>>,
+    /// Place of the first example that is asked for.
+    first: usize,
     n_done: usize,
     n_all: usize,
     take: &'a mut (dyn FnMut(PredictionRow<'_>) -> Result<(), DataError> + 't),
@@ -603,7 +641,7 @@ impl Visitor for Answering<'_, '_> {
             return Err(DataError::Stopped);
         }
         for (i, answer) in answers.into_iter().enumerate() {
-            let index = self.n_done + i;
+            let index = self.first + self.n_done + i;
             let probabilities = answer.map_err(|source| DataError::Example {
                 path: self.loader.config.data.clone(),
                 index,

@@ -5,6 +5,7 @@ use crate::{
     AnyNetwork, ContractError, DataError, FeatureExamples, Images, InputContract, Model,
     Normalization, Values,
 };
+use dnn_core::gemm::PackedForVector;
 use dnn_core::{Network, Real};
 use nalgebra::DMatrix;
 
@@ -29,8 +30,22 @@ use nalgebra::DMatrix;
 pub struct Predictor {
     model: Model,
     input: InputContract,
-    single: Features<f32>,
-    double: Features<f64>,
+    single: Prepared<f32>,
+    double: Prepared<f64>,
+}
+
+/// What answers in one precision are made with.
+#[derive(Debug, Clone)]
+struct Prepared<F: Real> {
+    features: Features<F>,
+    /// W₁ packed for one example, when that was asked for.
+    first: Option<PackedForVector<F>>,
+}
+
+impl<F: Real> Prepared<F> {
+    fn new(input: &InputContract) -> Result<Self, ContractError> {
+        Ok(Self { features: Features::new(input)?, first: None })
+    }
 }
 
 /// Why there is no answer.
@@ -88,8 +103,19 @@ impl Predictor {
     /// When its contract is not one ([`InputContract::check`]).
     pub fn new(model: Model) -> Result<Self, ContractError> {
         let input = model.input().clone();
-        let (single, double) = (Features::new(&input)?, Features::new(&input)?);
+        let (single, double) = (Prepared::new(&input)?, Prepared::new(&input)?);
         Ok(Self { model, input, single, double })
+    }
+
+    /// Returns the same predictor with the first layer's weights packed once more, which makes each
+    /// answer for a single view quicker, by up to a third, and changes no bit of it: for many answers.
+    #[must_use]
+    pub fn packed(mut self) -> Self {
+        match self.model.network() {
+            AnyNetwork::F32(network) => self.single.first = network.pack_first_layer(),
+            AnyNetwork::F64(network) => self.double.first = network.pack_first_layer(),
+        }
+        self
     }
 
     /// Returns the same model with another number of views of each image; 1 is the image itself only.
@@ -228,7 +254,7 @@ impl Predictor {
     fn probabilities<F: Real>(
         &self,
         network: &Network<F>,
-        features: &Features<F>,
+        Prepared { features, first }: &Prepared<F>,
         values: Values<'_>,
     ) -> Vec<f64> {
         let (n, views) = (features.n_features(), self.input.views);
@@ -236,7 +262,10 @@ impl Predictor {
         for (view, x) in (0..views).zip(x.as_mut_slice().chunks_exact_mut(n)) {
             features.of_view(values, view, x);
         }
-        let logits = network.output().logits_of_mean(network.logits(&x), views as usize);
+        let logits = match first {
+            Some(first) if views == 1 => network.logits_of_one(first, x.as_slice()),
+            _ => network.output().logits_of_mean(network.logits(&x), views as usize),
+        };
         network.probabilities_of_logits(logits).iter().map(|p| p.as_f64()).collect()
     }
 }

@@ -3,11 +3,11 @@
 use crate::Shown;
 use crate::classes::{self, listed};
 use crate::{DataError, ImageSet, Normalization, SplitName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// An image file that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// The file.
     pub path: PathBuf,

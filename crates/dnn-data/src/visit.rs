@@ -1,11 +1,13 @@
 //! Examples as they are read, some at a time: for data that memory does not hold.
 
 use crate::{DataError, InputContract, Number, Values};
+use dnn_core::split::Shard;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// The size of every image of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ImageShape {
     /// Rows of pixels.
     pub height: usize,
@@ -162,6 +164,67 @@ pub trait Visitor {
     /// # Errors
     /// As [`begin`](Self::begin).
     fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError>;
+}
+
+/// Which examples of each split are passed on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RowSelection {
+    /// All of them.
+    #[default]
+    All,
+    /// The [share](Shard::range) of one of several processes that read a source together.
+    Shard(Shard),
+    /// Those at these places, from 0; image files that cannot be used still count.
+    Range(Range<usize>),
+}
+
+impl RowSelection {
+    /// Returns the places of the examples in a split of `n`.
+    pub fn of(&self, n: usize) -> Range<usize> {
+        match self {
+            Self::All => 0..n,
+            Self::Shard(shard) => shard.range(n),
+            Self::Range(range) => range.start.min(n)..range.end.min(n),
+        }
+    }
+}
+
+/// A visitor that passes some rows on to another. A split without such rows is not begun.
+pub(crate) struct OfRows<'v> {
+    rows: &'v RowSelection,
+    inner: &'v mut dyn Visitor,
+    /// What is left of the rows of the split, counted from the next example.
+    left: Range<usize>,
+    n_values: usize,
+}
+
+impl<'v> OfRows<'v> {
+    pub(crate) fn new(rows: &'v RowSelection, inner: &'v mut dyn Visitor) -> Self {
+        Self { rows, inner, left: 0..0, n_values: 0 }
+    }
+}
+
+impl Visitor for OfRows<'_> {
+    fn begin(&mut self, part: SplitInfo) -> Result<bool, DataError> {
+        self.left = self.rows.of(part.n);
+        self.n_values = part.shape.n_bytes();
+        let n = self.left.len();
+        Ok(n > 0 && self.inner.begin(SplitInfo { n, ..part })?)
+    }
+
+    fn examples(&mut self, Batch { values, labels, files }: Batch<'_>) -> Result<(), DataError> {
+        let n = values.len() / self.n_values;
+        let own = self.left.start.min(n)..self.left.end.min(n);
+        self.left = self.left.start.saturating_sub(n)..self.left.end.saturating_sub(n);
+        if own.is_empty() {
+            return Ok(());
+        }
+        let values = values.slice(own.start * self.n_values..own.end * self.n_values);
+        // Without labels or files there are none to cut.
+        let labels = labels.get(own.clone()).unwrap_or_default();
+        let files = files.get(own).unwrap_or_default();
+        self.inner.examples(Batch { values, labels, files })
+    }
 }
 
 /// About how many bytes are read at a time.

@@ -18,7 +18,7 @@ where
     Network<F>: Into<AnyNetwork>,
 {
     let n_outputs = output.n_outputs(3);
-    let dims = vec![input.n_features(), 6, n_outputs];
+    let dims = vec![input.n_features(), 16, n_outputs];
     let mut rng = Generator::new(RngKind::Modern, 4).expect("a seed");
     let architecture = Architecture::new(dims, Activation::Tanh, output);
     let network = Network::<F>::initialize(&architecture, Init::He, &mut rng).expect("a shape");
@@ -63,6 +63,7 @@ fn check(input: &InputContract, output: OutputActivation) {
         let predictor = Predictor::new(model).expect("sound");
         let answer = predictor.prepared(&image).expect("an answer");
         assert_eq!(answer.len(), predictor.classes().len());
+        assert_eq!(predictor.clone().packed().prepared(&image).expect("an answer"), answer);
         for (got, expected) in answer.iter().zip(&expected) {
             assert!((got - expected).abs() < tolerance, "{got} {expected}");
         }

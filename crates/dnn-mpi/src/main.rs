@@ -1,4 +1,4 @@
-//! `dnn-mpi`: `dnn train` and `dnn evaluate` by all ranks of an MPI job, with the bytes of one process.
+//! `dnn-mpi`: `dnn train`, `evaluate` and `predict` by all ranks of an MPI job, with the bytes of one process.
 //!
 //! ```text
 //! mpirun -n 4 dnn-mpi train DATA --out RUN

@@ -86,6 +86,19 @@ fn one_to_five_ranks_and_dnn_itself_write_the_same_model() {
     let one = judged(1);
     assert_eq!(one.matches("Accuracy:").count(), 1, "{one}");
     assert_eq!(judged(3), one);
+    // So are the predictions, each rank's after those of the one before it.
+    let of_data = "drawn --draw-train 120 --draw-test 31 --draw-size 16";
+    dnn(folder, &format!("predict whole {of_data} --out whole.csv --quiet"));
+    let rows = fs::read(folder.join("whole.csv")).unwrap();
+    for ranks in [1, 2, 5] {
+        let said = ok(mpirun(ranks, folder, &format!("predict whole {of_data} --out p.csv")));
+        assert_eq!(said, "Written: p.csv (31 rows)\n");
+        assert!(fs::read(folder.join("p.csv")).unwrap() == rows, "{ranks} ranks predict otherwise");
+    }
+    let error = refused(mpirun(2, folder, &format!("predict whole {of_data}")));
+    assert!(error.contains("predict without --out is for one process"), "{error}");
+    let error = refused(mpirun(2, folder, &format!("predict whole {of_data} --out p.csv --shard 1/2")));
+    assert!(error.contains("--shard is for one process"), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! ([`intervene`]), or images that have a cause are compared with those that have it not
 //! ([`observe`]).
 
-use crate::statistics::{LogisticModel, bootstrap_mean, fisher_exact, holm, newcombe};
+use crate::statistics::{LogisticModel, bootstrap_difference, fisher_exact, holm, newcombe};
 use dnn_core::metrics::{PairedScore, Score, predictions};
 use dnn_core::nalgebra::DMatrix;
 use dnn_data::augment::perturb;
@@ -47,7 +47,7 @@ pub struct Intervention {
     pub pairs: PairedScore,
     /// Share of errors at full strength less that of the originals.
     pub difference: f64,
-    /// Its 95 % interval, by bootstrap over images.
+    /// Its 95 % interval, by [`bootstrap_difference`].
     pub interval: (f64, f64),
     /// McNemar's test of the pairs; `None` under [`MIN_IMAGES`].
     pub p_value: Option<f64>,
@@ -103,20 +103,14 @@ pub fn intervene<E: From<DataError>>(
             steps.push(Step::of(&last, set.labels(), strength));
         }
         let pairs = PairedScore::of(&predictions(&before), &predictions(&last), set.labels());
-        let wrong = |p: &DMatrix<f64>| {
-            let right = predictions(p).into_iter().zip(set.labels());
-            right.map(|(p, label)| f64::from(u8::from(p.class != *label))).collect::<Vec<_>>()
-        };
-        let changes: Vec<f64> =
-            wrong(&last).iter().zip(wrong(&before)).map(|(after, before)| after - before).collect();
         found.push(Intervention {
             cause,
             n: set.len(),
             original: Step::of(&before, set.labels(), 0.0),
             steps,
             pairs,
-            difference: changes.iter().sum::<f64>() / set.len() as f64,
-            interval: bootstrap_mean(&changes),
+            difference: pairs.first().accuracy() - pairs.second().accuracy(),
+            interval: bootstrap_difference(pairs),
             p_value: (set.len() >= MIN_IMAGES).then(|| pairs.mcnemar().p_value),
             p_holm: None,
         });
@@ -194,8 +188,9 @@ pub struct Observation {
     pub interval: Option<(f64, f64)>,
     /// Odds ratio of an error by the joint model, with its 95 % interval (Wald).
     pub odds_ratio: Option<(f64, f64, f64)>,
-    /// Likelihood-ratio test of the joint model; Fisher's exact test where there is none. `None` when a
-    /// side has under [`MIN_IMAGES`] images.
+    /// Likelihood-ratio test of the joint model; Fisher's exact test where there is none, or where under
+    /// [`MIN_IMAGES`] images of a side are in it, because their other causes are unsure. `None` when a side
+    /// has under [`MIN_IMAGES`] images at all.
     pub p_value: Option<f64>,
     /// The same by Holm, over all causes.
     pub p_holm: Option<f64>,
@@ -267,23 +262,19 @@ pub fn observe(names: &[String], images: &[Judged]) -> Observations {
     let tested: Vec<usize> = (0..names.len())
         .filter(|&i| causes[i].with.total.min(causes[i].without.total) >= MIN_IMAGES)
         .collect();
-    let fitted =
-        if n_errors < MIN_ERRORS { Err(JointModel::TooFewErrors) } else { joint(images, &tested) };
-    let model = match fitted {
-        Ok(fitted) => {
-            for (&i, effect) in tested.iter().zip(&fitted.effects) {
+    for &i in &tested {
+        causes[i].p_value = Some(fisher_exact(causes[i].with, causes[i].without));
+    }
+    let model = match joint(images, tested) {
+        Ok((members, fitted)) => {
+            for (i, effect) in members.into_iter().zip(&fitted.effects) {
                 let at = |z: f64| (effect.log_odds_ratio + z * effect.standard_error).exp();
                 causes[i].odds_ratio = Some((at(0.0), at(-1.96), at(1.96)));
                 causes[i].p_value = Some(effect.p_value);
             }
             if fitted.is_penalised { JointModel::Firth } else { JointModel::Logistic }
         }
-        Err(why) => {
-            for &i in &tested {
-                causes[i].p_value = Some(fisher_exact(causes[i].with, causes[i].without));
-            }
-            why
-        }
+        Err(why) => why,
     };
     let p_values: Vec<_> = causes.iter().map(|cause| cause.p_value).collect();
     for (cause, p_holm) in causes.iter_mut().zip(holm(&p_values)) {
@@ -292,11 +283,25 @@ pub fn observe(names: &[String], images: &[Judged]) -> Observations {
     Observations { causes, n: images.len(), n_errors, model }
 }
 
-/// The model of an error by all tested causes, and by the class.
-fn joint(images: &[Judged], tested: &[usize]) -> Result<LogisticModel, JointModel> {
-    let known: Vec<&Judged> = (images.iter())
-        .filter(|image| tested.iter().all(|&cause| image.causes[cause].is_some()))
-        .collect();
+/// The model of an error by the tested causes, and by the class, with the causes that it has: each has
+/// [`MIN_IMAGES`] images on both sides among those of which all its causes are known.
+fn joint(
+    images: &[Judged],
+    mut tested: Vec<usize>,
+) -> Result<(Vec<usize>, LogisticModel), JointModel> {
+    let known = loop {
+        let known: Vec<&Judged> = (images.iter())
+            .filter(|image| tested.iter().all(|&cause| image.causes[cause].is_some()))
+            .collect();
+        let n_tested = tested.len();
+        tested.retain(|&cause| {
+            let with = known.iter().filter(|image| image.causes[cause] == Some(true)).count();
+            with.min(known.len() - with) >= MIN_IMAGES
+        });
+        if tested.len() == n_tested {
+            break known;
+        }
+    };
     let outcomes: Vec<bool> = known.iter().map(|image| image.is_wrong).collect();
     if outcomes.iter().filter(|wrong| **wrong).count() < MIN_ERRORS {
         return Err(JointModel::TooFewErrors);
@@ -315,7 +320,38 @@ fn joint(images: &[Judged], tested: &[usize]) -> Result<LogisticModel, JointMode
             causes.chain(classes).collect()
         })
         .collect();
-    LogisticModel::fit(&rows, &outcomes).ok_or(JointModel::NotIdentified)
+    let model = LogisticModel::fit(&rows, &outcomes).ok_or(JointModel::NotIdentified)?;
+    Ok((tested, model))
+}
+
+impl Observations {
+    /// Returns where the p-values come from, in words: "a logistic model of all causes together".
+    pub fn tested_by(&self) -> String {
+        let joint = match self.model {
+            JointModel::Logistic => "a logistic model of all causes together",
+            JointModel::Firth => {
+                "a logistic model of all causes together, with Firth's penalty: a cause is always or never \
+                 with an error"
+            }
+            JointModel::TooFewErrors => {
+                return "Fisher's exact test; under ten errors have no joint model".into();
+            }
+            JointModel::NotIdentified => {
+                return "Fisher's exact test; these images do not tell the causes apart".into();
+            }
+        };
+        let is_apart = |one: &&Observation| one.p_value.is_some() && one.odds_ratio.is_none();
+        let apart: Vec<_> =
+            self.causes.iter().filter(is_apart).map(|one| one.cause.as_str()).collect();
+        if apart.is_empty() {
+            return joint.into();
+        }
+        format!(
+            "{joint}; of {} by Fisher's exact test, since the other causes of most images with it, or \
+             without it, are unsure",
+            apart.join(", ")
+        )
+    }
 }
 
 /// A cause as `dnn explain --json` lists it.
@@ -593,6 +629,27 @@ mod tests {
         assert_eq!(found.model, JointModel::Firth);
         let (ratio, low, _) = found.causes[0].odds_ratio.unwrap();
         assert!(ratio > 10.0 && low > 1.0 && ratio.is_finite());
+    }
+
+    #[test]
+    fn a_cause_whose_images_are_unsure_of_the_others_is_tested_apart() {
+        // Eight have the second cause, of which only three are sure of the first.
+        let judged = |i: usize| Judged {
+            label: 0,
+            is_wrong: i.is_multiple_of(3),
+            causes: vec![(!(33..38).contains(&i)).then_some(i % 4 == 1), Some(i >= 30 && i < 38)],
+        };
+        let images: Vec<_> = (0..60).map(judged).collect();
+        let found = observe(&["a", "b"].map(String::from), &images);
+        let [a, b] = &found.causes[..] else { panic!("two") };
+        assert_eq!((found.model, b.with.total), (JointModel::Logistic, 8));
+        assert!(a.odds_ratio.is_some() && b.odds_ratio.is_none());
+        assert_eq!(b.p_value, Some(fisher_exact(b.with, b.without)));
+        assert!(
+            found.tested_by().contains("; of b by Fisher's exact test"),
+            "{}",
+            found.tested_by()
+        );
     }
 
     #[test]

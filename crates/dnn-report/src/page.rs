@@ -1,6 +1,6 @@
 //! The report of a run: one page of HTML that needs nothing else.
 
-use crate::causes::{CauseFinding, FindingKind, JointModel, LEVEL, Observations};
+use crate::causes::{CauseFinding, FindingKind, LEVEL, Observations};
 use crate::chart::{Chart, ReportError, png};
 use crate::words::{p_text, percent};
 use base64::Engine as _;
@@ -92,6 +92,9 @@ pub struct Report {
     pub confusion: Vec<Vec<usize>>,
     /// Precision, recall and F1 of each class.
     pub class_reports: Vec<ClassReport>,
+    /// Area under the receiver operating characteristic of each class against the rest; empty with two
+    /// classes, where it is the same for both.
+    pub class_roc_auc: Vec<Option<f64>>,
     /// Curves over all thresholds, and calibration.
     pub curves: Vec<Chart>,
     /// Errors, the surest first.
@@ -127,6 +130,22 @@ pub struct Report {
 const STYLE: &str = include_str!("page.css");
 /// Images are shown at most this wide and high, in their own pixels.
 const MAX_SIDE: usize = 64;
+/// Of more classes, the commonest confusions are listed above the matrix.
+const FEW_CLASSES: usize = 10;
+/// How many of them.
+const MAX_COMMONEST: usize = 10;
+
+/// Returns which class is taken for which how often, as (truth, answer, count), the commonest first, of the
+/// counts of a confusion matrix, `counts[truth][answer]`.
+pub fn commonest_confusions(counts: &[Vec<usize>]) -> Vec<(usize, usize, usize)> {
+    let all = counts.iter().enumerate().flat_map(|(truth, row)| {
+        row.iter().enumerate().map(move |(answer, &count)| (truth, answer, count))
+    });
+    let mut confused: Vec<_> =
+        all.filter(|&(truth, answer, count)| truth != answer && count > 0).collect();
+    confused.sort_by_key(|&(truth, answer, count)| (std::cmp::Reverse(count), truth, answer));
+    confused
+}
 
 /// Returns the page: HTML in UTF-8 with its style and pictures in it, which asks for nothing else.
 ///
@@ -194,6 +213,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                     @if !report.confusion.is_empty() {
                         section {
                             h2 { "Which class is taken for which" }
+                            @if report.classes.len() > FEW_CLASSES { (commonest(report)) }
                             (confusion(report))
                             h2 { "Each class" }
                             (classes(report))
@@ -379,20 +399,56 @@ fn confusion(report: &Report) -> Markup {
     }
 }
 
+/// What is taken for what most often, where there are too many classes to see it in the matrix.
+fn commonest(report: &Report) -> Markup {
+    let all = commonest_confusions(&report.confusion);
+    let columns = ["true class", "answer", "images", "of the class"];
+    let name = |class: usize| report.classes[class].shown();
+    html! {
+        (table("Commonest confusions", &columns, &html! {
+            @for &(truth, answer, count) in all.iter().take(MAX_COMMONEST) {
+                @let of_class = report.confusion[truth].iter().sum::<usize>();
+                tr {
+                    th scope="row" { (name(truth)) }
+                    td { (name(answer)) }
+                    td class="number" { (count) }
+                    td class="number" { (percent(count as f64 / of_class as f64)) }
+                }
+            }
+        }))
+        p class="note" {
+            "The " (all.len().min(MAX_COMMONEST)) " commonest of " (all.len()) " confusions."
+        }
+    }
+}
+
 fn classes(report: &Report) -> Markup {
     let share = |share: Option<f64>| share.map_or("–".to_owned(), percent);
+    let has_areas = !report.class_roc_auc.is_empty();
+    let mut columns = vec!["class", "images", "answers", "precision", "recall", "F1"];
+    columns.extend(has_areas.then_some("ROC AUC"));
     html! {
-        (table("Each class", &["class", "images", "precision", "recall", "F1"], &html! {
-                    @for (name, class) in report.classes.iter().zip(&report.class_reports) {
-                        tr {
-                            th scope="row" { (name.shown()) }
-                            td class="number" { (class.support) }
-                            td class="number" { (share(class.precision)) }
-                            td class="number" { (share(class.recall)) }
-                            td class="number" { (share(class.f1)) }
+        (table("Each class", &columns, &html! {
+            @for (i, (name, class)) in report.classes.iter().zip(&report.class_reports).enumerate() {
+                tr {
+                    th scope="row" { (name.shown()) }
+                    td class="number" { (class.support) }
+                    td class="number" { (report.confusion.iter().map(|row| row[i]).sum::<usize>()) }
+                    td class="number" { (share(class.precision)) }
+                    td class="number" { (share(class.recall)) }
+                    td class="number" { (share(class.f1)) }
+                    @if has_areas {
+                        td class="number" {
+                            (report.class_roc_auc[i].map_or("–".to_owned(), |area| format!("{area:.4}")))
                         }
                     }
-                }))
+                }
+            }
+        }))
+        p class="note" {
+            "“Images” is how many images are of the class, “answers” how often the class is the answer: many more \
+             answers than images say that it is answered too often."
+        }
     }
 }
 
@@ -424,13 +480,7 @@ fn causes(report: &Report) -> Markup {
              test. "
             @if let Some(seen) = &report.observations {
                 "“Seen”: " (seen.n) " images whose causes are known, " (seen.n_errors) " of them got wrong, \
-                 Newcombe’s intervals, "
-                @match seen.model {
-                    JointModel::Logistic => "tests by a joint logistic model. ",
-                    JointModel::Firth => "tests by a joint logistic model with Firth’s penalty. ",
-                    JointModel::TooFewErrors => "Fisher’s exact test: too few errors for a joint model. ",
-                    JointModel::NotIdentified => "Fisher’s exact test: these images do not tell the causes apart. ",
-                }
+                 Newcombe’s intervals, p by " (seen.tested_by()) ". "
             }
             "All p-values are by Holm over the causes."
         }
@@ -529,6 +579,16 @@ mod tests {
             words: vec![hostile.into()],
             classes: vec![hostile.into(); n],
             confusion: vec![vec![12_345; n]; n],
+            class_reports: vec![
+                ClassReport {
+                    precision: None,
+                    recall: Some(0.5),
+                    f1: None,
+                    support: 9
+                };
+                n
+            ],
+            class_roc_auc: vec![Some(0.75); n],
             errors: vec![error; 48],
             n_errors: 1000,
             configuration: hostile.into(),
@@ -537,10 +597,18 @@ mod tests {
         let html = page(&report).expect("drawn");
         assert!(!html.contains("<script") && !html.contains("</h1><script"), "escaped");
         assert!(html.contains("猫") && html.contains("The 48 of 1000 errors"));
+        assert!(html.contains("The 10 commonest of 9900 confusions") && html.contains("0.7500"));
         assert!(html.len() < 3_000_000, "{} bytes", html.len());
         // Empty lists leave their sections out.
         let empty = page(&Report::default()).expect("drawn");
         assert!(!empty.contains("<h2>"), "{empty}");
+    }
+
+    #[test]
+    fn the_commonest_confusion_is_first() {
+        let counts = [vec![9, 0, 2], vec![5, 0, 1], vec![2, 0, 8]];
+        let confused = commonest_confusions(&counts);
+        assert_eq!(confused, [(1, 0, 5), (0, 2, 2), (2, 0, 2), (1, 2, 1)]);
     }
 
     #[test]

@@ -51,7 +51,8 @@ impl Models {
                 return Err(ModelsError::Twice(name));
             }
             let predictor = Predictor::new(model)
-                .map_err(|source| ModelsError::Contract { name: name.clone(), source })?;
+                .map_err(|source| ModelsError::Contract { name: name.clone(), source })?
+                .packed();
             let network = predictor.model().network().architecture();
             served.push(Served { name, predictor, n_parameters: network.n_parameters() as u64 });
         }

@@ -13,6 +13,8 @@
 //! the same on all of them at all times.
 
 use dnn_core::Real;
+pub(crate) use dnn_core::split::share;
+use std::io::{self, Read};
 use std::ops::Range;
 
 /// What goes from each rank to each other in one exchange.
@@ -91,6 +93,45 @@ impl dyn Communicator + '_ {
         texts.collect()
     }
 
+    /// Reads all that the other ranks have to the end, rank by rank in their order, and hands it to `take` on
+    /// rank 0, some at a time; all ranks call it together.
+    ///
+    /// # Errors
+    /// What `own` or `take` gives, on that rank: the others wait for it then, and the job has to be ended.
+    pub fn collect(
+        &self,
+        own: &mut dyn Read,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        const AT_ONCE: u64 = 1 << 20;
+        let (n, rank) = (self.size(), self.rank());
+        for from in 1..n {
+            loop {
+                let mut piece = Vec::new();
+                if rank == from {
+                    own.take(AT_ONCE).read_to_end(&mut piece)?;
+                }
+                let lengths = self.gather_text(&piece.len().to_string());
+                let length = lengths[from].parse().map_err(io::Error::other)?;
+                if length == 0 {
+                    break;
+                }
+                let mut messages =
+                    Messages { outgoing: vec![Vec::new(); n], incoming: vec![Vec::new(); n] };
+                if rank == from {
+                    messages.outgoing[0] = piece;
+                } else if rank == 0 {
+                    messages.incoming[from] = vec![0; length];
+                }
+                let received = self.exchange(messages);
+                if rank == 0 {
+                    take(&received.incoming[from])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Returns what rank 0 says: a decision that depends on a clock, a signal or a disk is made there.
     pub(crate) fn said_by_first(&self, own: bool) -> bool {
         let n = self.size();
@@ -127,14 +168,9 @@ impl dyn Communicator + '_ {
     }
 }
 
-/// Returns the share of rank `rank` of `size` in `n` things that follow each other.
-pub(crate) fn share(n: usize, rank: usize, size: usize) -> Range<usize> {
-    n * rank / size..n * (rank + 1) / size
-}
-
 /// The micro-shards of a batch, and which of them are whose.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MicroShards {
+pub struct MicroShards {
     /// Number of micro-shards.
     pub(crate) n: usize,
     pub(crate) rank: usize,
@@ -146,8 +182,8 @@ impl MicroShards {
     /// One shard of one rank.
     pub(crate) const WHOLE: Self = Self { n: 1, rank: 0, size: 1 };
 
-    /// `n` micro-shards on the ranks of `communicator`.
-    pub(crate) fn new(n: usize, communicator: &dyn Communicator) -> Self {
+    /// Makes `n` micro-shards on the ranks of `communicator`; there must be as many as ranks at least.
+    pub fn new(n: usize, communicator: &dyn Communicator) -> Self {
         Self { n, rank: communicator.rank(), size: communicator.size() }
     }
 
@@ -215,7 +251,7 @@ pub(crate) fn sum_in_tree(values: &[f64]) -> f64 {
 /// The sum over all ranks of one vector, such as the gradient of a layer, in the tree: first a
 /// reduce-scatter, then an all-gather.
 #[derive(Debug)]
-pub(crate) struct TreeSum<F> {
+pub struct TreeSum<F> {
     shards: MicroShards,
     /// Length of the vector.
     n: usize,
@@ -239,8 +275,8 @@ struct Subtree {
 const BLOCK: usize = 512;
 
 impl<F: Real> TreeSum<F> {
-    /// For vectors of `n` numbers.
-    pub(crate) fn new(shards: MicroShards, n: usize) -> Self {
+    /// Makes room for vectors of `n` numbers.
+    pub fn new(shards: MicroShards, n: usize) -> Self {
         let (own, width) = (shards.rank, size_of::<F>());
         let trees = |rank: usize| shards.subtrees(rank).len();
         let part = |rank: usize| width * share(n, rank, shards.size).len();
@@ -269,7 +305,7 @@ impl<F: Real> TreeSum<F> {
 
     /// Starts to exchange this rank's sums: `put` appends the numbers of a range of the vector, from the
     /// sum over the subtree of a number.
-    pub(crate) fn start(
+    pub fn start(
         &mut self,
         communicator: &dyn Communicator,
         put: impl Fn(usize, Range<usize>, &mut Vec<u8>),
@@ -288,7 +324,7 @@ impl<F: Real> TreeSum<F> {
 
     /// Waits for the other ranks' sums, makes the additions that are left for this rank's part of the
     /// vector, and starts to pass it on.
-    pub(crate) fn add_up(&mut self, communicator: &dyn Communicator) {
+    pub fn add_up(&mut self, communicator: &dyn Communicator) {
         let MicroShards { rank: own, size, n: n_shards } = self.shards;
         let mut messages = communicator.finish();
         messages.incoming[own].clone_from(&messages.outgoing[own]);
@@ -311,7 +347,7 @@ impl<F: Real> TreeSum<F> {
     }
 
     /// Waits for the other ranks' parts of the sum; `take` is handed each range of it.
-    pub(crate) fn finish(
+    pub fn finish(
         &mut self,
         communicator: &dyn Communicator,
         mut take: impl FnMut(Range<usize>, &[u8]),

@@ -41,7 +41,7 @@ mod trainer;
 pub mod tune;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use communicator::{Communicator, Messages, SingleProcess};
+pub use communicator::{Communicator, Messages, MicroShards, SingleProcess, TreeSum};
 pub use config::{ConfigError, Preset, TrainConfig};
 pub use cost::{Cost, CrossEntropy, mean_cost};
 pub use diagnosis::{diagnose, findings, findings_of_answers};

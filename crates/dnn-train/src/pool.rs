@@ -6,14 +6,45 @@
 //! threads spin briefly, then park: spinning alone collapses when the machine is busy with something
 //! else.
 
-use std::cell::UnsafeCell;
+#[cfg(loom)]
+use loom::{
+    cell::UnsafeCell,
+    hint::spin_loop,
+    sync::Arc,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread::{self, JoinHandle},
+};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
+#[cfg(not(loom))]
+use std::{
+    hint::spin_loop,
+    sync::Arc,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread::{self, JoinHandle},
+};
 
-/// How often a waiting thread looks again before it parks: some tens of microseconds.
-const SPINS: usize = 4_000;
+/// How often a waiting thread looks again before it parks: some tens of microseconds. `loom`, which tries
+/// every order of events (the package in the folder `loom`), is content with one.
+const SPINS: usize = if cfg!(loom) { 1 } else { 4_000 };
+
+/// A cell with the interface of `loom`'s, which finds accesses at the same time.
+#[cfg(not(loom))]
+struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(loom))]
+impl<T> UnsafeCell<T> {
+    fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
 
 /// A task list: called with each task's number, and that of the thread.
 type Job<'a> = dyn Fn(usize, usize) + Sync + 'a;
@@ -109,14 +140,14 @@ impl Pool {
         // wait below, and `task` outlives this call.
         let job = unsafe { std::mem::transmute::<&Job<'_>, &'static Job<'static>>(task) };
         // SAFETY: `&mut self` and the wait below mean that no worker runs now.
-        unsafe { *shared.job.get() = Some((std::ptr::from_ref(job), n_tasks)) };
+        shared.job.with_mut(|to| unsafe { *to = Some((std::ptr::from_ref(job), n_tasks)) });
         for (id, next) in shared.next.iter().enumerate() {
             next.0.store(shared.share(id, n_tasks).start, Ordering::Relaxed);
         }
         shared.busy.store(self.workers.len(), Ordering::Relaxed);
-        shared.generation.fetch_add(1, Ordering::SeqCst);
+        shared.generation.fetch_add(1, Ordering::AcqRel);
         for (worker, parked) in self.workers.iter().zip(&shared.parked) {
-            if parked.load(Ordering::SeqCst) {
+            if parked.swap(false, Ordering::AcqRel) {
                 worker.thread().unpark();
             }
         }
@@ -124,7 +155,7 @@ impl Pool {
         let mut looked = 0;
         while shared.busy.load(Ordering::Acquire) > 0 {
             looked += 1;
-            if looked < SPINS { std::hint::spin_loop() } else { thread::yield_now() }
+            if looked < SPINS { spin_loop() } else { thread::yield_now() }
         }
         let others_panicked = shared.panicked.swap(false, Ordering::Relaxed);
         if let Err(panic) = own {
@@ -137,7 +168,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Relaxed);
-        self.shared.generation.fetch_add(1, Ordering::SeqCst);
+        self.shared.generation.fetch_add(1, Ordering::AcqRel);
         for worker in self.workers.drain(..) {
             worker.thread().unpark();
             // A worker catches its tasks' panics, so it ends in order.
@@ -183,7 +214,7 @@ impl Shared {
             }
             // SAFETY: the caller wrote the job before it raised the generation and waits for
             // `busy` to fall before it writes again or lets go of the closure.
-            let job = unsafe { *self.job.get() };
+            let job = self.job.with(|job| unsafe { *job });
             if let Some((task, n_tasks)) = job {
                 // SAFETY: as above.
                 let task = unsafe { &*task };
@@ -203,14 +234,14 @@ impl Shared {
             if generation != seen {
                 return generation;
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
         let parked = &self.parked[id - 1];
         loop {
-            // Said before looking again, as the caller raises the generation before looking here:
-            // one of the two sees the other.
-            parked.store(true, Ordering::SeqCst);
-            let generation = self.generation.load(Ordering::SeqCst);
+            // Said before looking again, as the caller raises the generation before looking here. Both
+            // exchange this value: whoever comes second sees what the other one did before.
+            parked.swap(true, Ordering::AcqRel);
+            let generation = self.generation.load(Ordering::Acquire);
             if generation != seen {
                 parked.store(false, Ordering::Relaxed);
                 return generation;
@@ -220,7 +251,7 @@ impl Shared {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -13,6 +13,7 @@ use crate::trainable::{Trainable, evaluate};
 use crate::trainer::Training;
 use dnn_core::metrics::Score;
 use dnn_core::rng::RngKind;
+use dnn_core::split::Shard;
 use dnn_core::{Examples, Real, ViewedExamples, split};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,9 +66,18 @@ pub struct Trial {
 }
 
 impl Trial {
-    fn place(&self) -> (usize, usize, Option<usize>, usize) {
-        (self.repeat, self.fold, self.inner, self.recipe)
+    /// Returns what a trial is known by among those of a search: its repeat, fold, recipe and inner fold. In
+    /// ascending order these are the trials as they are begun; that of a fold itself comes after those of
+    /// its inner folds.
+    pub fn place(&self) -> (usize, usize, usize, usize) {
+        place((self.repeat, self.fold, self.recipe, self.inner))
     }
+}
+
+fn place(
+    (repeat, fold, recipe, inner): (usize, usize, usize, Option<usize>),
+) -> (usize, usize, usize, usize) {
+    (repeat, fold, recipe, inner.unwrap_or(usize::MAX))
 }
 
 /// Cross-validated figures of a recipe or a baseline.
@@ -152,14 +162,16 @@ impl<'a, F: Trainable> Search<'a, F> {
         repeats * folds * (inner_folds + 1) * self.recipes.len()
     }
 
-    /// Trains and judges what is not among `done` on so many threads, and gives each trial to `report`
-    /// as it comes; what a trial says does not depend on the others. Ends early when `stop` says so.
+    /// Trains and judges what of the trials that [are dealt](Shard::is_dealt) to the shard is not among
+    /// `done` on so many threads, and gives each trial to `report` as it comes; what a trial says does not
+    /// depend on the others. Ends early when `stop` says so.
     ///
     /// # Errors
     /// The first trial that fails.
     pub fn run(
         &self,
         done: Vec<Trial>,
+        shard: Shard,
         n_threads: usize,
         stop: &(dyn Fn() -> bool + Sync),
         report: &(dyn Fn(&Trial) + Sync),
@@ -170,10 +182,11 @@ impl<'a, F: Trainable> Search<'a, F> {
         let recipes = 0..self.recipes.len();
         let all = places.flat_map(|(repeat, fold)| {
             let recipes = recipes.clone();
-            recipes.flat_map(move |r| inner().map(move |inner| (repeat, fold, inner, r)))
+            recipes.flat_map(move |r| inner().map(move |inner| (repeat, fold, r, inner)))
         });
         let known: Vec<_> = done.iter().map(Trial::place).collect();
-        let missing: Vec<_> = all.filter(|place| !known.contains(place)).collect();
+        let own = all.enumerate().filter(|(i, _)| shard.is_dealt(*i)).map(|(_, trial)| trial);
+        let missing: Vec<_> = own.filter(|&trial| !known.contains(&place(trial))).collect();
         let next = AtomicUsize::new(0);
         let trials = Mutex::new(Ok(done));
         let work = || {
@@ -202,7 +215,7 @@ impl<'a, F: Trainable> Search<'a, F> {
     /// `None` when it was stopped.
     fn trial(
         &self,
-        (repeat, fold, inner, recipe): (usize, usize, Option<usize>, usize),
+        (repeat, fold, recipe, inner): (usize, usize, usize, Option<usize>),
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Trial>, TrainError> {
         let kept = &self.kept[repeat][fold];
@@ -256,7 +269,10 @@ impl<'a, F: Trainable> Search<'a, F> {
     fn on_fold(&self, trials: &[Trial], place: (usize, usize), recipe: usize) -> Judged<'_> {
         let (repeat, fold) = place;
         let mut trials = trials.iter();
-        let trial = trials.find(|t| t.place() == (repeat, fold, None, recipe)).expect("a trial");
+        let is_it = |t: &&Trial| {
+            (t.repeat, t.fold, t.recipe) == (repeat, fold, recipe) && t.inner.is_none()
+        };
+        let trial = trials.find(is_it).expect("a trial");
         (&self.kept[repeat][fold][..], trial.right.clone(), trial.losses.clone())
     }
 
@@ -459,7 +475,7 @@ mod tests {
         let search = Search::new(recipes(), PLAN).expect("folds");
         assert_eq!(search.n_trials(), 2 * 3 * 3 * 2);
         let never = || false;
-        let trials = search.run(Vec::new(), 2, &never, &|_| ()).expect("trained");
+        let trials = search.run(Vec::new(), Shard::WHOLE, 2, &never, &|_| ()).expect("trained");
         assert_eq!(trials.len(), search.n_trials());
         let found = search.found(&trials, &seeing);
         assert_eq!((found.best, found.simplest), (1, 1), "{found:?}");
@@ -474,13 +490,25 @@ mod tests {
         let (compared, best) = search.compared(&trials);
         assert_eq!((compared, best), (found.recipes.clone(), 1));
         let only = Search::new(recipes(), Plan { inner_folds: 0, ..PLAN }).expect("folds");
-        let trials_of_it = only.run(Vec::new(), 2, &never, &|_| ()).expect("trained");
+        let trials_of_it = only.run(Vec::new(), Shard::WHOLE, 2, &never, &|_| ()).expect("trained");
         assert_eq!(trials_of_it.len(), 2 * 3 * 2, "without inner folds");
         assert_eq!(only.compared(&trials_of_it), search.compared(&trials));
         let some = trials[..5].to_vec();
-        let again = search.run(some, 1, &never, &|_| ()).expect("trained");
+        let again = search.run(some, Shard::WHOLE, 1, &never, &|_| ()).expect("trained");
         assert_eq!(search.found(&again, &seeing), found);
-        assert!(search.run(Vec::new(), 1, &|| true, &|_| ()).expect("stopped").is_empty());
+        // In shards, put together in the order of the trials: the same trials.
+        let mut of_shards = Vec::new();
+        for shard in (0..3).filter_map(|i| Shard::new(i, 3)) {
+            let own = search.run(Vec::new(), shard, 1, &never, &|_| ()).expect("trained");
+            assert_eq!(own.len(), shard.n_dealt(search.n_trials()));
+            of_shards.extend(own);
+        }
+        of_shards.sort_by_key(Trial::place);
+        let whole = search.run(Vec::new(), Shard::WHOLE, 1, &never, &|_| ()).expect("trained");
+        assert_eq!(of_shards, whole);
+        assert!(
+            search.run(Vec::new(), Shard::WHOLE, 1, &|| true, &|_| ()).expect("stopped").is_empty()
+        );
     }
 
     #[test]

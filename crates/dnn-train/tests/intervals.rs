@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::rng::{Generator, RngKind};
+use dnn_core::split::Shard;
 use dnn_core::{Activation, Dataset, Network, ViewedExamples};
 use dnn_train::tune::{Plan, Recipe, Search};
 use dnn_train::{FoldSummary, Folds, TrainConfig, evaluate, train};
@@ -57,7 +58,7 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
             clip: None,
         };
         let search = Search::new(vec![recipe("short", 2), recipe("long", 40)], plan).unwrap();
-        let trials = search.run(Vec::new(), 1, &|| false, &|_| ()).unwrap();
+        let trials = search.run(Vec::new(), Shard::WHOLE, 1, &|| false, &|_| ()).unwrap();
         let [low, high] = search.found(&trials, &examples).nested.interval;
         for (held, (low, high)) in held.iter_mut().zip([judged, folds, (low, high)]) {
             *held += usize::from((low..=high).contains(&truth));

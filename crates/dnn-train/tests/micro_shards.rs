@@ -269,3 +269,23 @@ fn more_ranks_than_shards_are_refused_and_texts_go_round() {
         assert!(error.to_string().starts_with("9 ranks for 8 micro-shards"), "{error}");
     }
 }
+
+/// What is larger than a piece, empty, or of one byte comes to the first rank whole and in order.
+#[test]
+fn what_each_rank_has_is_collected_by_the_first() {
+    let of = |rank: usize| vec![rank as u8; [5, (1 << 20) + 3, 0, 1][rank]];
+    for size in 1..=4 {
+        let collected = on_ranks(size, |communicator| {
+            let (own, mut taken) = (of(communicator.rank()), Vec::new());
+            let mut take = |bytes: &[u8]| {
+                taken.extend_from_slice(bytes);
+                Ok(())
+            };
+            communicator.collect(&mut own.as_slice(), &mut take).unwrap();
+            taken
+        });
+        let others: Vec<u8> = (1..size).flat_map(of).collect();
+        assert!(collected[0] == others, "{size} ranks");
+        assert!(collected[1..].iter().all(Vec::is_empty), "only the first takes");
+    }
+}

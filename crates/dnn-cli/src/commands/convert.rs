@@ -6,9 +6,11 @@ use crate::input::{FileFlags, ShapeFlags};
 use crate::interrupt;
 use crate::output::OutputKind;
 use crate::settings::Flags;
+use crate::shard::{self, ShardArgs, Shards};
 use crate::source::{self, loading};
 use dnn_data::Shown;
 use dnn_data::convert::Converted;
+use dnn_data::loader::{DataConfig, Hooks, Loader};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ pub(crate) struct Args {
     /// How hard gzip packs, from 0 (not at all) to 9
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=9))]
     level: u32,
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 #[derive(Serialize)]
@@ -64,8 +68,43 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     args.files.check(&source)?;
     source.input = args.files.change(args.shape.change(None)?)?;
+    if let Some(shard) = args.shard.asked() {
+        let settings = [("data", files_of(&source)?)];
+        let begun = args.shard.begin(shard, (&args.out, "h5"), &settings, console)?;
+        let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
+        let path = open.path();
+        let converted =
+            loading(&source, console, |load| load.of_shard(shard).convert(&path, args.level))?;
+        return open.finish(&converted, console);
+    }
     let converted = loading(&source, console, |loader| loader.convert(&args.out, args.level))?;
-    let Converted { classes, counts, shape, rejected } = &converted;
+    tell(args, &converted, console)
+}
+
+/// Returns a hash of the files that data are read from.
+///
+/// # Errors
+/// When there are none, or one cannot be read.
+pub(super) fn files_of(source: &DataConfig) -> anyhow::Result<String> {
+    shard::fingerprint(&Loader::new(source, Hooks::default()).files()?)
+}
+
+/// Writes what all shards have converted as one file.
+///
+/// # Errors
+/// As [`join`].
+pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::Result<ExitCode> {
+    OutputKind::Hdf5.check(&args.out)?;
+    interrupt::listen()?;
+    let parts = shards.files::<Converted>()?;
+    let source = DataConfig::of(&args.out);
+    let converted = loading(&source, console, |loader| loader.join(&parts, &args.out, args.level))?;
+    tell(args, &converted, console)
+}
+
+/// Says what was written.
+fn tell(args: &Args, converted: &Converted, console: Console) -> anyhow::Result<ExitCode> {
+    let Converted { classes, counts, shape, rejected, .. } = converted;
     for rejected in rejected {
         warn(format!("left out: {}: {}", rejected.path.shown(), rejected.reason));
     }

@@ -2,7 +2,9 @@
 
 use crate::console::{Console, interval, of_how_many, warn};
 use crate::judge::{Answers, LabelledArgs, PredictorArgs};
-use crate::output::{Rows, picture_name, rows_name, write_chart, write_charts};
+use crate::output::{
+    OutputKind, Rows, picture_name, rows_name, write_chart, write_charts, write_filled,
+};
 use crate::quality::{Majority, Quality};
 use crate::ranks;
 use crate::table;
@@ -157,13 +159,15 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     // Last, because the judgement stands whatever becomes of its files.
     if let Some(path) = &args.predictions {
         let columns = answers.probabilities.as_slice().chunks_exact(classes.len());
-        Rows::write(path, RowColumns::of(classes), |rows| {
-            for (i, probabilities) in columns.enumerate() {
-                let (example, true_class) = (example_name(&set, i), Some(set.labels()[i]));
-                let (set, fold) = (None, None);
-                rows.add(&PredictionRow { example, true_class, probabilities, set, fold })?;
-            }
-            Ok(())
+        write_filled(OutputKind::Rows, path, |file| {
+            Rows::write((path, file), RowColumns::of(classes), |rows| {
+                for (i, probabilities) in columns.enumerate() {
+                    let (example, true_class) = (example_name(&set, i), Some(set.labels()[i]));
+                    let (set, fold) = (None, None);
+                    rows.add(&PredictionRow { example, true_class, probabilities, set, fold })?;
+                }
+                Ok(())
+            })
         })
         .context("the evaluation is complete, but not its predictions")?;
         console.text(format!("Written: {}", path.shown()))?;

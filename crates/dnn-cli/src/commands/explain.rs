@@ -460,20 +460,7 @@ fn describe(
                 p(one.p_holm)
             )?;
         }
-        let model = match all.model {
-            causes::JointModel::Logistic => "p by a logistic model of all causes together",
-            causes::JointModel::Firth => {
-                "p by a logistic model of all causes together, with Firth's penalty: a cause is always or \
-                 never with an error"
-            }
-            causes::JointModel::TooFewErrors => {
-                "p by Fisher's exact test; under ten errors have no joint model"
-            }
-            causes::JointModel::NotIdentified => {
-                "p by Fisher's exact test; these images do not tell the causes apart"
-            }
-        };
-        writeln!(out, "{model}")?;
+        writeln!(out, "p by {}", all.tested_by())?;
     }
     if !found.simplified.is_empty() {
         let n = found.simplified.first().map_or(0, |one| one.pairs.total());

@@ -270,10 +270,9 @@ fn train_folds<F: Trainable>(
                 report.folds.push(fold);
                 report.folds.sort_by_key(|fold| fold.fold);
                 format!(
-                    "Fold {number} of {k}: validation {}, cost {:.6}; training {}",
+                    "Fold {number} of {k}: validation {}, training {:.2} %",
                     of_how_many(fold.validation),
-                    fold.validation_cost,
-                    of_how_many(fold.train)
+                    100.0 * fold.train.accuracy()
                 )
             }
             Ok(None) => break,

@@ -12,6 +12,7 @@ mod folds;
 pub(crate) mod gradcheck;
 pub(crate) mod inspect;
 pub(crate) mod lr_find;
+pub(crate) mod merge;
 pub(crate) mod predict;
 pub(crate) mod preview;
 pub(crate) mod report;

@@ -1,27 +1,32 @@
 //! `dnn predict`.
 
 use crate::args::{DataArgs, choice};
-use crate::console::{Console, causes, warn};
+use crate::console::{Console, causes, warn, warn_aloud};
 use crate::file::read_text_of;
 use crate::input::FileFlags;
 use crate::interrupt::{self, Interrupted};
 use crate::judge::PredictorArgs;
-use crate::output::{OutputKind, Rows, rows_name};
+use crate::output::{OutputKind, Rows, rows_name, write_filled};
 use crate::progress;
+use crate::ranks;
 use crate::settings::Flags;
+use crate::shard::{self, ShardArgs, Shards};
 use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::ConformalScores;
+use dnn_core::split::Shard;
 use dnn_data::folder::{OnBadImage, has_image_ending, image_files};
 use dnn_data::format::{Options, Source};
 use dnn_data::image::{DecodeLimits, ImageError};
+use dnn_data::loader::{DataConfig, Hooks, Loader};
 use dnn_data::predictions::{
     ExampleName, PredictionRow, RowColumns, class_of_folder, predict_files,
 };
-use dnn_data::{DataError, PredictError, Predictor, Shown, SplitName};
+use dnn_data::{DataError, PredictError, Predictor, RowSelection, Shown, SplitName};
 use nalgebra::DMatrix;
-use serde::Serialize;
-use std::io::{ErrorKind, Read};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -55,20 +60,25 @@ pub(crate) struct Args {
     of_data: DataArgs,
     #[command(flatten)]
     files: Flags<FileFlags>,
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
-/// The longest list of paths: some two million of them.
+/// The greatest length of a list of paths in bytes: some two million paths.
 const MAX_LIST_BYTES: u64 = 256 << 20;
 
-/// What arguments lead to.
+/// Images from which on packing the first layer's weights costs less than it saves.
+const WORTH_PACKING: usize = 100;
+
+/// What an argument leads to.
 enum Input {
-    /// Image files.
+    /// An image file.
     Images(Vec<PathBuf>),
-    /// A folder, all of whose images are meant, however deep.
+    /// A folder whose images are predicted recursively.
     Folder(PathBuf),
-    /// Examples of any other kind; with `--split` of any.
+    /// A data file or folder of another kind; with `--split` of any kind.
     Data(PathBuf),
-    /// The bytes of an image on standard input.
+    /// An image on standard input.
     Stdin,
 }
 
@@ -91,7 +101,7 @@ struct PredictReport<'a> {
 struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<PathBuf>,
-    /// Its place in the data, where it has no file.
+    /// The index of the example in the data, when it has no file.
     #[serde(skip_serializing_if = "Option::is_none")]
     example: Option<usize>,
     #[serde(flatten)]
@@ -124,55 +134,168 @@ struct OwnedProbability {
     probability: f64,
 }
 
+/// What a shard has answered for.
+#[derive(Serialize, Deserialize)]
+struct ShardNotes {
+    model: PathBuf,
+    classes: Vec<String>,
+    /// Bytes before the first row.
+    header: u64,
+    n: usize,
+    n_bad: usize,
+}
+
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.out {
         OutputKind::Rows.check(out)?;
     }
+    if args.shard.asked().is_some() {
+        ranks::only_one("--shard")?;
+    }
     let inputs = inputs(args)?;
     let (predictor, model) = args.predictor.read()?;
-    let skips =
-        args.files.change(None)?.is_some_and(|input| input.on_bad_image == OnBadImage::Skip);
+    let few = inputs.iter().all(|input| match input {
+        Input::Images(images) => images.len() < WORTH_PACKING,
+        Input::Stdin => true,
+        Input::Folder(_) | Input::Data(_) => false,
+    });
+    let predictor = if few { predictor } else { predictor.packed() };
     let conformal =
         args.coverage.map(|coverage| scores(&predictor, &model, coverage)).transpose()?;
     let (given, n, n_bad) = (Vec::new(), 0, 0);
     let mut answers = Answers { predictor: &predictor, conformal, args, console, given, n, n_bad };
-    match &args.out {
-        None => answers.all(&inputs, None)?,
-        Some(out) => {
-            interrupt::listen()?;
-            let (classes, sets) = (predictor.classes(), args.coverage.is_some());
-            let top = args.top.map(|top| top as usize);
-            let columns = RowColumns { classes, top, sets, folds: false };
-            Rows::write(out, columns, |rows| {
-                answers.all(&inputs, Some(rows))?;
-                ensure!(
-                    answers.n_bad == 0 || skips,
-                    "{}, so {} is not written (--on-bad-image skip leaves them out)",
-                    answers.said_bad(),
-                    out.shown()
-                );
-                Ok(())
-            })?;
-            console.text(format!("Written: {} ({} rows)", out.shown(), answers.n))?;
+    let Some(out) = &args.out else {
+        ensure!(args.shard.asked().is_none(), "--shard: a shard is written, so --out says what");
+        ranks::only_one("predict without --out")?;
+        answers.all(&whole(inputs), None)?;
+        return answers.tell(&model, None);
+    };
+    interrupt::listen()?;
+    let (classes, sets) = (predictor.classes(), args.coverage.is_some());
+    let top = args.top.map(|top| top as usize);
+    let columns = RowColumns { classes, top, sets, folds: false };
+    let communicator = ranks::communicator();
+    let of_ranks = Shard::new(communicator.rank(), communicator.size()).unwrap_or(Shard::WHOLE);
+    let shard = args.shard.asked().unwrap_or(of_ranks);
+    if shard == Shard::WHOLE && args.shard.asked().is_none() {
+        write_filled(OutputKind::Rows, out, |file| {
+            let fill = |rows: &mut Rows<'_>| answers.all(&whole(inputs), Some(rows));
+            Rows::write((out, file), columns, fill)?;
+            answers.accept_bad()
+        })?;
+        return answers.tell(&model, Some(out));
+    }
+    let settings = [
+        ("model", shard::fingerprint(std::slice::from_ref(&model))?),
+        ("data", answers.fingerprint(&inputs)?),
+        ("processor", shard::processor()),
+    ];
+    let own = answers.own(inputs, shard)?;
+    if args.shard.asked().is_some() {
+        let extension = out.extension().unwrap_or_default().to_string_lossy();
+        let begun = args.shard.begin(shard, (out, &extension), &settings, console)?;
+        let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
+        let path = open.path();
+        write_filled(OutputKind::Rows, &path, |file| {
+            Rows::write((&path, file), columns, |rows| answers.all(&own, Some(rows)))?;
+            answers.accept_bad()
+        })?;
+        let header = Rows::header(out, columns)?.len() as u64;
+        let (classes, n, n_bad) = (classes.to_vec(), answers.n, answers.n_bad);
+        return open.finish(&ShardNotes { model, classes, header, n, n_bad }, console);
+    }
+    for (what, hash) in &settings[..2] {
+        ranks::agree(what, hash, "all need the same files")?;
+    }
+    let written = |file: &mut File| -> anyhow::Result<()> {
+        Rows::write((out, file), columns, |rows| answers.all(&own, Some(rows)))?;
+        answers.add_up()?;
+        answers.accept_bad()?;
+        let header = Rows::header(out, columns)?.len() as u64;
+        if ranks::is_first() {
+            let take = &mut |bytes: &[u8]| file.write_all(bytes);
+            communicator.collect(&mut std::io::empty(), take)
+        } else {
+            file.seek(SeekFrom::Start(header))?;
+            communicator.collect(file, &mut |_| Ok(()))
         }
+        .with_context(|| format!("cannot write {}", out.shown()))
+    };
+    if ranks::is_first() {
+        write_filled(OutputKind::Rows, out, written)?;
+    } else {
+        // The other ranks' rows wait where temporary files do.
+        let mut written = written;
+        written(&mut tempfile::tempfile().context("cannot make a temporary file")?)?;
     }
-    if answers.n_bad > 0 && answers.n + answers.n_bad > 1 {
-        warn(answers.said_bad());
-    }
-    let Answers { given, n, n_bad, .. } = answers;
-    console.json(&PredictReport {
-        model: &model,
-        classes: predictor.classes(),
-        coverage: args.coverage,
-        out: args.out.as_deref(),
-        rows: args.out.as_ref().map(|_| n),
-        left_out: if skips { n_bad } else { 0 },
-        predictions: args.out.is_none().then_some(given),
+    answers.tell(&model, Some(out))
+}
+
+/// Writes the rows of all shards, as one process would have.
+///
+/// # Errors
+/// When a shard has other columns, or the file cannot be written.
+pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::Result<ExitCode> {
+    let out = args.out.as_ref().context("expected shards of predict with --out")?;
+    let files = shards.files::<ShardNotes>()?;
+    let (mut n, mut n_bad) = (0, 0);
+    write_filled(OutputKind::Rows, out, |to| {
+        for (i, (path, notes)) in files.iter().enumerate() {
+            let mut copy = || -> std::io::Result<()> {
+                let mut from = File::open(path)?;
+                from.seek(SeekFrom::Start(if i == 0 { 0 } else { notes.header }))?;
+                std::io::copy(&mut from, to).map(|_| ())
+            };
+            copy().with_context(|| format!("cannot copy {}", path.shown()))?;
+            n += notes.n;
+            n_bad += notes.n_bad;
+        }
+        Ok(())
     })?;
+    let (_, ShardNotes { model, classes, .. }) =
+        files.into_iter().next().context("expected a shard at least")?;
+    tell(args, (&model, &classes), (n, n_bad), (Some(out), None), console)
+}
+
+/// Everything, of inputs that are not cut.
+fn whole(inputs: Vec<Input>) -> Vec<(Input, RowSelection)> {
+    inputs.into_iter().map(|input| (input, RowSelection::All)).collect()
+}
+
+/// Says what was written, or with `--json` what was answered, and what could not be read.
+fn tell(
+    args: &Args,
+    (model, classes): (&Path, &[String]),
+    (n, n_bad): (usize, usize),
+    (out, predictions): (Option<&Path>, Option<Vec<Answer>>),
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    let skips = args.skips()?;
+    if let Some(out) = out {
+        console.text(format!("Written: {} ({n} rows)", out.shown()))?;
+    }
+    if n_bad > 0 && n + n_bad > 1 {
+        warn(said_bad(n, n_bad));
+    }
+    let (rows, left_out) = (out.map(|_| n), if skips { n_bad } else { 0 });
+    let coverage = args.coverage;
+    console.json(&PredictReport { model, classes, coverage, out, rows, left_out, predictions })?;
     Ok(if n_bad == 0 || skips { ExitCode::SUCCESS } else { ExitCode::from(crate::ERROR) })
 }
 
-/// What the arguments lead to, in their order.
+fn said_bad(n: usize, n_bad: usize) -> String {
+    format!("{n_bad} of {} images could not be read", n + n_bad)
+}
+
+impl Args {
+    /// Whether images that cannot be read are left out.
+    fn skips(&self) -> anyhow::Result<bool> {
+        let input = self.files.change(None)?;
+        Ok(input.is_some_and(|input| input.on_bad_image == OnBadImage::Skip))
+    }
+}
+
+/// Returns what the arguments lead to, in their order.
 fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
     let mut add = |path: PathBuf| match (kind(path, args), inputs.last_mut()) {
@@ -232,28 +355,122 @@ fn kind(path: PathBuf, args: &Args) -> Input {
     }
 }
 
-/// What is done with the answers.
+/// Where the predictions go.
 struct Answers<'a> {
     predictor: &'a Predictor,
-    /// What sets of classes are made from, when they are asked for.
+    /// The scores that prediction sets are computed from, with `--coverage`.
     conformal: Option<&'a ConformalScores>,
     args: &'a Args,
     console: Console,
-    /// For `--json`, when there is no file of rows.
+    /// The predictions for `--json`, when no file is written.
     given: Vec<Answer>,
     n: usize,
     n_bad: usize,
 }
 
 impl Answers<'_> {
-    /// Answers for everything, into the file of rows where there is one.
-    fn all(&mut self, inputs: &[Input], mut rows: Option<&mut Rows<'_>>) -> anyhow::Result<()> {
+    /// Returns a hash of what is answered for.
+    fn fingerprint(&self, inputs: &[Input]) -> anyhow::Result<String> {
+        let mut files = Vec::new();
+        for input in inputs {
+            match input {
+                Input::Images(images) => files.extend_from_slice(images),
+                Input::Folder(folder) => {
+                    let found: Result<Vec<_>, _> = image_files(folder).collect();
+                    files.extend(found?);
+                }
+                Input::Data(path) => {
+                    let source = self.source(path)?;
+                    files.extend(Loader::new(&source, Hooks::default()).files()?);
+                }
+                Input::Stdin => bail!("-: standard input cannot be shared out"),
+            }
+        }
+        shard::fingerprint(&files)
+    }
+
+    /// Returns what of all examples, in their order, is a shard's.
+    fn own(&self, inputs: Vec<Input>, shard: Shard) -> anyhow::Result<Vec<(Input, RowSelection)>> {
+        let n_of = |input: &Input| {
+            Ok::<_, anyhow::Error>(match input {
+                Input::Images(files) => files.len(),
+                // A folder without images is answered for with an error.
+                Input::Folder(folder) => image_files(folder).count().max(1),
+                Input::Stdin => 1,
+                Input::Data(path) => {
+                    let loaded = Loader::new(&self.source(path)?, Hooks::default())
+                        .to_predict(self.predictor, self.args.split)?;
+                    loaded.n
+                }
+            })
+        };
+        let counts = inputs.iter().map(n_of).collect::<anyhow::Result<Vec<_>>>()?;
+        let all = shard.range(counts.iter().sum());
+        let mut own = Vec::new();
+        let mut before = 0;
+        for (input, n) in inputs.into_iter().zip(counts) {
+            let place = |place: usize| place.clamp(before, before + n) - before;
+            let range = place(all.start)..place(all.end);
+            before += n;
+            if !range.is_empty() {
+                own.push((input, RowSelection::Range(range)));
+            }
+        }
+        Ok(own)
+    }
+
+    fn source(&self, path: &Path) -> anyhow::Result<DataConfig> {
+        let Args { of_data, files, .. } = self.args;
+        let mut source = source::named(path, of_data)?;
+        if files.any() {
+            files.check(&source)?;
+        }
+        source.input = files.change(source.input.take())?;
+        Ok(source)
+    }
+
+    /// Adds up what all ranks have answered.
+    fn add_up(&mut self) -> anyhow::Result<()> {
+        let own = format!("{} {}", self.n, self.n_bad);
+        (self.n, self.n_bad) = (0, 0);
+        for counts in ranks::communicator().gather_text(&own) {
+            let (n, n_bad) = counts.split_once(' ').context("a rank said no numbers")?;
+            self.n += n.parse::<usize>()?;
+            self.n_bad += n_bad.parse::<usize>()?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a file of rows that would lack some.
+    fn accept_bad(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.n_bad == 0 || self.args.skips()?,
+            "{}, so {} is not written (--on-bad-image skip leaves them out)",
+            said_bad(self.n, self.n_bad),
+            self.args.out.as_deref().unwrap_or(Path::new("")).shown()
+        );
+        Ok(())
+    }
+
+    fn tell(self, model: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+        let Answers { predictor, args, console, given, n, n_bad, .. } = self;
+        let predictions = out.is_none().then_some(given);
+        tell(args, (model, predictor.classes()), (n, n_bad), (out, predictions), console)
+    }
+
+    /// Predicts these rows of the inputs, into the file of `--out` if there is one.
+    fn all(
+        &mut self,
+        inputs: &[(Input, RowSelection)],
+        mut rows: Option<&mut Rows<'_>>,
+    ) -> anyhow::Result<()> {
         let limits = DecodeLimits::default();
         let predictor = self.predictor;
         // Lines on standard output are progress enough.
         let console = Console { quiet: self.console.quiet || rows.is_none(), ..self.console };
         let bar = progress::bar(console, 0, "{pos} images  {per_sec}");
-        for input in inputs {
+        for (input, which) in inputs {
+            let range = which.of(usize::MAX);
             let mut take = |file: &Path, answer| {
                 bar.inc(1);
                 let true_class = class_of_folder(file, predictor.classes());
@@ -261,11 +478,13 @@ impl Answers<'_> {
             };
             let taken = match input {
                 Input::Images(files) => {
+                    let files = &files[which.of(files.len())];
                     predict_files(predictor, files.iter().cloned().map(Ok), &limits, take)
                 }
                 Input::Folder(folder) => {
                     let mut any = false;
                     let files = image_files(folder).inspect(|_| any = true).map(|file| Ok(file?));
+                    let files = files.skip(range.start).take(range.len());
                     predict_files(predictor, files, &limits, &mut take).and_then(|()| {
                         let none = || ImageError::Folder { path: folder.clone() };
                         if any { Ok(()) } else { take(folder, Err(none().into())) }
@@ -281,7 +500,7 @@ impl Answers<'_> {
                     take("-".as_ref(), predictor.image_bytes(&bytes, &limits))
                 }
                 Input::Data(path) => {
-                    self.data(path, rows.as_deref_mut())?;
+                    self.data(path, which, rows.as_deref_mut())?;
                     continue;
                 }
             };
@@ -294,18 +513,18 @@ impl Answers<'_> {
         Ok(())
     }
 
-    /// Answers for the examples of a file or folder of data.
-    fn data(&mut self, path: &Path, mut rows: Option<&mut Rows<'_>>) -> anyhow::Result<()> {
-        let Args { of_data, files, split, .. } = self.args;
-        let mut source = source::named(path, of_data)?;
-        if files.any() {
-            files.check(&source)?;
-        }
-        source.input = files.change(source.input.take())?;
+    /// Predicts the examples of these rows of a data file or folder.
+    fn data(
+        &mut self,
+        path: &Path,
+        which: &RowSelection,
+        mut rows: Option<&mut Rows<'_>>,
+    ) -> anyhow::Result<()> {
+        let source = self.source(path)?;
         let console = Console { quiet: self.console.quiet || rows.is_none(), ..self.console };
         let predictor = self.predictor;
         source::loading(&source, console, |loader| {
-            loader.predict(predictor, *split, &mut |row: PredictionRow<'_>| {
+            loader.predict(predictor, self.args.split, which, &mut |row: PredictionRow<'_>| {
                 let answer = Ok(row.probabilities.to_vec());
                 self.take(row.example, row.true_class, answer, rows.as_deref_mut())
             })
@@ -346,7 +565,8 @@ impl Answers<'_> {
                     _ => format!("{}: ", example.to_string().shown()),
                 };
                 let error = causes(&error).join(": ");
-                warn(format!("error: {place}{error}"));
+                // Each rank says what is wrong with its own images.
+                warn_aloud(format!("error: {place}{error}"));
                 Outcome::Error { error }
             }
         };
@@ -360,7 +580,7 @@ impl Answers<'_> {
         Ok(())
     }
 
-    /// Prints the answer for an example.
+    /// Prints the prediction of an example.
     fn print(&self, row: &PredictionRow<'_>) -> Result<Outcome, DataError> {
         let classes = self.predictor.classes();
         let top: Vec<_> = row
@@ -398,16 +618,12 @@ impl Answers<'_> {
             true_class: row.true_class.map(|class| classes[class as usize].clone()),
         })
     }
-
-    fn said_bad(&self) -> String {
-        format!("{} of {} images could not be read", self.n_bad, self.n + self.n_bad)
-    }
 }
 
-/// What sets of classes with this coverage are made from.
+/// Returns the scores that prediction sets of this coverage are computed from.
 ///
 /// # Errors
-/// When there is no such coverage, or the model was not calibrated.
+/// When the coverage is not between 0 and 1, or the model was not calibrated.
 fn scores<'p>(
     predictor: &'p Predictor,
     file: &Path,

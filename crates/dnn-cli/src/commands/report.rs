@@ -10,7 +10,7 @@ use crate::quality::Quality;
 use crate::run::{self, RunFolder, Summary};
 use anyhow::{Context, bail};
 use dnn_core::Architecture;
-use dnn_core::metrics::{Confusion, MajorityBaseline};
+use dnn_core::metrics::{Confusion, MajorityBaseline, Score};
 use dnn_data::audit::{Audit, ImageRef, Likeness, Near};
 use dnn_data::{ImageSet, ImageShape, Predictor, Shown, SplitName};
 use dnn_report::causes::CauseFinding;
@@ -174,6 +174,12 @@ impl About<'_> {
                 .filter(|(name, _)| *name != "confusion")
                 .map(|(_, chart)| chart)
                 .collect(),
+            // Of two classes there is one curve for both.
+            class_roc_auc: if classes.len() == 2 {
+                Vec::new()
+            } else {
+                quality.curves.iter().map(|one| Some(one.roc.as_ref()?.area())).collect()
+            },
             n_errors: answers.score.total - answers.score.correct,
             health: self.summary.iter().flat_map(|summary| summary.findings.clone()).collect(),
             configuration,
@@ -181,6 +187,10 @@ impl About<'_> {
             producer: format!("dnn {}", env!("CARGO_PKG_VERSION")),
             ..Report::default()
         };
+        if let Some(summary) = self.summary.as_ref().filter(|_| labelled.split != SplitName::Train)
+        {
+            report.figures.insert(1, trained_on(summary.train, answers.score));
+        }
         if let Some(found) = &explained {
             report.errors = found.gallery(set, MAX_ERRORS)?;
             report.map_checks = found.map_checks.map_or_else(String::new, capitalised);
@@ -251,6 +261,14 @@ fn capitalised(checks: MapChecks) -> String {
     letters
         .next()
         .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// The accuracy on what the network was trained on, beside that on what is judged.
+fn trained_on(train: Score, judged: Score) -> (String, String, String) {
+    let (train, judged) = (train.accuracy(), judged.accuracy());
+    let gap = 100.0 * (train - judged);
+    let meaning = format!("{gap:+.1} points beside the accuracy above; a large gap is overfitting");
+    ("training accuracy".into(), format!("{:.1} %", 100.0 * train), meaning)
 }
 
 /// Key figures, with what they mean.

@@ -7,11 +7,13 @@ use crate::progress::{self, Part};
 use crate::run::lines::{self, JsonLines};
 use crate::run::{self, RunConfig, RunFolder};
 use crate::settings::{change, check_text, in_words};
+use crate::shard::{self, ShardArgs, Shards};
 use crate::source;
 use crate::table;
 use anyhow::{Context, anyhow, bail, ensure};
 use dnn_core::metrics::Score;
 use dnn_core::settings;
+use dnn_core::split::Shard;
 use dnn_core::{Dataset, Examples, Precision};
 use dnn_data::Shown;
 use dnn_data::classes::check_classes;
@@ -60,6 +62,8 @@ pub(crate) struct Args {
     /// Go on with a sweep that was interrupted: train what has no row in its folder yet
     #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "data", "out"])]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 /// The grid of a sweep, as its file has it.
@@ -238,6 +242,18 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let sets_judged = splits.iter().map(|split| &split.images as _);
     let data_hash = identity(&train.contract()?, sets_judged)?;
+    if let Some(shard) = args.shard.asked() {
+        let base =
+            RunConfig { source: Some(source.clone()), ..RunConfig::new(base.training.clone()) };
+        return run_shard(
+            args,
+            shard,
+            &sets,
+            (&settings, &configs),
+            (&base, grid, data_hash),
+            console,
+        );
+    }
     let (folder, mut rows) = match (resumed, &args.out) {
         (Some(folder), _) => {
             let rows = rows_of(&folder, &base.training, &settings, &data_hash)?;
@@ -255,8 +271,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         // A sweep that needs nothing but its folder, and that `--config` reads as well.
         let base =
             RunConfig { source: Some(source.clone()), ..RunConfig::new(base.training.clone()) };
-        let sweep = SweepFile { preset: None, config: Some(run::CONFIG.into()), grid };
-        folder.write(run::SWEEP, toml::to_string(&sweep)?.as_bytes())?;
+        folder.write(run::SWEEP, sweep_text(grid)?.as_bytes())?;
         folder.write(run::CONFIG, base.to_toml()?.as_bytes())?;
     }
     interrupt::listen()?;
@@ -265,17 +280,96 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if path.metadata().is_ok_and(|file| file.len() == 0) {
         log.append(&LogLine::Start { data_hash, training: Box::new(base.training) });
     }
-    train_missing(&sets, &settings, &configs, args.jobs, &folder, &mut rows, log, console)?;
+    let verify = || folder.verify();
+    train_missing(&sets, (&settings, &configs), args.jobs, &verify, &mut rows, log, console)?;
     let rows: Vec<_> = rows.into_iter().flatten().collect();
     if rows.is_empty() {
         bail!(Interrupted("before the first training was done"));
     }
-    let report = SweepReport {
-        run: folder.path().into(),
-        data: source.data.clone(),
-        groups: groups(&rows),
-        rows,
-    };
+    finish(&folder, source.data, rows, settings.len(), console)
+}
+
+/// A grid in a folder that has its configuration beside it.
+fn sweep_text(grid: Grid) -> anyhow::Result<String> {
+    Ok(toml::to_string(&SweepFile { preset: None, config: Some(run::CONFIG.into()), grid })?)
+}
+
+/// What the records of shards have of a sweep, by name.
+const DATA: &str = "data";
+const GRID: &str = "grid";
+const CONFIG: &str = "configuration";
+
+/// Trains the combinations of a shard, which are dealt out in turn.
+fn run_shard(
+    args: &Args,
+    shard: Shard,
+    sets: &Sets,
+    (settings, configs): (&[Setting], &[TrainConfig]),
+    (base, grid, data_hash): (&RunConfig, Grid, String),
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    let out = args.out.as_ref().context("--shard: the merged sweep needs a folder: --out DIR")?;
+    let recorded = [
+        (DATA, data_hash),
+        (GRID, sweep_text(grid)?),
+        (CONFIG, base.to_toml()?),
+        ("processor", shard::processor()),
+    ];
+    let begun = args.shard.begin(shard, (out, "jsonl"), &recorded, console)?;
+    let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
+    interrupt::listen()?;
+    let own = |i: &usize| shard.is_dealt(*i);
+    let of_shard = |i: usize| (settings[i].clone(), configs[i].clone());
+    let (settings, configs): (Vec<_>, Vec<_>) =
+        (0..settings.len()).filter(own).map(of_shard).unzip();
+    let (log, found) = open.lines::<Row>()?;
+    let mut rows = vec![None; settings.len()];
+    for row in found {
+        place(&mut rows, &settings, row);
+    }
+    train_missing(sets, (&settings, &configs), args.jobs, &|| Ok(()), &mut rows, log, console)?;
+    if rows.iter().any(Option::is_none) {
+        bail!(Interrupted("before all trainings were done; the same command goes on"));
+    }
+    open.finish(&rows.len(), console)
+}
+
+/// Makes the folder of a sweep from the rows of all shards.
+///
+/// # Errors
+/// When there is such a folder, or a row is missing.
+pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::Result<ExitCode> {
+    let out = args.out.as_ref().context("expected shards of sweep with --out")?;
+    let (grid, config) = (shards.setting(GRID)?, shards.setting(CONFIG)?);
+    let SweepFile { grid: values, .. } = parse(grid)?;
+    let base = RunConfig::parse(config)?;
+    let source = base.source.context("the configuration of the shards has no data")?;
+    let settings = combinations(&values);
+    let mut lines = vec![None; settings.len()];
+    for (text, row) in shards.lines::<Row>()? {
+        place_as(&mut lines, &settings, &row.setting.clone(), (text, row));
+    }
+    let lines = lines.into_iter().collect::<Option<Vec<_>>>();
+    let (texts, rows): (Vec<_>, Vec<_>) =
+        lines.context("the shards have not a row for each combination")?.into_iter().unzip();
+    let (data_hash, training) = (shards.setting(DATA)?.to_owned(), Box::new(base.training));
+    let start = serde_json::to_string(&LogLine::Start { data_hash, training })?;
+    let folder = RunFolder::create(out, false)?;
+    folder.write(run::SWEEP, grid.as_bytes())?;
+    folder.write(run::CONFIG, config.as_bytes())?;
+    folder.write(run::ROWS, format!("{start}\n{}", texts.concat()).as_bytes())?;
+    finish(&folder, source.data, rows, settings.len(), console)
+}
+
+/// Writes what a sweep has come to into its folder, and says it.
+fn finish(
+    folder: &RunFolder,
+    data: PathBuf,
+    rows: Vec<Row>,
+    asked: usize,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    let report = SweepReport { run: folder.path().into(), data, groups: groups(&rows), rows };
     folder.write(run::SWEEP_CSV, &csv(&report.rows)?)?;
     let mut json = serde_json::to_vec_pretty(&report).context("cannot write JSON")?;
     json.push(b'\n');
@@ -284,14 +378,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         let chart = picture(&report.rows);
         folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart)?;
     }
-    tell(&report, settings.len(), console)?;
+    tell(&report, asked, console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();
     ensure!(
         failed == 0,
-        "{failed} of {} combinations came to no end; the table has their errors",
-        settings.len()
+        "{failed} of {asked} combinations came to no end; the table has their errors"
     );
-    let all = report.rows.len() == settings.len();
+    let all = report.rows.len() == asked;
     Ok(if all { ExitCode::SUCCESS } else { interrupt::exit_code() })
 }
 
@@ -315,18 +408,25 @@ fn rows_of(
                 let of = |training: &TrainConfig| RunConfig::new(training.clone());
                 run::refuse_changes_of_series(&of(&training), &of(base), folder.path())?;
             }
-            // Compared as text: a number from JSON and one from TOML are the same then.
-            LogLine::Row(row) => {
-                let wanted = described(&row.setting);
-                if let Some(i) = settings.iter().position(|setting| described(setting) == wanted) {
-                    rows[i] = Some(row);
-                }
-            }
+            LogLine::Row(row) => place(&mut rows, settings, row),
         }
         kept += &text;
     }
     folder.write(run::ROWS, kept.as_bytes())?;
     Ok(rows)
+}
+
+/// Puts a row where its combination is.
+fn place(rows: &mut [Option<Row>], settings: &[Setting], row: Row) {
+    place_as(rows, settings, &row.setting.clone(), row);
+}
+
+fn place_as<T>(found: &mut [Option<T>], settings: &[Setting], of: &Setting, what: T) {
+    // Compared as text: a number from JSON and one from TOML are the same then.
+    let wanted = described(of);
+    if let Some(i) = settings.iter().position(|setting| described(setting) == wanted) {
+        found[i] = Some(what);
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
@@ -499,13 +599,11 @@ impl<F: Trainable> TypedSets<F> {
 
 /// Trains the combinations without a row, `jobs` at a time, until the user asks to stop. Each row
 /// is written as soon as it is known.
-#[allow(clippy::too_many_arguments)] // each is another thing
 fn train_missing(
     sets: &Sets,
-    settings: &[Setting],
-    configs: &[TrainConfig],
+    (settings, configs): (&[Setting], &[TrainConfig]),
     jobs: usize,
-    folder: &RunFolder,
+    verify: &(dyn Fn() -> anyhow::Result<()> + Sync),
     rows: &mut [Option<Row>],
     log: JsonLines,
     console: Console,
@@ -521,7 +619,7 @@ fn train_missing(
         loop {
             let Some(&i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
             let Some(row) = sets.train(&settings[i], &configs[i], &bar) else { return Ok(()) };
-            folder.verify()?;
+            verify()?;
             let (rows, log) = &mut *done.lock().unwrap_or_else(PoisonError::into_inner);
             log.append(&row);
             if let Outcome::Failed { error } = &row.outcome {

@@ -102,7 +102,7 @@ pub(crate) struct Args {
     force: bool,
 }
 
-/// The flags of the table `training`.
+/// The flags of the configuration's table `training`.
 #[derive(Debug, Clone)]
 struct TrainingFlags;
 
@@ -111,7 +111,7 @@ impl FlagGroup for TrainingFlags {
     const HEADING: &'static str = "Training";
 }
 
-/// How much memory training may take.
+/// The flag of the memory limit.
 #[derive(Debug, Clone)]
 struct MemoryFlags;
 
@@ -121,7 +121,7 @@ impl FlagGroup for MemoryFlags {
     const GROUP: Option<&'static str> = Some("memory");
 }
 
-/// When checkpoints are kept.
+/// The flag of the checkpoints' interval.
 #[derive(Debug, Clone)]
 struct CheckpointFlags;
 
@@ -131,7 +131,8 @@ impl FlagGroup for CheckpointFlags {
     const GROUP: Option<&'static str> = Some("checkpoints");
 }
 
-/// `dnn` without a subcommand: the course's deep network, on what images there are.
+/// Runs `dnn` without a subcommand: trains the course's deep network on the real images if they are there,
+/// otherwise on drawn ones.
 pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig {
         source: Some(source::usual(console)?),
@@ -188,7 +189,7 @@ fn leaves_recipe_open(args: &Args) -> bool {
         && !of_network.into_iter().any(|key| args.training.gives(key))
 }
 
-/// The configuration with the layers and the weights of a model to start from.
+/// Returns the configuration with the layers and the weights of the model of `--from`.
 fn started_from(model: &Path, base: RunConfig) -> anyhow::Result<RunConfig> {
     let (model, path) = run::read_model(model)?;
     let architecture = model.network().architecture();
@@ -204,7 +205,7 @@ fn started_from(model: &Path, base: RunConfig) -> anyhow::Result<RunConfig> {
     Ok(RunConfig { from: Some(from), source, training, ..base })
 }
 
-/// The configuration with what the flags ask for.
+/// Returns the configuration changed by the flags.
 fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<RunConfig> {
     let mut source = source_of(args, base.source, base.from.as_deref(), console)?;
     if let Some(path) = &args.validation_data {
@@ -223,7 +224,7 @@ fn configured(args: &Args, base: RunConfig, console: Console) -> anyhow::Result<
     Ok(RunConfig { checkpoint_every, from, seeds, source: Some(source), augment, training })
 }
 
-/// Goes on with the run in `path`. Nothing is written before all that can be refused was.
+/// Resumes the run in `path`. Every check comes before the first write.
 fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode> {
     ensure!(
         !path.join(run::SWEEP).exists(),
@@ -269,7 +270,7 @@ fn resume(args: &Args, path: &Path, console: Console) -> anyhow::Result<ExitCode
     train(&config, Destination::Resume { folder, checkpoint }, console)
 }
 
-/// Tells of a run that has nothing left to do; it stays as it is.
+/// Prints the results of a finished run, which is left unchanged, and how to extend it.
 fn say_finished(
     summary: &Summary,
     config: &RunConfig,
@@ -293,7 +294,7 @@ fn say_finished(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The source of the configuration, changed by the flags.
+/// Returns the data source of the configuration changed by the flags.
 fn source_of(
     args: &Args,
     base: Option<DataConfig>,
@@ -321,7 +322,7 @@ fn source_of(
     source::absolute(source, Path::new(""))
 }
 
-/// Trains as configured.
+/// Trains in the precision of the configuration.
 fn train(
     config: &RunConfig,
     destination: Destination<'_>,
@@ -333,8 +334,8 @@ fn train(
     }
 }
 
-/// Everything that can be wrong with the input is found before the run's folder is made, so that a
-/// mistake leaves nothing behind.
+/// Trains, evaluates and writes the run. All input is checked before the folder of the run is created, so that
+/// a mistake leaves nothing behind.
 fn train_in<F: Trainable>(
     config: &RunConfig,
     destination: Destination<'_>,

@@ -11,9 +11,11 @@ use crate::recipes::{NamedRecipe, Views, is_table, some_of, suitable};
 use crate::run::RunConfig;
 use crate::run::lines::JsonLines;
 use crate::settings::Flags;
+use crate::shard::{self, OpenShard, ShardArgs, Shards};
 use crate::source;
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
+use dnn_core::split::Shard;
 use dnn_data::classes::check_classes;
 use dnn_data::loader::DataConfig;
 use dnn_data::{FeatureKind, Shown, SplitName, identity};
@@ -68,6 +70,8 @@ pub(crate) struct Args {
     /// Replace the file, and begin anew
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 /// The first line of the trials' file: what they are trials of.
@@ -77,6 +81,22 @@ struct Heading {
     data: String,
     plan: Plan,
     recipes: Vec<String>,
+}
+
+/// What the bits of the trials depend on; that they become a choice elsewhere does not matter.
+const PROCESSOR: &str = "processor";
+
+impl Heading {
+    /// What shards of these trials have to have in common, by name.
+    fn settings(&self) -> [(&'static str, String); 4] {
+        let Self { data, plan, recipes, .. } = self;
+        [
+            ("data", data.clone()),
+            ("plan", format!("{plan:?}")),
+            ("recipes", recipes.join("; ")),
+            (PROCESSOR, shard::processor()),
+        ]
+    }
 }
 
 #[derive(Serialize)]
@@ -92,6 +112,22 @@ struct TuneReport<'a> {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
+    run_or_merge(args, None, console)
+}
+
+/// Chooses by the trials of all shards.
+///
+/// # Errors
+/// As [`run`]; when a trial is missing.
+pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::Result<ExitCode> {
+    run_or_merge(args, Some(shards), console)
+}
+
+fn run_or_merge(
+    args: &Args,
+    merged: Option<&Shards>,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
     let trials_path = args.out.with_extension("jsonl");
     ensure!(trials_path != args.out, "--out {}: expected FILE.toml", args.out.shown());
     ensure!(
@@ -133,7 +169,23 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .map(|of| format!("{} {:?} {:?}", of.name, of.input, of.training))
             .collect(),
     };
-    let (file, done) = trials_file(&trials_path, &heading, args.force)?;
+    let shard = args.shard.asked().filter(|_| merged.is_none());
+    let open = match shard {
+        None => None,
+        Some(shard) => {
+            let begun =
+                args.shard.begin(shard, (&args.out, "jsonl"), &heading.settings(), console)?;
+            let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
+            Some(open)
+        }
+    };
+    let (file, done) = match (&open, merged) {
+        (Some(open), _) => open.lines()?,
+        (None, merged) => {
+            let done = merged.map(|shards| trials_of(shards, &heading)).transpose()?;
+            trials_file(&trials_path, &heading, args.force, done.unwrap_or_default())?
+        }
+    };
     console.say(format!(
         "{} recipes on {} examples of {} classes: {} networks, {} folds {} times, each choosing by {}",
         recipes.len(),
@@ -145,10 +197,15 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         plan.inner_folds
     ))?;
     interrupt::listen()?;
-    let trials = run_trials(&search, args, (file, done), &recipes, console)?;
-    if trials.len() < search.n_trials() {
-        warn(format!("interrupted; the same command goes on from {}", trials_path.shown()));
+    let shard = shard.unwrap_or(Shard::WHOLE);
+    let trials = run_trials(&search, args, shard, (file, done), &recipes, console)?;
+    if trials.len() < shard.n_dealt(search.n_trials()) {
+        let path = open.as_ref().map_or(trials_path, OpenShard::path);
+        warn(format!("interrupted; the same command goes on from {}", path.shown()));
         bail!(Interrupted("before all networks were trained"));
+    }
+    if let Some(open) = open {
+        return open.finish(&trials.len(), console);
     }
     // The threshold is sought in what describes images.
     let describes = |recipe: &NamedRecipe| recipe.input.features != FeatureKind::Pixels;
@@ -178,14 +235,31 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file of the trials, locked, and those that are in it. It is begun when there is none.
+/// The trials of all shards, in the order in which one process begins them.
+fn trials_of(shards: &Shards, heading: &Heading) -> anyhow::Result<Vec<Trial>> {
+    for (name, here) in heading.settings() {
+        let then = shards.setting(name)?;
+        ensure!(
+            name == PROCESSOR || then == here,
+            "the {name} of the shards was {}, and is {} here",
+            then.shown(),
+            here.shown()
+        );
+    }
+    let mut trials: Vec<Trial> = shards.lines()?.into_iter().map(|(_, trial)| trial).collect();
+    trials.sort_by_key(Trial::place);
+    Ok(trials)
+}
+
+/// The file of the trials, locked, and those that are in it. It is begun with the trials that are `done`
+/// already when there is none.
 fn trials_file(
     path: &Path,
     heading: &Heading,
     anew: bool,
+    mut done: Vec<Trial>,
 ) -> anyhow::Result<(JsonLines, Vec<Trial>)> {
     let _before = path.exists().then(|| JsonLines::open(path)?.locked()).transpose()?;
-    let mut done = Vec::new();
     let mut whole = serde_json::to_string(heading)? + "\n";
     if path.exists() && !anew {
         let text =
@@ -199,10 +273,15 @@ fn trials_file(
             path.shown()
         );
         // A last line that is cut off is trained again.
-        done = lines.map_while(|line| serde_json::from_str(line).ok()).collect();
-        for trial in &done {
-            whole += &(serde_json::to_string(trial)? + "\n");
+        let found = lines.map_while(|line| serde_json::from_str::<Trial>(line).ok());
+        for trial in found {
+            if done.iter().all(|other| other.place() != trial.place()) {
+                done.push(trial);
+            }
         }
+    }
+    for trial in &done {
+        whole += &(serde_json::to_string(trial)? + "\n");
     }
     write_whole(path, whole.as_bytes())?;
     Ok((JsonLines::open(path)?.locked()?, done))
@@ -213,12 +292,13 @@ fn trials_file(
 fn run_trials(
     search: &Search<'_, f32>,
     args: &Args,
+    shard: Shard,
     (file, done): (JsonLines, Vec<Trial>),
     recipes: &[NamedRecipe],
     console: Console,
 ) -> anyhow::Result<Vec<Trial>> {
-    let bar =
-        bar(console, search.n_trials(), "{bar:25} {pos}/{len} networks  {elapsed}  {eta} left");
+    let n_trials = shard.n_dealt(search.n_trials());
+    let bar = bar(console, n_trials, "{bar:25} {pos}/{len} networks  {elapsed}  {eta} left");
     bar.set_position(done.len() as u64);
     let outer = |trial: &Trial| {
         let right = trial.right.iter().filter(|right| **right).count();
@@ -244,7 +324,7 @@ fn run_trials(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     };
-    let trials = search.run(done, n_threads, &interrupt::asked, &report)?;
+    let trials = search.run(done, shard, n_threads, &interrupt::asked, &report)?;
     bar.finish_and_clear();
     Ok(trials)
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// How often a checkpoint is made.
+/// How often a checkpoint is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -27,7 +27,7 @@ pub(crate) enum CheckpointInterval {
     Iterations(usize),
     Epochs(usize),
     Seconds(u64),
-    /// Only when training is interrupted.
+    /// A checkpoint is written only when training is interrupted.
     Never,
 }
 
@@ -78,26 +78,26 @@ impl From<CheckpointInterval> for String {
     }
 }
 
-/// Writes checkpoints as training goes on.
+/// Writes checkpoints during training.
 #[derive(Debug)]
 pub(crate) struct CheckpointStore {
     every: CheckpointInterval,
     written: Instant,
-    /// Whether the best one may wait in memory.
+    /// Whether the best checkpoint may stay in memory until the next write is due.
     holds_best: bool,
-    /// The best one, until it is time to write: validations may improve a thousand times a second.
+    /// The best checkpoint while it is not yet written: validations may improve a thousand times a second.
     best: Option<Checkpoint>,
     warned: bool,
 }
 
 impl CheckpointStore {
-    /// Makes checkpoints so often. Where memory is limited, the best one does not wait in it until
-    /// the next is due.
+    /// Returns a store that writes at this interval. `holds_best` says whether the best checkpoint may stay
+    /// in memory until the next write is due, which a limit on memory forbids.
     pub(super) fn new(every: CheckpointInterval, holds_best: bool) -> Self {
         Self { every, written: Instant::now(), holds_best, best: None, warned: false }
     }
 
-    /// Whether checkpoints are to be written at this moment.
+    /// Returns whether a write is due at this moment.
     fn is_due(&self, moment: &Moment) -> bool {
         match self.every {
             _ if moment.last && interrupt::asked() => true,
@@ -109,12 +109,12 @@ impl CheckpointStore {
         }
     }
 
-    /// Whether the checkpoint of this moment is to be given to [`take`](Self::take).
+    /// Returns whether [`take`](Self::take) needs the checkpoint of this moment.
     pub(super) fn wants(&self, moment: &Moment) -> bool {
         self.is_due(moment) || (moment.improved && self.every != CheckpointInterval::Never)
     }
 
-    /// Keeps the checkpoint, on the disk when that is due.
+    /// Takes the checkpoint of this moment, and writes it when a write is due.
     pub(super) fn take(
         &mut self,
         checkpoint: &Checkpoint,
@@ -147,7 +147,7 @@ impl CheckpointStore {
         }
     }
 
-    /// Writes the best checkpoint, when it still waits for the next one.
+    /// Writes the best checkpoint if it is still only in memory.
     pub(super) fn flush(&mut self, folder: &RunFolder) {
         let Some(best) = self.best.take() else { return };
         if let Err(error) = prepare(folder).and_then(|()| write_one(folder, BEST, &best)) {
@@ -183,7 +183,7 @@ impl CheckpointStore {
     }
 }
 
-/// Makes the folder of the checkpoints, when it is not there.
+/// Creates the folder of the checkpoints if it does not exist.
 fn prepare(folder: &RunFolder) -> anyhow::Result<()> {
     folder.verify()?;
     let checkpoints = folder.file(CHECKPOINTS);
@@ -191,15 +191,15 @@ fn prepare(folder: &RunFolder) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the folder {}", checkpoints.shown()))
 }
 
-/// Writes a checkpoint under this name.
+/// Writes a checkpoint to the file of this name in the folder of the checkpoints.
 fn write_one(folder: &RunFolder, name: &str, checkpoint: &Checkpoint) -> anyhow::Result<()> {
     folder.write(&format!("{CHECKPOINTS}/{name}"), &checkpoint.to_bytes()?)
 }
 
-/// The checkpoint that the run in `run` goes on from; `None` when it made none.
+/// Reads the checkpoint that the run in `run` resumes from; `None` when it has none.
 ///
 /// # Errors
-/// When it is damaged, with what else there is.
+/// When the checkpoint is damaged; the message names the other checkpoints that can be read.
 pub(crate) fn read(run: &Path, previous: bool) -> anyhow::Result<Option<Checkpoint>> {
     let folder = run.join(CHECKPOINTS);
     let path = |name: &str| folder.join(name);

@@ -111,7 +111,11 @@ impl RunConfig {
         Ok(config)
     }
 
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    /// Reads the text of a configuration, in which paths stay as they are.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the line and the nearest valid key.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let table = check_text::<Self>(text)?;
         if let Some(training) = table.get("training").cloned() {
             let training = RawTrainConfig::deserialize(training)?;

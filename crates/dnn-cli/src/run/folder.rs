@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Names in a run folder.
+/// The names of the files in the folder of a run.
 pub(crate) const CONFIG: &str = "config.toml";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const MODEL: &str = "model.safetensors";
@@ -21,7 +21,7 @@ pub(crate) const COST_SVG: &str = "cost.svg";
 pub(crate) const COST_PNG: &str = "cost.png";
 pub(crate) const FOLDS: &str = "folds.json";
 pub(crate) const PREDICTIONS: &str = "predictions.csv";
-/// Names in the folder of a sweep.
+/// The names of the files in the folder of a sweep.
 pub(crate) const SWEEP: &str = "sweep.toml";
 pub(crate) const ROWS: &str = "rows.jsonl";
 pub(crate) const SWEEP_CSV: &str = "sweep.csv";
@@ -29,10 +29,11 @@ pub(crate) const SWEEP_JSON: &str = "sweep.json";
 /// The accuracies of folds or of a sweep with their intervals.
 pub(crate) const SERIES_SVG: &str = "accuracies.svg";
 pub(crate) const SERIES_PNG: &str = "accuracies.png";
-/// What `dnn report` writes.
+/// The files that `dnn report` writes.
 pub(crate) const REPORT: &str = "report.html";
 pub(crate) const MODEL_CARD: &str = "README.md";
-/// All of them. What a run is known by comes last: killed while they are removed, it still is one.
+/// All files of a run, in the order in which --force removes them. The configuration, by which a run is
+/// recognised, comes last: after a kill the folder is still known as a run.
 const FILES: [&str; 16] = [
     REPORT,
     MODEL_CARD,
@@ -55,7 +56,7 @@ const FILES: [&str; 16] = [
 /// How a model card begins, and no other README.md.
 pub(crate) const MODEL_CARD_BEGINS: &[u8] = b"---\nlibrary_name: dnn\n";
 
-/// Those that folds write before their configuration.
+/// The files that --folds writes before its configuration.
 const OF_FOLDS: [&str; 4] = [FOLDS, PREDICTIONS, SERIES_SVG, SERIES_PNG];
 
 /// The folder of the checkpoints, and their names in it.
@@ -63,22 +64,23 @@ pub(super) const CHECKPOINTS: &str = "checkpoints";
 pub(super) const LAST: &str = "last.safetensors";
 pub(super) const PREVIOUS: &str = "previous.safetensors";
 pub(super) const BEST: &str = "best.safetensors";
-/// One that is written, and not yet `last`.
+/// The checkpoint that is being written, before it is renamed to `last`.
 pub(super) const NEXT: &str = "next.safetensors";
 
-/// Where runs go that are not told where.
+/// The folder of runs without --out.
 const RUNS: &str = "runs";
-/// What is locked in place of the folder where folders cannot be opened.
+/// The file that is locked on systems where a folder cannot be opened.
 const LOCK: &str = "run.lock";
-/// How the configuration of a run begins, and that of no other file.
+/// The first bytes of the configuration of a run, which no other file begins with.
 const HEADER: &[u8] = b"# Written by dnn ";
 
 /// The folder of a run, which this process alone writes into as long as the value lives.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
-    /// The folder itself, locked: a lock file would be left behind. Where folders cannot be
-    /// opened, a file in it.
+    /// The open folder with its lock, since a lock file would be left behind; on systems where a folder cannot
+    /// be opened, the file [`LOCK`] in it.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "is held, not read"))]
     locked: File,
 }
 
@@ -162,7 +164,7 @@ impl RunFolder {
         bail!("{}: another process is training in this run folder", path.shown())
     }
 
-    /// Whether a process is training in this folder.
+    /// Returns whether a process is training in this folder.
     ///
     /// # Errors
     /// When the folder cannot be opened.
@@ -171,12 +173,12 @@ impl RunFolder {
         Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A file in it.
+    /// Returns the path of a file in the folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -200,11 +202,11 @@ impl RunFolder {
         self.write(png, &chart.png(2).with_context(failed)?)
     }
 
-    /// Whether the path still leads to the folder that was locked: renamed, it takes the lock with
-    /// it, and another run may be made under its old name.
+    /// Checks that the path still leads to the locked folder. A renamed folder keeps its lock, and another run
+    /// may have been created under the old name.
     ///
     /// # Errors
-    /// When it leads elsewhere, or nowhere.
+    /// When the path leads to another folder or to none.
     pub(crate) fn verify(&self) -> anyhow::Result<()> {
         #[cfg(unix)]
         {
@@ -223,7 +225,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// The names in the folder, without those of files that are being written, or locked.
+    /// Returns the names in the folder, without temporary files and the lock file.
     fn other_names(&self) -> anyhow::Result<Vec<String>> {
         let mut names = names(&self.path)?;
         names.retain(|name| !is_temporary(name) && (cfg!(unix) || name != LOCK));
@@ -333,7 +335,7 @@ fn remove_file(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// The names in a folder, sorted.
+/// Returns the names in a folder, sorted.
 fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
     let read = || -> io::Result<Vec<String>> {
         fs::read_dir(folder)?

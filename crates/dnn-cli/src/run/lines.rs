@@ -9,16 +9,16 @@ use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// A file that lines are added to.
+/// A text file that lines are appended to.
 #[derive(Debug)]
 pub(crate) struct JsonLines {
     path: PathBuf,
-    /// `None` once writing has failed.
+    /// The open file; `None` after a write has failed.
     file: Option<File>,
 }
 
 impl JsonLines {
-    /// Opens the file at its end; makes it when there is none.
+    /// Opens the file for appending, and creates it if it does not exist.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -28,10 +28,10 @@ impl JsonLines {
         Ok(Self { path: path.into(), file: Some(file) })
     }
 
-    /// Locks the file, where the file system can, as long as the value lives.
+    /// Locks the file until the value is dropped, where the file system has locks.
     ///
     /// # Errors
-    /// When another process has it.
+    /// When another process holds the lock.
     pub(crate) fn locked(self) -> anyhow::Result<Self> {
         let locked = self.file.as_ref().map(File::try_lock);
         ensure!(
@@ -42,8 +42,8 @@ impl JsonLines {
         Ok(self)
     }
 
-    /// Adds a line. When that fails, says so once and adds no more: what is logged here is worth
-    /// less than the training.
+    /// Appends a line. The first failure prints a warning, and nothing is appended after it: a log is worth
+    /// less than the training that it is of.
     pub(crate) fn append(&mut self, line: &impl Serialize) {
         let Some(file) = &mut self.file else { return };
         let written = serde_json::to_string(line)
@@ -59,7 +59,7 @@ impl JsonLines {
         }
     }
 
-    /// Makes the lines last.
+    /// Flushes the lines to the disk (fsync).
     ///
     /// # Errors
     /// What the file system refuses.
@@ -69,9 +69,9 @@ impl JsonLines {
     }
 }
 
-/// The lines of a file, each as it stands there and as what it says; none when there is no file. A
-/// damaged line is left out, and that is said; a last line that was not written to its end is left
-/// out without a word, since it comes again.
+/// Reads the lines of a file, each as text and parsed; returns none when there is no such file. A damaged
+/// line is skipped with a warning. A last line without an end is skipped silently: it was being written
+/// when the process ended, and is written again.
 ///
 /// # Errors
 /// When the file cannot be read.

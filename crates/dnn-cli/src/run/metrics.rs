@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Adds a line for each logged iteration, each epoch of mini-batches, and each validation.
+/// Writes `metrics.jsonl`: a line for each logged iteration, each epoch of mini-batches and each validation.
 #[derive(Debug)]
 pub(super) struct MetricsLog(JsonLines);
 
@@ -22,7 +22,7 @@ struct IterationLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<Score>,
     learning_rate: f64,
-    /// How the hidden layers fare.
+    /// The health of the hidden layers.
     layers: &'a [LayerHealth],
 }
 
@@ -39,7 +39,7 @@ struct ValidationLine {
     improved: bool,
 }
 
-/// What decides whether a line of the file is kept by a run that is resumed.
+/// The fields that decide whether a resumed run keeps a line of the file.
 #[derive(Deserialize)]
 struct LoggedLine {
     iteration: usize,
@@ -48,11 +48,11 @@ struct LoggedLine {
 }
 
 impl MetricsLog {
-    /// Begins the file, or goes on with that of a run that goes on from `progress`: lines of what
-    /// comes after it, which will be written again, and damaged ones are taken away.
+    /// Creates the file. For a run that resumes from `progress`, keeps the lines up to there: later lines,
+    /// which will be written again, and damaged ones are removed.
     ///
     /// # Errors
-    /// When it cannot be read or written.
+    /// When the file cannot be read or written.
     pub(super) fn start(path: &Path, progress: Option<&Progress>) -> anyhow::Result<Self> {
         let kept = match progress {
             Some(progress) => {
@@ -72,25 +72,25 @@ impl MetricsLog {
         Ok(Self(JsonLines::open(path)?))
     }
 
-    /// Adds the line of an iteration.
+    /// Appends the line of an iteration.
     pub(super) fn iteration(&mut self, event: &IterationEvent<'_>) {
         let IterationEvent { iteration, epoch, cost, score, learning_rate, health, .. } = *event;
         let layers = health;
         self.0.append(&IterationLine { iteration, epoch, cost, score, learning_rate, layers });
     }
 
-    /// Adds the line of an epoch.
+    /// Appends the line of an epoch.
     pub(super) fn epoch(&mut self, point: &EpochPoint) {
         self.0.append(&EpochLine { iteration: point.iteration, training: *point });
     }
 
-    /// Adds the line of a validation.
+    /// Appends the line of a validation.
     pub(super) fn validation(&mut self, point: &ValidationPoint, improved: bool) {
         let (iteration, validation) = (point.iteration, *point);
         self.0.append(&ValidationLine { iteration, validation, improved });
     }
 
-    /// Makes the lines last.
+    /// Flushes the lines to the disk (fsync).
     ///
     /// # Errors
     /// What the file system refuses.

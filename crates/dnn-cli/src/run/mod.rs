@@ -34,10 +34,10 @@ use dnn_data::Shown;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// Reads a model file, or the model of a run's folder; gives the file's path as well.
+/// Reads a model file, or the model in the folder of a run; returns it with the path of the file.
 ///
 /// # Errors
-/// What is wrong with the file.
+/// When the file cannot be read or is no model, with the reason.
 pub(crate) fn read_model(path: &Path) -> anyhow::Result<(Model, PathBuf)> {
     let file = if path.is_dir() { path.join(MODEL) } else { path.to_owned() };
     let read = || -> anyhow::Result<Model> {
@@ -50,7 +50,7 @@ pub(crate) fn read_model(path: &Path) -> anyhow::Result<(Model, PathBuf)> {
     Ok((model, file))
 }
 
-/// What a model is called: as its run, or as its file where it is of none.
+/// Returns the name of a model: that of its run's folder, or of its file when it is in no run.
 pub(crate) fn model_name(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let is_a_runs = path.file_name().is_some_and(|name| name == MODEL);

@@ -1,4 +1,4 @@
-//! What is written into a run's folder while training goes on.
+//! Writes the files of a run's folder during training.
 
 use super::checkpoints::CheckpointStore;
 use super::config::RunConfig;
@@ -6,7 +6,7 @@ use super::folder::{CONFIG, METRICS, RunFolder};
 use super::metrics::MetricsLog;
 use dnn_train::{Checkpoint, EpochPoint, Flow, IterationEvent, Moment, Observer, ValidationPoint};
 
-/// Writes the configuration when training starts, and then the log and the checkpoints.
+/// An observer that writes the configuration when training starts, and then the log and the checkpoints.
 #[derive(Debug)]
 pub(crate) struct Recorder<'a> {
     folder: &'a RunFolder,
@@ -14,13 +14,13 @@ pub(crate) struct Recorder<'a> {
     resumed: Option<&'a Checkpoint>,
     log: Option<MetricsLog>,
     checkpoints: CheckpointStore,
-    /// Why nothing more can be written.
+    /// The error that stopped the writing, and with it the training.
     failed: Option<anyhow::Error>,
 }
 
 impl<'a> Recorder<'a> {
-    /// Of a run with this configuration that goes on from `resumed`, or begins. Nothing is written
-    /// before training starts: a run that is refused leaves the folder as it was.
+    /// Returns the recorder of a run with this configuration, which begins, or resumes from the checkpoint
+    /// `resumed`. Nothing is written before training starts: a refused run leaves the folder unchanged.
     ///
     /// # Errors
     /// When a path in the configuration is not Unicode.
@@ -36,10 +36,10 @@ impl<'a> Recorder<'a> {
         Ok(Self { folder, config, resumed, log: None, checkpoints, failed: None })
     }
 
-    /// Writes what still waits to be written: the best checkpoint of a training that diverged.
+    /// Writes the best checkpoint if it is still only in memory, as after a training that diverged.
     ///
     /// # Errors
-    /// Why training was stopped, when it was for something that could not be written.
+    /// When training was stopped because a file could not be written.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         self.failed.map_or(Ok(()), Err)?;
         self.checkpoints.flush(self.folder);
@@ -51,7 +51,7 @@ impl<'a> Recorder<'a> {
         MetricsLog::start(&self.folder.file(METRICS), self.resumed.map(Checkpoint::progress))
     }
 
-    /// Stops training when the folder is no longer this run's.
+    /// Returns [`Flow::Stop`] when the folder is no longer the one that was locked.
     fn verify(&mut self) -> Flow {
         if self.failed.is_none() {
             self.failed = self.folder.verify().err();

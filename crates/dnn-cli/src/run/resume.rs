@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// Refuses a configuration `asked` for the rest of the run in `run` that is another than the one it
-/// was `begun` with.
+/// Checks that resuming the run in `run` with the configuration `asked` changes only settings that a resumed
+/// run may change from those it was `begun` with.
 ///
 /// # Errors
-/// Every setting that differs and may not, with both values.
+/// Names every other setting that differs, with both values.
 pub(crate) fn refuse_changes(
     begun: &RunConfig,
     asked: &RunConfig,
@@ -39,11 +39,11 @@ pub(crate) fn refuse_changes(
     Ok(())
 }
 
-/// As [`refuse_changes`], for the rest of the trainings of a sweep or of folds, which are compared
-/// with each other: not even their length may change.
+/// As [`refuse_changes`], for the trainings of a sweep or of folds. Their results are compared with each
+/// other, so the number of iterations or epochs may not change either.
 ///
 /// # Errors
-/// Those of [`refuse_changes`]; another number of iterations or epochs.
+/// As [`refuse_changes`], and for another number of iterations or epochs.
 pub(crate) fn refuse_changes_of_series(
     begun: &RunConfig,
     asked: &RunConfig,
@@ -66,7 +66,7 @@ pub(crate) fn refuse_changes_of_series(
     Ok(())
 }
 
-/// Adds a sentence for each key that differs, by its full name.
+/// Appends a sentence for each key whose values differ, with the full name of the key.
 fn collect_changes(
     path: &str,
     begun: &Table,
@@ -97,12 +97,12 @@ fn collect_changes(
     }
 }
 
-/// Whether a run that goes on may change a setting.
+/// Returns whether a resumed run may change a setting.
 fn may_change(setting: &Json) -> bool {
     setting.get("x-resume") == Some(&Json::Bool(true))
 }
 
-/// Adds the names of all settings that may change.
+/// Appends the names of all settings that a resumed run may change.
 fn collect_allowed<'s>(schema: &'s Json, allowed: &mut Vec<&'s str>) {
     for (name, setting) in settings::properties(schema).into_iter().flatten() {
         if may_change(setting) {

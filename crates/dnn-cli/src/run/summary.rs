@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// What came of a run.
+/// The results of a run, with everything that they depend on.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Summary {
     /// The model file.
@@ -27,90 +27,90 @@ pub(crate) struct Summary {
     /// Where the test images came from, when they came from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) test_data: Option<PathBuf>,
-    /// Layers of the network.
+    /// The layers of the network.
     pub(crate) architecture: Architecture,
-    /// Names of the classes.
+    /// The names of the classes.
     pub(crate) classes: Vec<String>,
-    /// The engine that did the work.
+    /// The engine that trained the network.
     pub(crate) engine: String,
-    /// Precision of all numbers.
+    /// The precision of parameters and activations.
     pub(crate) precision: Precision,
-    /// Updates made.
+    /// The number of parameter updates.
     pub(crate) iterations: usize,
-    /// How training came to its end.
+    /// Why training ended.
     pub(crate) end: End,
     /// The cost at every logged iteration.
     pub(crate) costs: Vec<CostPoint>,
-    /// Every epoch of mini-batches.
+    /// The training cost and accuracy of every epoch of mini-batches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) epochs: Vec<EpochPoint>,
-    /// Every validation.
+    /// The cost and accuracy of every validation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) validations: Vec<ValidationPoint>,
-    /// The best validation.
+    /// The validation with the lowest cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) best: Option<ValidationPoint>,
-    /// How the hidden layers fare on the training images at the end.
+    /// The health of the hidden layers on the training images at the end.
     #[serde(default)]
     pub(crate) layers: Vec<LayerHealth>,
-    /// What there is to say of them, in words.
+    /// Sentences about unhealthy layers and answers.
     #[serde(default)]
     pub(crate) findings: Vec<String>,
-    /// The temperature that was fitted on the validation images, when that was asked for.
+    /// The temperature that was fitted on the validation images, if calibration was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) temperature: Option<f64>,
-    /// The cost on the images that were trained on, at the end.
+    /// The final cost on the training images, without held-out ones.
     pub(crate) final_cost: f64,
-    /// Right ones of the images that were trained on.
+    /// The accuracy on the training images, without held-out ones.
     pub(crate) train: Score,
-    /// Right ones of the validation images, when there are any.
+    /// The accuracy on the validation images, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) validation: Option<Score>,
-    /// Right ones of the test images, when there are any.
+    /// The accuracy on the test images, if there are any.
     pub(crate) test: Option<Score>,
-    /// Always giving the class that most training images have, on the test images.
+    /// The accuracy on the test images of always answering their most frequent class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) majority: Option<Majority>,
-    /// What networks of other seeds get right of the test images, when that was asked for.
+    /// The test accuracies of the networks of `--seeds`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) seeds: Vec<OfSeed>,
-    /// How long it took.
+    /// The seconds that loading, training and evaluation took.
     pub(crate) seconds: Seconds,
     /// SHA-256 of the training and validation images with their labels.
     pub(crate) data_hash: String,
     /// The configuration.
     pub(crate) config: TrainConfig,
-    /// Version of the program.
+    /// The version of the program.
     pub(crate) version: String,
-    /// What it was built from and what it ran on.
+    /// The revision of the source and the machine it ran on.
     pub(crate) machine: Machine,
 }
 
-/// A network that differs in its seed alone.
+/// One network of `--seeds`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OfSeed {
-    /// Its seed.
+    /// The seed of its initial weights and batches.
     pub(crate) seed: u64,
-    /// Right ones of the test images.
+    /// Its accuracy on the test images.
     pub(crate) test: Score,
 }
 
-/// What the bits of a result may depend on, besides data and configuration.
+/// What the bits of a result may depend on besides data and configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// Revision of the program's source, when it was built from a repository.
     pub(crate) git_revision: Option<String>,
-    /// Architecture of the processor.
+    /// The architecture of the processor.
     pub(crate) arch: String,
-    /// Instruction sets that the kernels choose between.
+    /// The instruction sets of the processor among those that the kernels choose between.
     pub(crate) cpu_features: Vec<String>,
 }
 
 impl Summary {
-    /// Reads the summary of the run in `run`; `None` when there is none.
+    /// Reads the summary of the run in the folder `run`; `None` when it has none.
     ///
     /// # Errors
-    /// When it cannot be read or understood.
+    /// When the file cannot be read or parsed.
     pub(crate) fn read(run: &Path) -> anyhow::Result<Option<Self>> {
         let file = run.join(SUMMARY);
         let text = match std::fs::read_to_string(&file) {
@@ -121,7 +121,7 @@ impl Summary {
         Ok(Some(summary.with_context(|| format!("cannot understand {}", file.shown()))?))
     }
 
-    /// What the curves of training are drawn over, and how many iterations are one of it.
+    /// Returns the unit of the curves' horizontal axis, and the number of iterations in one unit.
     fn time(&self) -> (&'static str, f64) {
         match self.epochs.first() {
             Some(first) => ("epochs", first.iteration as f64 / first.epoch as f64),
@@ -151,7 +151,7 @@ impl Summary {
         cost_plot(title, &self.architecture.to_string(), label, &series)
     }
 
-    /// Draws the accuracy on the training and the validation images, as far as they were recorded.
+    /// Draws the accuracy on the training and validation images over time; `None` when none was recorded.
     pub(crate) fn accuracy_plot(&self) -> Option<Chart> {
         let (label, unit) = self.time();
         let of = |points: &mut dyn Iterator<Item = (usize, Score)>| -> Vec<_> {
@@ -181,7 +181,7 @@ impl Summary {
 }
 
 impl Machine {
-    /// This one.
+    /// Returns the machine that this process runs on.
     pub(crate) fn here() -> Self {
         #[allow(unused_mut)] // only some architectures have something to look for
         let mut features: Vec<&str> = Vec::new();
@@ -202,13 +202,13 @@ impl Machine {
     }
 }
 
-/// How long the parts of a run took.
+/// The seconds that each part of a run took.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Seconds {
-    /// Reading or drawing the images and making features of them.
+    /// Reading or drawing the images and computing their features.
     pub(crate) load: f64,
-    /// Drawing the weights and training.
+    /// Initialisation and training.
     pub(crate) train: f64,
-    /// Applying the network to both sets.
+    /// Evaluation on all splits.
     pub(crate) evaluate: f64,
 }

@@ -4,18 +4,21 @@
 //! (`tr_mul`, `gemm_tr`) are 4 to 16 times slower on large layers (clippy.toml refuses them), and one
 //! door means one place to choose a kernel: our own for products with few rows (`narrow.rs`, `one_row.rs`), the
 //! `gemm` crate otherwise. Both pick their instruction set at run time. A factor that stays the same over many
-//! products can be packed once, for [`gemm_packed`]; [`ByteColumns`] has products of bytes in whole numbers.
+//! products can be packed once, for [`gemm_packed`] or, where the other factor is one column, as
+//! [`PackedForVector`]; [`ByteColumns`] has products of bytes in whole numbers.
 
 mod bytes;
 pub(crate) mod narrow;
 mod one_row;
 mod operands;
 mod packed;
+mod packed_for_vector;
 
 pub use bytes::ByteColumns;
 pub use narrow::terms_at_once;
 pub use operands::Operands;
 pub use packed::{Packed, gemm_packed, line};
+pub use packed_for_vector::PackedForVector;
 
 use crate::Real;
 use nalgebra::{Dim, Matrix, RawStorage, RawStorageMut};

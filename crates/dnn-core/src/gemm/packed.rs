@@ -19,7 +19,23 @@ pub const fn line<F>() -> usize {
 /// A cache line of numbers.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
-struct Line([u8; LINE_BYTES]);
+pub(super) struct Line([u8; LINE_BYTES]);
+
+impl Line {
+    /// Returns lines of zeros, enough for `n` numbers.
+    pub(super) fn zeros<F>(n: usize) -> Box<[Self]> {
+        // Zero is all bits zero in both number types.
+        vec![Self([0; LINE_BYTES]); n.div_ceil(line::<F>())].into_boxed_slice()
+    }
+
+    /// Returns the numbers in the lines.
+    pub(super) fn numbers<F: Real>(lines: &mut [Self]) -> &mut [F] {
+        // SAFETY: lines are bytes one after the other, aligned for any number, and all bytes are numbers.
+        unsafe {
+            std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * line::<F>())
+        }
+    }
+}
 
 /// The left factor A (n, k) of many products, packed for [`gemm_packed`].
 ///
@@ -37,15 +53,14 @@ impl<F: Real> Packed<F> {
     /// Copies `a`.
     pub fn new(a: Factor<'_, F>) -> Self {
         let ((n, k), line) = (a.shape(), line::<F>());
-        // Zero is all bits zero in both number types.
-        let mut lines = vec![Line([0; LINE_BYTES]); n.div_ceil(line) * k].into_boxed_slice();
-        let to = lines.as_mut_ptr().cast::<F>();
+        let mut lines = Line::zeros::<F>(n.next_multiple_of(line) * k);
+        let to = Line::numbers::<F>(&mut lines);
         for (panel, from) in (0..n).step_by(line).enumerate() {
             for j in 0..k {
                 for i in from..n.min(from + line) {
                     let at = i as isize * a.row_stride + j as isize * a.col_stride;
-                    // SAFETY: an index of the factor, and one of the numbers in the lines.
-                    unsafe { *to.add((panel * k + j) * line + i - from) = *a.pointer.offset(at) }
+                    // SAFETY: an index of the factor.
+                    to[(panel * k + j) * line + i - from] = unsafe { *a.pointer.offset(at) };
                 }
             }
         }

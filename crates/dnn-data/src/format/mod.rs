@@ -23,7 +23,8 @@ mod options;
 
 pub use options::{Limits, Names, Options, Visited};
 
-use crate::{Batch, DataError, SplitInfo, Splits, Visitor};
+use crate::visit::OfRows;
+use crate::{Batch, DataError, RowSelection, SplitInfo, Splits, Visitor};
 use found::Found;
 use options::Format;
 use std::path::{Path, PathBuf};
@@ -166,7 +167,10 @@ impl<'a> Source<'a> {
         options: &Options,
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError> {
-        self.format.visit(self.path, options, visitor)
+        if options.rows == RowSelection::All || self.format.about().takes_rows {
+            return self.format.visit(self.path, options, visitor);
+        }
+        self.format.visit(self.path, options, &mut OfRows::new(&options.rows, visitor))
     }
 
     /// Returns the splits that [`visit`](Self::visit) would pass on, without their examples, and

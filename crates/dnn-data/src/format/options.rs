@@ -6,7 +6,7 @@ use super::found::Found;
 use crate::InputContract;
 #[cfg(feature = "folder")]
 use crate::image::DecodeLimits;
-use crate::{DataError, Rejected, Scale, Visitor};
+use crate::{DataError, Rejected, RowSelection, Scale, SplitName, Visitor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -44,6 +44,8 @@ pub(crate) struct AboutFormat {
     pub(crate) has_columns: bool,
     /// Whether examples are image files of any size, prepared by [`Options::folder`].
     pub(crate) has_image_files: bool,
+    /// Whether [`Options::rows`] limits what is read; else all is read, and the others are passed over.
+    pub(crate) takes_rows: bool,
 }
 
 impl AboutFormat {
@@ -55,6 +57,7 @@ impl AboutFormat {
         has_names: false,
         has_columns: false,
         has_image_files: false,
+        takes_rows: false,
     };
 }
 
@@ -126,6 +129,8 @@ pub struct Options {
     pub n_features: Option<usize>,
     /// How numbers that are no bytes become features.
     pub scale: Scale,
+    /// Which examples of each split are read.
+    pub rows: RowSelection,
     /// How image files are prepared, and what happens to those that cannot be used.
     #[cfg(feature = "folder")]
     pub folder: FolderOptions,
@@ -138,6 +143,9 @@ pub struct Visited {
     pub classes: Vec<String>,
     /// The image files that were left out.
     pub rejected: Vec<Rejected>,
+    /// Where only [some rows](Options::rows) were read: the splits and classes of which these have image
+    /// files, but none that can be used.
+    pub unusable: Vec<(SplitName, u32)>,
     /// What was decided about the source that a person should know.
     pub notes: Vec<String>,
 }

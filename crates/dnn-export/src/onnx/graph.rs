@@ -256,8 +256,12 @@ impl<'g> Value<'g> {
         self.unary("Tanh")
     }
 
+    /// Not ONNX's Sigmoid in f64, which tract does not have.
     pub(crate) fn sigmoid(self) -> Self {
-        self.unary("Sigmoid")
+        match self.element {
+            Element::F64 => (self * 0.5).tanh() * 0.5 + 0.5,
+            _ => self.unary("Sigmoid"),
+        }
     }
 
     pub(crate) fn relu(self) -> Self {
@@ -411,10 +415,9 @@ impl<'g> Value<'g> {
         self.reshape(&[1])
     }
 
-    /// self·Wᵀ + b.
-    pub(crate) fn linear(self, w: Self, b: Self) -> Self {
-        let transposed = vec![AttributeProto::int("transB", 1)];
-        self.graph.operator("Gemm", &[self, w, b], transposed, self.element)
+    /// self·B, as Gemm: onnxruntime-web's MatMul is wrong by 2·10⁻¹⁰ in f64.
+    pub(crate) fn gemm(self, other: Self) -> Self {
+        self.binary("Gemm", other)
     }
 
     pub(crate) fn softmax(self) -> Self {

@@ -36,12 +36,13 @@ pub(super) fn probabilities<'g, F: Real>(
     let graph = x.graph();
     let mut a = x;
     for (l, layer) in network.layers().iter().enumerate() {
-        let rows: Vec<F> = layer.weights().transpose().as_slice().to_vec();
-        let w = graph.reals(&rows, &[layer.n(), layer.n_prev()], &format!("layers.{l}.weight"));
+        // Columns of W are rows of Wᵀ. The bias apart, since the Gemm of tract takes none in f64.
+        let (weights, shape) = (layer.weights().as_slice(), [layer.n_prev(), layer.n()]);
+        let w_transposed = graph.reals(weights, &shape, &format!("layers.{l}.weight"));
         let vector = |values: &[F], name: &str| {
             graph.reals(values, &[layer.n()], &format!("layers.{l}.{name}"))
         };
-        let mut z = a.linear(w, vector(layer.bias().as_slice(), "bias"));
+        let mut z = a.gemm(w_transposed) + vector(layer.bias().as_slice(), "bias");
         if let Some(norm) = layer.layer_norm() {
             let gamma = vector(norm.gamma().as_slice(), "norm.weight");
             z = layer_norm(z, layer.n()) * gamma + vector(norm.beta().as_slice(), "norm.bias");

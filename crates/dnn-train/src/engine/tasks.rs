@@ -19,12 +19,21 @@ const WEIGHTS_PER_WIDE_TASK: usize = 65_536;
 /// Inputs of one task of a wide layer, at most. The optimizer's step goes along them: it reads from
 /// memory, which is fast where that is long.
 const INPUTS_PER_WIDE_TASK: usize = 1024;
+/// From so many weights on, those and these inputs: products are most of the time of such a layer, and
+/// the fewer its parts, the less is packed again. The gradient goes through memory then.
+const VERY_WIDE: usize = 8_388_608;
+const WEIGHTS_PER_VERY_WIDE_TASK: usize = 1_048_576;
+const INPUTS_PER_VERY_WIDE_TASK: usize = 2048;
 
 /// Weights from which on a wide layer is gone through one after the other: each of the tasks by
 /// examples would read all of them again.
 const MANY_WEIGHTS: usize = 131_072;
 /// Examples and units of one task of such a layer, about: its weights stay in the second-level cache.
 const BLOCK: (usize, usize) = (256, 128);
+/// Units of a block, at most, where there are many blocks: the wider, the less packing.
+const WIDEST_BLOCK: usize = 1024;
+/// Blocks that a layer is cut into before they become wider.
+const BLOCKS: usize = 16;
 
 /// `0..n` in `pieces` parts of whole multiples of `unit`, about equal.
 pub(super) fn cut(n: usize, pieces: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
@@ -57,7 +66,9 @@ impl Blocks {
     pub(super) fn of<F>(m: usize, n: usize) -> Self {
         // Narrow layers have their tasks by examples alone.
         let examples = if n < 2 * BLOCK.1 { EXAMPLES_PER_TASK } else { BLOCK.0 };
-        let pieces = (m.div_ceil(examples).max(1), (n / BLOCK.1).max(1));
+        let by_examples = m.div_ceil(examples).max(1);
+        let by_units = (n / BLOCK.1).min(BLOCKS.div_ceil(by_examples)).max(n / WIDEST_BLOCK);
+        let pieces = (by_examples, by_units.max(1));
         Self { size: (m, n), pieces, line: line::<F>() }
     }
 
@@ -89,8 +100,13 @@ pub(super) fn weight_parts<F>(n_prev: usize, n: usize) -> impl Iterator<Item = P
     let (by_inputs, by_units) = if n < WIDE {
         ((n_prev * n).div_ceil(WEIGHTS_PER_TASK), 1)
     } else {
-        let by_inputs = n_prev.div_ceil(INPUTS_PER_WIDE_TASK);
-        (by_inputs, (n_prev.div_ceil(by_inputs) * n).div_ceil(WEIGHTS_PER_WIDE_TASK))
+        let (inputs, weights) = if n_prev * n < VERY_WIDE {
+            (INPUTS_PER_WIDE_TASK, WEIGHTS_PER_WIDE_TASK)
+        } else {
+            (INPUTS_PER_VERY_WIDE_TASK, WEIGHTS_PER_VERY_WIDE_TASK)
+        };
+        let by_inputs = n_prev.div_ceil(inputs);
+        (by_inputs, (n_prev.div_ceil(by_inputs) * n).div_ceil(weights))
     };
     cut(n, by_units, 8).flat_map(move |cols| {
         cut(n_prev, by_inputs, line::<F>()).map(move |rows| Part { rows, cols: cols.clone() })
@@ -157,7 +173,7 @@ mod tests {
             assert_eq!(starts[1..], ends[..ends.len() - 1]);
             assert!(starts.iter().all(|start| start % line::<f64>() == 0), "{tasks:?}");
         }
-        for (m, n) in [(1, 1), (128, 512), (37, 1000), (1000, 10), (300, 260)] {
+        for (m, n) in [(1, 1), (128, 512), (37, 1000), (1000, 10), (300, 260), (512, 4096)] {
             let blocks = Blocks::of::<f32>(m, n);
             let mut seen = vec![0; m * n];
             for block in (0..blocks.len()).map(|i| blocks.get(i)) {
@@ -167,7 +183,7 @@ mod tests {
             }
             assert!(seen.iter().all(|&times| times == 1), "{m}×{n}");
         }
-        for (n_prev, n) in [(1, 1), (12_288, 20), (784, 512), (5, 100_000)] {
+        for (n_prev, n) in [(1, 1), (12_288, 20), (784, 512), (5, 100_000), (3072, 4096)] {
             let parts: Vec<_> = weight_parts::<f32>(n_prev, n).collect();
             let weights: usize = parts.iter().map(|p| p.rows.len() * p.cols.len()).sum();
             assert_eq!(weights, n_prev * n);

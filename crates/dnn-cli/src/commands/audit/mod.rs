@@ -3,17 +3,24 @@
 mod sheet;
 mod text;
 
+use super::convert;
 use crate::args::DataArgs;
 use crate::console::{Console, warn};
 use crate::input::{CacheArgs, FileFlags};
+use crate::interrupt;
 use crate::output::{OutputKind, picture_name};
 use crate::settings::Flags;
+use crate::shard::{ShardArgs, Shards};
 use crate::source;
-use dnn_data::Shown;
+use anyhow::{Context, ensure};
+use dnn_core::split::Shard;
 use dnn_data::audit::{Audit, AuditOptions, MAX_DISTANCE, audit};
+use dnn_data::convert::Converted;
 use dnn_data::folder::OnBadImage;
-use dnn_data::loader::{DataConfig, InputConfig};
-use serde::Serialize;
+use dnn_data::loader::{DataConfig, Hooks, InputConfig, Loader};
+use dnn_data::{Shown, SplitName, Splits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,6 +52,8 @@ pub(crate) struct Args {
     /// Exit with 1 when a test image is in the training set, or a picture has two labels
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 #[derive(Serialize)]
@@ -60,18 +69,98 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         OutputKind::Picture.check(sheet)?;
     }
     let source = source_of(args, console)?;
+    if let Some(shard) = args.shard.asked() {
+        return run_shard(args, source, shard, console);
+    }
     let splits = source::load(&source, console)?;
+    tell(args, &source, &splits, console)
+}
+
+/// What of a data set goes into no HDF5 file.
+#[derive(Serialize, Deserialize)]
+struct ShardNotes {
+    converted: Converted,
+    /// The splits, and where each is from.
+    splits: Vec<(SplitName, Option<PathBuf>)>,
+}
+
+/// Decodes and prepares the images of a shard, as [`merge`] compares them with all others.
+fn run_shard(
+    args: &Args,
+    source: DataConfig,
+    shard: Shard,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
+    /// As that of the cache: a higher one takes longer than it saves.
+    const LEVEL: u32 = 1;
+    ensure!(
+        !args.cache.gives(),
+        "--shard: the images of a shard are kept in it; --cache does nothing"
+    );
+    let settings = [("data", convert::files_of(&source)?)];
+    let begun = args.shard.begin(shard, (Path::new("audit"), "h5"), &settings, console)?;
+    let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
+    if !source.is_drawn() {
+        interrupt::listen()?;
+    }
+    let splits = Loader::new(&source, Hooks::default()).split_paths()?;
+    // Classes are renamed once, when all are there.
+    let source = DataConfig { class_map: BTreeMap::new(), ..source };
+    let path = open.path();
+    let converted =
+        source::loading(&source, console, |load| load.of_shard(shard).convert(&path, LEVEL))?;
+    open.finish(&ShardNotes { converted, splits }, console)
+}
+
+/// Audits the images of all shards.
+///
+/// # Errors
+/// What is wrong with the shards or their images.
+pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::Result<ExitCode> {
+    if let Some(sheet) = &args.sheet {
+        OutputKind::Picture.check(sheet)?;
+    }
+    let source = source_of(args, console)?;
+    let notes = shards.files::<ShardNotes>()?;
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let file = folder.path().join("all.h5");
+    let origins = notes.first().map(|(_, notes)| notes.splits.clone()).unwrap_or_default();
+    let parts: Vec<_> = notes.into_iter().map(|(path, notes)| (path, notes.converted)).collect();
+    let all = DataConfig {
+        input: source.input.clone(),
+        scale: source.scale,
+        class_map: source.class_map.clone(),
+        ..DataConfig::of(&file)
+    };
+    let joined = source::loading(&all, console, |loader| loader.join(&parts, &file, 0))?;
+    let mut splits = source::load(&all, console)?;
+    for split in splits.iter_mut() {
+        let origin = origins.iter().find(|(name, _)| name.word() == split.name.word());
+        let (name, path) = origin.with_context(|| format!("{} is of no shard", split.name))?;
+        (split.name, split.path) = (*name, path.clone());
+    }
+    splits.rejected = joined.rejected;
+    tell(args, &source, &splits, console)
+}
+
+/// Audits images, and says what was found.
+fn tell(
+    args: &Args,
+    source: &DataConfig,
+    splits: &Splits,
+    console: Console,
+) -> anyhow::Result<ExitCode> {
     let options =
         AuditOptions { near_distance: args.near, max_listed: args.list, ..AuditOptions::default() };
     let unreadable: Vec<_> =
         splits.rejected.iter().map(|r| (r.path.clone(), r.reason.clone())).collect();
-    let found = audit(&splits, &unreadable, &options)?;
+    let found = audit(splits, &unreadable, &options)?;
     let data = args.data.as_ref().unwrap_or(&source.data);
     if !console.json {
         console.text(text::describe(data, &found, &options)?.trim_end())?;
     }
     if let Some(path) = &args.sheet {
-        sheet::write(path, &splits, &found)?;
+        sheet::write(path, splits, &found)?;
         console.text(format!("\nWritten: {}", path.shown()))?;
     }
     console.json(&AuditReport { data, audit: &found, sheet: args.sheet.as_ref() })?;

@@ -16,6 +16,7 @@ pub(in super::super) static FLAT_FOLDER: ImageFiles = ImageFiles {
         name: "images with the class in their names",
         in_folders: Some("images with the class in their names (cat.0.jpg)"),
         has_image_files: true,
+        takes_rows: true,
         ..AboutFormat::PLAIN
     },
     detect: |found| match found {

@@ -9,6 +9,7 @@ use dnn_core::split;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -25,6 +26,7 @@ pub(in super::super) static CLASS_FOLDERS: ImageFiles = ImageFiles {
         name: "a folder for each class",
         in_folders: Some("folders of images, one for each class"),
         has_image_files: true,
+        takes_rows: true,
         ..AboutFormat::PLAIN
     },
     detect: |found| match found {
@@ -41,10 +43,16 @@ pub(super) struct Listing {
 }
 
 impl Listing {
+    /// Returns the listing of the files at these places.
+    pub(super) fn range(&self, places: Range<usize>) -> Self {
+        let (files, labels) = (&self.files[places.clone()], &self.labels[places]);
+        Self { files: files.to_vec(), labels: labels.to_vec() }
+    }
+
     /// Returns the listing in parts of at most this many files.
     pub(super) fn parts(&self, n: usize) -> impl Iterator<Item = Self> + '_ {
-        let parts = self.files.chunks(n).zip(self.labels.chunks(n));
-        parts.map(|(files, labels)| Self { files: files.to_vec(), labels: labels.to_vec() })
+        let m = self.files.len();
+        (0..m).step_by(n).map(move |from| self.range(from..m.min(from + n)))
     }
 }
 

@@ -32,7 +32,8 @@ use super::found::Found;
 use super::options::{AboutFormat, Format, Options, Visited};
 pub use super::options::{FolderOptions, OnBadImage};
 use crate::{
-    Batch, DataError, ImageShape, Number, Rejected, SplitInfo, SplitName, Values, Visitor,
+    Batch, DataError, ImageShape, Number, Rejected, RowSelection, SplitInfo, SplitName, Values,
+    Visitor,
 };
 use decode::Decoded;
 use layout::Layout;
@@ -70,12 +71,19 @@ impl Format for ImageFiles {
         options: &Options,
         visitor: &mut dyn Visitor,
     ) -> Result<Visited, DataError> {
-        let Layout { classes, listings } = self.listings(root, options)?;
+        let Layout { classes, mut listings } = self.listings(root, options)?;
+        let in_part = options.rows != RowSelection::All;
+        if in_part {
+            for (_, listing) in &mut listings {
+                *listing = listing.range(options.rows.of(listing.files.len()));
+            }
+            listings.retain(|(_, listing)| !listing.files.is_empty());
+        }
         let options = &options.folder;
         let n_files = listings.iter().map(|(_, listing)| listing.files.len()).sum::<usize>();
         let strict = options.on_bad_image == OnBadImage::Error;
         let at_once = (AT_ONCE_BYTES / options.contract.n_values()).clamp(8, AT_ONCE);
-        let mut rejected = Vec::new();
+        let (mut rejected, mut unusable) = (Vec::new(), Vec::new());
         for (split, listing) in listings {
             let goes_on = |rejected: &[Rejected]| rejected.is_empty() || !strict;
             if goes_on(&rejected) {
@@ -104,17 +112,23 @@ impl Format for ImageFiles {
                     sound[label as usize] = true;
                 }
             }
-            let of_split = listing.labels.iter().map(|&label| label as usize);
             // Every class must have kept a sound image.
-            if !strict && let Some(label) = of_split.into_iter().find(|&label| !sound[label]) {
-                let (root, class) = (root.into(), classes[label].clone());
+            let mut without = listing.labels;
+            without.retain(|&label| !sound[label as usize]);
+            without.dedup();
+            if !strict
+                && !in_part
+                && let Some(&label) = without.first()
+            {
+                let (root, class) = (root.into(), classes[label as usize].clone());
                 return Err(FolderError::NoSoundImage { root, split, class }.into());
             }
+            unusable.extend(without.into_iter().map(|label| (split, label)));
         }
         if strict && !rejected.is_empty() {
             return Err(FolderError::BadImages { root: root.into(), bad: rejected, n_files }.into());
         }
-        Ok(Visited { classes, rejected, ..Visited::default() })
+        Ok(Visited { classes, rejected, unusable, ..Visited::default() })
     }
 }
 

@@ -18,6 +18,7 @@ pub(in super::super) static FILE_TABLE: ImageFiles = ImageFiles {
         in_files: Some("a table of image files and labels (CSV)"),
         has_columns: true,
         has_image_files: true,
+        takes_rows: true,
         ..AboutFormat::PLAIN
     },
     detect: |found| found.file().is_some_and(|file| file.begins(names_images)),

@@ -109,13 +109,13 @@ impl OpenFile {
         Ok(info.floats(self.as_many(read, n, info)?))
     }
 
-    /// Passes on all rows of uint8 or floats after [`check_by_rows`](Self::check_by_rows), about
-    /// `block_bytes` at a time. That is more where a chunk is larger, which a library unpacks as a
+    /// Passes on the rows of uint8 or floats that are `wanted` after [`check_by_rows`](Self::check_by_rows),
+    /// and what is in one block with them, about `block_bytes` at a time. That is more where a chunk is larger, which a library unpacks as a
     /// whole; one of bytes that only gzip has packed is unpacked as it is read.
     pub(super) fn each_block(
         &self,
         info: &DatasetInfo,
-        block_bytes: u64,
+        (block_bytes, wanted): (u64, Range<u64>),
         take: &mut dyn FnMut(Range<u64>, Buffer) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         /// Below, the library is as good.
@@ -130,7 +130,15 @@ impl OpenFile {
             let found = found.map_err(|source| self.failed("reading", &info.name, &source))?;
             if let Some(chunks) = found {
                 let rows = (block_bytes / row_bytes).max(1);
-                return chunks.iter().try_for_each(|at| self.unpack(info, at, chunk, rows, take));
+                let is_wanted = |at: &&PackedChunk| {
+                    at.start < wanted.end && at.start.saturating_add(chunk) > wanted.start
+                };
+                let mut take = |rows: Range<u64>, values| {
+                    let is_wanted = rows.start < wanted.end && rows.end > wanted.start;
+                    if is_wanted { take(rows, values) } else { Ok(()) }
+                };
+                let (take, mut chunks) = (&mut take, chunks.iter().filter(is_wanted));
+                return chunks.try_for_each(|at| self.unpack(info, at, chunk, rows, take));
             }
         }
         if chunk_bytes > LARGE_BYTES {
@@ -141,7 +149,9 @@ impl OpenFile {
         }
         // Whole chunks: each is unpacked once.
         let rows = chunk * (block_bytes / chunk_bytes.max(1)).max(1);
-        for start in (0..n).step_by(usize::try_from(rows).unwrap_or(usize::MAX)) {
+        let first = wanted.start / rows * rows;
+        for start in (first..n.min(wanted.end)).step_by(usize::try_from(rows).unwrap_or(usize::MAX))
+        {
             let rows = start..n.min(start.saturating_add(rows));
             take(rows.clone(), self.read_value_rows(info, rows)?)?;
         }
@@ -457,7 +467,7 @@ mod tests {
         let info = file.info("x")?;
         file.check_by_rows(&info)?;
         let (mut next, mut is_same) = (0, true);
-        file.each_block(&info, 1 << 20, &mut |rows, values| {
+        file.each_block(&info, (1 << 20, 0..u64::MAX), &mut |rows, values| {
             let Buffer::Bytes(bytes) = values else { panic!("bytes are bytes") };
             assert_eq!((rows.start, bytes.len() as u64), (next, (rows.end - next) * 12_288));
             assert!(bytes.len() <= 1 << 20, "never a whole chunk");

@@ -11,8 +11,10 @@ use crate::Shown;
 use crate::classes::{self, Labels};
 use crate::visit::BLOCK_BYTES;
 use crate::{
-    Batch, DataError, ImageShape, InputContract, Names, SplitInfo, SplitName, Visitor, extent,
+    Batch, Buffer, DataError, ImageShape, InputContract, Names, SplitInfo, SplitName, Visitor,
+    extent,
 };
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The course's name of the dataset of class names.
@@ -38,6 +40,7 @@ impl Format for Hdf5 {
             in_folders: Some("HDF5 files (.h5, .hdf5)"),
             in_files: Some("HDF5"),
             has_names: true,
+            takes_rows: true,
             ..AboutFormat::PLAIN
         }
     }
@@ -65,8 +68,13 @@ impl Format for Hdf5 {
             file.check_by_rows(&images)?;
             let number = images.number();
             let path = Some(file.path.clone());
-            if visitor.begin(SplitInfo { split, shape, n: labels.len(), number, contract, path })? {
-                pass_on(&file, &images, &labels, own.backend, visitor)?;
+            let wanted = asked.rows.of(labels.len());
+            let n = wanted.len();
+            if n == 0 && !labels.is_empty() {
+                continue;
+            }
+            if visitor.begin(SplitInfo { split, shape, n, number, contract, path })? {
+                pass_on(&file, &images, (&labels, wanted), own.backend, visitor)?;
             }
         }
         Ok(Visited { classes, ..Visited::default() })
@@ -77,21 +85,27 @@ fn hdf5_options(asked: &options::Options) -> Options {
     Options { limits: asked.limits, backend: asked.backend }
 }
 
-/// Passes the images of a dataset on, some at a time; the C library reads all at once.
+/// Passes the images of a dataset at these places on, some at a time; the C library reads all at once.
 fn pass_on(
     file: &OpenFile,
     images: &DatasetInfo,
-    labels: &[u32],
+    (labels, wanted): (&[u32], Range<usize>),
     backend: Backend,
     visitor: &mut dyn Visitor,
 ) -> Result<(), DataError> {
+    let mut pass_on = |rows: Range<usize>, values: &Buffer| {
+        let n_values = values.values().len() / rows.len().max(1);
+        let own = rows.start.max(wanted.start)..rows.end.min(wanted.end);
+        let place = |row: usize| (row - rows.start) * n_values;
+        let values = values.values().slice(place(own.start)..place(own.end));
+        visitor.examples(Batch { values, labels: &labels[own], files: &[] })
+    };
     if backend != Backend::Pure {
-        let values = file.read_values(images)?;
-        return visitor.examples(Batch { values: values.values(), labels, files: &[] });
+        return pass_on(0..labels.len(), &file.read_values(images)?);
     }
-    file.each_block(images, BLOCK_BYTES as u64, &mut |rows, values| {
-        let labels = &labels[rows.start as usize..rows.end as usize];
-        visitor.examples(Batch { values: values.values(), labels, files: &[] })
+    let blocks = (BLOCK_BYTES as u64, wanted.start as u64..wanted.end as u64);
+    file.each_block(images, blocks, &mut |rows, values| {
+        pass_on(rows.start as usize..rows.end as usize, &values)
     })
 }
 
