@@ -58,7 +58,7 @@ pub(crate) struct InputArgs {
     #[command(flatten)]
     pub(crate) shape: Flags<ShapeFlags>,
     #[command(flatten)]
-    features: Flags<FeatureFlags>,
+    pub(crate) features: Flags<FeatureFlags>,
     #[command(flatten)]
     pub(crate) files: Flags<FileFlags>,
     #[command(flatten)]

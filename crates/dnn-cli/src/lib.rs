@@ -22,6 +22,7 @@ mod output;
 mod progress;
 mod quality;
 mod ranks;
+mod recipes;
 mod run;
 mod settings;
 mod shard;

@@ -9,7 +9,7 @@ use crate::run::RunConfig;
 use crate::settings::Flags;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
-use dnn_data::loader::{DataConfig, DataKind, Extent, Hooks, Loader, Notice};
+use dnn_data::loader::{DataConfig, DataKind, Extent, FEW_EXAMPLES, Hooks, Loader, Notice};
 use dnn_data::synthetic::DrawOptions;
 use dnn_data::{DataError, ImageSet, InputContract, Names, SplitName, Splits};
 use dnn_train::{Preset, TrainConfig};
@@ -150,8 +150,17 @@ impl PresetChoice {
     }
 }
 
-/// Returns the preset of this name, or the one that suits the data, and says then which and why; and its
-/// configuration, without changes to images where the data are such as cannot be changed.
+/// What a training starts from.
+pub(crate) struct Start {
+    /// The preset.
+    pub(crate) preset: Preset,
+    /// Its configuration, without changes to images where the data are such as cannot be changed.
+    pub(crate) config: RunConfig,
+    /// Whether nobody asked for this preset, and the data are few enough to compare it with others.
+    pub(crate) is_open: bool,
+}
+
+/// Returns the preset of this name, or the one that suits the data, and says then which and why.
 ///
 /// # Errors
 /// Flags that do not go with this kind of source; when standard output cannot be written to.
@@ -159,8 +168,8 @@ pub(crate) fn preset(
     choice: Option<PresetChoice>,
     (data, args, input): (Option<&Path>, &DataArgs, &InputArgs),
     console: Console,
-) -> anyhow::Result<(Preset, RunConfig)> {
-    let named = |preset| Ok((preset, RunConfig::preset(preset)));
+) -> anyhow::Result<Start> {
+    let named = |preset| Ok(Start { preset, config: RunConfig::preset(preset), is_open: false });
     if let Some(PresetChoice::Named(preset)) = choice {
         return named(preset);
     }
@@ -171,7 +180,7 @@ pub(crate) fn preset(
     }
     source.input = input.change(source.input.take())?;
     // What is wrong with the data is said where they are loaded.
-    let Ok(kind) = Loader::new(&source, Hooks::default()).kind() else {
+    let Ok((kind, m)) = Loader::new(&source, Hooks::default()).kind() else {
         return named(Preset::CourseDeep);
     };
     let (preset, why) = match kind {
@@ -186,8 +195,9 @@ pub(crate) fn preset(
         preset.name()
     ))?;
     let mut config = RunConfig::preset(preset);
-    config.augment = config.augment.filter(|_| kind != DataKind::NumberImages);
-    Ok((preset, config))
+    let are_bytes = kind != DataKind::NumberImages;
+    config.augment = config.augment.filter(|_| are_bytes);
+    Ok(Start { preset, config, is_open: are_bytes && m <= FEW_EXAMPLES })
 }
 
 /// Returns the data at a path, read as the flags ask for.

@@ -250,7 +250,7 @@ fn folds_leave_the_answers_of_the_networks_that_had_not_seen_the_examples() {
     let rows = table(&place.path("k/predictions.csv"));
     assert_eq!(
         rows[0],
-        ["example", "true_class", "class", "probability", "probability_a", "probability_b"]
+        ["example", "true_class", "class", "probability", "probability_a", "probability_b", "fold"]
     );
     let examples: Vec<usize> = rows[1..].iter().map(|row| row[0].parse().unwrap()).collect();
     assert_eq!(examples, (0..60).collect::<Vec<_>>());

@@ -101,6 +101,10 @@ pub struct Prepared<F: Real> {
     pub identity: String,
 }
 
+/// With at most so many images, descriptors are more accurate than pixels, and recipes can be compared
+/// in seconds.
+pub const FEW_EXAMPLES: usize = 5_000;
+
 /// The kind of a data set, by which `auto` chooses a preset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataKind {
@@ -388,17 +392,17 @@ impl<'a> Loader<'a> {
         Ok(parts.into_iter().map(|part| (part.split, path(part.path))).collect())
     }
 
-    /// Returns the kind of the data, by their size and number; their values are not read.
+    /// Returns the kind of the data, by their size and number, and the number of training examples; their
+    /// values are not read.
     ///
     /// # Errors
     /// When the configuration or the data are invalid, or a file cannot be read.
-    pub fn kind(&self) -> Result<DataKind, DataError> {
-        /// With at most so many images, descriptors are more accurate than pixels.
-        const FEW: usize = 5_000;
+    pub fn kind(&self) -> Result<(DataKind, usize), DataError> {
         let config = self.config;
         config.check()?;
         if config.is_drawn() {
-            return Ok(DataKind::FewPhotos);
+            let n_train = config.drawn.clone().unwrap_or_default().n_train;
+            return Ok((DataKind::FewPhotos, n_train));
         }
         let options = config.options(config.names.as_ref(), self.folder_options(None));
         let (parts, _) = Source::of(&config.data, &options)?.split_infos(&options)?;
@@ -411,11 +415,11 @@ impl<'a> Loader<'a> {
         let shape = ImageShape::of(&self.input().contract_change().apply(shape.contract()?));
         let m: usize = train.iter().map(|part| part.n).sum();
         let (least, most) = (shape.height.min(shape.width), shape.height.max(shape.width));
-        Ok(if shape.channels == 1 && least == 1 && most > 1 {
+        let kind = if shape.channels == 1 && least == 1 && most > 1 {
             DataKind::Table
         } else if shape.channels == 3
             && number == Number::Byte
-            && m <= FEW
+            && m <= FEW_EXAMPLES
             && least >= crate::describe::LEAST_SIDE as usize
         {
             DataKind::FewPhotos
@@ -423,7 +427,8 @@ impl<'a> Loader<'a> {
             DataKind::Images
         } else {
             DataKind::NumberImages
-        })
+        };
+        Ok((kind, m))
     }
 
     fn input(&self) -> Cow<'a, InputConfig> {

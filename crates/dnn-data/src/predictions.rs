@@ -51,6 +51,8 @@ pub struct PredictionRow<'a> {
     /// The indices of the classes that hold the right one with a promised coverage, where that is asked
     /// for.
     pub set: Option<&'a [u32]>,
+    /// The fold of cross-validation that the example was kept apart in, from 1.
+    pub fold: Option<usize>,
 }
 
 impl PredictionRow<'_> {
@@ -86,6 +88,9 @@ impl RowFormat {
     }
 }
 
+/// The column of the number of the fold.
+const FOLD: &str = "fold";
+
 /// What rows of predictions tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowColumns<'c> {
@@ -95,12 +100,14 @@ pub struct RowColumns<'c> {
     pub top: Option<usize>,
     /// Whether a row has the [set](PredictionRow::set) of its example.
     pub sets: bool,
+    /// Whether a row has the [fold](PredictionRow::fold) of its example.
+    pub folds: bool,
 }
 
 impl<'c> RowColumns<'c> {
-    /// Returns the probability of each class, without sets.
+    /// Returns the probability of each class, without sets and folds.
     pub fn of(classes: &'c [String]) -> Self {
-        Self { classes, top: None, sets: false }
+        Self { classes, top: None, sets: false, folds: false }
     }
 
     /// The header of a table.
@@ -115,6 +122,7 @@ impl<'c> RowColumns<'c> {
             }
         }
         header.extend(self.sets.then(|| "set".to_owned()));
+        header.extend(self.folds.then(|| FOLD.to_owned()));
         header
     }
 }
@@ -125,7 +133,7 @@ impl<'c> RowColumns<'c> {
 /// In CSV the columns are `example`, `true_class`, `class`, `probability` and `probability_CLASS` for each
 /// class; in JSON lines `probabilities` is an object. With a limit of K classes, the K most probable
 /// ones follow instead: `class_2`, `probability_2`, … `class_K`, `probability_K` in CSV, the list `top` in
-/// JSON lines. Sets are the last column, `set`, a list in JSON.
+/// JSON lines. Sets come then, `set`, a list in JSON, and last the number of the fold, `fold`.
 pub struct PredictionWriter<'c, W: Write> {
     out: Text<W>,
     columns: RowColumns<'c>,
@@ -149,6 +157,8 @@ struct JsonRow<'a> {
     top: Option<Vec<ClassProbability<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     set: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fold: Option<usize>,
 }
 
 /// A class and its probability.
@@ -186,13 +196,14 @@ impl<'c, W: Write> PredictionWriter<'c, W> {
     /// # Panics
     /// When the row has not a probability for each class.
     pub fn write(&mut self, row: &PredictionRow<'_>) -> io::Result<()> {
-        let RowColumns { classes, top: n_top, sets } = self.columns;
+        let RowColumns { classes, top: n_top, sets, folds } = self.columns;
         assert_eq!(row.probabilities.len(), classes.len(), "a probability for each class");
         let name = |class: usize| classes[class].as_str();
         let true_class = row.true_class.map(|class| name(class as usize));
         let top = row.top(n_top.unwrap_or(1));
         let set = sets.then(|| row.set.unwrap_or_default());
         let set: Option<Vec<_>> = set.map(|set| set.iter().map(|&k| name(k as usize)).collect());
+        let fold = row.fold.filter(|_| folds);
         let p = row.probabilities;
         match &mut self.out {
             Text::Jsonl(out) => {
@@ -207,6 +218,7 @@ impl<'c, W: Write> PredictionWriter<'c, W> {
                     probabilities: n_top.is_none().then(all),
                     top: n_top.map(|_| top.iter().map(of).collect()),
                     set,
+                    fold,
                 };
                 serde_json::to_writer(&mut *out, &row)?;
                 out.write_all(b"\n")
@@ -223,6 +235,9 @@ impl<'c, W: Write> PredictionWriter<'c, W> {
                 }
                 if let Some(set) = set {
                     table.write_field(serde_json::to_string(&set)?)?;
+                }
+                if folds {
+                    table.write_field(fold.map_or_else(String::new, |fold| fold.to_string()))?;
                 }
                 Ok(table.write_record(None::<&[u8]>)?)
             }
@@ -252,7 +267,8 @@ pub struct PredictedExample {
     pub probabilities: Vec<f64>,
 }
 
-/// Reads rows as [`PredictionWriter`] writes them in CSV, with the probability of each of these classes.
+/// Reads rows as [`PredictionWriter`] writes them in CSV, with the probability of each of these classes; the
+/// column of folds may be there, and is passed over.
 ///
 /// # Errors
 /// [`DataError::Mismatch`], naming the line: other columns, or what is no probability or class.
@@ -272,7 +288,7 @@ pub fn read_predictions(
         let fields: Vec<&str> = record.iter().collect();
         if line == 1 {
             let expected = RowColumns::of(classes).header();
-            if fields != expected {
+            if fields.strip_suffix(&[FOLD]).unwrap_or(&fields) != expected {
                 return Err(refuse(line, expected.join(","), fields.join(",")));
             }
             continue;
@@ -280,6 +296,7 @@ pub fn read_predictions(
         let [example, true_class, _, _, probabilities @ ..] = &fields[..] else {
             return Err(refuse(line, "five columns or more".into(), fields.join(",")));
         };
+        let probabilities = &probabilities[..probabilities.len().min(classes.len())];
         let place = || classes.iter().position(|class| class == true_class);
         let true_class = match *true_class {
             "" => None,
@@ -639,6 +656,7 @@ impl Visitor for Answering<'_, '_> {
                 true_class: label.and_then(|&l| self.classes.get(l as usize).copied().flatten()),
                 probabilities: &probabilities,
                 set: None,
+                fold: None,
             })?;
         }
         self.n_done += places.len();
@@ -662,6 +680,9 @@ mod tests {
         let p = read(&format!("{header}1,b,b,0.9,0.1,0.9\n0,a,b,0.6,0.4,0.6\n")).expect("sound");
         assert_eq!(p, [Some(vec![0.4, 0.6]), Some(vec![0.1, 0.9])]);
         let p = read(&format!("{header}0,b,b,0.9,0.1,0.9\n")).expect("of one");
+        assert_eq!(p, [Some(vec![0.1, 0.9]), None]);
+        let with_folds = header.replace('\n', ",fold\n");
+        let p = read(&format!("{with_folds}0,b,b,0.9,0.1,0.9,3\n")).expect("with its fold");
         assert_eq!(p, [Some(vec![0.1, 0.9]), None]);
         for (text, expected) in [
             ("example,class\n".to_owned(), "probability_a"),

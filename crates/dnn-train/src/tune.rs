@@ -26,9 +26,11 @@ pub struct Recipe<'a, F: Real> {
     pub name: String,
     /// How is trained.
     pub config: TrainConfig,
-    /// The examples as the recipe sees them; standardised by each fold's training examples.
+    /// The examples as the recipe sees them.
     pub examples: &'a ViewedExamples<F>,
-    /// The largest magnitude of a standardised feature.
+    /// Whether each feature is brought to mean 0 and deviation 1 by the training examples of each fold.
+    pub standardize: bool,
+    /// The magnitude at which standardised features are cut.
     pub clip: Option<f64>,
 }
 
@@ -39,7 +41,8 @@ pub struct Plan {
     pub repeats: usize,
     /// Folds by which the recipes are judged.
     pub folds: usize,
-    /// Folds of the training examples of each of these, by which it chooses.
+    /// Folds of the training examples of each of these, by which it chooses; 0 when the recipes are only
+    /// [compared](Search::compared).
     pub inner_folds: usize,
     /// Decides the folds and the networks.
     pub seed: u64,
@@ -93,6 +96,12 @@ pub struct Figures {
     pub log_loss_error: Option<f64>,
 }
 
+impl Figures {
+    fn loss(&self) -> f64 {
+        self.log_loss.unwrap_or(f64::INFINITY)
+    }
+}
+
 /// The outcome of a search.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Found {
@@ -138,7 +147,9 @@ impl<'a, F: Trainable> Search<'a, F> {
         let labels = examples.labels();
         let m = labels.len();
         crate::check_folds(plan.folds, m)?;
-        crate::check_folds(plan.inner_folds, m - m.div_ceil(plan.folds))?;
+        if plan.inner_folds > 0 {
+            crate::check_folds(plan.inner_folds, m - m.div_ceil(plan.folds))?;
+        }
         let seeds = (0..plan.repeats as u64).map(|repeat| plan.seed.wrapping_add(repeat));
         let folds = seeds.map(|seed| split::folds(labels, plan.folds, RngKind::Modern, seed));
         let kept = folds.collect::<Result<_, _>>()?;
@@ -220,9 +231,11 @@ impl<'a, F: Trainable> Search<'a, F> {
                 (rest.into_iter().filter(|i| kept.binary_search(i).is_err()).collect(), kept)
             }
         };
-        let Recipe { config, examples, clip, .. } = &self.recipes[recipe];
+        let Recipe { config, examples, standardize, clip, .. } = &self.recipes[recipe];
         let (mut train, mut kept) = (examples.select(&train), examples.select(&kept));
-        train.standardize(&mut kept, *clip);
+        if *standardize {
+            train.standardize(&mut kept, *clip);
+        }
         let config = config.clone().with(|config| {
             config.threads = 1;
             config.seed = config.seed.wrapping_add(repeat as u64);
@@ -247,55 +260,65 @@ impl<'a, F: Trainable> Search<'a, F> {
         (0..self.labels.len()).filter(|i| kept.binary_search(i).is_err()).collect()
     }
 
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<F> {
+        let Plan { repeats, folds, .. } = self.plan;
+        (0..repeats).flat_map(move |repeat| (0..folds).map(move |fold| (repeat, fold)))
+    }
+
+    /// What a trial on a fold itself says: the fold, what was right, and the losses.
+    fn on_fold(&self, trials: &[Trial], place: (usize, usize), recipe: usize) -> Judged<'_> {
+        let (repeat, fold) = place;
+        let mut trials = trials.iter();
+        let is_it = |t: &&Trial| {
+            (t.repeat, t.fold, t.recipe) == (repeat, fold, recipe) && t.inner.is_none()
+        };
+        let trial = trials.find(is_it).expect("a trial");
+        (&self.kept[repeat][fold][..], trial.right.clone(), trial.losses.clone())
+    }
+
+    /// Returns the cross-validated figures of every recipe, in their order, and the place of the lowest log
+    /// loss among them.
+    ///
+    /// # Panics
+    /// When a trial is missing.
+    pub fn compared(&self, trials: &[Trial]) -> (Vec<Figures>, usize) {
+        let figures = |(recipe, named): (usize, &Recipe<'_, F>)| {
+            let folds = self.places().map(|place| self.on_fold(trials, place, recipe));
+            self.figures(&named.name, folds)
+        };
+        let recipes: Vec<Figures> = self.recipes.iter().enumerate().map(figures).collect();
+        let best = lowest(recipes.iter().map(Figures::loss));
+        (recipes, best)
+    }
+
     /// Returns what the trials of a search that is done come to; the threshold of the baseline is sought
     /// in the features of `described`.
     ///
     /// # Panics
     /// When a trial is missing.
     pub fn found(&self, trials: &[Trial], described: &ViewedExamples<F>) -> Found {
-        let Plan { repeats, folds, .. } = self.plan;
-        let places = || (0..repeats).flat_map(|repeat| (0..folds).map(move |fold| (repeat, fold)));
-        let at = |repeat, fold, recipe, is_inner: bool| {
-            trials.iter().filter(move |t| {
-                (t.repeat, t.fold, t.recipe) == (repeat, fold, recipe)
-                    && t.inner.is_some() == is_inner
-            })
-        };
-        let on_fold =
-            |repeat, fold, recipe| at(repeat, fold, recipe, false).next().expect("a trial");
-        let recipes: Vec<Figures> = self
-            .recipes
-            .iter()
-            .enumerate()
-            .map(|(recipe, named)| {
-                self.figures(
-                    &named.name,
-                    places().map(|(repeat, fold)| {
-                        let trial = on_fold(repeat, fold, recipe);
-                        (&self.kept[repeat][fold][..], trial.right.clone(), trial.losses.clone())
-                    }),
-                )
-            })
-            .collect();
+        let (recipes, best) = self.compared(trials);
         let mut chosen_in_folds = vec![0; self.recipes.len()];
         let nested = self.figures(
             "search, then train",
-            places().map(|(repeat, fold)| {
+            self.places().map(|(repeat, fold)| {
                 let inner_loss = |recipe| {
-                    let losses = at(repeat, fold, recipe, true).flat_map(|trial| &trial.losses);
+                    let of = |t: &&Trial| {
+                        (t.repeat, t.fold, t.recipe) == (repeat, fold, recipe) && t.inner.is_some()
+                    };
+                    let losses = trials.iter().filter(of).flat_map(|trial| &trial.losses);
                     let (sum, n) = losses.fold((0.0, 0), |(sum, n), loss| (sum + loss, n + 1));
                     sum / f64::from(n)
                 };
                 let recipe = lowest((0..self.recipes.len()).map(inner_loss));
                 chosen_in_folds[recipe] += 1;
-                let trial = on_fold(repeat, fold, recipe);
-                (&self.kept[repeat][fold][..], trial.right.clone(), trial.losses.clone())
+                self.on_fold(trials, (repeat, fold), recipe)
             }),
         );
         let baseline = |name: &str, answers: Answers<'_>| {
             self.figures(
                 name,
-                places().map(|(repeat, fold)| {
+                self.places().map(|(repeat, fold)| {
                     let kept = &self.kept[repeat][fold][..];
                     let answers = answers(&self.without(kept), kept);
                     let right =
@@ -315,19 +338,13 @@ impl<'a, F: Trainable> Search<'a, F> {
             baseline("majority class", &majority),
             baseline("one feature, one threshold", &threshold),
         ];
-        let loss = |figures: &Figures| figures.log_loss.unwrap_or(f64::INFINITY);
-        let best = lowest(recipes.iter().map(loss));
-        let bound = loss(&recipes[best]) + recipes[best].log_loss_error.unwrap_or(0.0);
-        let simplest = recipes.iter().position(|figures| loss(figures) <= bound).unwrap_or(best);
+        let bound = recipes[best].loss() + recipes[best].log_loss_error.unwrap_or(0.0);
+        let simplest = recipes.iter().position(|of| of.loss() <= bound).unwrap_or(best);
         Found { recipes, baselines, nested, chosen_in_folds, best, simplest }
     }
 
     /// Figures of what is right and the losses of the examples of each fold.
-    fn figures<'k>(
-        &self,
-        name: &str,
-        folds: impl Iterator<Item = (&'k [usize], Vec<bool>, Vec<f64>)>,
-    ) -> Figures {
+    fn figures<'k>(&self, name: &str, folds: impl Iterator<Item = Judged<'k>>) -> Figures {
         let m = self.labels.len();
         let repeats = self.plan.repeats as f64;
         let (mut right, mut losses, mut has_losses) = (0, vec![0.0; m], false);
@@ -381,6 +398,9 @@ impl<'a, F: Trainable> Search<'a, F> {
         best.1
     }
 }
+
+/// The examples of a fold, whether each was right, and the loss of each.
+type Judged<'k> = (&'k [usize], Vec<bool>, Vec<f64>);
 
 /// A class below a threshold on one feature, and another above it.
 struct Stump {
@@ -437,7 +457,13 @@ mod tests {
             config.learning_rate = 0.05;
             config.precision = dnn_core::Precision::F64;
         });
-        Recipe { name: name.into(), config: config.expect("sound"), examples, clip: Some(5.0) }
+        Recipe {
+            name: name.into(),
+            config: config.expect("sound"),
+            examples,
+            standardize: true,
+            clip: Some(5.0),
+        }
     }
 
     const PLAN: Plan = Plan { repeats: 2, folds: 3, inner_folds: 2, seed: 4 };
@@ -461,6 +487,12 @@ mod tests {
         assert!(found.recipes[1].accuracy > 0.85 && found.recipes[0].accuracy < 0.8);
 
         // Stopped after five, and gone on with: the same, whatever the threads.
+        let (compared, best) = search.compared(&trials);
+        assert_eq!((compared, best), (found.recipes.clone(), 1));
+        let only = Search::new(recipes(), Plan { inner_folds: 0, ..PLAN }).expect("folds");
+        let trials_of_it = only.run(Vec::new(), Shard::WHOLE, 2, &never, &|_| ()).expect("trained");
+        assert_eq!(trials_of_it.len(), 2 * 3 * 2, "without inner folds");
+        assert_eq!(only.compared(&trials_of_it), search.compared(&trials));
         let some = trials[..5].to_vec();
         let again = search.run(some, Shard::WHOLE, 1, &never, &|_| ()).expect("trained");
         assert_eq!(search.found(&again, &seeing), found);

@@ -54,6 +54,7 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
             name: name.into(),
             config: config.clone().with(|config| config.iterations = iterations).unwrap(),
             examples: &examples,
+            standardize: true,
             clip: None,
         };
         let search = Search::new(vec![recipe("short", 2), recipe("long", 40)], plan).unwrap();

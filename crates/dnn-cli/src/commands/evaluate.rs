@@ -163,7 +163,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             Rows::write((path, file), RowColumns::of(classes), |rows| {
                 for (i, probabilities) in columns.enumerate() {
                     let (example, true_class) = (example_name(&set, i), Some(set.labels()[i]));
-                    rows.add(&PredictionRow { example, true_class, probabilities, set: None })?;
+                    let (set, fold) = (None, None);
+                    rows.add(&PredictionRow { example, true_class, probabilities, set, fold })?;
                 }
                 Ok(())
             })

@@ -247,7 +247,11 @@ fn train_folds<F: Trainable>(
     let examples = examples_to_train_on::<F>(train.clone(), &contract, config.augment, seed)?;
     let k = report.k;
     let folds = Folds::new(&config.training, &*examples, k)?;
-    let mut predictions = Predictions::read(folder, train)?;
+    let mut fold_of = vec![0; train.len()];
+    for number in 1..=k {
+        folds.kept(number).iter().for_each(|&i| fold_of[i] = number);
+    }
+    let mut predictions = Predictions::read(folder, train, fold_of)?;
     let mut heard = Ok(());
     let missing = (1..=k).filter(|number| !report.has(*number)).count();
     let bar = progress::series_bar(console, missing);
@@ -295,11 +299,13 @@ struct Predictions {
     n_classes: usize,
     /// The probabilities of each example.
     probabilities: Vec<Option<Vec<f64>>>,
+    /// The number of the fold of each example, from 1.
+    fold_of: Vec<usize>,
 }
 
 impl Predictions {
     /// Those that are in the folder.
-    fn read(folder: &RunFolder, train: &ImageSet) -> anyhow::Result<Self> {
+    fn read(folder: &RunFolder, train: &ImageSet, fold_of: Vec<usize>) -> anyhow::Result<Self> {
         let path = folder.file(run::PREDICTIONS);
         let mut probabilities = vec![None; train.len()];
         if path.is_file() {
@@ -308,7 +314,7 @@ impl Predictions {
             let rows = read_predictions(rows, train.classes()).with_context(failed)?;
             probabilities = predictions_of(rows, train).with_context(failed)?;
         }
-        Ok(Self { n_classes: train.classes().len(), probabilities })
+        Ok(Self { n_classes: train.classes().len(), probabilities, fold_of })
     }
 
     /// Adds the probabilities of these examples, those of one after those of another.
@@ -320,12 +326,13 @@ impl Predictions {
 
     fn write(&self, folder: &RunFolder, train: &ImageSet) -> anyhow::Result<()> {
         let mut bytes = Vec::new();
-        let columns = RowColumns::of(train.classes());
+        let columns = RowColumns { folds: true, ..RowColumns::of(train.classes()) };
         let mut rows = PredictionWriter::new(&mut bytes, RowFormat::Csv, columns)?;
         for (i, probabilities) in self.probabilities.iter().enumerate() {
             if let Some(probabilities) = probabilities {
                 let (example, true_class) = (example_name(train, i), Some(train.labels()[i]));
-                rows.write(&PredictionRow { example, true_class, probabilities, set: None })?;
+                let (set, fold) = (None, Some(self.fold_of[i]));
+                rows.write(&PredictionRow { example, true_class, probabilities, set, fold })?;
             }
         }
         rows.finish()?;

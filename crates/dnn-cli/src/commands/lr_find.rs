@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         RunConfig::read(path)?
     } else {
         let data = (args.data.as_deref(), &args.of_data, &args.input);
-        source::preset(args.preset, data, console)?.1
+        source::preset(args.preset, data, console)?.config
     };
     let training = RawTrainConfig::deserialize(args.training.on(&base.training)?)?;
     let training = TrainConfig::try_from(training).context("these settings make no training")?;

@@ -172,7 +172,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     interrupt::listen()?;
     let (classes, sets) = (predictor.classes(), args.coverage.is_some());
-    let columns = RowColumns { classes, top: args.top.map(|top| top as usize), sets };
+    let top = args.top.map(|top| top as usize);
+    let columns = RowColumns { classes, top, sets, folds: false };
     let communicator = ranks::communicator();
     let of_ranks = Shard::new(communicator.rank(), communicator.size()).unwrap_or(Shard::WHOLE);
     let shard = args.shard.asked().unwrap_or(of_ranks);
@@ -550,7 +551,7 @@ impl Answers<'_> {
                     scores.sets(&column, coverage).pop()
                 });
                 let (probabilities, set) = (&probabilities[..], set.as_deref());
-                let row = PredictionRow { example, true_class, probabilities, set };
+                let row = PredictionRow { example, true_class, probabilities, set, fold: None };
                 if let Some(rows) = rows {
                     return rows.add(&row);
                 }

@@ -7,23 +7,19 @@ use crate::input::{CacheArgs, FileFlags};
 use crate::interrupt::{self, Interrupted};
 use crate::output::OutputKind;
 use crate::progress::bar;
+use crate::recipes::{NamedRecipe, Views, is_table, some_of, suitable};
 use crate::run::RunConfig;
 use crate::run::lines::JsonLines;
 use crate::settings::Flags;
 use crate::shard::{self, OpenShard, ShardArgs, Shards};
 use crate::source;
 use anyhow::{Context, bail, ensure};
-use dnn_core::ViewedExamples;
 use dnn_core::metrics::Score;
 use dnn_core::split::Shard;
 use dnn_data::classes::check_classes;
-use dnn_data::loader::{DataConfig, InputConfig, Size};
-use dnn_data::{
-    FeatureExamples, FeatureKind, ImageSet, InputContract, Normalization, Shown, SplitName,
-    identity,
-};
-use dnn_train::TrainConfig;
-use dnn_train::tune::{Figures, Found, Plan, Recipe, Search, Trial};
+use dnn_data::loader::DataConfig;
+use dnn_data::{FeatureKind, Shown, SplitName, identity};
+use dnn_train::tune::{Figures, Found, Plan, Search, Trial};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::fs;
@@ -33,10 +29,6 @@ use std::sync::Mutex;
 
 /// More examples are not looked at: the choice would take hours, and be the same.
 const MOST_EXAMPLES: usize = 2_000;
-/// Pixels a side of the recipe that sees pixels.
-const SMALL: u32 = 16;
-/// The largest magnitude of a standardised feature.
-const CLIP: f64 = 5.0;
 
 /// Choose among a handful of recipes by nested cross-validation, and write the one that is best
 #[derive(Debug, clap::Args)]
@@ -80,13 +72,6 @@ pub(crate) struct Args {
     force: bool,
     #[command(flatten)]
     shard: ShardArgs,
-}
-
-/// A recipe before it is trained.
-struct Idea {
-    name: &'static str,
-    input: InputConfig,
-    training: TrainConfig,
 }
 
 /// The first line of the trials' file: what they are trials of.
@@ -160,29 +145,28 @@ fn run_or_merge(
     let source = source::absolute(source, Path::new(""))?;
     let mut splits = source::load(&source, console)?;
     let all = splits.take(SplitName::Train);
-    let set = some_of(
-        all.with_context(|| format!("{}: no training images", source.data.shown()))?,
-        console,
-    )?;
+    let all = all.with_context(|| format!("{}: no training images", source.data.shown()))?;
+    let m = all.len();
+    let set = some_of(all, MOST_EXAMPLES);
+    if m > MOST_EXAMPLES {
+        console.say(format!("Of {m} examples {MOST_EXAMPLES} are looked at, evenly spaced"))?;
+    }
     check_classes(&source.data, set.classes())?;
-    let ideas = ideas(&set, &source.input.clone().unwrap_or_default())?;
-    let views = |input: &InputConfig| viewed(&set, input, args.seed);
-    let seen = ideas.iter().map(|idea| views(&idea.input)).collect::<anyhow::Result<Vec<_>>>()?;
-    let recipe = |(idea, examples)| {
-        let Idea { name, training, .. }: &Idea = idea;
-        Recipe { name: (*name).into(), config: training.clone(), examples, clip: Some(CLIP) }
-    };
+    let recipes = suitable(&set, &source.input.clone().unwrap_or_default())?;
+    let views = Views::read(&set, recipes.iter().map(|recipe| &recipe.input), args.seed)?;
+    let is_table = is_table(&set)?;
+    let to_try = recipes.iter().map(|recipe| recipe.to_try(views.of(&recipe.input), is_table));
     let [repeats, folds, inner_folds] =
         [args.repeats, args.folds, args.inner_folds].map(|n| n as usize);
     let plan = Plan { repeats, folds, inner_folds, seed: args.seed };
-    let search = Search::new(ideas.iter().zip(&seen).map(recipe).collect(), plan)?;
+    let search = Search::new(to_try.collect(), plan)?;
     let heading = Heading {
         version: env!("CARGO_PKG_VERSION").into(),
         data: identity(&set.contract()?, [&set as _])?,
         plan,
-        recipes: ideas
+        recipes: recipes
             .iter()
-            .map(|idea| format!("{} {:?} {:?}", idea.name, idea.input, idea.training))
+            .map(|of| format!("{} {:?} {:?}", of.name, of.input, of.training))
             .collect(),
     };
     let shard = args.shard.asked().filter(|_| merged.is_none());
@@ -204,7 +188,7 @@ fn run_or_merge(
     };
     console.say(format!(
         "{} recipes on {} examples of {} classes: {} networks, {} folds {} times, each choosing by {}",
-        ideas.len(),
+        recipes.len(),
         set.len(),
         set.classes().len(),
         search.n_trials(),
@@ -214,7 +198,7 @@ fn run_or_merge(
     ))?;
     interrupt::listen()?;
     let shard = shard.unwrap_or(Shard::WHOLE);
-    let trials = run_trials(&search, args, shard, (file, done), &ideas, console)?;
+    let trials = run_trials(&search, args, shard, (file, done), &recipes, console)?;
     if trials.len() < shard.n_dealt(search.n_trials()) {
         let path = open.as_ref().map_or(trials_path, OpenShard::path);
         warn(format!("interrupted; the same command goes on from {}", path.shown()));
@@ -223,13 +207,13 @@ fn run_or_merge(
     if let Some(open) = open {
         return open.finish(&trials.len(), console);
     }
-    // The threshold is sought in what describes images, which the recipes before the last see.
-    let described = &seen[seen.len().saturating_sub(2)];
-    let found = search.found(&trials, described);
-    let best = &ideas[found.best];
-    let input = Some(best.input.clone());
-    let data = DataConfig { input, ..source.clone() };
-    let config = RunConfig { source: Some(data), ..RunConfig::new(best.training.clone()) };
+    // The threshold is sought in what describes images.
+    let describes = |recipe: &NamedRecipe| recipe.input.features != FeatureKind::Pixels;
+    let described = recipes.iter().rposition(describes).unwrap_or(0);
+    let found = search.found(&trials, views.of(&recipes[described].input));
+    let best = &recipes[found.best];
+    let data = DataConfig { input: Some(best.input.clone()), ..source.clone() };
+    let config = RunConfig { source: Some(data), ..best.config() };
     let text = config.to_toml()?;
     if !fs::read(&args.out).is_ok_and(|written| written == text.as_bytes()) {
         OutputKind::Config.write(&args.out, text.as_bytes(), args.force)?;
@@ -245,78 +229,10 @@ fn run_or_merge(
         plan,
         out: &args.out,
         chosen: best.name,
-        simplest_within_one_standard_error: ideas[found.simplest].name,
+        simplest_within_one_standard_error: recipes[found.simplest].name,
         found: &found,
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Some of the examples, evenly spaced, when there are very many.
-fn some_of(set: ImageSet, console: Console) -> anyhow::Result<ImageSet> {
-    let m = set.len();
-    if m <= MOST_EXAMPLES {
-        return Ok(set);
-    }
-    console.say(format!("Of {m} examples {MOST_EXAMPLES} are looked at, evenly spaced"))?;
-    Ok(set.select(&(0..MOST_EXAMPLES).map(|i| i * m / MOST_EXAMPLES).collect::<Vec<_>>()))
-}
-
-/// The recipes that suit these examples, simplest first; the last but one sees all that describes them.
-fn ideas(set: &ImageSet, files: &InputConfig) -> anyhow::Result<Vec<Idea>> {
-    let contract = set.contract()?;
-    let with = |training: TrainConfig, hidden: &[usize]| {
-        Ok::<_, anyhow::Error>(training.with(|training| training.hidden = hidden.to_vec())?)
-    };
-    let is_table =
-        contract.normalization == Normalization::AsIs || !set.is_bytes() || contract.height == 1;
-    if is_table {
-        let input = InputConfig { standardize: true, ..files.clone() };
-        let idea = |name, hidden: &[usize]| {
-            Ok(Idea { name, input: input.clone(), training: with(TrainConfig::table(), hidden)? })
-        };
-        return [
-            ("logistic regression", &[][..]),
-            ("16 units", &[16]),
-            ("64 units", &[64]),
-            ("64 and 32 units", &[64, 32]),
-        ]
-        .map(|(name, hidden)| idea(name, hidden))
-        .into_iter()
-        .collect();
-    }
-    let described = |features| InputConfig { features, views: 12, ..files.clone() };
-    let small = |side: u32| side.min(SMALL);
-    let size = Some(Size(small(contract.width), small(contract.height)));
-    let pixels = InputConfig { size, standardize: true, views: 2, ..files.clone() };
-    let (both, texture, colour) =
-        (FeatureKind::ColourTexture, FeatureKind::Texture, FeatureKind::Colour);
-    let has = |features| InputContract { features, ..contract.clone() }.check().is_ok();
-    let mut ideas = Vec::new();
-    let mut add = |name, input, hidden: &[usize]| -> anyhow::Result<()> {
-        ideas.push(Idea { name, input, training: with(TrainConfig::photos(), hidden)? });
-        Ok(())
-    };
-    if has(both) {
-        add("logistic regression on colour and texture", described(both), &[])?;
-        add("texture, 64 units", described(texture), &[64])?;
-        add("colour, 64 units", described(colour), &[64])?;
-        add("colour and texture, 64 units", described(both), &[64])?;
-    } else if has(texture) {
-        add("logistic regression on texture", described(texture), &[])?;
-        add("texture, 64 units", described(texture), &[64])?;
-    }
-    add("pixels at 16×16 at most, 64 units", pixels, &[64])?;
-    Ok(ideas)
-}
-
-/// All views of the examples as a recipe sees them, before they are standardised.
-fn viewed(set: &ImageSet, input: &InputConfig, seed: u64) -> anyhow::Result<ViewedExamples<f32>> {
-    let InputConfig { features, views, .. } = *input;
-    let contract = input.contract_change().apply(set.contract()?);
-    let contract = InputContract { features, views, standardization: None, ..contract };
-    let prepared = set.prepared(&contract)?;
-    let examples = FeatureExamples::<f32, _>::new(&*prepared, &contract)?;
-    Ok(ViewedExamples::read(&examples, seed)?)
 }
 
 /// The trials of all shards, in the order in which one process begins them.
@@ -378,7 +294,7 @@ fn run_trials(
     args: &Args,
     shard: Shard,
     (file, done): (JsonLines, Vec<Trial>),
-    ideas: &[Idea],
+    recipes: &[NamedRecipe],
     console: Console,
 ) -> anyhow::Result<Vec<Trial>> {
     let n_trials = shard.n_dealt(search.n_trials());
@@ -400,7 +316,7 @@ fn run_trials(
         if same.len() == args.folds as usize {
             let (correct, total) = same.iter().fold((0, 0), |sum, of| (sum.0 + of.2, sum.1 + of.3));
             let share = 100.0 * Score { correct, total }.accuracy();
-            let (repeat, name) = (now.0 + 1, ideas[now.1].name);
+            let (repeat, name) = (now.0 + 1, recipes[now.1].name);
             bar.suspend(|| console.note(format!("Repeat {repeat}: {share:.1} %  {name}")));
         }
     };
