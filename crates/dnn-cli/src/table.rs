@@ -1,6 +1,6 @@
 //! Tables as text, aligned by what a terminal shows.
 
-use dnn_report::page::commonest_confusions;
+use dnn_report::figures::commonest_confusions;
 use std::fmt::Write;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -143,7 +143,7 @@ pub fn strengths_plot(interventions: &[Intervention]) -> Chart {
         format!("{name}: from {:.1} % to {:.1} %", 100.0 * one.original.error, 100.0 * last)
     });
     shares_plot(
-        "Errors as a cause grows",
+        ("Errors as a cause grows", ""),
         ("strength of the cause", "share of errors"),
         lines.collect(),
         &format!("Share of errors. {}.", said.collect::<Vec<_>>().join("; ")),
@@ -172,38 +172,57 @@ pub fn simplified_plot(simplified: &[Simplified], majority: f64) -> Chart {
     interval_plot("Accuracy with less in the images", "accuracy", false, &rows)
 }
 
-/// Draws the receiver operating characteristic of each class, with its area.
+/// Draws the receiver operating characteristic of each class, with its area; of many classes, of those with
+/// the smallest areas.
 pub fn roc_plot(curves: &[(&str, &RocCurve)]) -> Chart {
+    let (subtitle, shown) = lowest(curves, RocCurve::area);
     let names: Vec<_> =
-        curves.iter().map(|(name, curve)| format!("{name}, area {:.3}", curve.area())).collect();
+        shown.iter().map(|(name, curve)| format!("area {:.3}: {name}", curve.area())).collect();
     let mut lines = vec![Line::guide(vec![(0.0, 0.0), (1.0, 1.0)])];
-    lines.extend(curves.iter().zip(&names).take(MAX_CURVES).map(|((_, curve), name)| {
+    lines.extend(shown.iter().zip(&names).map(|((_, curve), name)| {
         let points = curve.points().iter();
         Line::solid(name, points.map(|p| (p.false_positive_rate, p.true_positive_rate)).collect())
     }));
     shares_plot(
-        "Receiver operating characteristic",
+        ("Receiver operating characteristic", &subtitle),
         ("false positive rate", "true positive rate"),
         lines,
         &format!("True against false positive rate. {}.", names.join("; ")),
     )
 }
 
-/// Draws precision against recall of each class, with the average precision.
+/// Draws precision against recall of each class, with the average precision (AP); of many classes, of those
+/// with the smallest.
 pub fn precision_recall_plot(curves: &[(&str, &PrecisionRecallCurve)]) -> Chart {
-    let names: Vec<_> = curves
-        .iter()
-        .map(|(name, curve)| format!("{name}, average {:.3}", curve.average_precision()))
+    let (subtitle, shown) = lowest(curves, PrecisionRecallCurve::average_precision);
+    let names: Vec<_> = (shown.iter())
+        .map(|(name, curve)| format!("AP {:.3}: {name}", curve.average_precision()))
         .collect();
-    let lines = curves.iter().zip(&names).take(MAX_CURVES).map(|((_, curve), name)| {
+    let lines = shown.iter().zip(&names).map(|((_, curve), name)| {
         Line::solid(name, curve.points().iter().map(|p| (p.recall, p.precision)).collect())
     });
     shares_plot(
-        "Precision and recall",
+        ("Precision and recall", &subtitle),
         ("recall", "precision"),
         lines.collect(),
         &format!("Precision against recall. {}.", names.join("; ")),
     )
+}
+
+/// Returns at most [`MAX_CURVES`] curves, those with the lowest `value`, the lowest first; in words, when
+/// some are left out.
+fn lowest<'a, T>(
+    curves: &[(&'a str, &'a T)],
+    value: impl Fn(&T) -> f64,
+) -> (String, Vec<(&'a str, &'a T)>) {
+    let n = curves.len();
+    if n <= MAX_CURVES {
+        return (String::new(), curves.to_vec());
+    }
+    let mut all = curves.to_vec();
+    all.sort_by(|a, b| value(a.1).total_cmp(&value(b.1)));
+    all.truncate(MAX_CURVES);
+    (format!("the {MAX_CURVES} lowest of {n} classes"), all)
 }
 
 /// Draws how often answers of a confidence are right, with Wilson's interval of each bin.
@@ -219,7 +238,7 @@ pub fn calibration_plot(calibration: &Calibration) -> Chart {
     let said = points.iter().map(|(p, a)| format!("{:.0} %: {:.0} %", 100.0 * p, 100.0 * a));
     let said = said.collect::<Vec<_>>().join("; ");
     shares_plot(
-        "Calibration",
+        ("Calibration", ""),
         ("confidence", "share that is right"),
         vec![
             Line::guide(vec![(0.0, 0.0), (1.0, 1.0)]),
@@ -252,10 +271,15 @@ pub fn accuracy_plot(label: &str, series: &[(&str, Vec<(f64, f64)>)]) -> Chart {
 }
 
 /// A plot of shares over shares.
-fn shares_plot(title: &str, labels: (&str, &str), lines: Vec<Line<'_>>, said: &str) -> Chart {
+fn shares_plot(
+    (title, subtitle): (&str, &str),
+    labels: (&str, &str),
+    lines: Vec<Line<'_>>,
+    said: &str,
+) -> Chart {
     LinePlot {
         title,
-        subtitle: "",
+        subtitle,
         labels,
         size: PLOT,
         x: Axis::of_shares(5),
@@ -264,6 +288,18 @@ fn shares_plot(title: &str, labels: (&str, &str), lines: Vec<Line<'_>>, said: &s
         if_empty: "not defined for these images",
     }
     .draw(said)
+}
+
+/// Returns which class is taken for which how often, as (truth, answer, count), the commonest first, of the
+/// counts of a confusion matrix, `counts[truth][answer]`.
+pub fn commonest_confusions(counts: &[Vec<usize>]) -> Vec<(usize, usize, usize)> {
+    let all = counts.iter().enumerate().flat_map(|(truth, row)| {
+        row.iter().enumerate().map(move |(answer, &count)| (truth, answer, count))
+    });
+    let mut confused: Vec<_> =
+        all.filter(|&(truth, answer, count)| truth != answer && count > 0).collect();
+    confused.sort_by_key(|&(truth, answer, count)| (std::cmp::Reverse(count), truth, answer));
+    confused
 }
 
 /// Draws which class was taken for which: a row a true class, a column an answer, the darker the
@@ -297,7 +333,6 @@ pub fn confusion_plot(classes: &[String], counts: &[Vec<usize>]) -> Chart {
         TITLE_EM,
         colour::INK,
     );
-    let mut said = Vec::new();
     for (i, (name, row)) in classes.iter().zip(counts).enumerate() {
         let y = top + cell * i as f32;
         let total: usize = row.iter().sum();
@@ -326,9 +361,6 @@ pub fn confusion_plot(classes: &[String], counts: &[Vec<usize>]) -> Chart {
             if count > 0 {
                 // Never so pale that one of many does not show.
                 drawing.shade((x, y), (cell - 1.0, cell - 1.0), fill, 0.12 + 0.88 * share);
-                if i != j {
-                    said.push((count, format!("{name} taken for {}: {count}", classes[j])));
-                }
             }
             if numbered {
                 let ink = if share > 0.55 { colour::PAPER } else { colour::INK };
@@ -340,9 +372,38 @@ pub fn confusion_plot(classes: &[String], counts: &[Vec<usize>]) -> Chart {
     let place = (left + side / 2.0, height - 8.0);
     drawing.text("predicted class", place, Anchor::Middle, TEXT_EM, colour::INK);
     drawing.text_upwards("true class", (MARGIN, top + side / 2.0), TEXT_EM, colour::INK);
-    said.sort_by_key(|said| std::cmp::Reverse(said.0));
-    let said: Vec<_> = said.into_iter().take(10).map(|(_, text)| text).collect();
+    let said: Vec<_> = (commonest_confusions(counts).into_iter().take(10))
+        .map(|(i, j, count)| format!("{} taken for {}: {count}", classes[i], classes[j]))
+        .collect();
     let said =
         if said.is_empty() { "No class is taken for another".into() } else { said.join("; ") };
     drawing.finish(title, &format!("Rows are true classes, columns answers. {said}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commonest_confusion_is_first() {
+        let counts = [vec![9, 0, 2], vec![5, 0, 1], vec![2, 0, 8]];
+        let confused = commonest_confusions(&counts);
+        assert_eq!(confused, [(1, 0, 5), (0, 2, 2), (2, 0, 2), (1, 2, 1)]);
+    }
+
+    #[test]
+    fn of_many_classes_the_lowest_curves_are_shown() {
+        let scores = [0.1, 0.4, 0.6, 0.9];
+        let perfect = RocCurve::of(&scores, &[false, false, true, true]).expect("both kinds");
+        let poor = RocCurve::of(&scores, &[false, true, false, true]).expect("both kinds");
+        let mut curves = vec![("good", &perfect); 7];
+        let few = roc_plot(&curves[..2]).svg().to_owned();
+        assert!(few.contains("area 1.000: good") && !few.contains("lowest of"), "{few}");
+        curves.push(("poor", &poor));
+        let svg = roc_plot(&curves).svg().to_owned();
+        assert!(
+            svg.contains("area 0.750: poor") && svg.contains("the 6 lowest of 8 classes"),
+            "{svg}"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::causes::{CauseFinding, FindingKind, LEVEL, Observations};
 use crate::chart::{Chart, ReportError, png};
+use crate::figures::commonest_confusions;
 use crate::words::{p_text, percent};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -134,18 +135,6 @@ const MAX_SIDE: usize = 64;
 const FEW_CLASSES: usize = 10;
 /// How many of them.
 const MAX_COMMONEST: usize = 10;
-
-/// Returns which class is taken for which how often, as (truth, answer, count), the commonest first, of the
-/// counts of a confusion matrix, `counts[truth][answer]`.
-pub fn commonest_confusions(counts: &[Vec<usize>]) -> Vec<(usize, usize, usize)> {
-    let all = counts.iter().enumerate().flat_map(|(truth, row)| {
-        row.iter().enumerate().map(move |(answer, &count)| (truth, answer, count))
-    });
-    let mut confused: Vec<_> =
-        all.filter(|&(truth, answer, count)| truth != answer && count > 0).collect();
-    confused.sort_by_key(|&(truth, answer, count)| (std::cmp::Reverse(count), truth, answer));
-    confused
-}
 
 /// Returns the page: HTML in UTF-8 with its style and pictures in it, which asks for nothing else.
 ///
@@ -602,13 +591,6 @@ mod tests {
         // Empty lists leave their sections out.
         let empty = page(&Report::default()).expect("drawn");
         assert!(!empty.contains("<h2>"), "{empty}");
-    }
-
-    #[test]
-    fn the_commonest_confusion_is_first() {
-        let counts = [vec![9, 0, 2], vec![5, 0, 1], vec![2, 0, 8]];
-        let confused = commonest_confusions(&counts);
-        assert_eq!(confused, [(1, 0, 5), (0, 2, 2), (2, 0, 2), (1, 2, 1)]);
     }
 
     #[test]
