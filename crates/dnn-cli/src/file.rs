@@ -35,18 +35,6 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.shown()))
 }
 
-/// Writes a file that does not exist yet, [whole or not at all](write_whole).
-///
-/// # Errors
-/// As [`write_whole`]; when something has that name.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let written = dnn_data::atomic::write_new(path, |file| file.write_all(bytes));
-    written.with_context(|| match path.symlink_metadata() {
-        Ok(_) => format!("{} is there already; --force replaces it", path.shown()),
-        Err(_) => format!("cannot write {}", path.shown()),
-    })
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

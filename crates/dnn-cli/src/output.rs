@@ -1,13 +1,13 @@
 //! Files that are written where the user says: in place of nothing but files of their kind.
 
-use crate::file::{read_text, write_new, write_whole};
+use crate::file::{read_text, write_whole};
 use crate::run;
 use anyhow::{Context, ensure};
 use dnn_data::predictions::{PredictionRow, PredictionWriter, RowColumns, RowFormat};
 use dnn_data::{DataError, Shown};
 use dnn_report::Chart;
 use std::fs::File;
-use std::io::{BufWriter, Read};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// What a file is that a command writes under a name that the user gives.
@@ -81,17 +81,13 @@ impl OutputKind {
         Ok(())
     }
 
-    /// Writes a file of this kind, [whole or not at all](write_whole); in place of an older one with
-    /// `force` only.
+    /// Writes a file of this kind as [`write_filled`] does.
     ///
     /// # Errors
-    /// As [`check`](Self::check) and [`write_whole`]; when there is one, without `force`.
+    /// As [`write_filled`].
     pub(crate) fn write(self, path: &Path, bytes: &[u8], force: bool) -> anyhow::Result<()> {
-        if !force {
-            return write_new(path, bytes);
-        }
-        self.check(path)?;
-        write_whole(path, bytes)
+        let failed = || format!("cannot write {}", path.shown());
+        write_filled(self, path, force, |file| file.write_all(bytes).with_context(failed))
     }
 }
 
@@ -107,26 +103,37 @@ pub(crate) fn rows_name(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Writes a file of this kind, whole or not at all, with what `fill` puts into it.
+/// Writes a file of this kind, whole or not at all, with what `fill` puts into it; in place of an older
+/// one with `force` only.
 ///
 /// # Errors
-/// What `fill` gives, or the file system refuses; an older file is then still as it was.
+/// The error of `fill` or of the file system; an older file is then unchanged. When there is an older
+/// file without `force`, or one that [may not be replaced](OutputKind::check).
 pub(crate) fn write_filled(
     kind: OutputKind,
     path: &Path,
+    force: bool,
     fill: impl FnOnce(&mut File) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    kind.check(path)?;
     let mut failed = None;
-    let written = dnn_data::atomic::write(path, |file| {
+    let fill = |file: &mut File| {
         fill(file).map_err(|error| {
             failed = Some(error);
             std::io::Error::other("not all of it is there")
         })
-    });
+    };
+    let written = if force {
+        kind.check(path)?;
+        dnn_data::atomic::write(path, fill)
+    } else {
+        dnn_data::atomic::write_new(path, fill)
+    };
     match failed {
         Some(error) => Err(error),
-        None => written.with_context(|| format!("cannot write {}", path.shown())),
+        None => written.with_context(|| match path.symlink_metadata() {
+            Ok(_) if !force => format!("{} is there already; --force replaces it", path.shown()),
+            _ => format!("cannot write {}", path.shown()),
+        }),
     }
 }
 

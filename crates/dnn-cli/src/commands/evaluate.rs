@@ -159,7 +159,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     // Last, because the judgement stands whatever becomes of its files.
     if let Some(path) = &args.predictions {
         let columns = answers.probabilities.as_slice().chunks_exact(classes.len());
-        write_filled(OutputKind::Rows, path, |file| {
+        write_filled(OutputKind::Rows, path, true, |file| {
             Rows::write((path, file), RowColumns::of(classes), |rows| {
                 for (i, probabilities) in columns.enumerate() {
                     let (example, true_class) = (example_name(&set, i), Some(set.labels()[i]));

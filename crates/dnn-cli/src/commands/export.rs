@@ -2,12 +2,13 @@
 
 use crate::args::{ModelArg, choice};
 use crate::console::{Console, warn};
-use crate::output::OutputKind;
+use crate::output::{OutputKind, write_filled};
 use crate::run::{self, Summary};
 use anyhow::{Context, ensure};
 use dnn_data::{Model, Shown};
 use dnn_export::{CheckReport, Checker, OnnxInput, OnnxOptions};
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -104,12 +105,19 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
                 data_hash: data_hash(&model_path),
             };
             let files = dnn_export::onnx(&model, &options).with_context(failed)?;
-            if let (Some(name), Some(bytes)) = (&options.external_data, &files.data) {
-                let path = out.with_file_name(name);
-                OutputKind::OnnxWeights.write(&path, bytes, args.force)?;
-                data = Some(path);
-            }
-            write(&files.graph)?;
+            data = options.external_data.as_ref().map(|name| out.with_file_name(name));
+            write_filled(kind, out, args.force, |file| {
+                let failed = || format!("cannot write {}", out.shown());
+                file.write_all(&files.graph).with_context(failed)?;
+                // The graph is written by now and gets its name next: when either cannot be written, no
+                // older graph stands beside weights that are not its own.
+                match (&data, &files.data) {
+                    (Some(path), Some(bytes)) => {
+                        OutputKind::OnnxWeights.write(path, bytes, args.force)
+                    }
+                    _ => Ok(()),
+                }
+            })?;
         }
         Format::Npz => write(&dnn_export::npz(&model).with_context(failed)?)?,
         Format::C => write(dnn_export::c(&model).with_context(failed)?.as_bytes())?,

@@ -178,7 +178,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let of_ranks = Shard::new(communicator.rank(), communicator.size()).unwrap_or(Shard::WHOLE);
     let shard = args.shard.asked().unwrap_or(of_ranks);
     if shard == Shard::WHOLE && args.shard.asked().is_none() {
-        write_filled(OutputKind::Rows, out, |file| {
+        write_filled(OutputKind::Rows, out, true, |file| {
             let fill = |rows: &mut Rows<'_>| answers.all(&whole(inputs), Some(rows));
             Rows::write((out, file), columns, fill)?;
             answers.accept_bad()
@@ -196,7 +196,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         let begun = args.shard.begin(shard, (out, &extension), &settings, console)?;
         let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
         let path = open.path();
-        write_filled(OutputKind::Rows, &path, |file| {
+        write_filled(OutputKind::Rows, &path, true, |file| {
             Rows::write((&path, file), columns, |rows| answers.all(&own, Some(rows)))?;
             answers.accept_bad()
         })?;
@@ -222,7 +222,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot write {}", out.shown()))
     };
     if ranks::is_first() {
-        write_filled(OutputKind::Rows, out, written)?;
+        write_filled(OutputKind::Rows, out, true, written)?;
     } else {
         // The other ranks' rows wait where temporary files do.
         let mut written = written;
@@ -239,7 +239,7 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
     let out = args.out.as_ref().context("expected shards of predict with --out")?;
     let files = shards.files::<ShardNotes>()?;
     let (mut n, mut n_bad) = (0, 0);
-    write_filled(OutputKind::Rows, out, |to| {
+    write_filled(OutputKind::Rows, out, true, |to| {
         for (i, (path, notes)) in files.iter().enumerate() {
             let mut copy = || -> std::io::Result<()> {
                 let mut from = File::open(path)?;
