@@ -38,7 +38,6 @@ const SMALL: u32 = 16;
 /// The largest magnitude of a standardised feature.
 const CLIP: f64 = 5.0;
 
-/// Choose among a handful of recipes by nested cross-validation, and write the one that is best
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Each result is kept beside the configuration (.jsonl): the same command goes on \
