@@ -10,7 +10,8 @@ use crate::console::Console;
 use crate::ranks;
 use crate::shard::Shards;
 use anyhow::{Context, bail};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -34,21 +35,40 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Train(Box<train::Args>),
-    Sweep(sweep::Args),
-    Tune(Box<tune::Args>),
-    LrFind(Box<lr_find::Args>),
-    Evaluate(evaluate::Args),
-    Compare(compare::Args),
-    Explain(Box<explain::Args>),
-    Report(Box<report::Args>),
-    Predict(predict::Args),
-    Merge(merge::Args),
-    Export(export::Args),
+    /// Train a network and keep it, with everything needed to repeat the run
+    Train(Deferred<train::Args>),
+    /// Train a grid of configurations side by side, and tell their results with what they are worth
+    Sweep(Deferred<sweep::Args>),
+    /// Choose among a handful of recipes by nested cross-validation, and write the one that is best
+    Tune(Deferred<tune::Args>),
+    /// Find a learning rate to begin with: train for some iterations with one that grows, and see where the
+    /// cost falls most
+    LrFind(Deferred<lr_find::Args>),
+    /// Judge a model on labelled images
+    Evaluate(Deferred<evaluate::Args>),
+    /// Say whether one of two models is better, or whether chance explains the difference
+    Compare(Deferred<compare::Args>),
+    /// Say why a model fails: which causes of error it does not stand, where it looks, which labels are suspect
+    Explain(Deferred<explain::Args>),
+    /// Write a page about a run: how good it is, why it fails, how it was made
+    Report(Deferred<report::Args>),
+    /// Say what is on images, or of which class the rows of a table are
+    Predict(Deferred<predict::Args>),
+    /// Put the shards of a command together to what it writes and says without --shard
+    Merge(Deferred<merge::Args>),
+    /// Write a model for other programs: as ONNX, as arrays for NumPy, as C, as a page
+    Export(Deferred<export::Args>),
+    /// Answer over HTTP: predictions, the Open Inference Protocol, metrics, and a page
     #[cfg(feature = "serve")]
-    Serve(serve::Args),
-    Inspect(inspect::Args),
-    Gradcheck(gradcheck::Args),
+    Serve(Deferred<serve::Args>),
+    /// Say what is in a model, a data file or folder, an image or a run
+    Inspect(Deferred<inspect::Args>),
+    /// Compare the gradients that training goes by with central differences, layer by layer
+    ///
+    /// Those of both engines, dense and gram: of each W and b the worse is shown. Without MODEL: on a
+    /// network and examples drawn from normal distributions. Always in double precision. Exits with 1
+    /// when they do not agree.
+    Gradcheck(Deferred<gradcheck::Args>),
     /// Make data, look at it, or for what is wrong with it
     Data {
         #[command(subcommand)]
@@ -68,16 +88,65 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    Init(config::InitArgs),
-    Check(config::CheckArgs),
+    /// Write a configuration in which every key is explained
+    Init(Deferred<config::InitArgs>),
+    /// Say whether a configuration is sound, or what is wrong with it
+    Check(Deferred<config::CheckArgs>),
 }
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
-    Draw(draw::Args),
-    Convert(Box<convert::Args>),
-    Audit(Box<audit::Args>),
-    Preview(Box<preview::Args>),
+    /// Draw cats and other things, and keep them as HDF5, as a picture, or both
+    Draw(Deferred<draw::Args>),
+    /// Write any data set as one HDF5 file in the course's schema, without holding it in memory
+    Convert(Deferred<convert::Args>),
+    /// Say what is wrong with a data set: duplicates, test images in the training set, two labels
+    Audit(Deferred<audit::Args>),
+    /// Draw a picture of some images of a data set, and of what augmentation makes of them
+    Preview(Deferred<preview::Args>),
+}
+
+/// The arguments of a subcommand, described to clap when it is the one that is called: the flags of all
+/// settings of all subcommands together take longer to describe than to answer for one image.
+#[derive(Debug)]
+struct Deferred<A>(Box<A>);
+
+impl<A: clap::Args> clap::Args for Deferred<A> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.defer(|command| {
+            // Arguments that are described in a struct of their own bring its description with them.
+            let about = command.get_about().cloned();
+            let long_about = command.get_long_about().cloned();
+            let (about, long_about) = (Resettable::from(about), Resettable::from(long_about));
+            A::augment_args(command).about(about).long_about(long_about)
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command.defer(A::augment_args_for_update)
+    }
+}
+
+impl<A: FromArgMatches> FromArgMatches for Deferred<A> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        A::from_arg_matches(matches).map(|args| Self(Box::new(args)))
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        A::from_arg_matches_mut(matches).map(|args| Self(Box::new(args)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl<A> std::ops::Deref for Deferred<A> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        &self.0
+    }
 }
 
 /// Returns the command line, to be parsed.
@@ -154,6 +223,22 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_subcommand_keeps_its_description_when_its_arguments_are_described() {
+        let mut command = Cli::command();
+        let of = |command: &clap::Command| {
+            let all = command.get_subcommands().filter(|command| command.get_name() != "help");
+            let about = |command: &clap::Command| {
+                (command.get_name().to_owned(), command.get_about().cloned())
+            };
+            all.map(about).collect::<Vec<_>>()
+        };
+        let before = of(&command);
+        assert!(before.len() > 10 && before.iter().all(|(_, about)| about.is_some()));
+        command.build();
+        assert_eq!(of(&command), before);
     }
 
     #[test]

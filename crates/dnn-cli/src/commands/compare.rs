@@ -17,7 +17,6 @@ const LEVEL: f64 = 0.05;
 /// With fewer images of which one model alone is right, no outcome is below [`LEVEL`]: 2/2⁵ is not.
 const FEWEST: usize = 6;
 
-/// Say whether one of two models is better, or whether chance explains the difference
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A model file, or the folder of a run

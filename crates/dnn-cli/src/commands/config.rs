@@ -11,7 +11,6 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Write a configuration in which every key is explained
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitArgs {
     /// The configuration to write
@@ -26,7 +25,6 @@ pub(crate) struct InitArgs {
     force: bool,
 }
 
-/// Say whether a configuration is sound, or what is wrong with it
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
     /// A configuration, for example the config.toml of a run

@@ -15,7 +15,6 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Write any data set as one HDF5 file in the course's schema, without holding it in memory
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A folder or file of labelled images or numbers (a folder a class, HDF5, idx, .npz, CIFAR-10,

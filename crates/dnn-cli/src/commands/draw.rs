@@ -11,7 +11,6 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Draw cats and other things, and keep them as HDF5, as a picture, or both
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("output").required(true).multiple(true))]
 pub(crate) struct Args {

@@ -23,7 +23,6 @@ use std::process::ExitCode;
 /// Exit code when the accuracy is below --require.
 const NOT_MET: u8 = 1;
 
-/// Judge a model on labelled images
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -30,7 +30,6 @@ const MAX_AUDITED: usize = 20_000;
 /// Suspects that are listed.
 pub(crate) const MAX_SUSPECTS: usize = 20;
 
-/// Say why a model fails: which causes of error it does not stand, where it looks, which labels are suspect
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -15,7 +15,6 @@ use std::process::ExitCode;
 /// Exit code when what was written does not agree with the model.
 const DISAGREES: u8 = 1;
 
-/// Write a model for other programs: as ONNX, as arrays for NumPy, as C, as a page
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

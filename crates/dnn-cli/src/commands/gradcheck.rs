@@ -32,11 +32,6 @@ const MAX_NUMBERS: usize = 50_000_000;
 /// How many images of DATA are used by default: enough to see a fault.
 const N_IMAGES: usize = 32;
 
-/// Compare the gradients that training goes by with central differences, layer by layer
-///
-/// Those of both engines, dense and gram: of each W and b the worse is shown. Without MODEL: on a
-/// network and examples drawn from normal distributions. Always in double precision. Exits with 1
-/// when they do not agree.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The relative gap is ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖), ĝ = (J(θ + ε) − J(θ − ε)) / 2ε."

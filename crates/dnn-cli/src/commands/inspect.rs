@@ -17,7 +17,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Say what is in a model, a data file or folder, an image or a run
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A file, or the folder of a run or of data

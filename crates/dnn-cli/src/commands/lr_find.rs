@@ -20,8 +20,6 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Find a learning rate to begin with: train for some iterations with one that grows, and see where the
-/// cost falls most
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A folder or file of labelled images or numbers, or `drawn` [default: as for `dnn train`]

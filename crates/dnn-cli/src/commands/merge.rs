@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-/// Put the shards of a command together to what it writes and says without --shard
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Run it in the folder in which the shards' commands were run. A shard that is missing, \

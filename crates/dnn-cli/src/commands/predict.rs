@@ -30,7 +30,6 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Say what is on images, or of which class the rows of a table are
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

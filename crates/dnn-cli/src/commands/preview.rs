@@ -14,7 +14,6 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Draw a picture of some images of a data set, and of what augmentation makes of them
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A folder with a training and a test file, an HDF5 file, or `drawn` [default: the real cat

@@ -26,7 +26,6 @@ use std::process::ExitCode;
 /// Errors in the gallery; more would make the page heavy.
 const MAX_ERRORS: usize = 48;
 
-/// Write a page about a run: how good it is, why it fails, how it was made
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -15,7 +15,6 @@ use std::time::Duration;
 /// The variable that may hold the token.
 const TOKEN_VARIABLE: &str = "DNN_TOKEN";
 
-/// Answer over HTTP: predictions, the Open Inference Protocol, metrics, and a page
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Model files or folders of runs; NAME=MODEL serves one under a name of its own

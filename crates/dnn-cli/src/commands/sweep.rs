@@ -35,7 +35,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Train a grid of configurations side by side, and tell their results with what they are worth
 #[derive(Debug, clap::Args)]
 #[command(after_help = "FILE names values for keys of [training], as in a configuration:\n\n  \
     preset = \"course-deep\"        # or config = \"config.toml\"\n  \

@@ -30,7 +30,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Train a network and keep it, with everything needed to repeat the run
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The run's folder gets config.toml, metrics.jsonl, model.safetensors, \
     summary.json, cost.svg and cost.png, and checkpoints/ to go on from.")]

@@ -30,7 +30,6 @@ use std::sync::Mutex;
 /// More examples are not looked at: the choice would take hours, and be the same.
 const MOST_EXAMPLES: usize = 2_000;
 
-/// Choose among a handful of recipes by nested cross-validation, and write the one that is best
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Each result is kept beside the configuration (.jsonl): the same command goes on \

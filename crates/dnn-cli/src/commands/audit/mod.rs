@@ -27,7 +27,6 @@ use std::process::ExitCode;
 /// Exit code with --strict when images are in both sets or have two labels.
 const CONFLICTS: u8 = 1;
 
-/// Say what is wrong with a data set: duplicates, test images in the training set, two labels
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A folder with a training and a test file, an HDF5 file, or `drawn` [default: data, or drawn
