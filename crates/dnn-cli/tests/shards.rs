@@ -80,9 +80,9 @@ fn conversions() {
     let place = Place::new();
     draw_folder(&place.path("photos"), 23, 8);
     fs::write(place.path("photos/train/cat/zzz.png"), "no picture").expect("written");
-    let rows: String =
-        (0..40).map(|i| format!("{},{},{}\n", i * 3 % 7, f64::from(i) / 8.0, i % 2)).collect();
-    fs::write(place.path("table.csv"), format!("a,b,label\n{rows}")).expect("written");
+    let row = |i| format!("{},{},{}\n", i * 3 % 7, f64::from(i) / 8.0, i % 2);
+    let rows: Vec<_> = (0..40).map(row).collect();
+    fs::write(place.path("table.csv"), format!("a,b,label\n{}", rows.concat())).expect("written");
     let photos = ["data", "convert", "photos", "o.h5", "--on-bad-image", "skip", "--size", "12"];
     let drawn = [&["data", "convert", DATA[0], "o.h5"], &DATA[1..]].concat();
     for command in [&photos[..], &["data", "convert", "table.csv", "o.h5"], &drawn] {

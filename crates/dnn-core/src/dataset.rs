@@ -265,6 +265,7 @@ impl<F: Real> ViewedExamples<F> {
     ///
     /// # Panics
     /// When an index is not below m.
+    #[must_use]
     pub fn select(&self, indices: &[usize]) -> Self {
         let views = |&i: &usize| i * self.n_views..(i + 1) * self.n_views;
         let columns: Vec<usize> = indices.iter().flat_map(views).collect();

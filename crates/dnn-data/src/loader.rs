@@ -141,6 +141,7 @@ impl<'a> Loader<'a> {
 
     /// Returns the loader with [`convert`](Self::convert) reading one shard of the data only; what all of
     /// them write, [`convert::join`](convert::join()) joins.
+    #[must_use]
     pub fn of_shard(self, shard: Shard) -> Self {
         Self { shard, ..self }
     }

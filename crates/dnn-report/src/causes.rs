@@ -637,7 +637,10 @@ mod tests {
         let judged = |i: usize| Judged {
             label: 0,
             is_wrong: i.is_multiple_of(3),
-            causes: vec![(!(33..38).contains(&i)).then_some(i % 4 == 1), Some(i >= 30 && i < 38)],
+            causes: vec![
+                (!(33..38).contains(&i)).then_some(i % 4 == 1),
+                Some((30..38).contains(&i)),
+            ],
         };
         let images: Vec<_> = (0..60).map(judged).collect();
         let found = observe(&["a", "b"].map(String::from), &images);

@@ -31,6 +31,7 @@ pub(crate) trait Format: Sync {
 }
 
 /// What a format is called, and what can be asked of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(crate) struct AboutFormat {
     /// Name of the format: "HDF5".
     pub(crate) name: &'static str,
