@@ -394,7 +394,8 @@ where
     interrupt::listen()?;
     let training = training.identified_by(&*data_hash).resume_from(checkpoint.as_deref());
     let trained = if let Some(folder) = &folder {
-        let heading = format!("{m} training images of {n_classes} classes");
+        let what = if takes_images(&contract) { "images" } else { "examples" };
+        let heading = format!("{m} training {what} of {n_classes} classes");
         let has_validation = validation.is_some() || config.training.validation > 0.0;
         let batches = (config.training.batch_size, has_validation);
         let mut progress = Progress::new(console, (n_iterations, m), batches, heading);
