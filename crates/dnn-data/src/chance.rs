@@ -1,7 +1,6 @@
 //! Random choices that are the same on every platform: a seeded generator, seeds made of other
 //! seeds, and the sine and cosine of angles.
 
-pub(crate) use dnn_core::rng::hash;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng as _, SeedableRng as _};
 

@@ -38,8 +38,9 @@ pub use perturb::{perturb, perturbation};
 
 use crate::ImageShape;
 use crate::affine::Placement;
-use crate::chance::{Dice, hash};
+use crate::chance::Dice;
 use colour::Jitter;
+use dnn_core::rng::hash;
 use noise::Quantiles;
 
 /// Changes images of one size at random. It can be shared by threads, and allocates nothing for an

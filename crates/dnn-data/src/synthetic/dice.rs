@@ -1,8 +1,9 @@
 //! Random choices by a seeded generator, and noise that is a function of the place.
 
 use super::geometry::Point;
+pub(super) use crate::chance::Dice;
 use crate::chance::unit;
-pub(super) use crate::chance::{Dice, hash};
+pub(super) use dnn_core::rng::hash;
 use dnn_core::rng::scramble;
 
 /// Returns a number for each cell of an integer grid, uniform in [0, 1).
