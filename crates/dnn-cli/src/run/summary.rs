@@ -139,7 +139,9 @@ impl Summary {
             training.extend(self.costs.iter().map(|p| (over(p.iteration), p.cost)));
         }
         if training.len() == 1 {
-            // One point is no curve; the cost after training is the next there is.
+            // One point is no curve; the cost after training is the next there is. The mean of the one epoch
+            // stands at its middle.
+            training[0].0 /= 2.0;
             training.push((over(self.iterations), self.final_cost));
         }
         let validation: Vec<_> =
