@@ -97,7 +97,8 @@ fn one_to_five_ranks_and_dnn_itself_write_the_same_model() {
     }
     let error = refused(mpirun(2, folder, &format!("predict whole {of_data}")));
     assert!(error.contains("predict without --out is for one process"), "{error}");
-    let error = refused(mpirun(2, folder, &format!("predict whole {of_data} --out p.csv --shard 1/2")));
+    let error =
+        refused(mpirun(2, folder, &format!("predict whole {of_data} --out p.csv --shard 1/2")));
     assert!(error.contains("--shard is for one process"), "{error}");
 }
 
