@@ -176,7 +176,7 @@ impl Views {
 }
 
 /// Returns at most `most` of the examples, evenly spaced.
-pub(crate) fn some_of(set: ImageSet, most: usize) -> ImageSet {
+pub(crate) fn evenly_spaced(set: ImageSet, most: usize) -> ImageSet {
     let m = set.len();
     if m <= most {
         return set;
@@ -205,7 +205,7 @@ pub(crate) fn chosen(
     let files = source.input.as_ref().map(as_pixels).unwrap_or_default();
     let source = DataConfig { input: Some(files.clone()), ..source.clone() };
     let all = source::load(&source, console)?.take(SplitName::Train);
-    let set = some_of(all.context("no training examples")?, COMPARED_EXAMPLES);
+    let set = evenly_spaced(all.context("no training examples")?, COMPARED_EXAMPLES);
     check_classes(&source.data, set.classes())?;
     let recipes = suitable(&set, &files)?;
     let configs: Vec<RunConfig> =

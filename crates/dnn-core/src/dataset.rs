@@ -10,7 +10,9 @@ use nalgebra::DMatrix;
 /// and always in memory, since they are small; features need not be.
 pub trait Examples<F: Real>: Sync {
     /// Returns the number of examples, m.
-    fn n_examples(&self) -> usize;
+    fn n_examples(&self) -> usize {
+        self.labels().len()
+    }
     /// Returns the number of features of one example, n₀.
     fn n_features(&self) -> usize;
     /// Returns the class of each example, an index into [`classes`](Examples::classes); length m.
@@ -207,9 +209,6 @@ impl<F: Real> Dataset<F> {
 }
 
 impl<F: Real> Examples<F> for Dataset<F> {
-    fn n_examples(&self) -> usize {
-        self.x.ncols()
-    }
     fn n_features(&self) -> usize {
         self.x.nrows()
     }
@@ -301,9 +300,6 @@ impl<F: Real> ViewedExamples<F> {
 }
 
 impl<F: Real> Examples<F> for ViewedExamples<F> {
-    fn n_examples(&self) -> usize {
-        self.labels.len()
-    }
     fn n_features(&self) -> usize {
         self.x.nrows()
     }

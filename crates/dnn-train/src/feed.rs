@@ -121,9 +121,6 @@ impl<'a, F: Real> Subset<'a, F> {
 }
 
 impl<F: Real> Examples<F> for Subset<'_, F> {
-    fn n_examples(&self) -> usize {
-        self.indices.len()
-    }
     fn n_features(&self) -> usize {
         self.examples.n_features()
     }

@@ -7,7 +7,7 @@ use crate::input::{CacheArgs, FileFlags};
 use crate::interrupt::{self, Interrupted};
 use crate::output::OutputKind;
 use crate::progress::bar;
-use crate::recipes::{NamedRecipe, Views, is_table, some_of, suitable};
+use crate::recipes::{NamedRecipe, Views, evenly_spaced, is_table, suitable};
 use crate::run::RunConfig;
 use crate::run::lines::JsonLines;
 use crate::settings::Flags;
@@ -146,7 +146,7 @@ fn run_or_merge(
     let all = splits.take(SplitName::Train);
     let all = all.with_context(|| format!("{}: no training images", source.data.shown()))?;
     let m = all.len();
-    let set = some_of(all, MOST_EXAMPLES);
+    let set = evenly_spaced(all, MOST_EXAMPLES);
     if m > MOST_EXAMPLES {
         console.say(format!("Of {m} examples {MOST_EXAMPLES} are looked at, evenly spaced"))?;
     }

@@ -26,9 +26,6 @@ impl<F: Real> Source<F> {
 }
 
 impl<F: Real> Examples<F> for Source<F> {
-    fn n_examples(&self) -> usize {
-        self.data.n_examples()
-    }
     fn n_features(&self) -> usize {
         self.data.n_features()
     }
