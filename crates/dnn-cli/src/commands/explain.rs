@@ -6,14 +6,16 @@ use crate::output::write_charts;
 use crate::run::{CONFIG, PREDICTIONS};
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
-use dnn_data::audit::{Audit, AuditOptions, ImageRef, Leak, Listed, audit};
+use dnn_data::audit::{Audit, ImageRef, Leak, Listed};
 use dnn_data::augment::perturbation;
 use dnn_data::predictions::{predictions_of, read_predictions};
 use dnn_data::{ImageSet, Predictor, Shown, SplitName};
 use dnn_report::causes::{self, CauseFinding, Intervention, Observations, Simplified};
-use dnn_report::explanation::{self, Explanation, MapChecks, SaliencyMaps, Subject, image_name};
+use dnn_report::explanation::{
+    self, Explanation, MapChecks, SaliencyMaps, Subject, audit_of, image_name,
+};
 use dnn_report::factors::{FactorTable, FactorsError};
-use dnn_report::suspects::Suspect;
+use dnn_report::suspects::{MAX_LISTED, Suspect};
 use dnn_report::words::p_text;
 use nalgebra::DMatrix;
 use serde::Serialize;
@@ -25,10 +27,6 @@ use std::process::ExitCode;
 
 /// The table of causes that is looked for beside the data.
 const CAT_CAUSES: &str = "cat_causes.csv";
-/// Of more images the audit compares none with all others.
-const MAX_AUDITED: usize = 20_000;
-/// Suspects that are listed.
-pub(crate) const MAX_SUSPECTS: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -150,7 +148,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let answers = Answers::of(&predictor, &set)?;
     let judged = (&set, &answers);
     let found = explain(&predictor, &model_path, &labelled, judged, &args.causes, console)?;
-    let audit = audited(&labelled)?;
+    let audit = audit_of(&labelled.splits)?;
     if !console.json {
         console.text(describe(&found, &audit, &labelled)?.trim_end())?;
     }
@@ -349,14 +347,6 @@ fn looked(
     .collect()
 }
 
-/// An audit of all splits of the data.
-pub(crate) fn audited(labelled: &Labelled) -> anyhow::Result<Audit> {
-    let splits = &labelled.splits;
-    let n: usize = splits.iter().map(|split| split.images.len()).sum();
-    let near_distance = if n <= MAX_AUDITED { AuditOptions::NEAR_DISTANCE } else { 0 };
-    Ok(audit(splits, &[], &AuditOptions { near_distance, ..AuditOptions::default() })?)
-}
-
 fn intervention_row<'a>(one: &'a Intervention, labelled: &Labelled) -> InterventionRow<'a> {
     let change = if labelled.source.is_drawn() { "drawn again" } else { perturbation(one.cause) };
     InterventionRow {
@@ -478,7 +468,7 @@ fn describe(
     }
     if let Some(all) = &found.suspects {
         writeln!(out, "\nSuspect labels of training images: {}", all.len())?;
-        for one in all.iter().take(MAX_SUSPECTS) {
+        for one in all.iter().take(MAX_LISTED) {
             writeln!(
                 out,
                 "  {}: labelled {}, looks like {} (by {})",
