@@ -444,7 +444,7 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
 fn parse(text: &str) -> anyhow::Result<SweepFile> {
     /// Far more than anybody waits for; a few keys with a few values each are soon beyond memory.
     const MAX_COMBINATIONS: usize = 10_000;
-    let file = SweepFile::deserialize(check_text::<SweepFile>(text)?)?;
+    let file = SweepFile::deserialize(check_text(text, &settings::schema::<SweepFile>())?)?;
     if file.preset.is_some() && file.config.is_some() {
         bail!("preset and config: expected one of them");
     }
