@@ -20,11 +20,11 @@ use dnn_data::{
 };
 use std::path::PathBuf;
 
-/// Errors that are shown with where the network looked.
+/// The most errors that are shown with saliency maps.
 const MAX_MAPS: usize = 24;
-/// Images that the mean image is taken from, which stands in for what is taken away.
-const MEAN_OF: usize = 500;
-/// Of more images the audit compares none with all others.
+/// The most images whose mean image stands in for what is taken away.
+const MAX_MEAN_IMAGES: usize = 500;
+/// The most images that the audit compares with all others.
 const MAX_AUDITED: usize = 20_000;
 
 /// Labelled images, a network's answers on them, and what else is known.
@@ -394,7 +394,7 @@ fn maps<E: From<DataError>>(
     let ImageShape { height, width, channels } = set.shape();
     let side = (height.min(width) / 8).max(1);
     let squares = (2 * side, side);
-    let some = chosen(set.len(), MEAN_OF);
+    let some = chosen(set.len(), MAX_MEAN_IMAGES);
     let contract = InputContract { views: 1, ..predictor.model().input().clone() };
     let mut maps = Vec::new();
     if contract.features != FeatureKind::Pixels {
@@ -555,7 +555,7 @@ impl Explanation {
     }
 }
 
-/// What stands below an error of a sheet.
+/// Returns the lines below an image of a sheet of errors.
 fn caption(error: &MisclassifiedImage) -> Vec<String> {
     let mut lines = vec![
         error.name.clone(),

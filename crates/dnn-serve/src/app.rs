@@ -47,7 +47,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// What a small machine bears: bodies of 16 MiB, 240 MiB of memory, 128 places.
+    /// Limits that suit a small machine: bodies of 16 MiB, 240 MiB of memory, 128 places.
     fn default() -> Self {
         Self {
             allowed_hosts: Vec::new(),

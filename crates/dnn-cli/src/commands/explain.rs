@@ -41,7 +41,7 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-/// What the causes of error are told by.
+/// The flags that say where the causes of error are known from.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct CauseArgs {
     /// Which causes each image has: a table with the columns set and index, or file, and one for each
@@ -72,8 +72,8 @@ struct ExplainReport<'a> {
     interventions: Vec<InterventionRow<'a>>,
     observations: Option<ObservationReport<'a>>,
     simplified: Vec<SimplifiedRow>,
-    occlusion: Vec<Looked>,
-    integrated_gradients: Vec<Looked>,
+    occlusion: Vec<MapPeak>,
+    integrated_gradients: Vec<MapPeak>,
     deletion_advantage: Option<f64>,
     map_checks: Option<MapChecks>,
     suspects: Option<&'a [Suspect]>,
@@ -86,8 +86,8 @@ struct InterventionRow<'a> {
     cause: &'static str,
     change: &'static str,
     n: usize,
-    original: causes::Step,
-    steps: &'a [causes::Step],
+    original: causes::StrengthPoint,
+    steps: &'a [causes::StrengthPoint],
     pairs: dnn_core::metrics::PairedScore,
     p_value: Option<f64>,
 }
@@ -123,9 +123,9 @@ struct SimplifiedRow {
     p_value: f64,
 }
 
-/// Where the network looked in an image that it gets wrong.
+/// The peak of the saliency map of a misclassified image.
 #[derive(Serialize)]
-struct Looked {
+struct MapPeak {
     index: usize,
     /// Row and column of the pixel that speaks most for the answer.
     peak: [usize; 2],
@@ -176,10 +176,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .map(|one| intervention_row(one, &labelled))
             .collect(),
         observations: (found.observations.as_ref())
-            .map(|all| observed(&found, all, factors.as_deref())),
+            .map(|all| observation_report(&found, all, factors.as_deref())),
         simplified: found.simplified.iter().map(simplified_row).collect(),
-        occlusion: looked(&found, width, |maps| Some(&maps.occlusion)),
-        integrated_gradients: looked(&found, width, |maps| maps.gradients.as_ref()),
+        occlusion: map_peaks(&found, width, |maps| Some(&maps.occlusion)),
+        integrated_gradients: map_peaks(&found, width, |maps| maps.gradients.as_ref()),
         deletion_advantage: found.map_checks.map(|checks| checks.occlusion_advantage),
         map_checks: found.map_checks,
         suspects: found.suspects.as_deref(),
@@ -308,7 +308,7 @@ fn factor_table(path: &Path) -> anyhow::Result<FactorTable> {
     read().with_context(|| format!("cannot use {}", path.shown()))
 }
 
-fn observed<'a>(
+fn observation_report<'a>(
     found: &'a Explanation,
     all: &'a Observations,
     factors: Option<&'a Path>,
@@ -333,16 +333,16 @@ fn observed<'a>(
     }
 }
 
-/// The pixels that speak most for the answers.
-fn looked(
+/// Returns the pixel of each map that speaks most for the answer.
+fn map_peaks(
     found: &Explanation,
     width: usize,
     map: impl Fn(&SaliencyMaps) -> Option<&Vec<f64>>,
-) -> Vec<Looked> {
+) -> Vec<MapPeak> {
     let maps = found.maps.iter().filter_map(|one| Some((one.index, map(one)?)));
     maps.map(|(index, map)| {
         let peak = (0..map.len()).max_by(|&a, &b| map[a].total_cmp(&map[b])).unwrap_or(0);
-        Looked { index, peak: [peak / width, peak % width] }
+        MapPeak { index, peak: [peak / width, peak % width] }
     })
     .collect()
 }
