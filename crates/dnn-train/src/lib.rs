@@ -16,6 +16,7 @@
 //! | train in several processes | [`Communicator`], [`Training::communicator`] |
 
 mod batches;
+mod buffer;
 pub mod checkpoint;
 mod communicator;
 pub mod config;
@@ -40,8 +41,9 @@ mod trainable;
 mod trainer;
 pub mod tune;
 
+pub use buffer::Buffer;
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use communicator::{Communicator, Messages, MicroShards, SingleProcess, TreeSum};
+pub use communicator::{Communicator, Messages, MicroShards, Place, SingleProcess, TreeSum};
 pub use config::{ConfigError, Preset, TrainConfig};
 pub use cost::{Cost, CrossEntropy, mean_cost};
 pub use diagnosis::{diagnose, findings, findings_of_answers};
