@@ -474,8 +474,8 @@ where
         machine: Machine::here(),
     };
     let takes_images = takes_images(&contract);
-    let trained = (trained.network, trained.conformal);
-    write_results(&folder, trained, contract, &summary).with_context(|| {
+    let network = (trained.network, trained.conformal);
+    write_results(&folder, network, contract, &summary).with_context(|| {
         let run = argument(folder.path());
         format!(
             "{} is trained, but not all of it is written; when it can be, from the last checkpoint: {} \
