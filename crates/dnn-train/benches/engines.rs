@@ -66,25 +66,12 @@ fn engines<F: Trainable>(c: &mut Criterion) {
         for named in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
             let optimizer = named.build();
             let id = (named.name(), &*size, flops);
-            let mut dense = build_engine(
-                &network,
-                &cost,
-                &*optimizer,
-                EngineInput::Dense(&x),
-                &labels,
-                options,
-            );
-            iterate(c, id, &mut *dense, &*optimizer, &batches);
-            if optimizer.is_linear() && batch == 0 {
-                let mut gram = build_engine(
-                    &network,
-                    &cost,
-                    &*optimizer,
-                    EngineInput::Gram(&x),
-                    &labels,
-                    options,
-                );
-                iterate(c, id, &mut *gram, &*optimizer, &batches);
+            let has_gram = optimizer.is_linear() && batch == 0;
+            let gram = has_gram.then_some(EngineInput::Gram(&x));
+            for input in [EngineInput::Dense(&x)].into_iter().chain(gram) {
+                let mut engine =
+                    build_engine(&network, &cost, &*optimizer, input, &labels, options);
+                iterate(c, id, &mut *engine, &*optimizer, &batches);
             }
         }
     }

@@ -93,29 +93,15 @@ fn a_hundred_iterations_allocate_nothing() {
                     ema_decay: 2.0 * dropout,
                     ..EngineOptions::default()
                 };
-                let mut dense = build_engine(
-                    &network,
-                    &cost,
-                    &*optimizer,
-                    EngineInput::Dense(&x),
-                    &labels,
-                    options,
-                );
-                let n = count(&mut *dense, &*optimizer, batch, clip);
-                assert_eq!(n, 0, "dense, {hidden:?}, {name}, batch {batch}, {n_threads} threads");
-                if optimizer.is_linear() {
-                    let mut gram = build_engine(
-                        &network,
-                        &cost,
-                        &*optimizer,
-                        EngineInput::Gram(&x),
-                        &labels,
-                        options,
-                    );
-                    let n = count(&mut *gram, &*optimizer, batch, clip);
+                let gram = optimizer.is_linear().then_some(EngineInput::Gram(&x));
+                for input in [EngineInput::Dense(&x)].into_iter().chain(gram) {
+                    let mut engine =
+                        build_engine(&network, &cost, &*optimizer, input, &labels, options);
+                    let n = count(&mut *engine, &*optimizer, batch, clip);
+                    let engine = engine.name();
                     assert_eq!(
                         n, 0,
-                        "gram, {hidden:?}, {name}, batch {batch}, {n_threads} threads"
+                        "{engine}, {hidden:?}, {name}, batch {batch}, {n_threads} threads"
                     );
                 }
             }
