@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
-use dnn_train::engine::{Engine, EngineInput, EngineOptions, Pass};
+use dnn_train::engine::{Engine, EngineInput, EngineOptions, GramMatrix, Pass};
 use dnn_train::optimizer::{Adam, GradientDescent, Optimizer, Step};
 use dnn_train::{CrossEntropy, Trainable, build_engine};
 use nalgebra::DMatrix;
@@ -76,15 +76,16 @@ fn engines<F: Trainable>(c: &mut Criterion) {
             );
             iterate(c, id, &mut *dense, &*optimizer, &batches);
             if optimizer.is_linear() && batch == 0 {
-                let mut gram = build_engine(
+                let gram = GramMatrix::new(&x);
+                let mut engine = build_engine(
                     &network,
                     &cost,
                     &*optimizer,
-                    EngineInput::Gram(&x),
+                    EngineInput::Gram(&gram),
                     &labels,
                     options,
                 );
-                iterate(c, id, &mut *gram, &*optimizer, &batches);
+                iterate(c, id, &mut *engine, &*optimizer, &batches);
             }
         }
     }
