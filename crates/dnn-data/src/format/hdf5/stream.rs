@@ -154,6 +154,7 @@ impl Stream {
             file.check_unchanged(&images.name)?;
             let mut read = file.read_value_rows(images, rows)?;
             if self.number == Number::Byte
+                && !matches!(read, Buffer::Bytes(_))
                 && let Some(bytes) = read.values().to_bytes()
             {
                 read = Buffer::Bytes(bytes);
