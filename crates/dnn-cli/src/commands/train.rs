@@ -11,7 +11,7 @@ use crate::quality::Majority;
 use crate::ranks;
 use crate::recipes;
 use crate::run::{
-    self, Destination, Machine, OfSeed, Recorder, RunConfig, RunFolder, Seconds, Summary,
+    self, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds, SeedScore, Summary,
 };
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, PresetChoice, Start, loading};
@@ -23,6 +23,7 @@ use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_train::config::RawTrainConfig;
+use dnn_train::engine::GramMatrix;
 use dnn_train::schedule::Schedule;
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use serde::Deserialize;
@@ -132,9 +133,9 @@ impl FlagGroup for CheckpointFlags {
 
 /// Runs `dnn` without a subcommand: trains the course's deep network on the real images if they are there,
 /// otherwise on drawn ones.
-pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
+pub(crate) fn run_default(console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig {
-        source: Some(source::usual(console)?),
+        source: Some(source::by_default(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
     train(&config, Destination::Numbered(Preset::CourseDeep.name()), console)
@@ -300,7 +301,7 @@ fn source_of(
     from: Option<&Path>,
     console: Console,
 ) -> anyhow::Result<DataConfig> {
-    let mut source = source::asked_or(base, args.data.as_deref(), &args.of_data, console)?;
+    let mut source = source::requested_or(base, args.data.as_deref(), &args.of_data, console)?;
     if let Some(test) = &args.test {
         source.test = Some(test.clone());
         source.test_names = None;
@@ -358,8 +359,10 @@ where
     let warm_start = |from| network_to_start_from::<F>(from, &contract);
     let warm_start = config.from.as_deref().map(warm_start).transpose()?;
     let communicator = ranks::communicator();
+    let gram = config.seeds.and(train.matrix()).map(GramMatrix::new);
     let mut training = Training::new(&config.training, &*train)
         .validate_on(validation.as_deref())
+        .gram_matrix(gram.as_ref())
         .communicator(communicator);
     if let Some((network, classes)) = &warm_start {
         training = training.start_from(network, classes);
@@ -474,7 +477,8 @@ where
         machine: Machine::here(),
     };
     let takes_images = takes_images(&contract);
-    keep(&folder, (trained.network, trained.conformal), contract, &summary).with_context(|| {
+    let network = (trained.network, trained.conformal);
+    write_results(&folder, network, contract, &summary).with_context(|| {
         let run = argument(folder.path());
         format!(
             "{} is trained, but not all of it is written; when it can be, from the last checkpoint: {} \
@@ -487,7 +491,7 @@ where
     let n_missing = match (config.seeds, summary.test, test.as_deref()) {
         (Some(n), Some(first), Some(test)) if trained.end != End::Asked => {
             let sets = (&*train, validation.as_deref(), test);
-            summary.seeds = of_seeds(first, n, &config.training, sets)?;
+            summary.seeds = train_other_seeds(first, n, &config.training, sets, gram.as_ref())?;
             write_summary(&folder, &summary)?;
             let n_missing = n as usize - summary.seeds.len();
             if n_missing > 0 {
@@ -509,17 +513,19 @@ where
 
 /// Trains networks of the seeds after the first, whose score is known, and judges each on the test images;
 /// those that are done, when the program is asked to end.
-fn of_seeds<F: Trainable>(
+fn train_other_seeds<F: Trainable>(
     first: Score,
     n: u32,
     config: &TrainConfig,
     (train, validation, test): (&dyn Examples<F>, Option<&dyn Examples<F>>, &dyn Examples<F>),
-) -> anyhow::Result<Vec<OfSeed>> {
-    let mut seeds = vec![OfSeed { seed: config.seed, test: first }];
+    gram: Option<&GramMatrix<'_, F>>,
+) -> anyhow::Result<Vec<SeedScore>> {
+    let mut seeds = vec![SeedScore { seed: config.seed, test: first }];
     for seed in (1..n).map(|i| config.seed + u64::from(i)) {
         let config = config.clone().with(|config| config.seed = seed)?;
         let training = Training::new(&config, train)
             .validate_on(validation)
+            .gram_matrix(gram)
             .communicator(ranks::communicator());
         let trained = training
             .run(&mut [&mut interrupt::ends_training])
@@ -529,13 +535,13 @@ fn of_seeds<F: Trainable>(
         }
         let test =
             dnn_train::evaluate_on_ranks(&trained.network, test, ranks::communicator())?.score;
-        seeds.push(OfSeed { seed, test });
+        seeds.push(SeedScore { seed, test });
     }
     Ok(seeds)
 }
 
 /// How far the test accuracies of networks are apart that differ in their seeds.
-fn spread(seeds: &[OfSeed]) -> String {
+fn spread(seeds: &[SeedScore]) -> String {
     let accuracies: Vec<f64> = seeds.iter().map(|of| 100.0 * of.test.accuracy()).collect();
     let n = accuracies.len() as f64;
     let mean = accuracies.iter().sum::<f64>() / n;
@@ -579,8 +585,8 @@ fn takes_images(contract: &InputContract) -> bool {
     contract.normalization != Normalization::AsIs && contract.height > 1
 }
 
-/// Writes what training has come to, the model first.
-fn keep<F: Real>(
+/// Writes the results of training into the run's folder, the model first.
+fn write_results<F: Real>(
     folder: &RunFolder,
     (network, conformal): (Network<F>, Option<ConformalScores>),
     contract: InputContract,

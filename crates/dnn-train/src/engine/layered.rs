@@ -197,9 +197,9 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             engine.keep_gradients();
             let lengths = (0..engine.layers.len()).map(|l| {
                 let summed = summed_parameters(&mut engine.first, &mut engine.layers, l);
-                summed.iter().map(|p| p.values.rows() * p.values.cols()).sum::<usize>()
+                summed.iter().map(|p| p.gradient_bytes()).collect::<Vec<_>>()
             });
-            engine.sums = lengths.map(|n| TreeSum::new(shards, n)).collect();
+            engine.sums = lengths.map(|lengths| TreeSum::new(shards, &lengths)).collect();
         }
         engine
     }
@@ -247,12 +247,8 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
                 let (work, pool) = self.work();
                 work.gradients_and_steps(work.pieces_of(l), None, pool);
                 let Self { first, layers, sums, .. } = self;
-                let summed = summed_parameters(first, layers, l);
-                sums[l].start(communicator, |tree, mut range, message| {
-                    for parameters in &summed {
-                        parameters.put_gradient(tree, &mut range, message);
-                    }
-                });
+                let summed = summed_parameters(first, layers, l).into_iter();
+                sums[l].start(communicator, summed.flat_map(Parameters::lend_gradients));
             }
             // In the order in which the exchanges were started.
             if let Some(l) = layer(1) {
@@ -260,12 +256,11 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             }
             if let Some(l) = layer(2) {
                 let Self { first, layers, sums, .. } = self;
-                let mut summed = summed_parameters(first, layers, l);
-                sums[l].finish(communicator, |mut range, mut sum| {
-                    for parameters in &mut summed {
-                        parameters.take_gradient(&mut range, &mut sum);
-                    }
-                });
+                let mut buffers = sums[l].finish(communicator);
+                for parameters in summed_parameters(first, layers, l) {
+                    parameters.take_back_gradients(&mut buffers);
+                }
+                drop(buffers);
                 if let Some((optimizer, step)) = step {
                     let (work, pool) = self.work();
                     work.steps(work.pieces_of(l), optimizer, step, pool);
@@ -296,8 +291,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
     }
 }
 
-/// The parameters of a layer whose gradients are sums over the ranks, as one vector: side by side, each
-/// column by column.
+/// The parameters of a layer whose gradients are sums over the ranks.
 fn summed_parameters<'p, F: Real, L: FirstLayer<F>>(
     first: &'p mut L,
     layers: &'p mut [Layer<F>],
@@ -514,7 +508,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
 #[cfg(test)]
 mod tests {
     use super::super::dense::DenseLayer;
-    use super::super::gram::GramLayer;
+    use super::super::gram::{GramLayer, GramMatrix};
     use super::*;
     use crate::cost::CrossEntropy;
     use crate::engine::EngineKind;
@@ -579,6 +573,7 @@ mod tests {
         let network = Network::initialize(&shape, Init::He, &mut rng).unwrap();
         let (x, labels) = (rng.normal_matrix(6, 9), [0, 1, 2, 0, 2, 1, 1, 0, 2]);
         let (options, step) = (EngineOptions::default(), &GradientDescent);
+        let gram_matrix = GramMatrix::new(&x);
         let case = (&network, &x, &labels[..]);
         // A slope counts for the gradients of its layer and of those before.
         for (spoiled, expected) in
@@ -587,7 +582,7 @@ mod tests {
             let dense = DenseLayer::new(&network, step, Some(&x), options);
             let dense = LayeredEngine::new(dense, &network, &COST, step, &labels, options);
             assert_eq!(wrong(dense, case, spoiled), expected, "dense");
-            let gram = GramLayer::new(&network, step, &x, options);
+            let gram = GramLayer::new(&network, step, &gram_matrix, options);
             let gram = LayeredEngine::new(gram, &network, &COST, step, &labels, options);
             assert_eq!(wrong(gram, case, spoiled), expected, "gram");
         }
