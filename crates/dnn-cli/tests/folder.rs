@@ -155,7 +155,7 @@ fn a_network_that_learned_from_photos_decoded_fast_is_told_photos_decoded_fast()
     };
     let fast = probability("fast", &[]);
     assert_ne!(fast, probability("exact", &[]));
-    assert!(place.ok(&["inspect", "fast"]).contains("decoded at reduced size"));
+    assert!(place.ok(&["inspect", "fast"]).contains("decode = \"fast\""));
     // The run's model on its own is told the same.
     assert_eq!(fast, probability("fast/model.safetensors", &[]));
     let text = place.refused(&["train", "photos/a/0.jpg", "--decode", "slow", "--out", "x"]);
