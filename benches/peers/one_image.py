@@ -117,7 +117,9 @@ BACKENDS = {"numpy": numpy_backend, "torch": torch_backend, "onnxruntime": onnxr
 
 
 def latency(run, seconds):
-    """Median time of a call, over batches of calls long enough for the clock."""
+    """Median time of a call, over batches of calls long enough for the clock; None without seconds."""
+    if not seconds:
+        return None
     for _ in range(200):
         run()
     samples, until = [], time.perf_counter() + seconds

@@ -21,6 +21,7 @@ JOBS = {
     **{name: partial(training.measure, job=job) for name, job in training.JOBS.items()},
     "products": kernels.measure_products,
     "one-image": kernels.measure_one_image,
+    "predict-process": kernels.measure_predict_process,
     "growth": growth.measure,
     "loading": loading.measure,
 }

@@ -11,6 +11,8 @@ ONE_IMAGE_BENCH = "network/f32/one image/12288-20-7-5-1x1"
 ONE_IMAGE_BACKENDS = {"onnxruntime": "onnxruntime", "torch": "PyTorch", "numpy": "NumPy"}
 # Against the fastest of them.
 ONE_IMAGE_TARGET = 2.0
+# Whole processes of each side that are alternated in a run.
+PROCESSES = 5
 # Share of the multiply-adds that the cores make when they need nothing from memory.
 PRODUCTS_TARGET = 0.7
 
@@ -49,6 +51,36 @@ def measure_one_image(bench):
         outcome.add(name, pairs, show_seconds, None, bench.describe_runs())
         candidates.append((outcome.rows[-1], pairs))
     judge_fastest(candidates, ONE_IMAGE_TARGET, "the best")
+    return outcome
+
+
+def measure_predict_process(bench):
+    """A whole process that says what is in one picture, from its start to its end: `dnn predict`, and
+    Python with NumPy, whose first answer ends it."""
+    images = bench.images()
+    bench.train(images, "--preset", "course-deep", "--precision", "f32")
+    model, png = bench.run_folder / "model.safetensors", bench.work / "one-image.png"
+    theirs = [*bench.peer("one_image.py"), "--model", model, "--data", images.test, "--png", png,
+              "--threads", bench.threads, "--seconds", 0, "--backend"]
+    outcome = Outcome()
+    for backend in ["numpy", "onnxruntime"]:
+        name = f"{ONE_IMAGE_BACKENDS[backend]}, a process of Python"
+        bench.reset_disturbance()
+        pairs = Pairs()
+        try:
+            for _ in range(PROCESSES * bench.repeat):
+                # The peer writes the picture.
+                printed, their_process = bench.launch([*theirs, backend])
+                predictions, our_process = bench.launch([*bench.dnn, "predict", model, png])
+                pairs.add(our_process.wall_s, their_process.wall_s)
+        except ProcessFailed as error:
+            outcome.failed(name, error)
+            continue
+        ours = predictions["predictions"][0]["probabilities"][1]
+        if differs(ours - printed["probability"], 1e-4):
+            outcome.disagreed(name, f"probability: ours {ours}, theirs {printed['probability']}")
+            continue
+        outcome.add(name, pairs, show_seconds, None, bench.describe_runs())
     return outcome
 
 

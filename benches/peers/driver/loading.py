@@ -16,6 +16,8 @@ IMAGE_BYTES = 64 * 64 * 3
 ONE_CORE = 1.4
 # Ours on all cores over Pillow in one process, which is how it is used.
 ALL_CORES = 2.5
+# Ours over h5py, a whole set into memory, by how its file stores it.
+WHOLE = {"contiguous": 1.0}
 # Levels of 255 by which resized photos may differ on average: two decoders of JPEG round
 # differently, two resizers too.
 PHOTOS_WITHIN = 1.0
@@ -64,8 +66,8 @@ def measure(bench):
 
 def photo_comparisons(bench, folder, what):
     n = bench.threads
-    ours_one = Way("ours-1", ["photos", folder, 1])
-    ours_all = Way("ours-all", ["photos", folder, n])
+    ours_one = Way("ours-1", ["photos", folder, 1, "exact"])
+    ours_all = Way("ours-all", ["photos", folder, n, "exact"])
     pillow_one = Way("pillow-1", ["photos", folder])
     comparisons = [
         Comparison(f"{what}, one core", ours_one, pillow_one, ONE_CORE),
@@ -74,8 +76,13 @@ def photo_comparisons(bench, folder, what):
                    Way("pillow-all", ["photos", folder, "--processes", n])),
     ]
     if "jpeg" in folder.name:
-        comparisons.append(Comparison(f"{what}, draft, one core", ours_one,
-                                      Way("pillow-draft", ["photos", folder, "--draft"])))
+        draft = Way("pillow-draft", ["photos", folder, "--draft"])
+        ours_fast = Way("ours-fast", ["photos", folder, 1, "fast"])
+        comparisons += [
+            Comparison(f"{what}, draft, one core", ours_one, draft),
+            Comparison(f"{what}, draft against our fast, one core", ours_fast, draft),
+            Comparison(f"{what}, one core against our fast", ours_fast, pillow_one),
+        ]
     return comparisons
 
 
@@ -84,7 +91,7 @@ def hdf5_comparisons(file, what):
     ours_batches = Way("ours-batches", ["batches", file, order])
     return [
         Comparison(f"{what}, everything", Way("ours-whole", ["whole", file]),
-                   Way("h5py-whole", ["whole", file])),
+                   Way("h5py-whole", ["whole", file]), WHOLE.get(file.stem)),
         Comparison(f"{what}, our batches of 128", ours_batches,
                    Way("h5py-same", ["batches", file, "--order", order])),
         Comparison(f"{what}, batches of 128 from everywhere", ours_batches,

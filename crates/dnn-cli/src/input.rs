@@ -129,14 +129,14 @@ impl InputArgs {
         let found = found.as_ref().ok().filter(|_| !source.is_drawn());
         if found.is_some_and(format::Source::is_table) {
             bail!(
-                "{data}: --size, --colors, --resize, --aspect, --background and --ignore-exif are for \
-                 images, this is a table of numbers"
+                "{data}: --size, --colors, --resize, --aspect, --background, --decode and \
+                 --ignore-exif are for images, this is a table of numbers"
             );
         }
-        if self.shape.gives("exif_orientation")
-            && !found.is_some_and(format::Source::has_image_files)
-        {
-            bail!("{data}: --ignore-exif is for image files");
+        for (setting, flag) in [("exif_orientation", "--ignore-exif"), ("decode", "--decode")] {
+            if self.shape.gives(setting) && !found.is_some_and(format::Source::has_image_files) {
+                bail!("{data}: {flag} is for image files");
+            }
         }
         Ok(())
     }

@@ -130,6 +130,38 @@ fn a_photo_held_upright_is_turned_unless_it_is_not_wanted() {
     assert_ne!(probability("r"), probability("s"));
 }
 
+#[test]
+fn a_network_that_learned_from_photos_decoded_fast_is_told_photos_decoded_fast() {
+    let place = Place::new();
+    let (width, height) = (330, 266);
+    for (i, class) in ["a", "b", "a", "b"].into_iter().enumerate() {
+        let folder = place.path("photos").join(class);
+        fs::create_dir_all(&folder).unwrap();
+        let pixels: Vec<u8> =
+            (0..width * height * 3).map(|at| (at / 9 * (i + 3) % 251) as u8).collect();
+        jpeg_encoder::Encoder::new_file(folder.join(format!("{i}.jpg")), 90)
+            .unwrap()
+            .encode(&pixels, width as u16, height as u16, jpeg_encoder::ColorType::Rgb)
+            .unwrap();
+    }
+    let train = ["train", "photos", "--iterations", "3", "--size", "8", "--test-share", "0"];
+    let train = [&train[..], &["--cache", "kept", "--quiet", "--out"]].concat();
+    place.ok(&[&train[..], &["exact"]].concat());
+    place.ok(&[&train[..], &["fast", "--decode", "fast"]].concat());
+    assert_eq!(fs::read_dir(place.path("kept")).unwrap().count(), 2, "each has an own cache");
+    let probability = |run: &str, more: &[&str]| {
+        let predict = [&["predict", run, "photos/a/0.jpg"], more].concat();
+        place.json(&predict)["predictions"][0]["probability"].clone()
+    };
+    let fast = probability("fast", &[]);
+    assert_ne!(fast, probability("exact", &[]));
+    assert!(place.ok(&["inspect", "fast"]).contains("decode = \"fast\""));
+    // The run's model on its own is told the same.
+    assert_eq!(fast, probability("fast/model.safetensors", &[]));
+    let text = place.refused(&["train", "photos/a/0.jpg", "--decode", "slow", "--out", "x"]);
+    assert!(text.contains("exact") && text.contains("fast"), "{text}");
+}
+
 /// Pictures of two classes in a folder each, `n` of a class.
 fn two_classes(place: &Place, root: &str, classes: [&str; 2], n: u8) {
     let shape = dnn_data::ImageShape { height: 4, width: 4, channels: 3 };

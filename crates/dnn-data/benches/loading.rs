@@ -8,8 +8,8 @@
 mod made;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dnn_data::Images as _;
 use dnn_data::format::Options;
+use dnn_data::{Decode, Images as _};
 use made::{BATCH, Format, PHOTOS, Storage};
 use std::fmt::Write as _;
 use std::fs;
@@ -30,9 +30,15 @@ fn photos(c: &mut Criterion) {
         for photos in &PHOTOS {
             let folder = made::folder(root.path(), photos, format);
             group.throughput(Throughput::Elements(photos.n as u64));
-            for (cores, n_threads) in [("one core", 1), ("all cores", 0)] {
-                let options = made::folder_options(n_threads);
-                let id = BenchmarkId::new(cores, format!("{} to 64x64", photos.size()));
+            let (exact, fast) = (Decode::Exact, Decode::Fast);
+            let ways =
+                [("one core", 1, exact), ("all cores", 0, exact), ("one core, fast", 1, fast)];
+            for (way, n_threads, decode) in ways {
+                if decode == Decode::Fast && format == Format::Png {
+                    continue;
+                }
+                let options = made::folder_options(n_threads, decode);
+                let id = BenchmarkId::new(way, format!("{} to 64x64", photos.size()));
                 group.bench_function(id, |bench| {
                     bench.iter(|| made::photos_in(&folder, &options));
                 });

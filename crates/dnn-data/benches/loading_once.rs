@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! loading_once make FOLDER
-//! loading_once photos FOLDER THREADS OUT
+//! loading_once photos FOLDER THREADS exact|fast OUT
 //! loading_once whole FILE.h5 OUT
 //! loading_once batches FILE.h5 ORDER OUT
 //! ```
@@ -12,8 +12,8 @@
 
 mod made;
 
-use dnn_data::Images as _;
 use dnn_data::format::Options;
+use dnn_data::{Decode, Images as _};
 use made::{BATCH, Format, PHOTOS, SIDE, Storage};
 use std::fs;
 use std::hint::black_box;
@@ -30,8 +30,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["make", root] => make(root.as_ref()),
-        ["photos", root, n_threads, out] => {
-            let options = made::folder_options(n_threads.parse().expect("a number of threads"));
+        ["photos", root, n_threads, decode, out] => {
+            let decode = if decode == "fast" { Decode::Fast } else { Decode::Exact };
+            let n_threads = n_threads.parse().expect("a number of threads");
+            let options = made::folder_options(n_threads, decode);
             let load = || made::photos_in(root.as_ref(), &options);
             fs::write(out, load().train().expect("photos").pixels()).expect("written");
             measure(|| drop(black_box(load())));

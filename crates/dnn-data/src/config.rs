@@ -5,7 +5,9 @@ use crate::cache::CachePolicy;
 use crate::folder::{FolderOptions, OnBadImage};
 use crate::preprocess::ContractChange;
 use crate::synthetic::DrawOptions;
-use crate::{Aspect, DataError, FeatureKind, InputContract, Names, ResizeFilter, Scale, format};
+use crate::{
+    Aspect, DataError, Decode, FeatureKind, InputContract, Names, ResizeFilter, Scale, format,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -280,6 +282,8 @@ pub struct InputConfig {
         "x-help" = "Leave photos as they are stored, whatever their EXIF orientation says"
     ))]
     pub exif_orientation: bool,
+    /// The way a JPEG file is decoded.
+    pub decode: Decode,
     /// Whether each channel of images, or each column of a table, is standardised to mean 0 and
     /// standard deviation 1.
     #[schemars(extend("x-group" = "features"))]
@@ -313,6 +317,7 @@ impl Default for InputConfig {
             aspect: usual.contract.aspect,
             background: Background(usual.contract.background),
             exif_orientation: usual.contract.exif_orientation,
+            decode: usual.contract.decode,
             standardize: false,
             features: FeatureKind::default(),
             views: 1,
@@ -348,6 +353,7 @@ impl InputConfig {
             aspect: (self.aspect != usual.aspect).then_some(self.aspect),
             background: (self.background != usual.background).then_some(self.background.0),
             exif_orientation: (!self.exif_orientation).then_some(false),
+            decode: (self.decode != usual.decode).then_some(self.decode),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::pixels::luma;
 use crate::{FeatureKind, ImageShape};
+use pulp::{Simd, WithSimd};
 
 /// The smallest width and height of an image that can be described, in pixels.
 pub(crate) const LEAST_SIDE: u32 = 4;
@@ -45,18 +46,32 @@ pub(crate) fn describe(kind: FeatureKind, shape: ImageShape, image: &[u8], numbe
     let (of_colour, of_texture) =
         numbers.split_at_mut(if kind.has_colour() { N_COLOUR } else { 0 });
     // With the widest vectors that the machine has; the numbers are the same with all.
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            if kind.has_colour() {
-                assert_eq!(shape.channels, 3, "channels of an image with colours");
-                colour(image.as_chunks().0, shape, of_colour);
-            }
-            if kind.has_texture() {
-                texture(image, shape, of_texture);
-            }
-        },
-    );
+    pulp::Arch::new().dispatch(Describing { kind, shape, image, of_colour, of_texture });
+}
+
+/// The work of [`describe`]. A closure would be compiled once, outside of the functions that have the
+/// widest vectors.
+struct Describing<'a> {
+    kind: FeatureKind,
+    shape: ImageShape,
+    image: &'a [u8],
+    of_colour: &'a mut [f64],
+    of_texture: &'a mut [f64],
+}
+
+impl WithSimd for Describing<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        if self.kind.has_colour() {
+            assert_eq!(self.shape.channels, 3, "channels of an image with colours");
+            colour(self.image.as_chunks().0, self.shape, self.of_colour);
+        }
+        if self.kind.has_texture() {
+            texture(self.image, self.shape, self.of_texture);
+        }
+    }
 }
 
 /// The pixels from the first of cell `cell` to before the first of the next, of `n` in `cells` cells.

@@ -52,7 +52,8 @@ mod visit;
 #[cfg(feature = "image")]
 pub use answer::{Answer, Details, SaliencyMap};
 pub use contract::{
-    Aspect, ContractError, FeatureKind, InputContract, Normalization, ResizeFilter, Standardization,
+    Aspect, ContractError, Decode, FeatureKind, InputContract, Normalization, ResizeFilter,
+    Standardization,
 };
 pub use error::DataError;
 #[cfg(feature = "folder")]

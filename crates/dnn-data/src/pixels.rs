@@ -6,6 +6,19 @@ pub struct RgbImage {
     width: u32,
     height: u32,
     pixels: Vec<u8>,
+    reduction: Option<Reduction>,
+}
+
+/// How a picture was decoded smaller than its file has it. Where a side is no multiple of the divisor,
+/// pixels of the last row or column go beyond the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reduction {
+    /// The divisor of both sides.
+    pub(crate) by: u32,
+    /// Width and height in the file.
+    pub(crate) of: (u32, u32),
+    /// Pixels of the file by which the picture begins after the left and the upper edge.
+    pub(crate) at: (u32, u32),
 }
 
 impl RgbImage {
@@ -22,7 +35,18 @@ impl RgbImage {
         let side = 1..=Self::MAX_SIDE;
         let n_bytes = u64::from(width) * u64::from(height) * 3;
         (side.contains(&width) && side.contains(&height) && pixels.len() as u64 == n_bytes)
-            .then_some(Self { width, height, pixels })
+            .then_some(Self { width, height, pixels, reduction: None })
+    }
+
+    /// Returns how the picture was decoded smaller, if it was.
+    pub(crate) fn reduction(&self) -> Option<Reduction> {
+        self.reduction
+    }
+
+    /// Says that the picture was decoded smaller.
+    #[cfg(feature = "image")]
+    pub(crate) fn reduced(self, reduction: Option<Reduction>) -> Self {
+        Self { reduction, ..self }
     }
 
     /// Returns the width in pixels.

@@ -4,8 +4,8 @@
 //! was trained on.
 
 use crate::{
-    Aspect, ContractError, FeatureKind, ImageShape, InputContract, Normalization, ResizeFilter,
-    Standardization, Values, describe, views,
+    Aspect, ContractError, Decode, FeatureKind, ImageShape, InputContract, Normalization,
+    ResizeFilter, Standardization, Values, describe, views,
 };
 use dnn_core::Real;
 #[cfg(feature = "image")]
@@ -176,6 +176,8 @@ pub struct ContractChange {
     pub background: Option<[u8; 3]>,
     /// Whether photos are rotated as their EXIF orientation says.
     pub exif_orientation: Option<bool>,
+    /// The way a JPEG file is decoded.
+    pub decode: Option<Decode>,
 }
 
 impl ContractChange {
@@ -188,6 +190,7 @@ impl ContractChange {
             aspect: Some(contract.aspect),
             background: Some(contract.background),
             exif_orientation: Some(contract.exif_orientation),
+            decode: Some(contract.decode),
         }
     }
 
@@ -203,6 +206,7 @@ impl ContractChange {
             aspect: self.aspect.unwrap_or(base.aspect),
             background: self.background.unwrap_or(base.background),
             exif_orientation: self.exif_orientation.unwrap_or(base.exif_orientation),
+            decode: self.decode.unwrap_or(base.decode),
             ..base
         }
     }
@@ -285,7 +289,7 @@ fn standardize_one<F: Real>(x: &mut F, mean: f64, std: f64, clip: Option<f64>) {
 
 #[cfg(feature = "image")]
 mod resize {
-    use crate::pixels::{RgbImage, luma};
+    use crate::pixels::{Reduction, RgbImage, luma};
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
     use fast_image_resize::images::TypedImage;
     use fast_image_resize::pixels::U8x3;
@@ -305,8 +309,9 @@ mod resize {
     /// When the contract is invalid ([`InputContract::check`]).
     pub fn prepare(image: RgbImage, contract: &InputContract) -> Result<Vec<u8>, ContractError> {
         contract.check()?;
-        let (size, wanted) = ((image.width(), image.height()), (contract.width, contract.height));
-        let same_size = size == wanted;
+        let size = (image.width(), image.height());
+        let same_size = size == (contract.width, contract.height);
+        let reduction = image.reduction();
         if contract.channels == 1 {
             let grey = image.pixels().as_chunks::<3>().0.iter().copied().map(luma);
             if same_size {
@@ -315,20 +320,28 @@ mod resize {
             // Resized as three equal channels: see `pass`.
             let grey: Vec<u8> = grey.flat_map(|grey| [grey; 3]).collect();
             let background = [luma(contract.background); 3];
-            return Ok(placed(grey, size, contract, background).into_iter().step_by(3).collect());
+            let picture = Picture { pixels: grey, size, reduction };
+            return Ok(placed(picture, contract, background).into_iter().step_by(3).collect());
         }
         let pixels = image.into_pixels();
-        Ok(if same_size { pixels } else { placed(pixels, size, contract, contract.background) })
+        if same_size {
+            return Ok(pixels);
+        }
+        Ok(placed(Picture { pixels, size, reduction }, contract, contract.background))
+    }
+
+    /// Pixels that are to be resized.
+    struct Picture {
+        pixels: Vec<u8>,
+        size: (u32, u32),
+        reduction: Option<Reduction>,
     }
 
     /// Returns the image in the contract's size, by its rule for other aspect ratios.
-    fn placed(
-        pixels: Vec<u8>,
-        (width, height): (u32, u32),
-        contract: &InputContract,
-        background: [u8; 3],
-    ) -> Vec<u8> {
+    fn placed(picture: Picture, contract: &InputContract, background: [u8; 3]) -> Vec<u8> {
         let wanted @ (to_width, to_height) = (contract.width, contract.height);
+        // Of a picture that was decoded smaller, the size that its file has.
+        let (width, height) = picture.reduction.map_or(picture.size, |reduction| reduction.of);
         // length·numerator / denominator, rounded, between 1 and `most`.
         let part = |length: u32, numerator: u32, denominator: u32, most: u32| {
             let (n, d) = (u64::from(length) * u64::from(numerator), u64::from(denominator));
@@ -337,19 +350,16 @@ mod resize {
         let is_wider =
             u64::from(width) * u64::from(to_height) > u64::from(to_width) * u64::from(height);
         match contract.aspect {
-            Aspect::Stretch => resized(pixels, (width, height), wanted, contract.resize),
+            Aspect::Stretch => picture.part([0, 0, width, height]).resized(wanted, contract.resize),
             Aspect::Crop => {
-                let kept @ (kept_width, kept_height) = if is_wider {
+                let (kept_width, kept_height) = if is_wider {
                     (part(height, to_width, to_height, width), height)
                 } else {
                     (width, part(width, to_height, to_width, height))
                 };
                 let (left, top) = ((width - kept_width) / 2, (height - kept_height) / 2);
-                let rows = pixels.chunks_exact(width as usize * 3);
-                let columns = left as usize * 3..(left + kept_width) as usize * 3;
-                let kept_rows = rows.skip(top as usize).take(kept_height as usize);
-                let cut = kept_rows.flat_map(|row| &row[columns.clone()]).copied().collect();
-                resized(cut, kept, wanted, contract.resize)
+                let kept = picture.part([left, top, kept_width, kept_height]);
+                kept.resized(wanted, contract.resize)
             }
             Aspect::Fit => {
                 let inner @ (inner_width, inner_height) = if is_wider {
@@ -357,7 +367,7 @@ mod resize {
                 } else {
                     (part(width, to_height, height, to_width), to_height)
                 };
-                let picture = resized(pixels, (width, height), inner, contract.resize);
+                let picture = picture.part([0, 0, width, height]).resized(inner, contract.resize);
                 let mut sheet = background.repeat(to_width as usize * to_height as usize);
                 let (left, top) = ((to_width - inner_width) / 2, (to_height - inner_height) / 2);
                 let inside = left as usize * 3..(left + inner_width) as usize * 3;
@@ -370,27 +380,60 @@ mod resize {
         }
     }
 
-    fn resized(
-        mut pixels: Vec<u8>,
-        size @ (width, height): (u32, u32),
-        wanted @ (to_width, _): (u32, u32),
-        filter: ResizeFilter,
-    ) -> Vec<u8> {
-        if size == wanted {
-            return pixels;
+    /// A part of a picture: where it begins and its extent, in pixels, across and down. In a picture that
+    /// was decoded smaller, these need not be whole.
+    struct Part {
+        pixels: Vec<u8>,
+        size: (u32, u32),
+        across: Option<(f64, f64)>,
+        down: Option<(f64, f64)>,
+    }
+
+    impl Picture {
+        /// Returns a part of the picture, given by left, top, width and height in pixels of its file.
+        fn part(self, [left, top, part_width, part_height]: [u32; 4]) -> Part {
+            let Self { pixels, size: size @ (width, height), reduction } = self;
+            if let Some(Reduction { by, of: _, at: (x, y) }) = reduction {
+                let within = |from: u32, extent: u32| {
+                    Some((f64::from(from) / f64::from(by), f64::from(extent) / f64::from(by)))
+                };
+                let (across, down) = (within(x + left, part_width), within(y + top, part_height));
+                return Part { pixels, size, across, down };
+            }
+            let whole = |pixels, size| Part { pixels, size, across: None, down: None };
+            if (part_width, part_height) == (width, height) {
+                return whole(pixels, size);
+            }
+            let rows = pixels.chunks_exact(width as usize * 3);
+            let columns = left as usize * 3..(left + part_width) as usize * 3;
+            let kept_rows = rows.skip(top as usize).take(part_height as usize);
+            let cut = kept_rows.flat_map(|row| &row[columns.clone()]).copied().collect();
+            whole(cut, (part_width, part_height))
         }
-        let algorithm = match filter {
-            ResizeFilter::Nearest => ResizeAlg::Nearest,
-            ResizeFilter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-            ResizeFilter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
-            ResizeFilter::Lanczos3 => ResizeAlg::Convolution(FilterType::Lanczos3),
-        };
-        let options = ResizeOptions::new().resize_alg(algorithm);
-        // Rows first, then columns, as Pillow does: between the two passes, overshoots are clipped to
-        // bytes, so the order matters. The library's own order is columns first.
-        let narrow = (to_width, height);
-        let mut rows = pass(&mut pixels, (width, height), narrow, &options);
-        pass(&mut rows, narrow, wanted, &options)
+    }
+
+    impl Part {
+        fn resized(self, wanted @ (to_width, _): (u32, u32), filter: ResizeFilter) -> Vec<u8> {
+            let Self { mut pixels, size: size @ (width, height), across, down } = self;
+            if size == wanted {
+                return pixels;
+            }
+            let algorithm = match filter {
+                ResizeFilter::Nearest => ResizeAlg::Nearest,
+                ResizeFilter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
+                ResizeFilter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
+                ResizeFilter::Lanczos3 => ResizeAlg::Convolution(FilterType::Lanczos3),
+            };
+            let options = ResizeOptions::new().resize_alg(algorithm);
+            let within = |left, top, width, height| options.crop(left, top, width, height);
+            // Rows first, then columns, as Pillow does: between the two passes, overshoots are clipped
+            // to bytes, so the order matters. The library's own order is columns first.
+            let narrow = (to_width, height);
+            let of_rows = across.map_or(options, |(x, w)| within(x, 0.0, w, f64::from(height)));
+            let of_columns = down.map_or(options, |(y, h)| within(0.0, y, f64::from(to_width), h));
+            let mut rows = pass(&mut pixels, (width, height), narrow, &of_rows);
+            pass(&mut rows, narrow, wanted, &of_columns)
+        }
     }
 
     /// Resizes along one axis. The types of pixel and image are fixed here, since the library's generic
@@ -407,7 +450,7 @@ mod resize {
         let mut resized = vec![0; to_width as usize * to_height as usize * 3];
         let mut target = TypedImage::<U8x3>::from_buffer(to_width, to_height, &mut resized)
             .expect("the buffer was made for it");
-        Resizer::new().resize_typed(&source, &mut target, options).expect("nothing is cropped");
+        Resizer::new().resize_typed(&source, &mut target, options).expect("parts lie within");
         resized
     }
 }
@@ -498,7 +541,7 @@ mod tests {
 #[cfg(all(test, feature = "image"))]
 mod image_tests {
     use super::*;
-    use crate::pixels::RgbImage;
+    use crate::pixels::{Reduction, RgbImage};
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
 
     fn picture() -> RgbImage {
@@ -563,6 +606,31 @@ mod image_tests {
         let thin = prepare(line, &with(Aspect::Fit, 8, 8)).expect("sound");
         let row = thin.chunks(24).filter(|row| **row == [1; 24]);
         assert_eq!(row.count(), 1, "one row of eight pixels");
+    }
+
+    #[test]
+    fn a_picture_that_was_decoded_smaller_keeps_its_place() {
+        // A ramp across, of 61 pixels, and of the means of each four: the last goes beyond the picture,
+        // or, mirrored, the first.
+        let ramp = |width: u32, height: u32, level: fn(u32) -> u32| {
+            let row: Vec<u8> = (0..width).flat_map(|x| [level(x) as u8; 3]).collect();
+            RgbImage::new(width, height, row.repeat(height as usize)).expect("as many pixels")
+        };
+        let full = ramp(61, 61, |x| 3 * x + 20);
+        let reduced = |at, level| {
+            let reduction = Reduction { by: 4, of: (61, 61), at: (at, at) };
+            ramp(16, 16, level).reduced(Some(reduction))
+        };
+        let both = [reduced(0, |x| 12 * x + 25), reduced(3, |x| 12 * x + 16)];
+        for aspect in [Aspect::Stretch, Aspect::Fit, Aspect::Crop] {
+            let contract = InputContract { aspect, ..InputContract::rgb(5, 4).expect("a size") };
+            let exact = prepare(full.clone(), &contract).expect("sound");
+            for image in &both {
+                let close = prepare(image.clone(), &contract).expect("sound");
+                let far = close.iter().zip(&exact).map(|(a, b)| a.abs_diff(*b)).max();
+                assert!(far <= Some(3), "{aspect:?} {image:?}: {close:?} {exact:?}");
+            }
+        }
     }
 
     #[test]

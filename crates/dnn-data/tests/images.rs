@@ -142,3 +142,114 @@ fn writing_replaces_whole_files_and_leaves_nothing_else() {
         assert_eq!(mode(&path).mode(), mode(&plain).mode(), "as any new file");
     }
 }
+
+/// Photos larger than a small network needs, and each way of storing them.
+mod fast {
+    use super::*;
+    use dnn_data::image::load_features;
+    use dnn_data::{Aspect, Decode};
+    use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+    use std::fs;
+    use std::path::Path;
+
+    /// Sides that no block divides.
+    const SIZE: (u16, u16) = (1101, 733);
+
+    /// Waves and edges, of another colour in each channel.
+    fn photo(channels: usize) -> Vec<u8> {
+        let wave = |x: f64, y: f64, c: f64| {
+            let edge = if (x / 90.0 + y / 70.0 + c).sin() > 0.3 { 40.0 } else { 0.0 };
+            110.0 + edge + 60.0 * (x / (31.0 + 20.0 * c)).sin() * (y / (47.0 - 9.0 * c)).cos()
+        };
+        let (width, height) = (usize::from(SIZE.0), usize::from(SIZE.1));
+        let value = |i: usize| {
+            let (x, y, c) = (i / channels % width, i / channels / width, i % channels);
+            wave(x as f64, y as f64, c as f64) as u8
+        };
+        (0..width * height * channels).map(value).collect()
+    }
+
+    fn write(path: &Path, grey: bool, sampling: SamplingFactor, progressive: bool, turned: u8) {
+        let mut encoder = Encoder::new_file(path, 90).expect("a file");
+        encoder.set_sampling_factor(sampling);
+        encoder.set_progressive(progressive);
+        let exif =
+            [&b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..], &[turned], &[0; 6]];
+        encoder.add_app_segment(1, exif.concat()).expect("short enough");
+        let (channels, colours) = if grey { (1, ColorType::Luma) } else { (3, ColorType::Rgb) };
+        encoder.encode(&photo(channels), SIZE.0, SIZE.1, colours).expect("written");
+    }
+
+    fn features(path: &Path, contract: &InputContract) -> Vec<f64> {
+        let x = load_features::<f64>(path, contract, &DecodeLimits::default());
+        x.expect("a sound image").as_slice().to_vec()
+    }
+
+    /// Mean and largest difference of features decoded fast and exactly, in levels of 255.
+    fn difference(path: &Path, contract: &InputContract) -> (f64, f64) {
+        let fast = features(path, &InputContract { decode: Decode::Fast, ..contract.clone() });
+        let exact = features(path, contract);
+        let levels = |(a, b): (&f64, &f64)| (a - b).abs() * 255.0;
+        let all: Vec<f64> = fast.iter().zip(&exact).map(levels).collect();
+        (all.iter().sum::<f64>() / all.len() as f64, all.into_iter().fold(0.0, f64::max))
+    }
+
+    #[test]
+    fn large_photos_are_decoded_smaller_and_almost_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("photo.jpg");
+        let [full, half_across, half] =
+            [SamplingFactor::R_4_4_4, SamplingFactor::R_4_2_2, SamplingFactor::R_4_2_0];
+        let stored = [
+            (false, full, false, 1),
+            (false, half_across, false, 3),
+            (false, half, false, 6),
+            (false, half, true, 8),
+            (false, full, true, 2),
+            (true, full, false, 5),
+            (true, full, true, 7),
+        ];
+        for (grey, sampling, progressive, turned) in stored {
+            write(&path, grey, sampling, progressive, turned);
+            let what = format!("{grey} {sampling:?} {progressive} {turned}");
+            for aspect in [Aspect::Stretch, Aspect::Fit, Aspect::Crop] {
+                for channels in [3, 1] {
+                    // An eighth has 138×92 pixels, a quarter 276×184: four times 22 and 45.
+                    for side in [16, 22, 23, 45] {
+                        let size = InputContract::rgb(side, side).expect("a size");
+                        let contract = InputContract { aspect, channels, ..size };
+                        let (mean, most) = difference(&path, &contract);
+                        assert!(
+                            mean < 1.25 && most < 8.0,
+                            "{what} {aspect:?} {side}: {mean} {most}"
+                        );
+                        assert!(mean > 0.0, "{what} {aspect:?} {side}: not decoded smaller");
+                    }
+                }
+            }
+            let exact = InputContract::rgb(46, 46).expect("a size");
+            assert_eq!(difference(&path, &exact), (0.0, 0.0), "not four times as large");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_refused_as_well() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("photo.jpg");
+        let least_size = Some((64, 64));
+        for progressive in [false, true] {
+            write(&path, false, SamplingFactor::R_4_2_0, progressive, 1);
+            let whole = fs::read(&path).expect("there");
+            let is_sound = |bytes: &[u8]| {
+                let rendering = Rendering { least_size, ..Rendering::default() };
+                decode_bytes(bytes, &DecodeLimits::default(), rendering).is_ok()
+            };
+            assert!(is_sound(&whole));
+            assert!(!is_sound(&whole[..whole.len() / 2]));
+            // The first scan loses its end, and the file has its end marker.
+            let scan = whole.windows(2).position(|w| w == [0xff, 0xda]).expect("a scan");
+            let cut = [&whole[..scan + 400], &[0xff, 0xd9]].concat();
+            assert!(!is_sound(&cut), "progressive: {progressive}");
+        }
+    }
+}

@@ -9,8 +9,8 @@ use dnn_data::format::{Options, Source};
 use dnn_data::hdf5::{Stream, of_course};
 use dnn_data::image::{RgbImage, write_png};
 use dnn_data::synthetic::{DrawOptions, DrawnSet, Plan, draw};
+use dnn_data::{Decode, InputContract, ResizeFilter};
 use dnn_data::{ImageSet, ImageShape, Images as _, Scale, Splits, preprocess};
-use dnn_data::{InputContract, ResizeFilter};
 use hdf5_pure::FileBuilder;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use std::fs;
@@ -123,8 +123,9 @@ pub(crate) fn folder(root: &Path, photos: &Photos, format: Format) -> std::path:
 }
 
 /// The options of loading such a folder on so many cores, 0 for all.
-pub(crate) fn folder_options(n_threads: usize) -> FolderOptions {
-    let contract = InputContract::rgb(SIDE, SIDE).expect("a size an input may have");
+pub(crate) fn folder_options(n_threads: usize, decode: Decode) -> FolderOptions {
+    let size = InputContract::rgb(SIDE, SIDE).expect("a size an input may have");
+    let contract = InputContract { decode, ..size };
     FolderOptions { test_share: 0.0, n_threads, ..FolderOptions::new(contract) }
 }
 

@@ -6,6 +6,7 @@
 //! whether the file is whole, what kind of JPEG it is, and what decoding will cost.
 
 use super::{DecodeError, ImageFormat};
+use std::ops::Range;
 
 /// The largest number of scans of a picture. Encoders use about ten; each takes a pass over the
 /// picture.
@@ -23,6 +24,8 @@ pub(super) struct Structure<'a> {
     n_scans: usize,
     /// Components of the first scan.
     n_first_scan: usize,
+    /// Where the scans of a progressive picture lie that refine blocks beyond their means.
+    pub ac_scans: Vec<Range<usize>>,
     /// Where the end-of-image marker starts; what follows is not of this picture.
     pub end: usize,
 }
@@ -38,6 +41,11 @@ pub(super) struct Component {
 }
 
 impl Structure<'_> {
+    /// Whether the picture is grey or colour that is stored as three channels.
+    pub(super) fn is_grey_or_colour(&self) -> bool {
+        matches!(self.components.len(), 1 | 3)
+    }
+
     /// Bytes of the samples of all components in 16 bits, padded to whole blocks: what the
     /// decoder holds at once of a progressive picture.
     pub(super) fn n_coefficient_bytes(&self) -> u64 {
@@ -58,16 +66,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, DecodeError> {
     let mut frame: Option<Structure> = None;
     let mut exif = None;
     let mut at = 2;
+    let (mut ac_scans, mut ac_scan) = (Vec::new(), None);
     loop {
         let (start, code) = next_marker(bytes, at).ok_or_else(|| truncated(bytes))?;
         at = start + 2;
+        // Restart markers and TEM stand alone.
+        if matches!(code, 0x01 | 0xd0..=0xd7) {
+            continue;
+        }
+        ac_scans.extend(ac_scan.take().map(|begin| begin..start));
         match code {
-            // Restart markers and TEM stand alone.
-            0x01 | 0xd0..=0xd7 => continue,
             0xd8 => return Err(corrupt("a second picture starts before the first ends")),
             0xd9 => {
                 let structure = frame.ok_or_else(|| corrupt("it ends before a picture starts"))?;
-                let structure = Structure { exif, end: start, ..structure };
+                let structure = Structure { exif, ac_scans, end: start, ..structure };
                 return check_scans(structure);
             }
             _ => {}
@@ -90,7 +102,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, DecodeError> {
             }
             0xda => {
                 let frame = frame.as_mut().ok_or_else(|| corrupt("a scan before the frame"))?;
-                scan_header(frame, segment)?;
+                let is_ac = scan_header(frame, segment)?;
+                ac_scan = is_ac.then_some(start);
             }
             _ => {}
         }
@@ -150,6 +163,7 @@ fn frame_header<'a>(code: u8, segment: &[u8]) -> Result<Structure<'a>, DecodeErr
         exif: None,
         n_scans: 0,
         n_first_scan: 0,
+        ac_scans: Vec::new(),
         end: 0,
     })
 }
@@ -174,7 +188,8 @@ fn check_sampling(components: &[Component]) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn scan_header(frame: &mut Structure, segment: &[u8]) -> Result<(), DecodeError> {
+/// Takes in the header of a scan; whether the scan begins after the means of blocks.
+fn scan_header(frame: &mut Structure, segment: &[u8]) -> Result<bool, DecodeError> {
     let short = || corrupt("a scan header is too short");
     let (&n, rest) = segment.split_first().ok_or_else(short)?;
     let selectors = rest.get(..2 * usize::from(n)).ok_or_else(short)?;
@@ -191,7 +206,7 @@ fn scan_header(frame: &mut Structure, segment: &[u8]) -> Result<(), DecodeError>
     if frame.n_scans > MAX_SCANS {
         return Err(corrupt(format!("more than {MAX_SCANS} scans")));
     }
-    Ok(())
+    Ok(rest.get(selectors.len()).is_some_and(|&first| first > 0))
 }
 
 /// Checks that the scans contain the whole picture. The first scan of a progressive file has only
@@ -252,10 +267,13 @@ mod tests {
 
     #[test]
     fn walks_over_segments_and_entropy_coded_data() {
-        let segments = [(0xe1, &b"Exif\0\0II*\0"[..]), (0xc2, FRAME), (0xda, SCAN), (0xda, SCAN)];
+        let refining: &[u8] = &[1, 1, 0, 1, 63, 0];
+        let segments =
+            [(0xe1, &b"Exif\0\0II*\0"[..]), (0xc2, FRAME), (0xda, SCAN), (0xda, refining)];
         let mut bytes = jpeg(&segments);
         // Stuffed and restart bytes, then fill bytes before the end marker.
         bytes.extend([7, 0xff, 0, 0xff, 0xd0, 9, 0xff, 0xff, 0xd9, 1, 2]);
+        let refining = bytes.len() - 11 - refining.len() - 4;
         let end = bytes.len() - 4;
         let structure = read(&bytes).expect("sound");
         assert_eq!((structure.width, structure.height), (9, 5));
@@ -263,6 +281,7 @@ mod tests {
         assert!(structure.progressive);
         assert_eq!((structure.n_scans, structure.n_first_scan), (2, 3));
         assert_eq!(structure.end, end);
+        assert_eq!(structure.ac_scans, [refining..end], "with what is coded in it");
         // One unit of 16×16: four blocks of the first channel and one of each other, 64 values of
         // two bytes.
         assert_eq!(structure.n_coefficient_bytes(), 6 * 64 * 2);

@@ -32,7 +32,7 @@ pub use error::{DecodeError, ImageError, ImageFormat};
 pub use write::{encode_png, write_png};
 
 use crate::preprocess::{self, Features};
-use crate::{ContractError, InputContract, Normalization};
+use crate::{ContractError, Decode, InputContract, Normalization};
 use dnn_core::Real;
 use nalgebra::DVector;
 use std::fs::File;
@@ -99,17 +99,28 @@ pub struct Rendering {
     pub background: [u8; 3],
     /// Whether the picture is turned upright as its EXIF orientation says.
     pub exif_orientation: bool,
+    /// The least width and height, upright, that a JPEG picture may be decoded in at a quarter or an
+    /// eighth of its size; `None` for its own size. Then only [`preprocess::prepare`] knows how the
+    /// pixels lie in the picture.
+    pub least_size: Option<(u32, u32)>,
 }
 
 impl Default for Rendering {
     fn default() -> Self {
-        Self { background: [255; 3], exif_orientation: true }
+        Self { background: [255; 3], exif_orientation: true, least_size: None }
     }
 }
 
 impl From<&InputContract> for Rendering {
     fn from(contract: &InputContract) -> Self {
-        Self { background: contract.background, exif_orientation: contract.exif_orientation }
+        /// So many pixels for one of the input keep what resizing makes of them close to exact.
+        const PER_PIXEL: u32 = 4;
+        let least_size = match contract.decode {
+            Decode::Exact => None,
+            Decode::Fast => Some((PER_PIXEL * contract.width, PER_PIXEL * contract.height)),
+        };
+        let InputContract { background, exif_orientation, .. } = *contract;
+        Self { background, exif_orientation, least_size }
     }
 }
 

@@ -1,6 +1,7 @@
 //! EXIF orientation: how a camera was held.
 
 use super::RgbImage;
+use crate::pixels::Reduction;
 use exif::{In, Reader, Tag};
 
 /// Returns the orientation in an EXIF block (a TIFF header and what follows), 1 to 8.
@@ -25,6 +26,7 @@ pub(super) fn upright(image: RgbImage, orientation: u32) -> RgbImage {
         return image;
     }
     let (width, height) = (image.width() as usize, image.height() as usize);
+    let reduction = image.reduction();
     let source = image.into_pixels();
     let swaps = orientation >= 5;
     let (to_width, to_height) = if swaps { (height, width) } else { (width, height) };
@@ -46,7 +48,20 @@ pub(super) fn upright(image: RgbImage, orientation: u32) -> RgbImage {
             pixel.copy_from_slice(&source[from..from + 3]);
         }
     }
-    RgbImage::new(to_width as u32, to_height as u32, target).expect("as many pixels as before")
+    // What goes beyond the picture at its last column or row is before its first one, where the side is
+    // mirrored.
+    let reduction = reduction.map(|Reduction { by, of: (width, height), .. }| {
+        let of = if swaps { (height, width) } else { (width, height) };
+        let (left, top) = (to_width as u32 * by - of.0, to_height as u32 * by - of.1);
+        let at = (
+            if matches!(orientation, 2 | 3 | 6 | 7) { left } else { 0 },
+            if matches!(orientation, 3 | 4 | 7 | 8) { top } else { 0 },
+        );
+        Reduction { by, of, at }
+    });
+    RgbImage::new(to_width as u32, to_height as u32, target)
+        .expect("as many pixels as before")
+        .reduced(reduction)
 }
 
 #[cfg(test)]
