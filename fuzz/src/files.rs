@@ -1,6 +1,5 @@
 //! Several files from one sequence of bytes, and a folder to put them in.
 
-use std::io::Write;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -37,11 +36,4 @@ pub(super) fn write(folder: &Path, name: &str, content: &[u8]) {
     let path = folder.join(name);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     std::fs::write(path, content).expect("written");
-}
-
-/// Bytes as gzip.
-pub(super) fn packed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("packed");
-    encoder.finish().expect("packed")
 }

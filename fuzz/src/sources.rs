@@ -1,6 +1,6 @@
 //! The readers of labelled data, and what a sound set is.
 
-use super::files::{folder, packed, parts, write};
+use super::files::{folder, parts, write};
 use super::written;
 use dnn_data::InputContract;
 use dnn_data::folder::{FolderOptions, OnBadImage};
@@ -32,7 +32,7 @@ pub fn idx(bytes: &[u8]) -> bool {
     let folder = folder();
     let names = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
     for ((kind, content), name) in parts(bytes).into_iter().zip(names) {
-        let packed = (kind % 2 == 1).then(|| packed(content));
+        let packed = (kind % 2 == 1).then(|| written::gzip(content));
         write(folder.path(), name, packed.as_deref().unwrap_or(content));
     }
     let of_file = load("idx", &folder.path().join(names[0]), &within());

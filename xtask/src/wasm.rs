@@ -1,4 +1,4 @@
-//! `cargo xtask wasm`: what answers in the page that is one file.
+//! `cargo xtask wasm`: builds the WebAssembly that computes the answers in a page of one file.
 
 use std::path::{Path, PathBuf};
 

@@ -48,7 +48,7 @@ enum Command {
     Evaluate(Deferred<evaluate::Args>),
     /// Say whether one of two models is better, or whether chance explains the difference
     Compare(Deferred<compare::Args>),
-    /// Say why a model fails: which causes of error it does not stand, where it looks, which labels are suspect
+    /// Say why a model fails: which causes of error it is sensitive to, where it looks, which labels are suspect
     Explain(Deferred<explain::Args>),
     /// Write a page about a run: how good it is, why it fails, how it was made
     Report(Deferred<report::Args>),
@@ -69,7 +69,7 @@ enum Command {
     /// network and examples drawn from normal distributions. Always in double precision. Exits with 1
     /// when they do not agree.
     Gradcheck(Deferred<gradcheck::Args>),
-    /// Make data, look at it, or for what is wrong with it
+    /// Draw, convert, audit or preview data
     Data {
         #[command(subcommand)]
         command: DataCommand,
@@ -165,7 +165,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         ranks::only_one("this subcommand")?;
     }
     match &cli.command {
-        None => train::main_job(console),
+        None => train::run_default(console),
         Some(Command::Train(args)) => train::run(args, console),
         Some(Command::Sweep(args)) => sweep::run(args, console),
         Some(Command::Tune(args)) => tune::run(args, console),

@@ -81,12 +81,12 @@ fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
 /// Prints a warning to standard error, whatever flags were given. Of several ranks the first one does.
 pub(crate) fn warn(text: impl std::fmt::Display) {
     if ranks::is_first() {
-        warn_aloud(text);
+        warn_on_any_rank(text);
     }
 }
 
 /// Prints a warning to standard error, on any rank.
-pub(crate) fn warn_aloud(text: impl std::fmt::Display) {
+pub(crate) fn warn_on_any_rank(text: impl std::fmt::Display) {
     let text = text.to_string();
     let mut out = io::stderr().lock();
     // Nothing is left to be done when standard error is closed.

@@ -22,7 +22,7 @@ static RECEIVED: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 #[error("interrupted {0}")]
 pub(crate) struct Interrupted(pub(crate) &'static str);
 
-/// Makes the first signal only be recorded, for [`asked`], and the second end the program at once.
+/// Makes the first signal only be recorded, for [`requested`], and the second end the program at once.
 /// Called where work begins whose result can be kept; until then, the first signal ends the
 /// program.
 ///
@@ -40,8 +40,8 @@ pub(crate) fn listen() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// From now on a signal that asks to end is counted rather than obeyed, and SIGHUP asks to read again.
-/// Returns what calls `stop` and `reload` then, until the process ends; to be run on a thread.
+/// Takes over the signals: those that ask to end are recorded for the returned function, which is to be run on a
+/// thread of its own and never returns. It calls `stop` for each of them, and `reload` for each SIGHUP.
 ///
 /// # Errors
 /// When the system does not let signals be handled.
@@ -82,11 +82,11 @@ pub(crate) fn survive_file_size_limit() {
 
 /// An observer that ends training when the program was asked to end.
 pub(crate) fn ends_training(_: &IterationEvent<'_>) -> Flow {
-    if asked() { Flow::Stop } else { Flow::Continue }
+    if requested() { Flow::Stop } else { Flow::Continue }
 }
 
-/// Returns whether the program was asked to end.
-pub(crate) fn asked() -> bool {
+/// Returns whether a signal has asked the program to end.
+pub(crate) fn requested() -> bool {
     RECEIVED.load(Ordering::Relaxed) != 0
 }
 

@@ -9,7 +9,7 @@ use crate::run::{self, RunConfig};
 use crate::settings::Flags;
 use crate::source::{self, split_of};
 use anyhow::{Context, bail, ensure};
-use dnn_core::metrics::{Prediction, Score, brier_score, log_loss};
+use dnn_core::metrics::{Confusion, Prediction, Quality, Score};
 use dnn_core::{Network, Real};
 use dnn_data::Shown;
 use dnn_data::classes::match_classes;
@@ -228,17 +228,15 @@ pub(crate) fn data_of_run(model: &Path) -> anyhow::Result<Option<DataConfig>> {
     Ok(source)
 }
 
-/// The predictions of a model on labelled images.
+/// The answers of a model on labelled images.
 #[derive(Debug)]
 pub(crate) struct Answers {
     /// (n_classes, m).
     pub(crate) probabilities: DMatrix<f64>,
     pub(crate) predictions: Vec<Prediction>,
+    /// By the probabilities in the network's own precision, as is the cost.
     pub(crate) score: Score,
     pub(crate) cost: f64,
-    /// The score by the probabilities in the network's own precision, as are the values below.
-    pub(crate) log_loss: Option<f64>,
-    pub(crate) brier_score: Option<f64>,
 }
 
 impl Answers {
@@ -247,33 +245,68 @@ impl Answers {
     /// # Errors
     /// When they cannot be prepared, or have other classes.
     pub(crate) fn of(predictor: &Predictor, set: &ImageSet) -> anyhow::Result<Self> {
-        match predictor.model().network() {
-            AnyNetwork::F32(network) => answers(network, predictor, set),
-            AnyNetwork::F64(network) => answers(network, predictor, set),
-        }
+        Ok(match predictor.model().network() {
+            AnyNetwork::F32(network) => evaluation(network, predictor, set)?.into(),
+            AnyNetwork::F64(network) => evaluation(network, predictor, set)?.into(),
+        })
     }
 }
 
-fn answers<F: Trainable>(
+impl<F: Real> From<Evaluation<F>> for Answers {
+    fn from(evaluation: Evaluation<F>) -> Self {
+        let Evaluation { probabilities, score, predictions, cost } = evaluation;
+        Self { probabilities: probabilities.map(Real::as_f64), predictions, score, cost }
+    }
+}
+
+/// The answers of a model on labelled images, with all that is measured of them.
+#[derive(Debug)]
+pub(crate) struct MeasuredAnswers {
+    pub(crate) answers: Answers,
+    pub(crate) confusion: Confusion,
+    /// By the probabilities in the network's own precision.
+    pub(crate) quality: Quality,
+}
+
+impl MeasuredAnswers {
+    /// Applies a model to images, prepared by its contract, and measures its answers.
+    ///
+    /// # Errors
+    /// When they cannot be prepared, or have other classes.
+    pub(crate) fn of(predictor: &Predictor, set: &ImageSet) -> anyhow::Result<Self> {
+        match predictor.model().network() {
+            AnyNetwork::F32(network) => Self::of_network(network, predictor, set),
+            AnyNetwork::F64(network) => Self::of_network(network, predictor, set),
+        }
+    }
+
+    fn of_network<F: Trainable>(
+        network: &Network<F>,
+        predictor: &Predictor,
+        set: &ImageSet,
+    ) -> anyhow::Result<Self> {
+        let evaluation = evaluation(network, predictor, set)?;
+        let classes = predictor.classes();
+        Ok(Self {
+            confusion: Confusion::of(&evaluation.predictions, set.labels(), classes.len()),
+            quality: Quality::of(&evaluation.probabilities, set.labels(), classes),
+            answers: evaluation.into(),
+        })
+    }
+}
+
+fn evaluation<F: Trainable>(
     network: &Network<F>,
     predictor: &Predictor,
     set: &ImageSet,
-) -> anyhow::Result<Answers> {
+) -> anyhow::Result<Evaluation<F>> {
     let data = predictor.examples::<F, _>(set)?;
-    let Evaluation { probabilities, score, predictions, cost } =
-        dnn_train::evaluate_on_ranks(network, &data, ranks::communicator())?;
+    let evaluation = dnn_train::evaluate_on_ranks(network, &data, ranks::communicator())?;
     ensure!(
-        probabilities.iter().all(|p| p.as_f64().is_finite()),
+        evaluation.probabilities.iter().all(|p| p.as_f64().is_finite()),
         "the model gives answers that are no numbers (NaN): it cannot be judged"
     );
-    Ok(Answers {
-        score,
-        predictions,
-        cost,
-        log_loss: log_loss(&probabilities, set.labels()),
-        brier_score: brier_score(&probabilities, set.labels()),
-        probabilities: probabilities.map(Real::as_f64),
-    })
+    Ok(evaluation)
 }
 
 /// Lists the first names of the classes.

@@ -80,9 +80,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Prints the error and its causes, a line each, and returns the exit code for it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let mut before =
-        ranks::said_by().map_or_else(|| "error".into(), |rank| format!("error: {rank}"));
+        ranks::rank_prefix().map_or_else(|| "error".into(), |rank| format!("error: {rank}"));
     for text in console::causes(error.as_ref()) {
-        console::warn_aloud(format!("{before}: {text}"));
+        console::warn_on_any_rank(format!("{before}: {text}"));
         before = "  because".into();
     }
     if error.is::<interrupt::Interrupted>() {

@@ -24,7 +24,7 @@ pub(crate) struct Progress {
     /// The line that says what is trained on, until it has been printed above the first cost.
     heading: Option<String>,
     /// Whether standard output can still be written to.
-    heard: bool,
+    is_output_open: bool,
     epochs: Option<Epochs>,
     /// The training accuracy of the last epoch.
     accuracy: Option<f64>,
@@ -159,7 +159,7 @@ impl Progress {
             last: Instant::now(),
             validation: None,
         });
-        Self { bar, console, heading: Some(heading), heard: true, epochs, accuracy: None }
+        Self { bar, console, heading: Some(heading), is_output_open: true, epochs, accuracy: None }
     }
 
     /// Prints the line of the last epoch, when it was left out, and removes the bar.
@@ -171,11 +171,11 @@ impl Progress {
     }
 
     fn print(&mut self, line: &str) {
-        if self.heard {
+        if self.is_output_open {
             let heading = self.heading.take().map_or_else(String::new, |heading| heading + "\n");
             let text = format!("{heading}{line}");
             // Training does not end because its reader has gone: `dnn | head -3`.
-            self.heard = self.bar.suspend(|| self.console.say(text)).is_ok();
+            self.is_output_open = self.bar.suspend(|| self.console.say(text)).is_ok();
         }
     }
 }

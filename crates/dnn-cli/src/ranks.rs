@@ -65,7 +65,7 @@ pub(crate) fn is_first() -> bool {
 }
 
 /// Returns a prefix for messages that names this rank, where there are several.
-pub(crate) fn said_by() -> Option<String> {
+pub(crate) fn rank_prefix() -> Option<String> {
     let communicator = communicator();
     (communicator.size() > 1)
         .then(|| format!("rank {} of {}", communicator.rank(), communicator.size()))

@@ -231,7 +231,7 @@ pub(crate) fn chosen(
     let bar = bar(console, search.n_trials(), "comparing recipes {bar:25} {pos}/{len}  {eta} left");
     let n_threads = configs[0].training.n_threads();
     let trials =
-        search.run(Vec::new(), Shard::WHOLE, n_threads, &interrupt::asked, &|_| bar.inc(1))?;
+        search.run(Vec::new(), Shard::WHOLE, n_threads, &interrupt::requested, &|_| bar.inc(1))?;
     bar.finish_and_clear();
     if trials.len() < search.n_trials() {
         bail!(Interrupted("before a recipe was chosen"));

@@ -435,13 +435,13 @@ pub(crate) fn in_words(error: &SettingError) -> String {
     }
 }
 
-/// Checks the text of a file of settings.
+/// Checks the text of a file of settings by their schema.
 ///
 /// # Errors
 /// What is wrong, with its line and the most similar valid name.
-pub(crate) fn check_text<T: JsonSchema>(text: &str) -> anyhow::Result<Table> {
+pub(crate) fn check_text(text: &str, schema: &Json) -> anyhow::Result<Table> {
     let table: Table = toml::from_str(text).map_err(|e| anyhow!("{}", e.to_string().trim_end()))?;
-    settings::check_value("", &Value::Table(table.clone()), &settings::schema::<T>())
+    settings::check_value("", &Value::Table(table.clone()), schema)
         .map_err(|error| anyhow!("{}", at_line(text, error.key(), &in_words(&error))))?;
     Ok(table)
 }
@@ -602,6 +602,7 @@ mod tests {
 
     #[test]
     fn an_error_in_a_file_has_its_line() {
+        let schema = settings::schema::<RawTrainConfig>();
         for (text, says) in [
             ("hidden = [3,\n 0]", "line 1, `hidden = [3,`: number 2 of hidden is 0: expected a"),
             (
@@ -616,7 +617,7 @@ mod tests {
             ),
             ("seed 1", "line 1"),
         ] {
-            let error = check_text::<RawTrainConfig>(text).expect_err(says);
+            let error = check_text(text, &schema).expect_err(says);
             assert!(error.to_string().contains(says), "{error}");
         }
     }

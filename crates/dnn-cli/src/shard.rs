@@ -139,20 +139,20 @@ struct Record {
     shard: usize,
     job: Job,
     /// `None` until the shard is whole.
-    result: Option<Product>,
+    result: Option<ShardOutput>,
 }
 
-/// What came of a shard.
+/// The file that a whole shard has written.
 #[derive(Debug, Serialize, Deserialize)]
-struct Product {
+struct ShardOutput {
     /// Name of the file, in the folder of the record.
     file: String,
     sha256: String,
-    /// What its command wants to know of it.
+    /// What the merging command has to know of the file.
     notes: serde_json::Value,
 }
 
-impl Product {
+impl ShardOutput {
     fn is_sound(&self, folder: &Path) -> bool {
         hash_of(&folder.join(&self.file)).is_ok_and(|hash| hash == self.sha256)
     }
@@ -167,8 +167,8 @@ pub(crate) struct OpenShard {
 }
 
 impl ShardArgs {
-    /// Returns the shard that is asked for.
-    pub(crate) fn asked(&self) -> Option<Shard> {
+    /// Returns the shard that the flags ask for.
+    pub(crate) fn requested(&self) -> Option<Shard> {
         self.shard
     }
 
@@ -212,7 +212,7 @@ impl ShardArgs {
             }
             if old.result.is_some_and(|product| product.is_sound(&open.folder)) {
                 console.note(format!("{} is whole already", path.shown()));
-                open.tell(console)?;
+                open.print_state(console)?;
                 return Ok(None);
             }
         } else {
@@ -266,13 +266,13 @@ impl OpenShard {
         let sha256 = hash_of(&self.path())
             .with_context(|| format!("cannot read {}", self.path().shown()))?;
         let notes = serde_json::to_value(notes).context("cannot write JSON")?;
-        self.record.result = Some(Product { file: self.file.clone(), sha256, notes });
+        self.record.result = Some(ShardOutput { file: self.file.clone(), sha256, notes });
         self.write()?;
-        self.tell(console)?;
+        self.print_state(console)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn tell(&self, console: Console) -> anyhow::Result<()> {
+    fn print_state(&self, console: Console) -> anyhow::Result<()> {
         #[derive(Serialize)]
         struct ShardReport<'a> {
             shard: usize,
@@ -329,14 +329,14 @@ impl Shards {
         }
         let is_there = |n: &usize| records.iter().any(|(record, _)| record.shard == *n);
         let missing: Vec<_> = (1..=job.shards).filter(|n| !is_there(n)).collect();
-        ensure!(missing.is_empty(), "of {} shards {} missing", job.shards, are(&missing));
+        ensure!(missing.is_empty(), "of {} shards {} missing", job.shards, with_verb(&missing));
         let not_whole = records.iter().filter(|(record, _)| record.result.is_none());
         let not_whole: Vec<_> = not_whole.map(|(record, _)| record.shard).collect();
         ensure!(
             not_whole.is_empty(),
             "of {} shards {} not whole: the same command with that --shard goes on with it",
             job.shards,
-            are(&not_whole)
+            with_verb(&not_whole)
         );
         let (command, settings) = (job.command.clone(), job.settings.clone());
         let mut products = Vec::new();
@@ -388,8 +388,8 @@ impl Shards {
     }
 }
 
-/// "3 is", "3 and 4 are".
-fn are(numbers: &[usize]) -> String {
+/// Returns the numbers with their verb: "3 is", "3 and 4 are".
+fn with_verb(numbers: &[usize]) -> String {
     let texts: Vec<_> = numbers.iter().map(ToString::to_string).collect();
     match texts.split_last() {
         Some((last, before)) if !before.is_empty() => {
@@ -574,7 +574,7 @@ mod tests {
     #[test]
     fn numbers_in_a_sentence() {
         assert_eq!(
-            [are(&[3]), are(&[3, 4]), are(&[1, 3, 4])],
+            [with_verb(&[3]), with_verb(&[3, 4]), with_verb(&[1, 3, 4])],
             ["3 is", "3 and 4 are", "1, 3 and 4 are"]
         );
     }

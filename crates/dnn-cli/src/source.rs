@@ -58,7 +58,7 @@ pub(crate) fn loading<T>(
         Notice::Note(text) => console.note(text),
         Notice::Warning(text) => warn(text),
     };
-    let hooks = Hooks { progress: &progress, say: &say, stop: &interrupt::asked };
+    let hooks = Hooks { progress: &progress, say: &say, stop: &interrupt::requested };
     let done = work(&Loader::new(source, hooks));
     bar.finish_and_clear();
     match done {
@@ -80,7 +80,7 @@ pub(crate) fn of(data: &Path) -> anyhow::Result<DataConfig> {
 ///
 /// # Errors
 /// When the current folder is unknown, or standard output cannot be written to.
-pub(crate) fn usual(console: Console) -> anyhow::Result<DataConfig> {
+pub(crate) fn by_default(console: Console) -> anyhow::Result<DataConfig> {
     if let Some(data) = fetched() {
         return of(&data);
     }
@@ -93,7 +93,7 @@ pub(crate) fn usual(console: Console) -> anyhow::Result<DataConfig> {
 ///
 /// # Errors
 /// Flags that do not go with this kind of source, or that need `DATA`.
-pub(crate) fn asked(
+pub(crate) fn requested(
     data: Option<&Path>,
     args: &DataArgs,
     console: Console,
@@ -103,16 +103,16 @@ pub(crate) fn asked(
         None if args.names.any() => bail!("--x and --y need DATA, an HDF5 or .npz file"),
         None if args.values.gives("label") => bail!("--label needs DATA, a table (CSV)"),
         None if args.draw.any() => named(DRAWN.as_ref(), args),
-        None => changed(usual(console)?, args),
+        None => changed(by_default(console)?, args),
     }
 }
 
 /// Returns the data of a configuration with what the flags ask for, or the data that are
-/// [asked](asked) for, prepared as a configuration says that leaves the data open.
+/// [`requested`] for, prepared as a configuration says that leaves the data open.
 ///
 /// # Errors
-/// As [`asked`].
-pub(crate) fn asked_or(
+/// As [`requested`].
+pub(crate) fn requested_or(
     base: Option<DataConfig>,
     data: Option<&Path>,
     args: &DataArgs,
@@ -122,7 +122,7 @@ pub(crate) fn asked_or(
     match (data, base) {
         (None, Some(base)) if is_named(&base) => changed(base, args),
         (data, base) => {
-            let asked = asked(data, args, console)?;
+            let asked = requested(data, args, console)?;
             let input = base.filter(|base| !is_named(base)).and_then(|base| base.input);
             Ok(DataConfig { input: asked.input.or(input), ..asked })
         }

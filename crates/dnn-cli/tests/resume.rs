@@ -3,12 +3,10 @@
 
 mod common;
 
-use common::{DATA, Place, names, quick, stderr, write_colours};
+use common::{DATA, Place, files, names, quick, stderr, write_colours};
 use dnn_train::Checkpoint;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MODEL: &str = "model.safetensors";
@@ -17,21 +15,6 @@ const MODEL: &str = "model.safetensors";
 fn whole(place: &Place, args: &[&str]) -> Vec<u8> {
     place.ok(&[args, &["--out", "whole"]].concat());
     fs::read(place.path("whole").join(MODEL)).unwrap()
-}
-
-/// Every file below a folder, with its content.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    for name in names(folder) {
-        let path = folder.join(name);
-        if path.is_dir() {
-            all.extend(files(&path));
-        } else {
-            let bytes = fs::read(&path).unwrap();
-            all.insert(path, bytes);
-        }
-    }
-    all
 }
 
 /// Runs it; it must fail with 2. Gives standard error.
@@ -57,6 +40,7 @@ mod killed {
     use super::*;
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Child, Stdio};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const KILLS: usize = 200;
 
@@ -191,47 +175,64 @@ mod killed {
 
     #[test]
     fn runs_killed_at_any_moment_end_with_the_same_bytes() {
-        let mut dice = Dice(1);
-        let mut kills = 0;
-        for (i, configuration) in CONFIGURATIONS.iter().enumerate() {
-            let place = Place::new();
-            let log = ["--log-every", "100", "--layers", "10,5", "--quiet"];
-            let args = [&["train"], &DATA[..], &log, configuration].concat();
-            let expected = whole(&place, &args);
-            let mut here = 0;
-            while here < KILLS / CONFIGURATIONS.len() {
-                // From the start, until the run has come to its end.
-                let first = [&args[..], &["--out", "r", "--force"]].concat();
-                let mut child = start(&place, &first);
-                loop {
-                    std::thread::sleep(Duration::from_millis(dice.below(250)));
-                    child.kill().unwrap();
-                    let output = child.wait_with_output().unwrap();
-                    if output.status.signal() != Some(9) {
-                        assert_eq!(output.status.code(), Some(0), "{i}: {}", stderr(&output));
-                        break;
-                    }
-                    here += 1;
-                    let threads = ["1", "2", "3"][here % 3];
-                    // Killed before the folder was made, the run starts again.
-                    let begun = place.path("r/config.toml").exists();
-                    child = if !begun {
-                        start(&place, &first)
-                    } else if here < KILLS / CONFIGURATIONS.len() {
-                        start(&place, &["train", "--resume", "r", "--quiet", "--threads", threads])
-                    } else {
-                        place.ok(&["train", "--resume", "r", "--quiet", "--threads", threads]);
-                        break;
-                    };
-                }
-                let model = fs::read(place.path("r").join(MODEL)).unwrap();
-                assert!(model == expected, "configuration {i} after {here} kills");
-                check_log(&place, i);
-                assert_eq!(outcome(&place, "r"), outcome(&place, "whole"), "configuration {i}");
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut kills = 0;
+            while let Some(configuration) = {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                CONFIGURATIONS.get(i).map(|configuration| (i, *configuration))
+            } {
+                kills += killed_and_resumed(configuration);
             }
-            kills += here;
-        }
+            kills
+        };
+        // Most of the time a process is waited for: three configurations at a time.
+        let kills: usize = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..3).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        });
         assert!(kills >= KILLS, "{kills}");
+    }
+
+    /// Trains as one of the configurations says, killed again and again; gives the number of kills.
+    fn killed_and_resumed((i, configuration): (usize, &[&str])) -> usize {
+        let mut dice = Dice(i as u64 + 1);
+        let place = Place::new();
+        let log = ["--log-every", "100", "--layers", "10,5", "--quiet"];
+        let args = [&["train"], &DATA[..], &log, configuration].concat();
+        let expected = whole(&place, &args);
+        let mut kills = 0;
+        while kills < KILLS / CONFIGURATIONS.len() {
+            // From the start, until the run has come to its end.
+            let first = [&args[..], &["--out", "r", "--force"]].concat();
+            let mut child = start(&place, &first);
+            loop {
+                std::thread::sleep(Duration::from_millis(dice.below(250)));
+                child.kill().unwrap();
+                let output = child.wait_with_output().unwrap();
+                if output.status.signal() != Some(9) {
+                    assert_eq!(output.status.code(), Some(0), "{i}: {}", stderr(&output));
+                    break;
+                }
+                kills += 1;
+                let threads = ["1", "2", "3"][kills % 3];
+                // Killed before the folder was made, the run starts again.
+                let begun = place.path("r/config.toml").exists();
+                child = if !begun {
+                    start(&place, &first)
+                } else if kills < KILLS / CONFIGURATIONS.len() {
+                    start(&place, &["train", "--resume", "r", "--quiet", "--threads", threads])
+                } else {
+                    place.ok(&["train", "--resume", "r", "--quiet", "--threads", threads]);
+                    break;
+                };
+            }
+            let model = fs::read(place.path("r").join(MODEL)).unwrap();
+            assert!(model == expected, "configuration {i} after {kills} kills");
+            check_log(&place, i);
+            assert_eq!(outcome(&place, "r"), outcome(&place, "whole"), "configuration {i}");
+        }
+        kills
     }
 
     /// Complete lines, each iteration once, in order: the same log as without the kills.

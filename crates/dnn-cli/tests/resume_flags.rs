@@ -3,24 +3,8 @@
 
 mod common;
 
-use common::{Place, quick, stderr};
-use std::collections::BTreeMap;
+use common::{Place, files, quick, stderr};
 use std::fs;
-use std::path::{Path, PathBuf};
-
-/// Every file of a folder, with its content.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(self::files(&path));
-        } else {
-            files.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    files
-}
 
 /// Every flag of `dnn train`, each with a value that changes something.
 fn all_flags(place: &Place) -> Vec<Vec<String>> {

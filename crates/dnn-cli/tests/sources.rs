@@ -1,16 +1,17 @@
 //! Data of every kind, as the program takes it.
 
 mod common;
+#[path = "../../dnn-data/tests/common/files.rs"]
+#[allow(dead_code)] // it is shared
+mod files;
 
 use common::Place;
 use dnn_data::ImageSet;
 use dnn_data::image::write_png;
 use dnn_data::synthetic::{DrawOptions, draw};
+use files::{idx, npy, npz};
 use serde_json::Value;
 use std::fs;
-use std::io::{Cursor, Write};
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
 
 const N: usize = 24;
 const QUICK: [&str; 6] =
@@ -30,29 +31,8 @@ fn pixels(n: usize) -> Vec<u8> {
     (0..n).flat_map(|i| example(i).1).collect()
 }
 
-fn idx(dims: &[u32], elements: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0, 0, 8, dims.len() as u8];
-    bytes.extend(dims.iter().flat_map(|n| n.to_be_bytes()));
-    bytes.extend(elements);
-    bytes
-}
-
-fn npy(shape: &str, elements: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.bytes());
-    bytes.extend(elements);
-    bytes
-}
-
-fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in arrays {
-        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default()).expect("begun");
-        zip.write_all(bytes).expect("written");
-    }
-    zip.finish().expect("finished").into_inner()
+fn bytes(shape: &[u64], elements: &[u8]) -> Vec<u8> {
+    npy("|u1", false, shape, elements)
 }
 
 fn table() -> String {
@@ -68,10 +48,10 @@ fn write_digits(place: &Place) {
     let n = N as u32;
     fs::create_dir(place.path("digits")).expect("created");
     for (name, bytes) in [
-        ("train-images-idx3-ubyte", idx(&[n, 2, 2], &pixels(N))),
-        ("train-labels-idx1-ubyte", idx(&[n], &labels(N))),
-        ("t10k-images-idx3-ubyte", idx(&[8, 2, 2], &pixels(8))),
-        ("t10k-labels-idx1-ubyte", idx(&[8], &labels(8))),
+        ("train-images-idx3-ubyte", idx(8, &[n, 2, 2], &pixels(N))),
+        ("train-labels-idx1-ubyte", idx(8, &[n], &labels(N))),
+        ("t10k-images-idx3-ubyte", idx(8, &[8, 2, 2], &pixels(8))),
+        ("t10k-labels-idx1-ubyte", idx(8, &[8], &labels(8))),
     ] {
         fs::write(place.path("digits").join(name), bytes).expect("written");
     }
@@ -101,12 +81,12 @@ fn a_folder_of_idx_files_is_trained_on_judged_and_inspected() {
 fn an_npz_is_trained_on_by_usual_and_by_other_names() {
     let place = Place::new();
     let arrays = [
-        ("x_train", npy("(24, 2, 2)", &pixels(N))),
-        ("y_train", npy("(24,)", &labels(N))),
-        ("a", npy("(8, 2, 2)", &pixels(8))),
-        ("b", npy("(8,)", &labels(8))),
+        ("x_train", bytes(&[24, 2, 2], &pixels(N))),
+        ("y_train", bytes(&[24], &labels(N))),
+        ("a", bytes(&[8, 2, 2], &pixels(8))),
+        ("b", bytes(&[8], &labels(8))),
     ];
-    fs::write(place.path("x.npz"), npz(&arrays)).expect("written");
+    fs::write(place.path("x.npz"), npz(&arrays, false)).expect("written");
     assert!(trained(&place, &["x.npz", "--out=r"])["test"].is_null());
     let tested = trained(&place, &["x.npz", "--test-x=a", "--test-y=b", "--out=s"]);
     assert!(!tested["test"].is_null(), "{tested}");
@@ -158,14 +138,14 @@ fn an_image_is_predicted_as_it_was_judged_wherever_it_came_from() {
     let drawn = draw(&options).expect("drawn");
     let (train, test) = (&drawn.train, &drawn.test);
     let labels = |set: &ImageSet| set.labels().iter().map(|&label| label as u8).collect::<Vec<_>>();
-    let shape = |set: &ImageSet| format!("({}, 32, 32, 3)", set.len());
+    let n = |set: &ImageSet| set.len() as u64;
     let arrays = [
-        ("x_train", npy(&shape(train), train.pixels())),
-        ("y_train", npy(&format!("({},)", train.len()), &labels(train))),
-        ("x_test", npy(&shape(test), test.pixels())),
-        ("y_test", npy(&format!("({},)", test.len()), &labels(test))),
+        ("x_train", bytes(&[n(train), 32, 32, 3], train.pixels())),
+        ("y_train", bytes(&[n(train)], &labels(train))),
+        ("x_test", bytes(&[n(test), 32, 32, 3], test.pixels())),
+        ("y_test", bytes(&[n(test)], &labels(test))),
     ];
-    fs::write(place.path("npz"), npz(&arrays)).expect("written");
+    fs::write(place.path("npz"), npz(&arrays, false)).expect("written");
     for folder in ["idx", "cifar"] {
         fs::create_dir(place.path(folder)).expect("made");
     }
@@ -173,10 +153,10 @@ fn an_image_is_predicted_as_it_was_judged_wherever_it_came_from() {
         [("train", "data_batch_1.bin", train), ("t10k", "test_batch.bin", test)]
     {
         let n = set.len() as u32;
-        let images = idx(&[n, 32, 32, 3], set.pixels());
+        let images = idx(8, &[n, 32, 32, 3], set.pixels());
         fs::write(place.path(&format!("idx/{name}-images-idx4-ubyte")), images).expect("written");
         let labels_file = place.path(&format!("idx/{name}-labels-idx1-ubyte"));
-        fs::write(labels_file, idx(&[n], &labels(set))).expect("written");
+        fs::write(labels_file, idx(8, &[n], &labels(set))).expect("written");
         let record = |i: usize| {
             let plane = |c: usize| set.image(i).iter().skip(c).step_by(3).copied();
             let planes = (0..3).flat_map(plane).collect::<Vec<_>>();

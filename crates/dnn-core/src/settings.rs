@@ -86,18 +86,18 @@ pub fn schema<T: JsonSchema>() -> Json {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// Checks that every setting is one that its schema allows.
+/// Checks that every setting is one that its `schema`, which [`schema`] makes of its type, allows.
 ///
 /// # Errors
 /// [`SettingError`], naming the first setting at fault.
-pub fn check<T: Serialize + JsonSchema>(settings: &T) -> Result<(), SettingError> {
+pub fn check<T: Serialize>(settings: &T, schema: &Json) -> Result<(), SettingError> {
     let value = Value::try_from(settings).map_err(|error| SettingError::Value {
         key: "a setting".into(),
         got: "a value that no file can hold".into(),
         expected: format!("another one ({error})"),
         names: Vec::new(),
     })?;
-    check_value("", &value, &schema::<T>())
+    check_value("", &value, schema)
 }
 
 /// Checks a value against a schema; `key` is the setting's name in errors, empty for the whole.
@@ -423,8 +423,9 @@ mod tests {
 
     #[test]
     fn values_are_checked_as_texts_are() {
-        assert_eq!(check(&Settings::default()), Ok(()));
-        let error = check(&Settings { rate: f64::INFINITY, ..Settings::default() });
+        let schema = schema::<Settings>();
+        assert_eq!(check(&Settings::default(), &schema), Ok(()));
+        let error = check(&Settings { rate: f64::INFINITY, ..Settings::default() }, &schema);
         assert_eq!(
             error.map_err(|error| error.to_string()),
             Err("rate is inf: expected a finite number above 0".into())

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use dnn_core::metrics::{
-    Calibration, Confusion, McNemarMethod, PairedScore, PrecisionRecallCurve, RocCurve,
+    Calibration, Confusion, McNemarMethod, PairedScore, PrecisionRecallCurve, Quality, RocCurve,
     brier_score, log_loss, one_vs_rest, predictions,
 };
 use nalgebra::DMatrix;
@@ -118,6 +118,30 @@ fn curves_and_areas_of_every_class_against_the_rest() {
             let points: Vec<_> = points.map(|p| (p.threshold, p.precision, p.recall)).collect();
             assert_eq!(points, expected.precision_recall);
         }
+    }
+}
+
+#[test]
+fn all_measures_at_once() {
+    for case in golden().cases {
+        let n_classes = case.probabilities[0].len();
+        let classes: Vec<_> = (0..n_classes).map(|class| class.to_string()).collect();
+        let quality = Quality::of(&case.probabilities(), &case.labels, &classes);
+        assert_close(quality.balanced_accuracy.unwrap(), case.balanced_accuracy);
+        assert_close(quality.macro_average.unwrap().f1, case.r#macro[2]);
+        assert_close(quality.log_loss.unwrap(), case.log_loss);
+        assert_close(quality.brier_score.unwrap(), case.brier_score);
+        assert_close(
+            quality.calibration.unwrap().expected_error(),
+            case.calibration.expected_error,
+        );
+        // Of two classes those of the second, of more the mean.
+        let of = if n_classes == 2 { &case.curves[1..] } else { &case.curves };
+        let mean = |value: fn(&Curves) -> f64| of.iter().map(value).sum::<f64>() / of.len() as f64;
+        assert_close(quality.roc_auc.unwrap(), mean(|curves| curves.roc_auc));
+        assert_close(quality.average_precision.unwrap(), mean(|curves| curves.average_precision));
+        let names: Vec<_> = quality.curves.iter().map(|curves| &curves.class).collect();
+        assert_eq!(names, classes[n_classes - of.len()..].iter().collect::<Vec<_>>());
     }
 }
 

@@ -3,7 +3,7 @@
 //! `docs/images.md` has the formulas. Everything that is counted is decided with whole numbers, so that
 //! a description is the same on every machine.
 
-use crate::preprocess::luma;
+use crate::pixels::luma;
 use crate::{FeatureKind, ImageShape};
 
 /// The smallest width and height of an image that can be described, in pixels.

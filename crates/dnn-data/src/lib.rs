@@ -36,7 +36,6 @@ mod images;
 pub mod loader;
 pub mod model_file;
 mod parallel;
-#[cfg(feature = "image")]
 mod pixels;
 #[cfg(all(feature = "augment", feature = "cache", feature = "csv", feature = "synthetic"))]
 pub mod predictions;

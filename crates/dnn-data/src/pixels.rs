@@ -1,4 +1,4 @@
-//! A decoded picture: its pixels, in 8-bit RGB.
+//! Pixels of 8 bits: a decoded picture in RGB, and the luma of a colour.
 
 /// A picture in 8-bit RGB, rows from the top, each side 1 to [`MAX_SIDE`](Self::MAX_SIDE).
 #[derive(Clone, PartialEq, Eq)]
@@ -50,6 +50,12 @@ impl std::fmt::Debug for RgbImage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RgbImage({}×{})", self.width, self.height)
     }
+}
+
+/// Returns the luma of BT.601 (0.299, 0.587, 0.114) in fixed point.
+#[inline(always)]
+pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
+    ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
 }
 
 /// Lays a sample over a background: (a·v + (255 − a)·b) / 255, rounded.

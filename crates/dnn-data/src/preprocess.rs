@@ -283,16 +283,9 @@ fn standardize_one<F: Real>(x: &mut F, mean: f64, std: f64, clip: Option<f64>) {
     }
 }
 
-/// Returns the luma of BT.601 (0.299, 0.587, 0.114) in fixed point.
-#[inline(always)]
-pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
-    ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
-}
-
 #[cfg(feature = "image")]
 mod resize {
-    use super::luma;
-    use crate::pixels::RgbImage;
+    use crate::pixels::{RgbImage, luma};
     use crate::{Aspect, ContractError, InputContract, ResizeFilter};
     use fast_image_resize::images::TypedImage;
     use fast_image_resize::pixels::U8x3;

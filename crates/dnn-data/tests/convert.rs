@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::files::{npy, npz};
+use common::files::{idx, npy, npz};
 use dnn_data::convert::{Options, convert, convert_splits};
 use dnn_data::preprocess::ContractChange;
 use dnn_data::{DataError, SplitName, Splits, format};
@@ -46,10 +46,6 @@ fn same(from: &Path, options: &format::Options) -> Splits {
     direct
 }
 
-fn be(dimensions: &[u32]) -> Vec<u8> {
-    dimensions.iter().flat_map(|d| d.to_be_bytes()).collect()
-}
-
 #[test]
 fn tables_and_idx() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -63,25 +59,22 @@ fn tables_and_idx() {
     fs::write(&table, "a,b,class\n0,255,0\n7,3,1\n").expect("written");
     assert!(same(&table, &format::Options::default()).train().expect("a set").is_bytes());
 
-    let idx = folder.path().join("idx");
-    fs::create_dir(&idx).expect("made");
+    let digits = folder.path().join("digits");
+    fs::create_dir(&digits).expect("made");
     for (name, n) in [("train", 3000_u32), ("t10k", 7)] {
-        let pixels = (0..n * 28 * 28).map(|i| (i % 1009 % 251) as u8);
-        let images = [&[0, 0, 8, 3][..], &be(&[n, 28, 28])].concat().into_iter().chain(pixels);
-        fs::write(idx.join(format!("{name}-images-idx3-ubyte")), images.collect::<Vec<_>>())
-            .expect("written");
-        let labels = (0..n).map(|i| (i % if n > 9 { 10 } else { 3 }) as u8);
-        let labels = [&[0, 0, 8, 1][..], &be(&[n])].concat().into_iter().chain(labels);
-        fs::write(idx.join(format!("{name}-labels-idx1-ubyte")), labels.collect::<Vec<_>>())
-            .expect("written");
+        let pixels: Vec<_> = (0..n * 28 * 28).map(|i| (i % 1009 % 251) as u8).collect();
+        let images = digits.join(format!("{name}-images-idx3-ubyte"));
+        fs::write(images, idx(8, &[n, 28, 28], &pixels)).expect("written");
+        let labels: Vec<_> = (0..n).map(|i| (i % if n > 9 { 10 } else { 3 }) as u8).collect();
+        let file = digits.join(format!("{name}-labels-idx1-ubyte"));
+        fs::write(file, idx(8, &[n], &labels)).expect("written");
     }
-    let splits = same(&idx, &format::Options::default());
+    let splits = same(&digits, &format::Options::default());
     assert_eq!(splits.test().expect("a set").classes().len(), 10);
     let float = folder.path().join("images-idx3");
-    let numbers = (0..24).flat_map(|i| (i as f32 / 23.0).to_be_bytes());
-    let images = [&[0, 0, 13, 3][..], &be(&[6, 2, 2])].concat().into_iter().chain(numbers);
-    fs::write(&float, images.collect::<Vec<_>>()).expect("written");
-    let labels = [&[0, 0, 8, 1][..], &be(&[6]), &[0, 1, 0, 1, 1, 0]].concat();
+    let numbers: Vec<_> = (0..24).flat_map(|i| (i as f32 / 23.0).to_be_bytes()).collect();
+    fs::write(&float, idx(13, &[6, 2, 2], &numbers)).expect("written");
+    let labels = idx(8, &[6], &[0, 1, 0, 1, 1, 0]);
     fs::write(folder.path().join("labels-idx1"), labels).expect("written");
     assert!(!same(&float, &format::Options::default()).train().expect("a set").is_bytes());
 }

@@ -12,7 +12,7 @@
 
 mod common;
 
-use common::damage::{LARGEST, Random, Watched, alone};
+use common::damage::{LARGEST, Random, Watched, alone, damage_at};
 use common::{every_file, fixture, message};
 use dnn_data::DataError;
 use dnn_data::hdf5::{self, Backend, Options};
@@ -44,24 +44,8 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
         let reach = if random.below(8) == 0 { bytes.len() } else { DESCRIPTION.min(bytes.len()) };
         // A cut comes last, if at all; nothing is left to damage in an empty file.
         let at = random.below(reach.max(1));
-        let end = (at + 1 + random.below(8)).min(bytes.len());
-        match random.below(7) {
-            0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = random.next() as u8,
-            2 => bytes[at..end].fill(0xff),
-            3 => bytes[at..end].fill(0),
-            4 => bytes[at] = bytes[at].wrapping_add(1),
-            5 => {
-                let from = random.below(bytes.len() - (end - at) + 1);
-                bytes.copy_within(from..from + (end - at), at);
-            }
-            _ => {
-                if random.below(3) == 0 {
-                    bytes.truncate(at);
-                    return;
-                }
-                bytes[at..end].reverse();
-            }
+        if damage_at(bytes, at, random) {
+            return;
         }
     }
 }

@@ -3,28 +3,12 @@
 
 mod common;
 
+use common::files::{gzip, idx};
 use common::message;
 use dnn_data::{Limits, SplitName, Splits, format};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use tempfile::TempDir;
-
-/// An idx file of this type, these dimensions and elements.
-fn file(code: u8, dims: &[u32], elements: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0, 0, code, dims.len() as u8];
-    bytes.extend(dims.iter().flat_map(|n| n.to_be_bytes()));
-    bytes.extend(elements);
-    bytes
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).expect("packed");
-    encoder.finish().expect("packed")
-}
 
 fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -38,10 +22,10 @@ fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
 fn mnist() -> [(&'static str, Vec<u8>); 4] {
     let pixels: Vec<u8> = (0..12).map(|i| i * 20).collect();
     [
-        ("train-images-idx3-ubyte", file(8, &[3, 2, 2], &pixels)),
-        ("train-labels-idx1-ubyte", file(8, &[3], &[1, 0, 9])),
-        ("t10k-images-idx3-ubyte", file(8, &[2, 2, 2], &pixels[4..])),
-        ("t10k-labels-idx1-ubyte", file(8, &[2], &[0, 3])),
+        ("train-images-idx3-ubyte", idx(8, &[3, 2, 2], &pixels)),
+        ("train-labels-idx1-ubyte", idx(8, &[3], &[1, 0, 9])),
+        ("t10k-images-idx3-ubyte", idx(8, &[2, 2, 2], &pixels[4..])),
+        ("t10k-labels-idx1-ubyte", idx(8, &[2], &[0, 3])),
     ]
 }
 
@@ -115,18 +99,18 @@ fn other_types_and_colours_are_read() {
     let colours: Vec<u8> = (0..24).collect();
     let floats: Vec<u8> = [0.5_f32, -1.0, 0.25, 7.5].iter().flat_map(|v| v.to_be_bytes()).collect();
     let labels =
-        |n: u32| file(0x0c, &[n], &(0..n as i32).flat_map(i32::to_be_bytes).collect::<Vec<_>>());
+        |n: u32| idx(0x0c, &[n], &(0..n as i32).flat_map(i32::to_be_bytes).collect::<Vec<_>>());
     let folder = folder(&[
-        ("train-images", file(8, &[2, 2, 2, 3], &colours)),
+        ("train-images", idx(8, &[2, 2, 2, 3], &colours)),
         ("train-labels", labels(2)),
-        ("test-images", file(8, &[1, 2, 2, 3], &colours[..12])),
+        ("test-images", idx(8, &[1, 2, 2, 3], &colours[..12])),
         ("test-labels", labels(1)),
     ]);
     let splits = common::load_within("idx", folder.path(), &Limits::default()).expect("readable");
     let train = splits.train().expect("train");
     assert_eq!((train.shape().to_string(), train.pixels()), ("2×2×3".into(), &colours[..]));
     assert_eq!(splits.test().expect("test").labels(), [0]);
-    fs::write(folder.path().join("x-images"), file(0x0d, &[2, 1, 2], &floats)).expect("written");
+    fs::write(folder.path().join("x-images"), idx(0x0d, &[2, 1, 2], &floats)).expect("written");
     fs::write(folder.path().join("x-labels"), labels(2)).expect("written");
     let splits = common::load_within("idx", &folder.path().join("x-images"), &Limits::default())
         .expect("readable");
@@ -137,8 +121,7 @@ fn other_types_and_colours_are_read() {
 #[test]
 fn bytes_too_few_or_too_many_are_refused() {
     let images = |bytes: Vec<u8>| {
-        let folder =
-            folder(&[("train-images", bytes), ("train-labels", file(8, &[3], &[0, 1, 2]))]);
+        let folder = folder(&[("train-images", bytes), ("train-labels", idx(8, &[3], &[0, 1, 2]))]);
         refusal(&folder.path().join("train-images"))
     };
     let whole = mnist()[0].1.clone();
@@ -162,7 +145,7 @@ fn bytes_too_few_or_too_many_are_refused() {
     let (a, b) = whole.split_at(20);
     let folder = folder(&[
         ("train-images", [gzip(a), gzip(b)].concat()),
-        ("train-labels", file(8, &[3], &[0, 1, 2])),
+        ("train-labels", idx(8, &[3], &[0, 1, 2])),
     ]);
     assert!(common::load_within("idx", folder.path(), &Limits::default()).is_ok());
     assert!(images([&zip[..], b"tail"].concat()).starts_with("F: unpack failed: "));
@@ -171,28 +154,27 @@ fn bytes_too_few_or_too_many_are_refused() {
 #[test]
 fn what_a_file_asks_for_is_checked_first() {
     let images = |bytes: Vec<u8>, limits: Limits| {
-        let folder =
-            folder(&[("train-images", bytes), ("train-labels", file(8, &[3], &[0, 1, 2]))]);
+        let folder = folder(&[("train-images", bytes), ("train-labels", idx(8, &[3], &[0, 1, 2]))]);
         let path = folder.path().join("train-images");
         let error = common::load_within("idx", &path, &limits).expect_err("refused");
         message(&error).replace(&path.display().to_string(), "F")
     };
     // 65535 images of 4096×4096 in a few bytes.
-    let huge = gzip(&file(8, &[65535, 4096, 4096], &[0; 100]));
+    let huge = gzip(&idx(8, &[65535, 4096, 4096], &[0; 100]));
     let text = images(huge.clone(), Limits::default());
     assert!(text.contains("expected 1099494850576 bytes for uint8"), "{text}");
     assert!(text.ends_with(", too few when unpacked"), "{text}");
     // Zeros that pack well are refused by the limit.
-    let zeros = gzip(&file(8, &[3, 512, 512], &vec![0; 3 << 18]));
+    let zeros = gzip(&idx(8, &[3, 512, 512], &vec![0; 3 << 18]));
     let limits = Limits { max_bytes: 1 << 19, ..Limits::default() };
     assert_eq!(
         images(zeros, limits),
         "F: the training set, 3 images of 512×512×1, would take 786432 bytes in memory, the limit is 524288 \
          bytes"
     );
-    let text = images(file(8, &[0, 2, 2], &[]), Limits::default());
+    let text = images(idx(8, &[0, 2, 2], &[]), Limits::default());
     assert_eq!(text, "F: shape: expected at least one image, got (0, 2, 2)");
-    let text = images(file(8, &[3, 2, 2, 2, 1], &[0; 24]), Limits::default());
+    let text = images(idx(8, &[3, 2, 2, 2, 1], &[0; 24]), Limits::default());
     assert_eq!(text, "F: dimensions: expected 1 for labels, 3 or 4 for images, got 5");
 }
 
@@ -205,16 +187,16 @@ fn what_does_not_go_together_is_refused() {
         );
         text.replace(&folder.path().display().to_string(), "F")
     };
-    let images = file(8, &[2, 1, 1], &[3, 4]);
+    let images = idx(8, &[2, 1, 1], &[3, 4]);
     assert_eq!(
-        pair(images.clone(), file(8, &[3], &[0, 1, 1])),
+        pair(images.clone(), idx(8, &[3], &[0, 1, 1])),
         "F/train-labels: number of labels: expected 2, one for each image of F/train-images, got 3"
     );
     assert_eq!(
-        pair(images.clone(), file(9, &[2], &[0, 0xff])),
+        pair(images.clone(), idx(9, &[2], &[0, 0xff])),
         "F/train-labels: label 1: expected a class index from 0 to 4095, got -1"
     );
-    let text = pair(images.clone(), file(0x0d, &[2], &[0; 8]));
+    let text = pair(images.clone(), idx(0x0d, &[2], &[0; 8]));
     assert!(text.contains("type of the labels: expected integers"), "{text}");
     assert_eq!(
         pair(images.clone(), images),

@@ -4,14 +4,11 @@
 
 mod common;
 
-use common::damage::{LARGEST, Random, Watched};
-use common::files::{cifar, npy, npz};
+use common::damage::{LARGEST, Random, Watched, damage_at};
+use common::files::{cifar, gzip, idx, npy, npz};
 use common::message;
 use dnn_data::{Limits, format};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use std::fs;
-use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -32,21 +29,8 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
             1 => bytes.len() - 1 - random.below(reach),
             _ => random.below(reach),
         };
-        let end = (at + 1 + random.below(8)).min(bytes.len());
-        match random.below(7) {
-            0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = random.next() as u8,
-            2 => bytes[at..end].fill(0xff),
-            3 => bytes[at..end].fill(0),
-            4 => bytes[at] = bytes[at].wrapping_add(1),
-            5 => bytes[at..end].reverse(),
-            _ => {
-                if random.below(3) == 0 {
-                    bytes.truncate(at.max(1));
-                    return;
-                }
-                bytes.splice(at..at, [b'0' + random.below(10) as u8]);
-            }
+        if damage_at(bytes, at, random) {
+            return;
         }
     }
 }
@@ -96,25 +80,18 @@ fn check(name: &str, whole: &[u8], beside: &[(&str, Vec<u8>)]) {
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
 }
 
-fn idx(dims: &[u32], elements: &[u8]) -> Vec<u8> {
-    let dims_bytes = dims.iter().flat_map(|n| n.to_be_bytes());
-    [0, 0, 8, dims.len() as u8].into_iter().chain(dims_bytes).chain(elements.to_vec()).collect()
-}
-
 #[test]
 fn idx_plain() {
     let pixels: Vec<u8> = (0..96).collect();
-    let labels = [("train-labels-idx1-ubyte", idx(&[6], &[0, 1, 2, 3, 4, 5]))];
-    check("train-images-idx3-ubyte", &idx(&[6, 4, 4], &pixels), &labels);
+    let labels = [("train-labels-idx1-ubyte", idx(8, &[6], &[0, 1, 2, 3, 4, 5]))];
+    check("train-images-idx3-ubyte", &idx(8, &[6, 4, 4], &pixels), &labels);
 }
 
 #[test]
 fn idx_packed() {
     let pixels: Vec<u8> = (0..96).collect();
-    let labels = [("train-labels-idx1-ubyte.gz", idx(&[6], &[0, 1, 2, 3, 4, 5]))];
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&idx(&[6, 4, 4], &pixels)).expect("packed");
-    check("train-images-idx3-ubyte.gz", &encoder.finish().expect("packed"), &labels);
+    let labels = [("train-labels-idx1-ubyte.gz", idx(8, &[6], &[0, 1, 2, 3, 4, 5]))];
+    check("train-images-idx3-ubyte.gz", &gzip(&idx(8, &[6, 4, 4], &pixels)), &labels);
 }
 
 fn arrays() -> [(&'static str, Vec<u8>); 5] {
@@ -172,11 +149,7 @@ fn check_large(name: &str, bytes: &[u8], beside: &[(&str, Vec<u8>)]) {
 #[test]
 fn labels_count_as_what_becomes_of_them() {
     let n = MAX_BYTES as usize;
-    let packed = |shape: &[u32]| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(&idx(shape, &vec![0; n])).expect("packed");
-        encoder.finish().expect("packed")
-    };
+    let packed = |shape: &[u32]| gzip(&idx(8, shape, &vec![0; n]));
     let labels = [("labels-idx1-ubyte", packed(&[n as u32]))];
     check_large("images-idx3-ubyte", &packed(&[n as u32, 1, 1]), &labels);
     let names_of_classes = "1,a\n".repeat(n / 4);

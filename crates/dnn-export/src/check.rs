@@ -1,4 +1,4 @@
-//! An exported graph beside the model it was made from, on the same examples.
+//! Compares an exported graph with the model it was made from, on the same examples.
 
 use crate::onnx::{OnnxInput, pixels_output};
 use dnn_core::Precision;
@@ -17,7 +17,7 @@ use std::process::Command;
 #[derive(Debug, Clone)]
 pub struct Checker {
     program: PathBuf,
-    /// The program's own words for a script in a file, and the script.
+    /// The name of the script's file, and the script.
     script: (&'static str, &'static str),
     /// The folder of a package, and the variable that the script has it from.
     package: Option<(&'static str, PathBuf)>,
@@ -107,7 +107,7 @@ impl Checker {
     pub fn python(program: impl Into<PathBuf>) -> Result<Self, CheckError> {
         let program = program.into();
         let cure = format!("{} -m pip install onnxruntime", program.display());
-        asked(Command::new(&program).args(["-c", "import numpy, onnxruntime"]), cure)?;
+        check_runtime(Command::new(&program).args(["-c", "import numpy, onnxruntime"]), cure)?;
         Ok(Self { program, script: ("check.py", include_str!("check.py")), package: None })
     }
 
@@ -119,7 +119,7 @@ impl Checker {
     pub fn node(program: impl Into<PathBuf>, package: &Path) -> Result<Self, CheckError> {
         let (program, package) = (program.into(), std::path::absolute(package)?);
         let require = "require(process.argv[1])";
-        asked(
+        check_runtime(
             Command::new(&program).args(["-e", require]).arg(&package),
             "npm install onnxruntime-web".into(),
         )?;
@@ -269,8 +269,8 @@ impl Checker {
     }
 }
 
-/// Runs a command that fails where there is no onnxruntime.
-fn asked(command: &mut Command, cure: String) -> Result<(), CheckError> {
+/// Runs a command that fails where onnxruntime is not installed.
+fn check_runtime(command: &mut Command, cure: String) -> Result<(), CheckError> {
     let reason = match command.output() {
         Ok(output) if output.status.success() => return Ok(()),
         Ok(output) => last_line(&output.stderr),

@@ -13,7 +13,7 @@
 #[allow(dead_code)] // nothing is aborted here
 mod mpi_communicator;
 
-use dnn_train::{Communicator, MicroShards, TreeSum};
+use dnn_train::{AlignedBytes, Communicator, MicroShards, TreeSum};
 use mpi::collective::SystemOperation;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, CommunicatorCollectives as _};
@@ -41,18 +41,18 @@ fn in_tree(n: usize) -> anyhow::Result<(usize, f64, f32)> {
     let communicator: &dyn Communicator = &ranks;
     let shards = MicroShards::new(MICRO_SHARDS, communicator);
     let own = numbers(communicator.rank(), n);
-    let (mut tree, mut sum) = (TreeSum::<f32>::new(shards, n), vec![0.0_f32; n]);
+    let mut buffer = AlignedBytes::from(bytemuck::cast_slice(&own[..]));
+    let mut tree = TreeSum::<f32>::new(shards, &[buffer.len()]);
+    // The sum takes the place of the numbers, and is summed up in its turn.
+    let mut first_sum = None;
     let time = least(|| {
-        tree.start(communicator, |_, range, message| {
-            message.extend_from_slice(bytemuck::cast_slice(&own[range]));
-        });
+        tree.start(communicator, [std::mem::take(&mut buffer)]);
         tree.add_up(communicator);
-        tree.finish(communicator, |range, bytes| {
-            bytemuck::cast_slice_mut(&mut sum[range]).copy_from_slice(bytes);
-        });
+        buffer = tree.finish(communicator).next().unwrap_or_default();
+        first_sum.get_or_insert(bytemuck::cast_slice::<u8, f32>(buffer.bytes())[n - 1]);
     });
     ranks.end();
-    Ok((ranks.rank(), time, sum[n - 1]))
+    Ok((ranks.rank(), time, first_sum.unwrap_or_default()))
 }
 
 fn as_mpi_adds(n: usize) -> anyhow::Result<(usize, f64, f32)> {

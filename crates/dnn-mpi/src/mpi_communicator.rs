@@ -10,7 +10,7 @@
 //! A rank whose process has ended is noticed by MPI's launcher, which does the same.
 
 use anyhow::{Context, ensure};
-use dnn_train::{Communicator, Messages};
+use dnn_train::{AlignedBytes, Communicator, Messages, Place};
 use mpi::Threading;
 use mpi::ffi;
 use mpi::topology::SimpleCommunicator;
@@ -190,8 +190,9 @@ impl Exchanges {
                 Order::Start(messages) => self.start(messages),
                 Order::End => {
                     // Empty messages: whoever has one from each knows that all have come here.
-                    let none = || vec![Vec::new(); self.size as usize];
-                    self.start(Messages { outgoing: none(), incoming: none() });
+                    let empty = vec![vec![Place { buffer: 0, bytes: 0..0 }]; self.size as usize];
+                    let buffers = vec![AlignedBytes::default()];
+                    self.start(Messages { buffers, outgoing: empty.clone(), incoming: empty });
                     ending = true;
                 }
                 Order::Abort => self.world.abort(ERROR),
@@ -222,43 +223,49 @@ impl Exchanges {
         }
     }
 
-    /// What belongs to each of the other ranks, of what there is for all of them.
-    fn others<T>(&self, all: impl Iterator<Item = T>) -> impl Iterator<Item = (i32, T)> {
-        let own = self.rank;
-        (0..).zip(all).filter(move |(rank, _)| *rank != own)
-    }
-
     fn start(&mut self, messages: Messages) {
-        let mut exchange = Exchange { messages, requests: Vec::new() };
-        let Exchange { messages, requests } = &mut exchange;
+        let mut requests = Vec::new();
         let (comm, byte) = (self.world.as_raw(), byte_type());
         // Receives first, so that what comes is put where it belongs.
-        for (rank, message) in self.others(messages.incoming.iter_mut()) {
-            for piece in pieces(message.len()) {
-                let piece = &mut message[piece];
-                let (to, n) = (piece.as_mut_ptr().cast::<c_void>(), piece.len() as i32);
-                let mut request = no_request();
-                // SAFETY: the memory belongs to the exchange until the request is done, and is not
-                // touched meanwhile: the vectors are moved, their contents are not.
-                let code =
-                    unsafe { ffi::MPI_Irecv(to, n, byte, rank, MESSAGE, comm, &raw mut request) };
-                self.check(code, "receive");
-                requests.push(request);
-            }
+        for (rank, from, n) in self.pieces(&messages, &messages.incoming) {
+            let mut request = no_request();
+            // SAFETY: the memory belongs to the exchange until the request is done, and nothing else
+            // touches it meanwhile; that the buffers are moved leaves their bytes where they are.
+            let code =
+                unsafe { ffi::MPI_Irecv(from, n, byte, rank, MESSAGE, comm, &raw mut request) };
+            self.check(code, "receive");
+            requests.push(request);
         }
-        for (rank, message) in self.others(messages.outgoing.iter()) {
-            for piece in pieces(message.len()) {
-                let piece = &message[piece];
-                let (from, n) = (piece.as_ptr().cast::<c_void>(), piece.len() as i32);
-                let mut request = no_request();
-                // SAFETY: as above.
-                let code =
-                    unsafe { ffi::MPI_Isend(from, n, byte, rank, MESSAGE, comm, &raw mut request) };
-                self.check(code, "send");
-                requests.push(request);
-            }
+        for (rank, to, n) in self.pieces(&messages, &messages.outgoing) {
+            let mut request = no_request();
+            // SAFETY: as above.
+            let code =
+                unsafe { ffi::MPI_Isend(to, n, byte, rank, MESSAGE, comm, &raw mut request) };
+            self.check(code, "send");
+            requests.push(request);
         }
-        self.under_way.push_back(exchange);
+        self.under_way.push_back(Exchange { messages, requests });
+    }
+
+    /// The messages with the other ranks, in pieces that a call of MPI can count: the rank, where the
+    /// piece lies, and its bytes.
+    fn pieces<'m>(
+        &self,
+        messages: &'m Messages,
+        of: &'m [Vec<Place>],
+    ) -> impl Iterator<Item = (i32, *mut c_void, i32)> + 'm {
+        let own = self.rank;
+        let others = (0..).zip(of).filter(move |(rank, _)| *rank != own);
+        let places =
+            others.flat_map(|(rank, places)| places.iter().map(move |place| (rank, place)));
+        places.flat_map(move |(rank, Place { buffer, bytes })| {
+            let pieces = (bytes.start..bytes.end.max(bytes.start + 1)).step_by(BYTES_AT_ONCE);
+            pieces.map(move |from| {
+                let piece = from..bytes.end.min(from + BYTES_AT_ONCE);
+                let n = piece.len() as i32;
+                (rank, messages.buffers[*buffer].pointer(&piece).cast(), n)
+            })
+        })
     }
 
     /// Gives a sign of life to the rank after this one, and ends the job when the one before has given none
@@ -322,11 +329,6 @@ fn byte_type() -> ffi::MPI_Datatype {
 fn no_request() -> ffi::MPI_Request {
     // SAFETY: a constant of MPI.
     unsafe { ffi::RSMPI_REQUEST_NULL }
-}
-
-/// The pieces of a message, at least one.
-fn pieces(n: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..n.max(1)).step_by(BYTES_AT_ONCE).map(move |from| from..n.min(from + BYTES_AT_ONCE))
 }
 
 impl Exchange {

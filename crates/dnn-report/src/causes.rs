@@ -1,5 +1,5 @@
 //! Why images are got wrong, by cause: one thing is changed and the network asked again
-//! ([`intervene`]), or images that have a cause are compared with those that have it not
+//! ([`intervene`]), or images that have a cause are compared with those that do not
 //! ([`observe`]).
 
 use crate::statistics::{LogisticModel, bootstrap_difference, fisher_exact, holm, newcombe};
@@ -10,20 +10,20 @@ use dnn_data::synthetic::{Cause, Plan};
 use dnn_data::{DataError, ImageSet};
 use serde::Serialize;
 
-/// Of fewer images there is no p-value.
+/// The fewest images for which a p-value is computed.
 pub const MIN_IMAGES: usize = 5;
-/// Of fewer errors there is no joint model: its coefficients would be noise.
+/// The fewest errors for which a joint model is fitted: with fewer, its coefficients would be noise.
 pub const MIN_ERRORS: usize = 10;
 /// The strengths that a cause is given, from 0, as easy as it gets, to 1.
 pub const STRENGTHS: [f64; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
-/// A cause counts as there from this strength on.
+/// The strength from which on a cause counts as present.
 pub const PRESENT: f64 = 0.5;
-/// A p-value below this is taken for a finding.
+/// The level of significance: a smaller p-value is a finding.
 pub const LEVEL: f64 = 0.05;
 
 /// What a network says of images with one cause at one strength.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Step {
+pub struct StrengthPoint {
     /// Strength of the cause, 0 to 1.
     pub strength: f64,
     /// Share of the images that are got wrong.
@@ -40,9 +40,9 @@ pub struct Intervention {
     /// Number of images: those that did not have the cause.
     pub n: usize,
     /// The images as they are.
-    pub original: Step,
+    pub original: StrengthPoint,
     /// With the cause, by rising strength.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StrengthPoint>,
     /// How often the original and the image with the cause at full strength are got right.
     pub pairs: PairedScore,
     /// Share of errors at full strength less that of the originals.
@@ -100,13 +100,13 @@ pub fn intervene<E: From<DataError>>(
             }
             let changed = changed(&set, plans.as_deref(), cause, strength)?;
             last = ask(&changed)?;
-            steps.push(Step::of(&last, set.labels(), strength));
+            steps.push(StrengthPoint::of(&last, set.labels(), strength));
         }
         let pairs = PairedScore::of(&predictions(&before), &predictions(&last), set.labels());
         found.push(Intervention {
             cause,
             n: set.len(),
-            original: Step::of(&before, set.labels(), 0.0),
+            original: StrengthPoint::of(&before, set.labels(), 0.0),
             steps,
             pairs,
             difference: pairs.first().accuracy() - pairs.second().accuracy(),
@@ -152,7 +152,7 @@ pub fn changed(
     images.with_pixels(pixels)
 }
 
-impl Step {
+impl StrengthPoint {
     fn of(probabilities: &DMatrix<f64>, labels: &[u32], strength: f64) -> Self {
         let m = labels.len() as f64;
         let score = Score::of(&predictions(probabilities), labels);
@@ -173,7 +173,7 @@ pub struct Judged {
     pub causes: Vec<Option<bool>>,
 }
 
-/// Images that have a cause against those that have it not.
+/// Images that have a cause, compared with those that do not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// The cause, as its column is called.

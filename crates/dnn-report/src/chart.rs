@@ -1,4 +1,4 @@
-//! A picture as SVG, and the same as PNG.
+//! Charts: a picture as SVG, and the same rendered as PNG.
 
 use crate::fonts;
 use base64::Engine as _;

@@ -6,13 +6,13 @@ use crate::factors::{FactorTable, FactorsError};
 use crate::figures::{causes_plot, simplified_plot, strengths_plot};
 use crate::heat::{occlusion, overlay};
 use crate::image_sheet::{Arrangement, Tile, image_sheet};
-use crate::page::Error;
 use crate::suspects::{Suspect, suspects};
 use crate::words::{Findings, LIMITS_OF_PHOTOS, sentences};
 use dnn_core::metrics::{MajorityBaseline, Prediction, predictions};
 use dnn_core::nalgebra::DMatrix;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::saliency::{Grid, Saliency};
+use dnn_data::audit::{Audit, AuditOptions, audit};
 use dnn_data::synthetic::{Cause, DrawnSet, Plan};
 use dnn_data::{
     AnyNetwork, DataError, FeatureKind, ImageSet, ImageShape, InputContract, Predictor, Shown,
@@ -20,10 +20,12 @@ use dnn_data::{
 };
 use std::path::PathBuf;
 
-/// Errors that are shown with where the network looked.
+/// The most errors that are shown with saliency maps.
 const MAX_MAPS: usize = 24;
-/// Images that the mean image is taken from, which stands in for what is taken away.
-const MEAN_OF: usize = 500;
+/// The most images whose mean image stands in for what is taken away.
+const MAX_MEAN_IMAGES: usize = 500;
+/// The most images that the audit compares with all others.
+const MAX_AUDITED: usize = 20_000;
 
 /// Labelled images, a network's answers on them, and what else is known.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +95,29 @@ pub struct SaliencyMaps {
     /// What each pixel adds to the log-odds of the answer, by integrated gradients from the mean image
     /// (n_pixels); `None` when the network's features are not the pixels.
     pub gradients: Option<Vec<f64>>,
+}
+
+/// An image that is got wrong, as the gallery of errors shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MisclassifiedImage {
+    /// Its name: a file's, or "image 17".
+    pub name: String,
+    /// Its class.
+    pub truth: String,
+    /// The answer.
+    pub predicted: String,
+    /// The probability of the answer.
+    pub probability: f64,
+    /// Its bytes, row by row.
+    pub pixels: Vec<u8>,
+    /// Its size.
+    pub shape: ImageShape,
+    /// The same size in colours, with a map of occlusion laid over it, when there is one.
+    pub occlusion: Option<Vec<u8>>,
+    /// The same with integrated gradients.
+    pub gradients: Option<Vec<u8>>,
+    /// The causes that it has, as far as they are known.
+    pub causes: Vec<String>,
 }
 
 /// How far maps are to be trusted. Advantages are means over the images of what
@@ -220,6 +245,17 @@ where
         limits,
         no_suspects,
     })
+}
+
+/// Audits all splits of the data of an explanation: which images are in several of them. Of more than 20,000
+/// images only those with the same pixels are found, since nearly equal ones take a comparison of all with all.
+///
+/// # Errors
+/// [`DataError::Mismatch`] when the splits are [inconsistent](Splits::check).
+pub fn audit_of(splits: &Splits) -> Result<Audit, DataError> {
+    let n: usize = splits.iter().map(|split| split.images.len()).sum();
+    let near_distance = if n <= MAX_AUDITED { AuditOptions::NEAR_DISTANCE } else { 0 };
+    audit(splits, &[], &AuditOptions { near_distance, ..AuditOptions::default() })
 }
 
 /// Returns what images of a split are called: "test images".
@@ -358,7 +394,7 @@ fn maps<E: From<DataError>>(
     let ImageShape { height, width, channels } = set.shape();
     let side = (height.min(width) / 8).max(1);
     let squares = (2 * side, side);
-    let some = chosen(set.len(), MEAN_OF);
+    let some = chosen(set.len(), MAX_MEAN_IMAGES);
     let contract = InputContract { views: 1, ..predictor.model().input().clone() };
     let mut maps = Vec::new();
     if contract.features != FeatureKind::Pixels {
@@ -435,7 +471,11 @@ impl Explanation {
     ///
     /// # Errors
     /// [`ReportError::Image`] when these are other images.
-    pub fn gallery(&self, images: &ImageSet, n: usize) -> Result<Vec<Error>, ReportError> {
+    pub fn gallery(
+        &self,
+        images: &ImageSet,
+        n: usize,
+    ) -> Result<Vec<MisclassifiedImage>, ReportError> {
         let class = |class: u32| images.classes()[class as usize].clone();
         let shape = images.shape();
         (self.errors.iter().take(n).enumerate())
@@ -444,7 +484,7 @@ impl Explanation {
                 let pixels = images.image(index);
                 let map = self.maps.get(i);
                 let over = |map: &Vec<f64>| overlay(pixels, shape, map);
-                Ok(Error {
+                Ok(MisclassifiedImage {
                     name: file_or_number(images.files(), index),
                     truth: class(images.labels()[index]),
                     predicted: class(p.class),
@@ -474,7 +514,7 @@ impl Explanation {
             (
                 "where-it-looked",
                 "Where it looked: orange speaks for its answer, blue against it",
-                (|error| error.occlusion.as_deref()) as fn(&Error) -> Option<&[u8]>,
+                (|error| error.occlusion.as_deref()) as fn(&MisclassifiedImage) -> Option<&[u8]>,
             ),
             (
                 "integrated-gradients",
@@ -515,8 +555,8 @@ impl Explanation {
     }
 }
 
-/// What stands below an error of a sheet.
-fn caption(error: &Error) -> Vec<String> {
+/// Returns the lines below an image of a sheet of errors.
+fn caption(error: &MisclassifiedImage) -> Vec<String> {
     let mut lines = vec![
         error.name.clone(),
         format!("true: {}", error.truth.shown()),

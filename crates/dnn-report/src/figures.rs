@@ -5,7 +5,7 @@ use crate::causes::{Intervention, Observations, Simplified};
 use crate::chart::{Anchor, Chart, Drawing, colour};
 use crate::fonts;
 use crate::line_plot::{Line, LinePlot, MIDDLE};
-use dnn_core::metrics::{Calibration, PrecisionRecallCurve, RocCurve, Score};
+use dnn_core::metrics::{Calibration, PrecisionRecallCurve, Quality, RocCurve, Score};
 
 /// Width and height of the plots of a report, in pixels.
 const PLOT: (f32, f32) = (460.0, 380.0);
@@ -170,6 +170,28 @@ pub fn simplified_plot(simplified: &[Simplified], majority: f64) -> Chart {
         series: 2,
     });
     interval_plot("Accuracy with less in the images", "accuracy", false, &rows)
+}
+
+/// Draws what is measured of a classifier: the curves over all thresholds, the calibration and which class is
+/// taken for which (`counts[truth][prediction]`), each with a name for its file.
+pub fn quality_plots(
+    quality: &Quality,
+    classes: &[String],
+    counts: &[Vec<usize>],
+) -> Vec<(&'static str, Chart)> {
+    let (mut roc, mut precision_recall) = (Vec::new(), Vec::new());
+    for curves in &quality.curves {
+        roc.extend(curves.roc.as_ref().map(|curve| (curves.class.as_str(), curve)));
+        precision_recall
+            .extend(curves.precision_recall.as_ref().map(|curve| (curves.class.as_str(), curve)));
+    }
+    let mut charts = vec![
+        ("roc", roc_plot(&roc)),
+        ("precision-recall", precision_recall_plot(&precision_recall)),
+    ];
+    charts.extend(quality.calibration.as_ref().map(|c| ("calibration", calibration_plot(c))));
+    charts.push(("confusion", confusion_plot(classes, counts)));
+    charts
 }
 
 /// Draws the receiver operating characteristic of each class, with its area; of many classes, of those with

@@ -12,6 +12,7 @@ mod image_sheet;
 mod line_plot;
 mod model_card;
 pub mod page;
+pub mod report;
 pub mod statistics;
 pub mod suspects;
 pub mod words;

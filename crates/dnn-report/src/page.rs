@@ -1,132 +1,14 @@
-//! The report of a run: one page of HTML that needs nothing else.
+//! The report of a run as one page of HTML that needs nothing else.
 
-use crate::causes::{CauseFinding, FindingKind, LEVEL, Observations};
+use crate::causes::{FindingKind, LEVEL};
 use crate::chart::{Chart, ReportError, png};
 use crate::figures::commonest_confusions;
+use crate::report::Report;
 use crate::words::{p_text, percent};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use dnn_core::metrics::ClassReport;
 use dnn_data::{ImageShape, Shown};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-
-/// A row of the table of layers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LayerRow {
-    /// "1", "2", … or "output".
-    pub name: String,
-    /// Units and inputs.
-    pub shape: (usize, usize),
-    /// Number of weights and biases.
-    pub n_parameters: usize,
-    /// What is applied to its sums.
-    pub activation: String,
-    /// How its units fare, in words.
-    pub health: String,
-}
-
-/// An image of the gallery of errors.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Error {
-    /// Its name: a file's, or "image 17".
-    pub name: String,
-    /// Its class.
-    pub truth: String,
-    /// The answer.
-    pub predicted: String,
-    /// The probability of the answer.
-    pub probability: f64,
-    /// Its bytes, row by row.
-    pub pixels: Vec<u8>,
-    /// Its size.
-    pub shape: ImageShape,
-    /// The same size in colours, with a map of occlusion laid over it, when there is one.
-    pub occlusion: Option<Vec<u8>>,
-    /// The same with integrated gradients.
-    pub gradients: Option<Vec<u8>>,
-    /// The causes that it has, as far as they are known.
-    pub causes: Vec<String>,
-}
-
-/// An image whose label looks wrong.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SuspectRow {
-    /// Its name.
-    pub name: String,
-    /// Its label.
-    pub label: String,
-    /// The class that it looks like.
-    pub likely: String,
-    /// Probability of the likely class less that of the label.
-    pub margin: f64,
-}
-
-/// A test image that is in the training set.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LeakRow {
-    /// The name and the label of the test image.
-    pub test: (String, String),
-    /// The name and the label of the training image most like it.
-    pub train: (String, String),
-    /// Whether they have the same pixels, and not nearly so.
-    pub same_pixels: bool,
-}
-
-/// All that a page says. Lists that are empty leave their section out.
-#[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// What the page is called: the name of the run.
-    pub title: String,
-    /// The verdict and what else was found, in sentences.
-    pub words: Vec<String>,
-    /// Limits of what was found, in sentences.
-    pub limits: Vec<String>,
-    /// Key figures: a name, a value, and what it means.
-    pub figures: Vec<(String, String, String)>,
-    /// The layers.
-    pub layers: Vec<LayerRow>,
-    /// How training went.
-    pub history: Vec<Chart>,
-    /// The names of the classes.
-    pub classes: Vec<String>,
-    /// Which class was taken for which: `confusion[truth][prediction]`.
-    pub confusion: Vec<Vec<usize>>,
-    /// Precision, recall and F1 of each class.
-    pub class_reports: Vec<ClassReport>,
-    /// Area under the receiver operating characteristic of each class against the rest; empty with two
-    /// classes, where it is the same for both.
-    pub class_roc_auc: Vec<Option<f64>>,
-    /// Curves over all thresholds, and calibration.
-    pub curves: Vec<Chart>,
-    /// Errors, the surest first.
-    pub errors: Vec<Error>,
-    /// How many errors there are in all.
-    pub n_errors: usize,
-    /// How far the maps over the errors are to be trusted, in a sentence.
-    pub map_checks: String,
-    /// What each cause adds to the errors.
-    pub causes: Vec<CauseFinding>,
-    /// What images show by themselves.
-    pub observations: Option<Observations>,
-    /// The figures of the causes, and of what the answers go by.
-    pub cause_charts: Vec<Chart>,
-    /// Images whose label looks wrong.
-    pub suspects: Vec<SuspectRow>,
-    /// Test images that are, or nearly are, in the training set.
-    pub leaks: Vec<LeakRow>,
-    /// How many of them there are in all.
-    pub n_leaks: usize,
-    /// What the units do, in words.
-    pub health: Vec<String>,
-    /// What the audit of the data found.
-    pub audit: Vec<String>,
-    /// The configuration, as its file has it.
-    pub configuration: String,
-    /// The commands that repeat the run to the byte, and what they need.
-    pub repeat: String,
-    /// What the page was made by.
-    pub producer: String,
-}
 
 const STYLE: &str = include_str!("page.css");
 /// Images are shown at most this wide and high, in their own pixels.
@@ -545,13 +427,15 @@ fn layers(report: &Report) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explanation::MisclassifiedImage;
+    use dnn_core::metrics::ClassReport;
 
     #[test]
     fn a_full_page_is_small_and_no_name_is_markup() {
         let hostile = "</h1><script>alert(1)</script>\u{202e}";
         let shape = ImageShape { height: 300, width: 200, channels: 3 };
         let pixels: Vec<u8> = (0..shape.n_bytes()).map(|i| (i * 7919 % 251) as u8).collect();
-        let error = Error {
+        let error = MisclassifiedImage {
             name: hostile.into(),
             truth: hostile.into(),
             predicted: "猫".into(),

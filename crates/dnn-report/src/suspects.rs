@@ -3,6 +3,9 @@
 use dnn_core::nalgebra::DMatrix;
 use serde::Serialize;
 
+/// The number of suspects that a report lists.
+pub const MAX_LISTED: usize = 20;
+
 /// An image whose label looks wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Suspect {

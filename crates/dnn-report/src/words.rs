@@ -284,11 +284,11 @@ fn to_try(found: &Findings<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::causes::Step;
+    use crate::causes::StrengthPoint;
     use dnn_core::metrics::{PairedScore, Prediction};
 
     fn change(cause: Cause, difference: f64, p_holm: Option<f64>) -> Intervention {
-        let step = |strength, error| Step { strength, error, probability: 1.0 - error };
+        let step = |strength, error| StrengthPoint { strength, error, probability: 1.0 - error };
         Intervention {
             cause,
             n: 100,

@@ -4,10 +4,10 @@
 //! and JPEG; or `features`, FP32 or FP64 (N, n), numbers as the data have them. Outputs:
 //! `probabilities`, FP64 (N, classes), and `class`, BYTES (N).
 
+use crate::app::App;
 use crate::body;
 use crate::models::{MAX_EXAMPLES, Models, Served};
 use crate::problem::Problem;
-use crate::server::App;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};

@@ -4,6 +4,7 @@
 // What answers a request is async, whether or not it waits for anything.
 #![allow(clippy::unused_async)]
 
+mod app;
 mod body;
 mod guard;
 mod inference;
@@ -15,5 +16,6 @@ mod problem;
 mod queue;
 mod server;
 
+pub use app::{Load, LoadError, Options, ServeError};
 pub use models::ModelsError;
-pub use server::{Control, Ending, Load, LoadError, Options, ServeError, Server};
+pub use server::{Control, Ending, Server};

@@ -1,9 +1,9 @@
 //! `/v1/predict`, `/v1/explain`, `/v1/models`.
 
+use crate::app::App;
 use crate::body;
 use crate::models::MAX_EXAMPLES;
 use crate::problem::Problem;
-use crate::server::App;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request, State};

@@ -1,20 +1,17 @@
 //! The server: connections, routes, and how it ends.
 
-use crate::guard::Guard;
-use crate::log::Log;
-use crate::metrics::{self, Metrics};
-use crate::models::{Models, ModelsError};
+use crate::app::{App, Load, Options, ServeError};
+use crate::metrics;
+use crate::models::Models;
 use crate::problem::Problem;
-use crate::queue::{Queue, Room};
 use crate::{body, inference, predict};
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use dnn_data::Model;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -23,90 +20,12 @@ use serde::Serialize;
 use serde_json::json;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, sleep_until};
-
-/// What a server allows.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Names that clients may know the server by, besides `localhost` and addresses in numbers.
-    pub allowed_hosts: Vec<String>,
-    /// The token that clients must show, for everything but health, page and OpenAPI document.
-    pub token: Option<String>,
-    /// The longest body, in bytes.
-    pub max_body_bytes: u64,
-    /// Memory for the bodies and the decoded images of all requests together, in bytes.
-    pub memory_bytes: u64,
-    /// Requests that may wait for a thread or have one.
-    pub n_places: usize,
-    /// Connections that may be open.
-    pub max_connections: usize,
-    /// Threads that compute.
-    pub n_threads: usize,
-    /// The longest that a client may take for a request's headers, the first byte included.
-    pub header_time: Duration,
-    /// The longest that a client may take for a body.
-    pub body_time: Duration,
-    /// The longest that a request waits for a thread and is computed.
-    pub answer_time: Duration,
-    /// The longest that requests are waited for when the server is asked to end.
-    pub drain_time: Duration,
-    /// The page at `/`, as HTML.
-    pub page: Option<String>,
-}
-
-impl Default for Options {
-    /// What a small machine bears: bodies of 16 MiB, 240 MiB of memory, 128 places.
-    fn default() -> Self {
-        Self {
-            allowed_hosts: Vec::new(),
-            token: None,
-            max_body_bytes: 16 << 20,
-            memory_bytes: 240 << 20,
-            n_places: 128,
-            max_connections: 16_384,
-            n_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            header_time: Duration::from_secs(10),
-            body_time: Duration::from_secs(30),
-            answer_time: Duration::from_secs(30),
-            drain_time: Duration::from_secs(10),
-            page: None,
-        }
-    }
-}
-
-/// Why a server cannot start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The address is taken or not this machine's.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// The system's own words.
-        source: io::Error,
-    },
-    /// The models cannot be served.
-    #[error(transparent)]
-    Models(#[from] ModelsError),
-    /// The models cannot be read.
-    #[error("cannot read the models")]
-    Load(#[source] LoadError),
-    /// The system gives no threads or no events.
-    #[error("cannot start the server's threads")]
-    Start(#[source] io::Error),
-}
-
-/// Why models cannot be read: whatever the program that serves them finds.
-pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Reads the models with their names, at the start and whenever the server is asked to read them again.
-pub type Load = Box<dyn Fn() -> Result<Vec<(String, Model)>, LoadError> + Send + Sync>;
 
 /// How a server that was asked to end did so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,62 +67,6 @@ pub struct Server {
     asks: mpsc::UnboundedReceiver<Ask>,
 }
 
-/// What all requests share.
-pub(crate) struct App {
-    options: Options,
-    models: RwLock<Arc<Models>>,
-    load: Load,
-    guard: Guard,
-    log: Log,
-    pub(crate) queue: Queue,
-    pub(crate) metrics: Metrics,
-    pub(crate) is_stopping: AtomicBool,
-    n_in_flight: AtomicUsize,
-}
-
-impl App {
-    /// Returns the models as they are now; a request keeps them while they are replaced.
-    pub(crate) fn models(&self) -> Arc<Models> {
-        Arc::clone(&self.models.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Reads a body within the server's limits.
-    pub(crate) async fn body(
-        &self,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<(Bytes, Room), Problem> {
-        let Options { max_body_bytes, body_time, .. } = self.options;
-        body::read(headers, body, &self.queue, max_body_bytes, body_time).await
-    }
-
-    fn reload(&self) {
-        let read = (self.load)().map_err(ServeError::Load);
-        match read.and_then(|models| Ok(Models::new(models)?)) {
-            Ok(models) => {
-                *self.models.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
-                self.metrics.reloaded("done");
-                self.log.info("reloaded", ());
-            }
-            Err(error) => {
-                self.metrics.reloaded("failed");
-                self.log.warn("reload failed", json!({ "error": in_words(&error) }));
-            }
-        }
-    }
-}
-
-/// An error and its causes.
-fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
-}
-
 impl Server {
     /// Reads the models and begins to listen: connections wait until the server is run.
     ///
@@ -220,17 +83,7 @@ impl Server {
         let listener = std::net::TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
         let (control, asks) = mpsc::unbounded_channel();
-        let app = Arc::new(App {
-            models: RwLock::new(Arc::new(models)),
-            load,
-            guard: Guard::new(&options.allowed_hosts, options.token.as_deref()),
-            log: Log::start(log),
-            queue: Queue::new(options.memory_bytes, options.n_places, options.answer_time),
-            metrics: Metrics::new(),
-            is_stopping: AtomicBool::new(false),
-            n_in_flight: AtomicUsize::new(0),
-            options,
-        });
+        let app = Arc::new(App::new(options, models, load, log));
         Ok(Self { listener, app, control: Control(control), asks })
     }
 

@@ -66,25 +66,11 @@ fn engines<F: Trainable>(c: &mut Criterion) {
         for named in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
             let optimizer = named.build();
             let id = (named.name(), &*size, flops);
-            let mut dense = build_engine(
-                &network,
-                &cost,
-                &*optimizer,
-                EngineInput::Dense(&x),
-                &labels,
-                options,
-            );
-            iterate(c, id, &mut *dense, &*optimizer, &batches);
-            if optimizer.is_linear() && batch == 0 {
-                let gram = GramMatrix::new(&x);
-                let mut engine = build_engine(
-                    &network,
-                    &cost,
-                    &*optimizer,
-                    EngineInput::Gram(&gram),
-                    &labels,
-                    options,
-                );
+            let gram = (optimizer.is_linear() && batch == 0).then(|| GramMatrix::new(&x));
+            let gram = gram.as_ref().map(EngineInput::Gram);
+            for input in [EngineInput::Dense(&x)].into_iter().chain(gram) {
+                let mut engine =
+                    build_engine(&network, &cost, &*optimizer, input, &labels, options);
                 iterate(c, id, &mut *engine, &*optimizer, &batches);
             }
         }

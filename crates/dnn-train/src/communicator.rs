@@ -12,19 +12,33 @@
 //! that every rank has the same gradient and makes the same step, so that parameters and moments are
 //! the same on all of them at all times.
 
+use crate::aligned_bytes::{AlignedBytes, LINE_BYTES};
 use dnn_core::Real;
 pub(crate) use dnn_core::split::share;
 use std::io::{self, Read};
 use std::ops::Range;
 
+/// Where a message lies in the buffers of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Number of the buffer.
+    pub buffer: usize,
+    /// The bytes of it.
+    pub bytes: Range<usize>,
+}
+
 /// What goes from each rank to each other in one exchange.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+///
+/// Two ranks list the messages between them in the same order and with the same lengths. What is received
+/// lies apart from everything else.
+#[derive(Debug, Default)]
 pub struct Messages {
-    /// What this rank sends, a message for each rank. The one for itself is not sent.
-    pub outgoing: Vec<Vec<u8>>,
-    /// What this rank receives, a message from each rank: before the exchange of the lengths that will
-    /// come. The one from itself is left as it is.
-    pub incoming: Vec<Vec<u8>>,
+    /// The memory of all messages, which belongs to the exchange until it is finished.
+    pub buffers: Vec<AlignedBytes>,
+    /// The messages to each rank; those for this one are not sent.
+    pub outgoing: Vec<Vec<Place>>,
+    /// Where the messages from each rank will be put.
+    pub incoming: Vec<Vec<Place>>,
 }
 
 /// How the processes that train one network talk to each other.
@@ -73,24 +87,19 @@ impl dyn Communicator + '_ {
 
     /// Returns the text that each rank gives, in the order of the ranks.
     pub fn gather_text(&self, own: &str) -> Vec<String> {
-        if self.size() == 1 {
-            return vec![own.into()];
+        let (n, rank) = (self.size(), self.rank());
+        let mut lengths = vec![0; n];
+        lengths[rank] = own.len() as u64;
+        self.gather(&mut lengths, |rank| rank..rank + 1);
+        let mut ends = Vec::with_capacity(n);
+        for length in lengths {
+            ends.push(ends.last().unwrap_or(&0) + usize::try_from(length).unwrap_or(usize::MAX));
         }
-        let n = self.size();
-        let same = |message: &[u8]| vec![message.to_vec(); n];
-        let length = (own.len() as u64).to_le_bytes();
-        let lengths =
-            self.exchange(Messages { outgoing: same(&length), incoming: same(&length) }).incoming;
-        let length = |bytes: &Vec<u8>| {
-            let bytes = bytes.as_slice().try_into().unwrap_or_default();
-            usize::try_from(u64::from_le_bytes(bytes)).unwrap_or_default()
-        };
-        let incoming = lengths.iter().map(|bytes| vec![0; length(bytes)]).collect();
-        let texts = self.exchange(Messages { outgoing: same(own.as_bytes()), incoming }).incoming;
-        let texts = texts.iter().enumerate().map(|(rank, text)| {
-            if rank == self.rank() { own.into() } else { String::from_utf8_lossy(text).into() }
-        });
-        texts.collect()
+        let of = |rank: usize| rank.checked_sub(1).map_or(0, |before| ends[before])..ends[rank];
+        let mut all = vec![0; ends[n - 1]];
+        all[of(rank)].copy_from_slice(own.as_bytes());
+        self.gather(&mut all, of);
+        (0..n).map(|rank| String::from_utf8_lossy(&all[of(rank)]).into()).collect()
     }
 
     /// Reads all that the other ranks have to the end, rank by rank in their order, and hands it to `take` on
@@ -116,16 +125,17 @@ impl dyn Communicator + '_ {
                 if length == 0 {
                     break;
                 }
-                let mut messages =
-                    Messages { outgoing: vec![Vec::new(); n], incoming: vec![Vec::new(); n] };
-                if rank == from {
-                    messages.outgoing[0] = piece;
-                } else if rank == 0 {
-                    messages.incoming[from] = vec![0; length];
-                }
-                let received = self.exchange(messages);
+                piece.resize(length, 0);
+                let places = |is_one: bool| {
+                    is_one.then_some(Place { buffer: 0, bytes: 0..length }).into_iter().collect()
+                };
+                let mut received = self.exchange(Messages {
+                    buffers: vec![AlignedBytes::from(&piece[..])],
+                    outgoing: (0..n).map(|to| places(rank == from && to == 0)).collect(),
+                    incoming: (0..n).map(|of| places(rank == 0 && of == from)).collect(),
+                });
                 if rank == 0 {
-                    take(&received.incoming[from])?;
+                    take(&received.buffers[0].bytes()[..length])?;
                 }
             }
         }
@@ -134,17 +144,9 @@ impl dyn Communicator + '_ {
 
     /// Returns what rank 0 says: a decision that depends on a clock, a signal or a disk is made there.
     pub(crate) fn said_by_first(&self, own: bool) -> bool {
-        let n = self.size();
-        if n == 1 {
-            return own;
-        }
-        let first = self.rank() == 0;
-        let length = usize::from(first);
-        let outgoing = vec![vec![u8::from(own); length]; n];
-        let mut incoming = vec![Vec::new(); n];
-        incoming[0] = vec![0; 1 - length];
-        let said = self.exchange(Messages { outgoing, incoming });
-        if first { own } else { said.incoming[0] == [1] }
+        let mut said = vec![u8::from(own); self.size()];
+        self.gather(&mut said, |rank| rank..rank + 1);
+        said[0] == 1
     }
 
     /// Fills `values` with what each rank has of them: rank r the range `of(r)`, and all ranges side by
@@ -158,13 +160,17 @@ impl dyn Communicator + '_ {
         if n == 1 {
             return;
         }
-        let bytes: &[u8] = bytemuck::cast_slice(&values[of(own)]);
-        let outgoing = vec![bytes.to_vec(); n];
-        let incoming = (0..n).map(|rank| vec![0; size_of_val(&values[of(rank)])]).collect();
-        let gathered = self.exchange(Messages { outgoing, incoming });
-        for (rank, bytes) in gathered.incoming.iter().enumerate().filter(|(rank, _)| *rank != own) {
-            bytemuck::cast_slice_mut::<T, u8>(&mut values[of(rank)]).copy_from_slice(bytes);
-        }
+        let place = |rank| {
+            let Range { start, end } = of(rank);
+            vec![Place { buffer: 0, bytes: start * size_of::<T>()..end * size_of::<T>() }]
+        };
+        let bytes = bytemuck::cast_slice_mut::<T, u8>(values);
+        let mut gathered = self.exchange(Messages {
+            buffers: vec![AlignedBytes::from(&*bytes)],
+            outgoing: vec![place(own); n],
+            incoming: (0..n).map(place).collect(),
+        });
+        bytes.copy_from_slice(&gathered.buffers[0].bytes()[..bytes.len()]);
     }
 }
 
@@ -248,142 +254,182 @@ pub(crate) fn sum_in_tree(values: &[f64]) -> f64 {
     sum_in_tree(&values[left]) + sum_in_tree(&values[right])
 }
 
-/// The sum over all ranks of one vector, such as the gradient of a layer, in the tree: first a
-/// reduce-scatter, then an all-gather.
+/// The sum over all ranks of some vectors, such as the gradients of a layer, in the tree: first a
+/// reduce-scatter, then an all-gather. Numbers are sent from the vectors' own memory and come there.
 #[derive(Debug)]
 pub struct TreeSum<F> {
     shards: MicroShards,
-    /// Length of the vector.
-    n: usize,
-    scatter: Messages,
-    gather: Messages,
+    /// Bytes of each vector.
+    lengths: Vec<usize>,
     /// The subtrees of all ranks, in their order.
     subtrees: Vec<Subtree>,
+    /// What the other ranks have of this rank's part of each vector.
+    received: Vec<AlignedBytes>,
+    scatter: Messages,
+    /// Where this rank's part of the sum over all ranks is put, of each vector.
+    own_sums: Vec<Place>,
+    gather: Messages,
     /// A sum that waits on each level of the tree.
     room: Vec<[F; BLOCK]>,
 }
 
-/// A subtree of a rank, and where its sum begins in the rank's message, in bytes.
+/// A subtree of a rank.
 #[derive(Debug)]
 struct Subtree {
     shards: Range<usize>,
-    rank: usize,
-    start: usize,
+    /// Where its sums lie, of each vector this rank's part.
+    sums: Vec<Place>,
 }
 
 /// Numbers that are summed up at a time: all that wait stay in the first-level cache.
 const BLOCK: usize = 512;
 
+/// The bytes of a vector that a rank sums up.
+fn part(n_bytes: usize, rank: usize, size: usize) -> Range<usize> {
+    let Range { start, end } = share(n_bytes / LINE_BYTES, rank, size);
+    start * LINE_BYTES..end * LINE_BYTES
+}
+
 impl<F: Real> TreeSum<F> {
-    /// Makes room for vectors of `n` numbers.
-    pub fn new(shards: MicroShards, n: usize) -> Self {
-        let (own, width) = (shards.rank, size_of::<F>());
-        let trees = |rank: usize| shards.subtrees(rank).len();
-        let part = |rank: usize| width * share(n, rank, shards.size).len();
-        let room = |bytes: &dyn Fn(usize) -> usize| {
-            (0..shards.size).map(|rank| Vec::with_capacity(bytes(rank))).collect::<Vec<_>>()
+    /// Makes room to sum up vectors that lie in buffers of these lengths, in bytes.
+    pub fn new(shards: MicroShards, lengths: &[usize]) -> Self {
+        let MicroShards { rank: own, size, n } = shards;
+        let part = |vector: usize, rank| part(lengths[vector], rank, size);
+        let vectors = 0..lengths.len();
+        let n_own = shards.subtrees(own).len();
+        // First the sums of this rank's subtrees, vector by vector, then what comes from each rank.
+        let lent = |vector: usize, tree: usize| vector * n_own + tree;
+        let mut received = Vec::new();
+        let (mut subtrees, mut outgoing, mut incoming) = (Vec::new(), Vec::new(), Vec::new());
+        for rank in 0..size {
+            let (mut n_received, mut from_rank) = (0, Vec::new());
+            for (tree, shards) in shards.subtrees(rank).into_iter().enumerate() {
+                let sums = vectors.clone().map(|vector| {
+                    let bytes = part(vector, own);
+                    if rank == own {
+                        return Place { buffer: lent(vector, tree), bytes };
+                    }
+                    let bytes = n_received..n_received + bytes.len();
+                    n_received = bytes.end;
+                    Place { buffer: lent(lengths.len(), rank), bytes }
+                });
+                let sums: Vec<_> = sums.collect();
+                from_rank.extend(sums.iter().cloned());
+                subtrees.push(Subtree { shards, sums });
+            }
+            received.push(AlignedBytes::zeros(n_received));
+            incoming.push(from_rank);
+            let to_rank = (0..n_own).flat_map(|tree| {
+                let vectors = vectors.clone();
+                vectors.map(move |vector| (vector, tree))
+            });
+            let to_rank = to_rank.map(|(vector, tree)| Place {
+                buffer: lent(vector, tree),
+                bytes: part(vector, rank),
+            });
+            outgoing.push(to_rank.collect::<Vec<_>>());
+        }
+        // The sum is where the first subtree's was.
+        let sums = |rank: usize| -> Vec<_> {
+            let sum = |vector| Place { buffer: lent(vector, 0), bytes: part(vector, rank) };
+            vectors.clone().map(sum).collect()
         };
-        let filled = |bytes: &dyn Fn(usize) -> usize| {
-            (0..shards.size).map(|rank| vec![0; bytes(rank)]).collect::<Vec<_>>()
+        let not_empty = |places: Vec<Vec<Place>>| {
+            let not_empty = |of: Vec<Place>| of.into_iter().filter(|at| !at.bytes.is_empty());
+            places.into_iter().map(|of| not_empty(of).collect()).collect()
         };
-        let subtrees = (0..shards.size).flat_map(|rank| {
-            let subtrees = shards.subtrees(rank).into_iter().enumerate();
-            subtrees.map(move |(i, shards)| Subtree { shards, rank, start: i * part(own) })
-        });
+        let messages = |outgoing, incoming| Messages {
+            buffers: Vec::new(),
+            outgoing: not_empty(outgoing),
+            incoming: not_empty(incoming),
+        };
         Self {
-            subtrees: subtrees.collect(),
-            room: vec![[F::zero(); BLOCK]; depth(shards.n) + 1],
-            scatter: Messages {
-                outgoing: room(&|rank| trees(own) * part(rank)),
-                incoming: filled(&|rank| trees(rank) * part(own)),
-            },
-            gather: Messages { outgoing: room(&|_| part(own)), incoming: filled(&part) },
+            scatter: messages(outgoing, incoming),
+            own_sums: sums(own),
+            gather: messages(vec![sums(own); size], (0..size).map(sums).collect()),
+            room: vec![[F::zero(); BLOCK]; depth(n) + 1],
+            lengths: lengths.to_vec(),
             shards,
-            n,
+            subtrees,
+            received,
         }
     }
 
-    /// Starts to exchange this rank's sums: `put` appends the numbers of a range of the vector, from the
-    /// sum over the subtree of a number.
+    /// Starts to exchange this rank's sums, which are handed over in their buffers: of each vector those over
+    /// all [subtrees](MicroShards) of the rank.
     pub fn start(
         &mut self,
         communicator: &dyn Communicator,
-        put: impl Fn(usize, Range<usize>, &mut Vec<u8>),
+        sums: impl IntoIterator<Item = AlignedBytes>,
     ) {
-        let MicroShards { rank: own, size, .. } = self.shards;
-        let n_own = self.subtrees.iter().filter(|tree| tree.rank == own).count();
         let mut messages = std::mem::take(&mut self.scatter);
-        for (rank, message) in messages.outgoing.iter_mut().enumerate() {
-            message.clear();
-            for tree in 0..n_own {
-                put(tree, share(self.n, rank, size), message);
-            }
-        }
+        messages.buffers.extend(sums);
+        messages.buffers.append(&mut self.received);
         communicator.start(messages);
     }
 
     /// Waits for the other ranks' sums, makes the additions that are left for this rank's part of the
-    /// vector, and starts to pass it on.
+    /// vectors, and starts to pass it on.
     pub fn add_up(&mut self, communicator: &dyn Communicator) {
-        let MicroShards { rank: own, size, n: n_shards } = self.shards;
         let mut messages = communicator.finish();
-        messages.incoming[own].clone_from(&messages.outgoing[own]);
-        let part = share(self.n, own, size).len() * size_of::<F>();
+        for vector in 0..self.lengths.len() {
+            let n_bytes = part(self.lengths[vector], self.shards.rank, self.shards.size).len();
+            for from in (0..n_bytes).step_by(BLOCK * size_of::<F>()) {
+                let bytes = from..n_bytes.min(from + BLOCK * size_of::<F>());
+                let mut subtrees = self.subtrees.iter();
+                let buffers = &mut messages.buffers;
+                let tree = &(0..self.shards.n);
+                add_up(&mut subtrees, buffers, vector, tree, &bytes, &mut self.room);
+                let sum = bytemuck::cast_slice(&self.room[0][..bytes.len() / size_of::<F>()]);
+                at(buffers, &self.own_sums[vector], &bytes).copy_from_slice(sum);
+            }
+        }
         let mut gather = std::mem::take(&mut self.gather);
-        gather.outgoing[own].clear();
-        for from in (0..part).step_by(BLOCK * size_of::<F>()) {
-            let to = part.min(from + BLOCK * size_of::<F>());
-            let mut subtrees = self.subtrees.iter();
-            add_up(&mut subtrees, &messages.incoming, &(0..n_shards), from..to, &mut self.room);
-            let sum = &self.room[0][..(to - from) / size_of::<F>()];
-            gather.outgoing[own].extend_from_slice(bytemuck::cast_slice(sum));
-        }
-        let (before, rest) = gather.outgoing.split_at_mut(own);
-        if let Some((sum, after)) = rest.split_first_mut() {
-            before.iter_mut().chain(after).for_each(|message| message.clone_from(sum));
-        }
+        std::mem::swap(&mut gather.buffers, &mut messages.buffers);
         communicator.start(gather);
         self.scatter = messages;
     }
 
-    /// Waits for the other ranks' parts of the sum; `take` is handed each range of it.
+    /// Waits for the other ranks' parts of the sums, and hands back the buffers: the sum over all ranks is where
+    /// that of the first subtree was.
     pub fn finish(
         &mut self,
         communicator: &dyn Communicator,
-        mut take: impl FnMut(Range<usize>, &[u8]),
-    ) {
-        let MicroShards { rank: own, size, .. } = self.shards;
-        let messages = communicator.finish();
-        for (rank, message) in messages.incoming.iter().enumerate() {
-            let message = if rank == own { &messages.outgoing[own] } else { message };
-            take(share(self.n, rank, size), message);
-        }
-        self.gather = messages;
+    ) -> impl Iterator<Item = AlignedBytes> {
+        self.gather = communicator.finish();
+        let n_lent = self.gather.buffers.len() - self.shards.size;
+        self.received.extend(self.gather.buffers.drain(n_lent..));
+        self.gather.buffers.drain(..)
     }
 }
 
-/// Puts the sum over `tree`, of the numbers in the bytes `bytes` of each subtree's sum in `messages`, into
-/// the first of the `room`; the subtrees are used up in their order.
+/// Some bytes of what lies in a place.
+fn at<'b>(buffers: &'b mut [AlignedBytes], place: &Place, bytes: &Range<usize>) -> &'b mut [u8] {
+    &mut buffers[place.buffer].bytes()[place.bytes.start..][bytes.clone()]
+}
+
+/// Puts the sum over `tree`, of the numbers in the bytes `bytes` of this rank's part of a vector, into the
+/// first of the `room`; the subtrees are used up in their order.
 fn add_up<F: Real>(
     subtrees: &mut std::slice::Iter<'_, Subtree>,
-    messages: &[Vec<u8>],
+    buffers: &mut [AlignedBytes],
+    vector: usize,
     tree: &Range<usize>,
-    bytes: Range<usize>,
+    bytes: &Range<usize>,
     room: &mut [[F; BLOCK]],
 ) {
     let n = bytes.len() / size_of::<F>();
     let next = &subtrees.as_slice()[0];
     if next.shards == *tree {
         subtrees.next();
-        let Subtree { rank, start, .. } = next;
-        let numbers = &messages[*rank][start + bytes.start..start + bytes.end];
+        let numbers = at(buffers, &next.sums[vector], bytes);
         bytemuck::cast_slice_mut::<F, u8>(&mut room[0][..n]).copy_from_slice(numbers);
         return;
     }
     let (left, right) = halves(tree);
-    add_up(subtrees, messages, &left, bytes.clone(), room);
+    add_up(subtrees, buffers, vector, &left, bytes, room);
     let (sum, rest) = room.split_at_mut(1);
-    add_up(subtrees, messages, &right, bytes, rest);
+    add_up(subtrees, buffers, vector, &right, bytes, rest);
     for (sum, &other) in sum[0][..n].iter_mut().zip(&rest[0][..n]) {
         *sum += other;
     }

@@ -28,6 +28,19 @@ fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64,
     Ok(<Option<f64> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
+/// "2 of 20 dead", "12 % of the values saturated" or "all alive".
+impl std::fmt::Display for LayerHealth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self { dead: 1.., .. } => write!(f, "{} of {} dead", self.dead, self.units),
+            Self { saturated, .. } if *saturated > 0.0 => {
+                write!(f, "{:.0} % of the values saturated", 100.0 * saturated)
+            }
+            _ => f.write_str("all alive"),
+        }
+    }
+}
+
 impl LayerHealth {
     /// Measures a layer by the values of each unit and the size of its gradients.
     pub(crate) fn of<F: Real>(

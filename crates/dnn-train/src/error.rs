@@ -2,7 +2,6 @@
 
 use crate::checkpoint::CheckpointError;
 use crate::config::ShapeError;
-use crate::lr_find::LearningRateRange;
 use crate::optimizer::MAX_MOMENTS;
 use dnn_core::rng::SeedError;
 use dnn_core::{DatasetError, NetworkError};
@@ -91,8 +90,7 @@ pub enum TrainError {
     /// The range of a learning-rate range test is none.
     #[error(
         "learning rates from {lowest} to {highest} in {iterations} iterations: expected 0 < lowest < \
-         highest and at least {} iterations",
-        LearningRateRange::MIN_ITERATIONS
+         highest and at least {min_iterations} iterations"
     )]
     LearningRateRange {
         /// The learning rate to begin with.
@@ -101,6 +99,8 @@ pub enum TrainError {
         highest: f64,
         /// The number of updates.
         iterations: usize,
+        /// The fewest updates from which something can be suggested.
+        min_iterations: usize,
     },
     /// There is no validation set, and the configuration needs one.
     #[error("{0}")]

@@ -15,6 +15,7 @@
 //! | choose among recipes | [`tune`] |
 //! | train in several processes | [`Communicator`], [`Training::communicator`] |
 
+mod aligned_bytes;
 mod batches;
 pub mod checkpoint;
 mod communicator;
@@ -40,8 +41,9 @@ mod trainable;
 mod trainer;
 pub mod tune;
 
+pub use aligned_bytes::AlignedBytes;
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use communicator::{Communicator, Messages, MicroShards, SingleProcess, TreeSum};
+pub use communicator::{Communicator, Messages, MicroShards, Place, SingleProcess, TreeSum};
 pub use config::{ConfigError, Preset, TrainConfig};
 pub use cost::{Cost, CrossEntropy, mean_cost};
 pub use diagnosis::{diagnose, findings, findings_of_answers};

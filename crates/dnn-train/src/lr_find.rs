@@ -78,8 +78,9 @@ pub fn find_learning_rate<F: Trainable>(
 ) -> Result<LearningRateSearch, TrainError> {
     let LearningRateRange { lowest, highest, iterations } = range;
     let is_range = lowest > 0.0 && lowest < highest && highest.is_finite();
-    if !is_range || iterations < LearningRateRange::MIN_ITERATIONS {
-        return Err(TrainError::LearningRateRange { lowest, highest, iterations });
+    let min_iterations = LearningRateRange::MIN_ITERATIONS;
+    if !is_range || iterations < min_iterations {
+        return Err(TrainError::LearningRateRange { lowest, highest, iterations, min_iterations });
     }
     let config = config.clone().with(|config| {
         (config.iterations, config.epochs, config.time) = (iterations, 0, None);

@@ -93,30 +93,16 @@ fn a_hundred_iterations_allocate_nothing() {
                     ema_decay: 2.0 * dropout,
                     ..EngineOptions::default()
                 };
-                let mut dense = build_engine(
-                    &network,
-                    &cost,
-                    &*optimizer,
-                    EngineInput::Dense(&x),
-                    &labels,
-                    options,
-                );
-                let n = count(&mut *dense, &*optimizer, batch, clip);
-                assert_eq!(n, 0, "dense, {hidden:?}, {name}, batch {batch}, {n_threads} threads");
-                if optimizer.is_linear() {
-                    let gram = GramMatrix::new(&x);
-                    let mut engine = build_engine(
-                        &network,
-                        &cost,
-                        &*optimizer,
-                        EngineInput::Gram(&gram),
-                        &labels,
-                        options,
-                    );
+                let gram = optimizer.is_linear().then(|| GramMatrix::new(&x));
+                let gram = gram.as_ref().map(EngineInput::Gram);
+                for input in [EngineInput::Dense(&x)].into_iter().chain(gram) {
+                    let mut engine =
+                        build_engine(&network, &cost, &*optimizer, input, &labels, options);
                     let n = count(&mut *engine, &*optimizer, batch, clip);
+                    let engine = engine.name();
                     assert_eq!(
                         n, 0,
-                        "gram, {hidden:?}, {name}, batch {batch}, {n_threads} threads"
+                        "{engine}, {hidden:?}, {name}, batch {batch}, {n_threads} threads"
                     );
                 }
             }

@@ -49,21 +49,23 @@ impl Communicator for ThreadRank {
     fn size(&self) -> usize {
         self.to.len()
     }
-    fn start(&self, messages: Messages) {
-        for (rank, message) in messages.outgoing.iter().enumerate() {
-            if rank != self.rank {
-                self.to[rank].send(message.clone()).unwrap();
+    fn start(&self, mut messages: Messages) {
+        for (rank, places) in messages.outgoing.iter().enumerate() {
+            for place in places.iter().filter(|_| rank != self.rank) {
+                let message = &messages.buffers[place.buffer].bytes()[place.bytes.clone()];
+                self.to[rank].send(message.to_vec()).unwrap();
             }
         }
         self.under_way.lock().unwrap().push_back(messages);
     }
     fn finish(&self) -> Messages {
         let mut messages = self.under_way.lock().unwrap().pop_front().unwrap();
-        for (rank, message) in messages.incoming.iter_mut().enumerate() {
-            if rank != self.rank {
+        for (rank, places) in messages.incoming.iter().enumerate() {
+            for place in places.iter().filter(|_| rank != self.rank) {
                 let received = self.from[rank].lock().unwrap().recv().unwrap();
-                assert_eq!(received.len(), message.len(), "the length that was announced");
-                *message = received;
+                // Panics when it has not the length that was announced.
+                messages.buffers[place.buffer].bytes()[place.bytes.clone()]
+                    .copy_from_slice(&received);
             }
         }
         messages

@@ -1,18 +1,8 @@
 //! Files with labelled data.
 
-use super::super::files::{joined, packed};
-use super::super::written::{cifar as records, npy, npz as archive};
+use super::super::files::joined;
+use super::super::written::{cifar as records, gzip, idx as idx_file, npy, npz as archive};
 use super::{Seeds, fixtures};
-
-/// An idx file: the code of its type, its shape, its elements.
-fn idx_file(code: u8, shape: &[u32], elements: &[u8]) -> Vec<u8> {
-    let shape_bytes = shape.iter().flat_map(|n| n.to_be_bytes());
-    [0, 0, code, shape.len() as u8]
-        .into_iter()
-        .chain(shape_bytes)
-        .chain(elements.to_vec())
-        .collect()
-}
 
 pub fn idx() -> Seeds {
     let labels = idx_file(8, &[3], &[0, 1, 2]);
@@ -22,11 +12,11 @@ pub fn idx() -> Seeds {
     let wide_labels = [0_i32, 3, 1].map(i32::to_be_bytes).concat();
     let of = |images: &[u8], labels: &[u8]| joined(&[(0, images), (0, labels)]);
     let images = idx_file(8, &[3, 4, 4], &bytes);
-    let many = |shape: &[u32]| packed(&idx_file(8, shape, &vec![0; 1 << 18]));
+    let many = |shape: &[u32]| gzip(&idx_file(8, shape, &vec![0; 1 << 18]));
     vec![
         ("bytes".into(), of(&images, &labels)),
         ("packed".into(), joined(&[(1, &images), (1, &labels)])),
-        ("gzip".into(), of(&packed(&images), &packed(&labels))),
+        ("gzip".into(), of(&gzip(&images), &gzip(&labels))),
         ("colours".into(), of(&idx_file(8, &[3, 2, 2, 3], &bytes[..36]), &labels)),
         ("signed".into(), of(&idx_file(9, &[3, 2, 2], &bytes[..12]), &labels)),
         ("shorts".into(), of(&idx_file(0x0b, &[3, 2, 2], &bytes[..24]), &labels)),
@@ -126,7 +116,7 @@ pub fn source() -> Seeds {
     let images = idx_file(8, &[3, 2, 2], &[7; 12]);
     let others: [(&str, &[u8]); 8] = [
         ("idx", &images),
-        ("idx-packed", &packed(&images)),
+        ("idx-packed", &gzip(&images)),
         ("cifar", &records(&[3])),
         ("npy", &npy("<f4", false, &[1], &[0; 4])),
         ("page", b"<!DOCTYPE html><html><body>Not found</body></html>"),

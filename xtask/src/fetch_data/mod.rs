@@ -85,7 +85,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<()> {
         eprintln!("waiting for another fetch-data to end");
         lock.lock().with_context(|| format!("{}: lock failed", manifest_path.display()))?;
     }
-    let folder = seen_from_here(manifest_path.parent().unwrap_or(Path::new("")));
+    let folder = relative_to_current(manifest_path.parent().unwrap_or(Path::new("")));
     for set in sets {
         let fetch = Fetch { set, folder: folder.join(&set.folder), limits, force: args.force };
         fetch.run(sources(set, from.as_ref()))?;
@@ -94,7 +94,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<()> {
 }
 
 /// The folder as one would type it here, for shorter messages.
-fn seen_from_here(folder: &Path) -> PathBuf {
+fn relative_to_current(folder: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     match folder.strip_prefix(here) {
         Ok(inner) if inner == Path::new("") => PathBuf::from("."),
@@ -300,7 +300,7 @@ fn progress_bar(file: &DataFile) -> ProgressBar {
     bar
 }
 
-/// A line of result on stdout. Nobody need be reading it any more.
+/// A line of result on stdout. That nobody reads it any more is no error.
 fn say(line: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     args.files.check(&source)?;
     source.input = args.files.change(args.shape.change(None)?)?;
-    if let Some(shard) = args.shard.asked() {
+    if let Some(shard) = args.shard.requested() {
         let settings = [("data", files_of(&source)?)];
         let begun = args.shard.begin(shard, (&args.out, "h5"), &settings, console)?;
         let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         return open.finish(&converted, console);
     }
     let converted = loading(&source, console, |loader| loader.convert(&args.out, args.level))?;
-    tell(args, &converted, console)
+    print_report(args, &converted, console)
 }
 
 /// Returns a hash of the files that data are read from.
@@ -98,11 +98,11 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
     let parts = shards.files::<Converted>()?;
     let source = DataConfig::of(&args.out);
     let converted = loading(&source, console, |loader| loader.join(&parts, &args.out, args.level))?;
-    tell(args, &converted, console)
+    print_report(args, &converted, console)
 }
 
 /// Says what was written.
-fn tell(args: &Args, converted: &Converted, console: Console) -> anyhow::Result<ExitCode> {
+fn print_report(args: &Args, converted: &Converted, console: Console) -> anyhow::Result<ExitCode> {
     let Converted { classes, counts, shape, rejected, .. } = converted;
     for rejected in rejected {
         warn(format!("left out: {}: {}", rejected.path.shown(), rejected.reason));

@@ -1,20 +1,20 @@
 //! `dnn evaluate`.
 
 use crate::console::{Console, interval, of_how_many, warn};
-use crate::judge::{Answers, LabelledArgs, PredictorArgs};
+use crate::judge::{Answers, LabelledArgs, MeasuredAnswers, PredictorArgs};
 use crate::output::{
     OutputKind, Rows, picture_name, rows_name, write_chart, write_charts, write_filled,
 };
-use crate::quality::{Majority, Quality};
+use crate::quality::{self, Majority};
 use crate::ranks;
 use crate::table;
 use anyhow::{Context, ensure};
-use dnn_core::metrics::{ClassReport, Confusion, Prediction};
+use dnn_core::metrics::{ClassReport, Confusion, Prediction, Quality};
 use dnn_data::Shown;
 use dnn_data::predictions::{PredictionRow, RowColumns, example_name};
 use dnn_data::{ImageSet, SplitName};
-use dnn_report::figures::{calibration_plot, confusion_plot, precision_recall_plot, roc_plot};
-use dnn_report::{Arrangement, Chart, Tile, image_sheet};
+use dnn_report::figures::quality_plots;
+use dnn_report::{Arrangement, Tile, image_sheet};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ struct EvaluateReport<'a> {
     majority: Majority,
     cost: f64,
     #[serde(flatten)]
-    quality: Quality<'a>,
+    quality: Quality,
     confusion: ConfusionTable<'a>,
     classes: Vec<ClassRow<'a>>,
     mislabeled: &'a [usize],
@@ -99,12 +99,11 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let (images, data) = args.labelled.load(model, &model_path, console)?.into_images();
     let misfit = || format!("{} does not fit the model {}", data.shown(), model_path.shown());
     let set = args.labelled.prepared(&images, model, &model_path, console).with_context(misfit)?;
-    let answers = Answers::of(&predictor, &set).with_context(misfit)?;
+    let MeasuredAnswers { answers, confusion, quality } =
+        MeasuredAnswers::of(&predictor, &set).with_context(misfit)?;
     let Answers { score, predictions, .. } = &answers;
 
     let classes = model.classes();
-    let confusion = Confusion::of(predictions, set.labels(), classes.len());
-    let quality = Quality::of(&answers, &confusion, set.labels(), classes);
     let mislabeled: Vec<usize> =
         (0..set.len()).filter(|&i| predictions[i].class != set.labels()[i]).collect();
     let name = |class: u32| classes[class as usize].as_str();
@@ -118,7 +117,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         console.text(describe(&data, split, &answers, &majority, &quality, &confusion, &rows)?)?;
         console.text(list_mislabeled(&mislabeled))?;
     }
-    let plots = args.plots.as_ref().map(|folder| (folder, figures(&quality, &confusion, classes)));
+    let plots = (args.plots.as_ref())
+        .map(|folder| (folder, quality_plots(&quality, classes, confusion.counts())));
     console.json(&EvaluateReport {
         model: &model_path,
         data: &data,
@@ -186,31 +186,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) })
 }
 
-/// The curves, the calibration and the confusion matrix, each with the name of its file.
-pub(crate) fn figures(
-    quality: &Quality<'_>,
-    confusion: &Confusion,
-    classes: &[String],
-) -> Vec<(&'static str, Chart)> {
-    let roc = quality.curves.iter().filter_map(|c| Some((c.class, c.roc.as_ref()?)));
-    let precision_recall =
-        quality.curves.iter().filter_map(|c| Some((c.class, c.precision_recall.as_ref()?)));
-    let mut charts = vec![
-        ("roc", roc_plot(&roc.collect::<Vec<_>>())),
-        ("precision-recall", precision_recall_plot(&precision_recall.collect::<Vec<_>>())),
-    ];
-    charts.extend(quality.calibration.as_ref().map(|c| ("calibration", calibration_plot(c))));
-    charts.push(("confusion", confusion_plot(classes, confusion.counts())));
-    charts
-}
-
 /// The result as text.
 fn describe(
     data: &Path,
     split: SplitName,
     answers: &Answers,
     majority: &Majority,
-    quality: &Quality<'_>,
+    quality: &Quality,
     confusion: &Confusion,
     rows: &[ClassRow<'_>],
 ) -> Result<String, std::fmt::Error> {
@@ -220,7 +202,7 @@ fn describe(
     writeln!(out, "Accuracy:  {}, {}", of_how_many(score), interval(score))?;
     writeln!(out, "Majority:  {majority}")?;
     writeln!(out, "Cost:      {:.6}", answers.cost)?;
-    writeln!(out, "{quality}")?;
+    writeln!(out, "{}", quality::lines(quality))?;
     let names: Vec<String> = rows.iter().map(|row| row.class.shown().to_string()).collect();
     writeln!(out, "{}", table::confusion(&names, confusion.counts()))?;
     writeln!(out)?;

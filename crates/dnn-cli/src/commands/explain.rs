@@ -6,14 +6,16 @@ use crate::output::write_charts;
 use crate::run::{CONFIG, PREDICTIONS};
 use anyhow::{Context, bail, ensure};
 use dnn_core::metrics::Score;
-use dnn_data::audit::{Audit, AuditOptions, ImageRef, Leak, Listed, audit};
+use dnn_data::audit::{Audit, ImageRef, Leak, Listed};
 use dnn_data::augment::perturbation;
 use dnn_data::predictions::{predictions_of, read_predictions};
 use dnn_data::{ImageSet, Predictor, Shown, SplitName};
 use dnn_report::causes::{self, CauseFinding, Intervention, Observations, Simplified};
-use dnn_report::explanation::{self, Explanation, MapChecks, SaliencyMaps, Subject, image_name};
+use dnn_report::explanation::{
+    self, Explanation, MapChecks, SaliencyMaps, Subject, audit_of, image_name,
+};
 use dnn_report::factors::{FactorTable, FactorsError};
-use dnn_report::suspects::Suspect;
+use dnn_report::suspects::{MAX_LISTED, Suspect};
 use dnn_report::words::p_text;
 use nalgebra::DMatrix;
 use serde::Serialize;
@@ -25,10 +27,6 @@ use std::process::ExitCode;
 
 /// The table of causes that is looked for beside the data.
 const CAT_CAUSES: &str = "cat_causes.csv";
-/// Of more images the audit compares none with all others.
-const MAX_AUDITED: usize = 20_000;
-/// Suspects that are listed.
-pub(crate) const MAX_SUSPECTS: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -43,7 +41,7 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-/// What the causes of error are told by.
+/// The flags that say where the causes of error are known from.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct CauseArgs {
     /// Which causes each image has: a table with the columns set and index, or file, and one for each
@@ -74,8 +72,8 @@ struct ExplainReport<'a> {
     interventions: Vec<InterventionRow<'a>>,
     observations: Option<ObservationReport<'a>>,
     simplified: Vec<SimplifiedRow>,
-    occlusion: Vec<Looked>,
-    integrated_gradients: Vec<Looked>,
+    occlusion: Vec<MapPeak>,
+    integrated_gradients: Vec<MapPeak>,
     deletion_advantage: Option<f64>,
     map_checks: Option<MapChecks>,
     suspects: Option<&'a [Suspect]>,
@@ -88,8 +86,8 @@ struct InterventionRow<'a> {
     cause: &'static str,
     change: &'static str,
     n: usize,
-    original: causes::Step,
-    steps: &'a [causes::Step],
+    original: causes::StrengthPoint,
+    steps: &'a [causes::StrengthPoint],
     pairs: dnn_core::metrics::PairedScore,
     p_value: Option<f64>,
 }
@@ -125,9 +123,9 @@ struct SimplifiedRow {
     p_value: f64,
 }
 
-/// Where the network looked in an image that it gets wrong.
+/// The peak of the saliency map of a misclassified image.
 #[derive(Serialize)]
-struct Looked {
+struct MapPeak {
     index: usize,
     /// Row and column of the pixel that speaks most for the answer.
     peak: [usize; 2],
@@ -150,7 +148,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let answers = Answers::of(&predictor, &set)?;
     let judged = (&set, &answers);
     let found = explain(&predictor, &model_path, &labelled, judged, &args.causes, console)?;
-    let audit = audited(&labelled)?;
+    let audit = audit_of(&labelled.splits)?;
     if !console.json {
         console.text(describe(&found, &audit, &labelled)?.trim_end())?;
     }
@@ -178,10 +176,10 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
             .map(|one| intervention_row(one, &labelled))
             .collect(),
         observations: (found.observations.as_ref())
-            .map(|all| observed(&found, all, factors.as_deref())),
+            .map(|all| observation_report(&found, all, factors.as_deref())),
         simplified: found.simplified.iter().map(simplified_row).collect(),
-        occlusion: looked(&found, width, |maps| Some(&maps.occlusion)),
-        integrated_gradients: looked(&found, width, |maps| maps.gradients.as_ref()),
+        occlusion: map_peaks(&found, width, |maps| Some(&maps.occlusion)),
+        integrated_gradients: map_peaks(&found, width, |maps| maps.gradients.as_ref()),
         deletion_advantage: found.map_checks.map(|checks| checks.occlusion_advantage),
         map_checks: found.map_checks,
         suspects: found.suspects.as_deref(),
@@ -310,7 +308,7 @@ fn factor_table(path: &Path) -> anyhow::Result<FactorTable> {
     read().with_context(|| format!("cannot use {}", path.shown()))
 }
 
-fn observed<'a>(
+fn observation_report<'a>(
     found: &'a Explanation,
     all: &'a Observations,
     factors: Option<&'a Path>,
@@ -335,26 +333,18 @@ fn observed<'a>(
     }
 }
 
-/// The pixels that speak most for the answers.
-fn looked(
+/// Returns the pixel of each map that speaks most for the answer.
+fn map_peaks(
     found: &Explanation,
     width: usize,
     map: impl Fn(&SaliencyMaps) -> Option<&Vec<f64>>,
-) -> Vec<Looked> {
+) -> Vec<MapPeak> {
     let maps = found.maps.iter().filter_map(|one| Some((one.index, map(one)?)));
     maps.map(|(index, map)| {
         let peak = (0..map.len()).max_by(|&a, &b| map[a].total_cmp(&map[b])).unwrap_or(0);
-        Looked { index, peak: [peak / width, peak % width] }
+        MapPeak { index, peak: [peak / width, peak % width] }
     })
     .collect()
-}
-
-/// An audit of all splits of the data.
-pub(crate) fn audited(labelled: &Labelled) -> anyhow::Result<Audit> {
-    let splits = &labelled.splits;
-    let n: usize = splits.iter().map(|split| split.images.len()).sum();
-    let near_distance = if n <= MAX_AUDITED { AuditOptions::NEAR_DISTANCE } else { 0 };
-    Ok(audit(splits, &[], &AuditOptions { near_distance, ..AuditOptions::default() })?)
 }
 
 fn intervention_row<'a>(one: &'a Intervention, labelled: &Labelled) -> InterventionRow<'a> {
@@ -478,7 +468,7 @@ fn describe(
     }
     if let Some(all) = &found.suspects {
         writeln!(out, "\nSuspect labels of training images: {}", all.len())?;
-        for one in all.iter().take(MAX_SUSPECTS) {
+        for one in all.iter().take(MAX_LISTED) {
             writeln!(
                 out,
                 "  {}: labelled {}, looks like {} (by {})",

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 /// What was found, as it is printed in JSON.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-enum Found {
+enum Inspected {
     Model(ModelFacts),
     Hdf5(Description),
     Data {
@@ -124,7 +124,7 @@ impl SetFacts {
 }
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
-    let found = look(&args.file)?;
+    let found = inspect(&args.file)?;
     console.json(&found)?;
     if !console.json {
         console.text(describe(&found)?.trim_end())?;
@@ -132,13 +132,13 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn look(path: &Path) -> anyhow::Result<Found> {
+fn inspect(path: &Path) -> anyhow::Result<Inspected> {
     if path.is_dir() {
         let is_run = path.join(run::CONFIG).exists();
         return if is_run {
-            look_at_run(path)
+            inspect_run(path)
         } else {
-            look_at_data(path)
+            inspect_data(path)
                 .with_context(|| format!("not a run, without {}, nor data", run::CONFIG))
         };
     }
@@ -147,24 +147,24 @@ fn look(path: &Path) -> anyhow::Result<Found> {
     File::open(path).with_context(failed)?.take(16).read_to_end(&mut start).with_context(failed)?;
     if Model::is_start(&start) {
         let (model, path) = run::read_model(path)?;
-        return Ok(Found::Model(facts(&model, path).with_context(failed)?));
+        return Ok(Inspected::Model(facts(&model, path).with_context(failed)?));
     }
     if ImageFormat::of(&start).is_some() {
         let image = decode_file(path, &DecodeLimits::default(), Rendering::default())?;
         let (width, height) = (image.width(), image.height());
-        return Ok(Found::Image { path: path.into(), width, height });
+        return Ok(Inspected::Image { path: path.into(), width, height });
     }
     // HDF5 may begin after a block of the user's, and holds more than images and labels.
     match hdf5::describe(path, &Options::default()) {
-        Err(DataError::Hdf5(Hdf5Error::NotHdf5 { .. })) => look_at_data(path),
-        description => Ok(Found::Hdf5(description?)),
+        Err(DataError::Hdf5(Hdf5Error::NotHdf5 { .. })) => inspect_data(path),
+        description => Ok(Inspected::Hdf5(description?)),
     }
 }
 
-fn look_at_data(path: &Path) -> anyhow::Result<Found> {
+fn inspect_data(path: &Path) -> anyhow::Result<Inspected> {
     let splits = format::open(path, &format::Options::default())?;
     let facts = |split| splits.get(split).map(SetFacts::of);
-    Ok(Found::Data {
+    Ok(Inspected::Data {
         path: path.into(),
         train: facts(SplitName::Train),
         validation: facts(SplitName::Validation),
@@ -185,19 +185,19 @@ fn facts(model: &Model, path: PathBuf) -> std::io::Result<ModelFacts> {
     })
 }
 
-fn look_at_run(path: &Path) -> anyhow::Result<Found> {
+fn inspect_run(path: &Path) -> anyhow::Result<Inspected> {
     let config = path.join(run::CONFIG);
     let config = Box::new(RunConfig::read(&config)?);
     let to = path.to_owned();
     if path.join(run::SWEEP).exists() {
         let rows = sweep::RowCounts::read(path)?;
         let state = RunState::new(path, rows.trained + rows.failed >= rows.asked)?;
-        return Ok(Found::Sweep { path: to, state, rows, config });
+        return Ok(Inspected::Sweep { path: to, state, rows, config });
     }
     if path.join(run::FOLDS).exists() {
         let report = Box::new(folds::FoldsReport::read(path)?);
         let state = RunState::new(path, report.is_complete())?;
-        return Ok(Found::Folds { path: to, state, report, config });
+        return Ok(Inspected::Folds { path: to, state, report, config });
     }
     let summary = Summary::read(path)?.map(Box::new);
     let checkpoint = run::read_checkpoint(path, false).unwrap_or_else(|error| {
@@ -208,13 +208,13 @@ fn look_at_run(path: &Path) -> anyhow::Result<Found> {
         summary.as_ref().is_some_and(|summary| summary.is_final(&config, checkpoint.as_ref()));
     let state = RunState::new(path, is_final)?;
     let iteration = checkpoint.map(|checkpoint| checkpoint.progress().iteration);
-    Ok(Found::Run { path: to, state, iteration, summary, config })
+    Ok(Inspected::Run { path: to, state, iteration, summary, config })
 }
 
-fn describe(found: &Found) -> anyhow::Result<String> {
+fn describe(found: &Inspected) -> anyhow::Result<String> {
     let mut out = String::new();
     match found {
-        Found::Model(model) => {
+        Inspected::Model(model) => {
             let classes: Vec<_> = model.classes.iter().map(|name| name.shown()).collect();
             writeln!(out, "Model:       {}, {} bytes", model.path.shown(), model.file_bytes)?;
             let ModelFacts { architecture, precision, n_parameters, input, .. } = model;
@@ -223,7 +223,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             writeln!(out, "Classes:     {}", classes.join(", "))?;
             writeln!(out, "Input:       {input}")?;
         }
-        Found::Hdf5(file) => {
+        Inspected::Hdf5(file) => {
             writeln!(out, "HDF5 file: {}, {} bytes", file.path.shown(), file.file_bytes)?;
             for dataset in &file.datasets {
                 let name = dataset.name.shown();
@@ -245,7 +245,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                 writeln!(out, "  … and more")?;
             }
         }
-        Found::Data { path, train, validation, test } => {
+        Inspected::Data { path, train, validation, test } => {
             writeln!(out, "Data:     {}", path.shown())?;
             let sets = [("Training: ", train), ("Validation: ", validation), ("Test:     ", test)];
             for (name, set) in sets {
@@ -270,10 +270,10 @@ fn describe(found: &Found) -> anyhow::Result<String> {
                 writeln!(out, "Classes:  {}", classes.join(", "))?;
             }
         }
-        Found::Image { path, width, height } => {
+        Inspected::Image { path, width, height } => {
             writeln!(out, "Image: {}, {width}×{height} pixels", path.shown())?;
         }
-        Found::Run { path, state, iteration, summary, config } => {
+        Inspected::Run { path, state, iteration, summary, config } => {
             writeln!(out, "Run:        {}", path.shown())?;
             if *state != RunState::Finished {
                 let made = iteration.map_or_else(
@@ -292,7 +292,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             }
             writeln!(out, "\n{}", shown_config(config)?.trim_end())?;
         }
-        Found::Folds { path, state, report, config } => {
+        Inspected::Folds { path, state, report, config } => {
             writeln!(out, "Folds:      {}", path.shown())?;
             let made = format!("{} of {} folds trained", report.folds.len(), report.k);
             write_state(&mut out, *state, &made, "train", path)?;
@@ -309,7 +309,7 @@ fn describe(found: &Found) -> anyhow::Result<String> {
             }
             writeln!(out, "\n{}", shown_config(config)?.trim_end())?;
         }
-        Found::Sweep { path, state, rows, config } => {
+        Inspected::Sweep { path, state, rows, config } => {
             writeln!(out, "Sweep:      {}", path.shown())?;
             let sweep::RowCounts { asked, trained, failed } = rows;
             let made = format!("{trained} of {asked} combinations trained, {failed} failed");

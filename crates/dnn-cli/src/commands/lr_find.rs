@@ -102,7 +102,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     };
     let training = RawTrainConfig::deserialize(args.training.on(&base.training)?)?;
     let training = TrainConfig::try_from(training).context("these settings make no training")?;
-    let mut source = source::asked_or(base.source, args.data.as_deref(), &args.of_data, console)?;
+    let mut source =
+        source::requested_or(base.source, args.data.as_deref(), &args.of_data, console)?;
     args.input.check(&source)?;
     source.input = args.input.change(source.input.take())?;
     source.cache = args.input.cache.caching();
@@ -110,14 +111,14 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let augment = base.augment.filter(|augment| !augment.is_off());
     let config = RunConfig { source: Some(source), augment, ..RunConfig::new(training) };
     let found = match config.training.precision {
-        Precision::F32 => found::<f32>(args, &config, console),
-        Precision::F64 => found::<f64>(args, &config, console),
+        Precision::F32 => search_in::<f32>(args, &config, console),
+        Precision::F64 => search_in::<f64>(args, &config, console),
     }?;
     let data = &config.source.as_ref().context("no data given")?.data;
     report(args, data, &found, console)
 }
 
-fn found<F: Trainable>(
+fn search_in<F: Trainable>(
     args: &Args,
     config: &RunConfig,
     console: Console,

@@ -1,7 +1,7 @@
 //! `dnn predict`.
 
 use crate::args::{DataArgs, choice};
-use crate::console::{Console, causes, warn, warn_aloud};
+use crate::console::{Console, causes, warn, warn_on_any_rank};
 use crate::file::read_text_of;
 use crate::input::FileFlags;
 use crate::interrupt::{self, Interrupted};
@@ -148,7 +148,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.out {
         OutputKind::Rows.check(out)?;
     }
-    if args.shard.asked().is_some() {
+    if args.shard.requested().is_some() {
         ranks::only_one("--shard")?;
     }
     let inputs = inputs(args)?;
@@ -162,12 +162,16 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let conformal =
         args.coverage.map(|coverage| scores(&predictor, &model, coverage)).transpose()?;
     let (given, n, n_bad) = (Vec::new(), 0, 0);
-    let mut answers = Answers { predictor: &predictor, conformal, args, console, given, n, n_bad };
+    let mut job =
+        PredictionJob { predictor: &predictor, conformal, args, console, given, n, n_bad };
     let Some(out) = &args.out else {
-        ensure!(args.shard.asked().is_none(), "--shard: a shard is written, so --out says what");
+        ensure!(
+            args.shard.requested().is_none(),
+            "--shard: a shard is written, so --out says what"
+        );
         ranks::only_one("predict without --out")?;
-        answers.all(&whole(inputs), None)?;
-        return answers.tell(&model, None);
+        job.predict_all(&all_rows(inputs), None)?;
+        return job.print_report(&model, None);
     };
     interrupt::listen()?;
     let (classes, sets) = (predictor.classes(), args.coverage.is_some());
@@ -175,41 +179,41 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let columns = RowColumns { classes, top, sets, folds: false };
     let communicator = ranks::communicator();
     let of_ranks = Shard::new(communicator.rank(), communicator.size()).unwrap_or(Shard::WHOLE);
-    let shard = args.shard.asked().unwrap_or(of_ranks);
-    if shard == Shard::WHOLE && args.shard.asked().is_none() {
+    let shard = args.shard.requested().unwrap_or(of_ranks);
+    if shard == Shard::WHOLE && args.shard.requested().is_none() {
         write_filled(OutputKind::Rows, out, true, |file| {
-            let fill = |rows: &mut Rows<'_>| answers.all(&whole(inputs), Some(rows));
+            let fill = |rows: &mut Rows<'_>| job.predict_all(&all_rows(inputs), Some(rows));
             Rows::write((out, file), columns, fill)?;
-            answers.accept_bad()
+            job.check_unreadable()
         })?;
-        return answers.tell(&model, Some(out));
+        return job.print_report(&model, Some(out));
     }
     let settings = [
         ("model", shard::fingerprint(std::slice::from_ref(&model))?),
-        ("data", answers.fingerprint(&inputs)?),
+        ("data", job.fingerprint(&inputs)?),
         ("processor", shard::processor()),
     ];
-    let own = answers.own(inputs, shard)?;
-    if args.shard.asked().is_some() {
+    let own = job.rows_of_shard(inputs, shard)?;
+    if args.shard.requested().is_some() {
         let extension = out.extension().unwrap_or_default().to_string_lossy();
         let begun = args.shard.begin(shard, (out, &extension), &settings, console)?;
         let Some(open) = begun else { return Ok(ExitCode::SUCCESS) };
         let path = open.path();
         write_filled(OutputKind::Rows, &path, true, |file| {
-            Rows::write((&path, file), columns, |rows| answers.all(&own, Some(rows)))?;
-            answers.accept_bad()
+            Rows::write((&path, file), columns, |rows| job.predict_all(&own, Some(rows)))?;
+            job.check_unreadable()
         })?;
         let header = Rows::header(out, columns)?.len() as u64;
-        let (classes, n, n_bad) = (classes.to_vec(), answers.n, answers.n_bad);
+        let (classes, n, n_bad) = (classes.to_vec(), job.n, job.n_bad);
         return open.finish(&ShardNotes { model, classes, header, n, n_bad }, console);
     }
     for (what, hash) in &settings[..2] {
         ranks::agree(what, hash, "all need the same files")?;
     }
     let written = |file: &mut File| -> anyhow::Result<()> {
-        Rows::write((out, file), columns, |rows| answers.all(&own, Some(rows)))?;
-        answers.add_up()?;
-        answers.accept_bad()?;
+        Rows::write((out, file), columns, |rows| job.predict_all(&own, Some(rows)))?;
+        job.sum_over_ranks()?;
+        job.check_unreadable()?;
         let header = Rows::header(out, columns)?.len() as u64;
         if ranks::is_first() {
             let take = &mut |bytes: &[u8]| file.write_all(bytes);
@@ -227,7 +231,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         let mut written = written;
         written(&mut tempfile::tempfile().context("cannot make a temporary file")?)?;
     }
-    answers.tell(&model, Some(out))
+    job.print_report(&model, Some(out))
 }
 
 /// Writes the rows of all shards, as one process would have.
@@ -253,16 +257,16 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
     })?;
     let (_, ShardNotes { model, classes, .. }) =
         files.into_iter().next().context("expected a shard at least")?;
-    tell(args, (&model, &classes), (n, n_bad), (Some(out), None), console)
+    print_report(args, (&model, &classes), (n, n_bad), (Some(out), None), console)
 }
 
-/// Everything, of inputs that are not cut.
-fn whole(inputs: Vec<Input>) -> Vec<(Input, RowSelection)> {
+/// Selects all rows of each input.
+fn all_rows(inputs: Vec<Input>) -> Vec<(Input, RowSelection)> {
     inputs.into_iter().map(|input| (input, RowSelection::All)).collect()
 }
 
-/// Says what was written, or with `--json` what was answered, and what could not be read.
-fn tell(
+/// Prints what was written, or with `--json` what was answered, and what could not be read.
+fn print_report(
     args: &Args,
     (model, classes): (&Path, &[String]),
     (n, n_bad): (usize, usize),
@@ -274,7 +278,7 @@ fn tell(
         console.text(format!("Written: {} ({n} rows)", out.shown()))?;
     }
     if n_bad > 0 && n + n_bad > 1 {
-        warn(said_bad(n, n_bad));
+        warn(unreadable(n, n_bad));
     }
     let (rows, left_out) = (out.map(|_| n), if skips { n_bad } else { 0 });
     let coverage = args.coverage;
@@ -282,7 +286,7 @@ fn tell(
     Ok(if n_bad == 0 || skips { ExitCode::SUCCESS } else { ExitCode::from(crate::ERROR) })
 }
 
-fn said_bad(n: usize, n_bad: usize) -> String {
+fn unreadable(n: usize, n_bad: usize) -> String {
     format!("{n_bad} of {} images could not be read", n + n_bad)
 }
 
@@ -354,8 +358,8 @@ fn kind(path: PathBuf, args: &Args) -> Input {
     }
 }
 
-/// Where the predictions go.
-struct Answers<'a> {
+/// What is to be predicted, and how far that has come.
+struct PredictionJob<'a> {
     predictor: &'a Predictor,
     /// The scores that prediction sets are computed from, with `--coverage`.
     conformal: Option<&'a ConformalScores>,
@@ -367,8 +371,8 @@ struct Answers<'a> {
     n_bad: usize,
 }
 
-impl Answers<'_> {
-    /// Returns a hash of what is answered for.
+impl PredictionJob<'_> {
+    /// Returns a hash of the files whose examples are predicted.
     fn fingerprint(&self, inputs: &[Input]) -> anyhow::Result<String> {
         let mut files = Vec::new();
         for input in inputs {
@@ -388,8 +392,12 @@ impl Answers<'_> {
         shard::fingerprint(&files)
     }
 
-    /// Returns what of all examples, in their order, is a shard's.
-    fn own(&self, inputs: Vec<Input>, shard: Shard) -> anyhow::Result<Vec<(Input, RowSelection)>> {
+    /// Returns the rows of the inputs that a shard predicts: its share of all examples, in their order.
+    fn rows_of_shard(
+        &self,
+        inputs: Vec<Input>,
+        shard: Shard,
+    ) -> anyhow::Result<Vec<(Input, RowSelection)>> {
         let n_of = |input: &Input| {
             Ok::<_, anyhow::Error>(match input {
                 Input::Images(files) => files.len(),
@@ -428,8 +436,8 @@ impl Answers<'_> {
         Ok(source)
     }
 
-    /// Adds up what all ranks have answered.
-    fn add_up(&mut self) -> anyhow::Result<()> {
+    /// Replaces the counts of examples by their sums over all ranks.
+    fn sum_over_ranks(&mut self) -> anyhow::Result<()> {
         let own = format!("{} {}", self.n, self.n_bad);
         (self.n, self.n_bad) = (0, 0);
         for counts in ranks::communicator().gather_text(&own) {
@@ -441,24 +449,24 @@ impl Answers<'_> {
     }
 
     /// Refuses a file of rows that would lack some.
-    fn accept_bad(&self) -> anyhow::Result<()> {
+    fn check_unreadable(&self) -> anyhow::Result<()> {
         ensure!(
             self.n_bad == 0 || self.args.skips()?,
             "{}, so {} is not written (--on-bad-image skip leaves them out)",
-            said_bad(self.n, self.n_bad),
+            unreadable(self.n, self.n_bad),
             self.args.out.as_deref().unwrap_or(Path::new("")).shown()
         );
         Ok(())
     }
 
-    fn tell(self, model: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
-        let Answers { predictor, args, console, given, n, n_bad, .. } = self;
+    fn print_report(self, model: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+        let Self { predictor, args, console, given, n, n_bad, .. } = self;
         let predictions = out.is_none().then_some(given);
-        tell(args, (model, predictor.classes()), (n, n_bad), (out, predictions), console)
+        print_report(args, (model, predictor.classes()), (n, n_bad), (out, predictions), console)
     }
 
     /// Predicts these rows of the inputs, into the file of `--out` if there is one.
-    fn all(
+    fn predict_all(
         &mut self,
         inputs: &[(Input, RowSelection)],
         mut rows: Option<&mut Rows<'_>>,
@@ -473,7 +481,7 @@ impl Answers<'_> {
             let mut take = |file: &Path, answer| {
                 bar.inc(1);
                 let true_class = class_of_folder(file, predictor.classes());
-                self.take(ExampleName::File(file), true_class, answer, rows.as_deref_mut())
+                self.add_answer(ExampleName::File(file), true_class, answer, rows.as_deref_mut())
             };
             let taken = match input {
                 Input::Images(files) => {
@@ -499,7 +507,7 @@ impl Answers<'_> {
                     take("-".as_ref(), predictor.image_bytes(&bytes, &limits))
                 }
                 Input::Data(path) => {
-                    self.data(path, which, rows.as_deref_mut())?;
+                    self.predict_data(path, which, rows.as_deref_mut())?;
                     continue;
                 }
             };
@@ -513,7 +521,7 @@ impl Answers<'_> {
     }
 
     /// Predicts the examples of these rows of a data file or folder.
-    fn data(
+    fn predict_data(
         &mut self,
         path: &Path,
         which: &RowSelection,
@@ -525,20 +533,20 @@ impl Answers<'_> {
         source::loading(&source, console, |loader| {
             loader.predict(predictor, self.args.split, which, &mut |row: PredictionRow<'_>| {
                 let answer = Ok(row.probabilities.to_vec());
-                self.take(row.example, row.true_class, answer, rows.as_deref_mut())
+                self.add_answer(row.example, row.true_class, answer, rows.as_deref_mut())
             })
         })?;
         Ok(())
     }
 
-    fn take(
+    fn add_answer(
         &mut self,
         example: ExampleName<'_>,
         true_class: Option<u32>,
         answer: Result<Vec<f64>, PredictError>,
         rows: Option<&mut Rows<'_>>,
     ) -> Result<(), DataError> {
-        if interrupt::asked() {
+        if interrupt::requested() {
             return Err(DataError::Stopped);
         }
         let outcome = match answer {
@@ -565,7 +573,7 @@ impl Answers<'_> {
                 };
                 let error = causes(&error).join(": ");
                 // Each rank says what is wrong with its own images.
-                warn_aloud(format!("error: {place}{error}"));
+                warn_on_any_rank(format!("error: {place}{error}"));
                 Outcome::Error { error }
             }
         };

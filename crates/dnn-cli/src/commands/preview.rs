@@ -54,7 +54,7 @@ struct PreviewReport<'a> {
 
 pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     OutputKind::Picture.check(&args.out)?;
-    let source = source::asked(args.data.as_deref(), &args.of_data, console)?;
+    let source = source::requested(args.data.as_deref(), &args.of_data, console)?;
     let augment: Option<AugmentConfig> = args.augment.value("augment")?;
     let split = if args.of_data.names.any() { SplitName::Train } else { args.split };
     let set = split_of(split, &mut source::load(&source, console)?, &source.data)?;

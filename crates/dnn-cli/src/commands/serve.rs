@@ -44,6 +44,10 @@ pub(crate) struct Args {
     /// Threads that compute [default: as many as there are cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
+    /// The longest that a client may take to send a request's headers, and a connection may be idle, in
+    /// seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    header_time: u32,
     /// The longest that a client may take to send a body, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     body_time: u32,
@@ -69,6 +73,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         max_body_bytes: args.max_body << 20,
         memory_bytes: args.memory << 20,
         n_places: args.queue as usize,
+        header_time: Duration::from_secs(args.header_time.into()),
         body_time: Duration::from_secs(args.body_time.into()),
         drain_time: Duration::from_secs(args.drain_time.into()),
         page: Some(dnn_page::served()),

@@ -227,7 +227,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     let source = match (&args.data, base.source) {
         (Some(data), _) => source::of(data)?,
         (None, Some(source)) => source,
-        (None, None) => source::usual(console)?,
+        (None, None) => source::by_default(console)?,
     };
     for config in &configs {
         source::check_memory(&source, config)?;
@@ -242,7 +242,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     }
     let sets_judged = splits.iter().map(|split| &split.images as _);
     let data_hash = identity(&train.contract()?, sets_judged)?;
-    if let Some(shard) = args.shard.asked() {
+    if let Some(shard) = args.shard.requested() {
         let base =
             RunConfig { source: Some(source.clone()), ..RunConfig::new(base.training.clone()) };
         return run_shard(
@@ -325,7 +325,7 @@ fn run_shard(
     let (log, found) = open.lines::<Row>()?;
     let mut rows = vec![None; settings.len()];
     for row in found {
-        place(&mut rows, &settings, row);
+        insert_row(&mut rows, &settings, row);
     }
     train_missing(sets, (&settings, &configs), args.jobs, &|| Ok(()), &mut rows, log, console)?;
     if rows.iter().any(Option::is_none) {
@@ -347,7 +347,7 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
     let settings = combinations(&values);
     let mut lines = vec![None; settings.len()];
     for (text, row) in shards.lines::<Row>()? {
-        place_as(&mut lines, &settings, &row.setting.clone(), (text, row));
+        insert_at_setting(&mut lines, &settings, &row.setting.clone(), (text, row));
     }
     let lines = lines.into_iter().collect::<Option<Vec<_>>>();
     let (texts, rows): (Vec<_>, Vec<_>) =
@@ -361,7 +361,7 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
     finish(&folder, source.data, rows, settings.len(), console)
 }
 
-/// Writes what a sweep has come to into its folder, and says it.
+/// Writes the results of a sweep into its folder, and prints them.
 fn finish(
     folder: &RunFolder,
     data: PathBuf,
@@ -378,7 +378,7 @@ fn finish(
         let chart = picture(&report.rows);
         folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart)?;
     }
-    tell(&report, asked, console)?;
+    print_report(&report, asked, console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();
     ensure!(
         failed == 0,
@@ -408,7 +408,7 @@ fn rows_of(
                 let of = |training: &TrainConfig| RunConfig::new(training.clone());
                 run::refuse_changes_of_series(&of(&training), &of(base), folder.path())?;
             }
-            LogLine::Row(row) => place(&mut rows, settings, row),
+            LogLine::Row(row) => insert_row(&mut rows, settings, row),
         }
         kept += &text;
     }
@@ -416,12 +416,12 @@ fn rows_of(
     Ok(rows)
 }
 
-/// Puts a row where its combination is.
-fn place(rows: &mut [Option<Row>], settings: &[Setting], row: Row) {
-    place_as(rows, settings, &row.setting.clone(), row);
+/// Puts a row at the place of its combination.
+fn insert_row(rows: &mut [Option<Row>], settings: &[Setting], row: Row) {
+    insert_at_setting(rows, settings, &row.setting.clone(), row);
 }
 
-fn place_as<T>(found: &mut [Option<T>], settings: &[Setting], of: &Setting, what: T) {
+fn insert_at_setting<T>(found: &mut [Option<T>], settings: &[Setting], of: &Setting, what: T) {
     // Compared as text: a number from JSON and one from TOML are the same then.
     let wanted = described(of);
     if let Some(i) = settings.iter().position(|setting| described(setting) == wanted) {
@@ -445,7 +445,7 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
 fn parse(text: &str) -> anyhow::Result<SweepFile> {
     /// Far more than anybody waits for; a few keys with a few values each are soon beyond memory.
     const MAX_COMBINATIONS: usize = 10_000;
-    let file = SweepFile::deserialize(check_text::<SweepFile>(text)?)?;
+    let file = SweepFile::deserialize(check_text(text, &settings::schema::<SweepFile>())?)?;
     if file.preset.is_some() && file.config.is_some() {
         bail!("preset and config: expected one of them");
     }
@@ -789,7 +789,7 @@ fn picture(rows: &[Row]) -> Chart {
     )
 }
 
-fn tell(report: &SweepReport, asked: usize, console: Console) -> anyhow::Result<()> {
+fn print_report(report: &SweepReport, asked: usize, console: Console) -> anyhow::Result<()> {
     console.json(report)?;
     let keys: Vec<&str> =
         report.rows.iter().take(1).flat_map(|row| row.setting.keys().map(String::as_str)).collect();

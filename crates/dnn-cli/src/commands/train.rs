@@ -11,7 +11,7 @@ use crate::quality::Majority;
 use crate::ranks;
 use crate::recipes;
 use crate::run::{
-    self, Destination, Machine, OfSeed, Recorder, RunConfig, RunFolder, Seconds, Summary,
+    self, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds, SeedScore, Summary,
 };
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, PresetChoice, Start, loading};
@@ -133,9 +133,9 @@ impl FlagGroup for CheckpointFlags {
 
 /// Runs `dnn` without a subcommand: trains the course's deep network on the real images if they are there,
 /// otherwise on drawn ones.
-pub(crate) fn main_job(console: Console) -> anyhow::Result<ExitCode> {
+pub(crate) fn run_default(console: Console) -> anyhow::Result<ExitCode> {
     let config = RunConfig {
-        source: Some(source::usual(console)?),
+        source: Some(source::by_default(console)?),
         ..RunConfig::new(TrainConfig::course_deep())
     };
     train(&config, Destination::Numbered(Preset::CourseDeep.name()), console)
@@ -301,7 +301,7 @@ fn source_of(
     from: Option<&Path>,
     console: Console,
 ) -> anyhow::Result<DataConfig> {
-    let mut source = source::asked_or(base, args.data.as_deref(), &args.of_data, console)?;
+    let mut source = source::requested_or(base, args.data.as_deref(), &args.of_data, console)?;
     if let Some(test) = &args.test {
         source.test = Some(test.clone());
         source.test_names = None;
@@ -477,7 +477,8 @@ where
         machine: Machine::here(),
     };
     let takes_images = takes_images(&contract);
-    keep(&folder, (trained.network, trained.conformal), contract, &summary).with_context(|| {
+    let network = (trained.network, trained.conformal);
+    write_results(&folder, network, contract, &summary).with_context(|| {
         let run = argument(folder.path());
         format!(
             "{} is trained, but not all of it is written; when it can be, from the last checkpoint: {} \
@@ -490,7 +491,7 @@ where
     let n_missing = match (config.seeds, summary.test, test.as_deref()) {
         (Some(n), Some(first), Some(test)) if trained.end != End::Asked => {
             let sets = (&*train, validation.as_deref(), test);
-            summary.seeds = of_seeds(first, n, &config.training, sets, gram.as_ref())?;
+            summary.seeds = train_other_seeds(first, n, &config.training, sets, gram.as_ref())?;
             write_summary(&folder, &summary)?;
             let n_missing = n as usize - summary.seeds.len();
             if n_missing > 0 {
@@ -512,14 +513,14 @@ where
 
 /// Trains networks of the seeds after the first, whose score is known, and judges each on the test images;
 /// those that are done, when the program is asked to end.
-fn of_seeds<F: Trainable>(
+fn train_other_seeds<F: Trainable>(
     first: Score,
     n: u32,
     config: &TrainConfig,
     (train, validation, test): (&dyn Examples<F>, Option<&dyn Examples<F>>, &dyn Examples<F>),
     gram: Option<&GramMatrix<'_, F>>,
-) -> anyhow::Result<Vec<OfSeed>> {
-    let mut seeds = vec![OfSeed { seed: config.seed, test: first }];
+) -> anyhow::Result<Vec<SeedScore>> {
+    let mut seeds = vec![SeedScore { seed: config.seed, test: first }];
     for seed in (1..n).map(|i| config.seed + u64::from(i)) {
         let config = config.clone().with(|config| config.seed = seed)?;
         let training = Training::new(&config, train)
@@ -534,13 +535,13 @@ fn of_seeds<F: Trainable>(
         }
         let test =
             dnn_train::evaluate_on_ranks(&trained.network, test, ranks::communicator())?.score;
-        seeds.push(OfSeed { seed, test });
+        seeds.push(SeedScore { seed, test });
     }
     Ok(seeds)
 }
 
 /// How far the test accuracies of networks are apart that differ in their seeds.
-fn spread(seeds: &[OfSeed]) -> String {
+fn spread(seeds: &[SeedScore]) -> String {
     let accuracies: Vec<f64> = seeds.iter().map(|of| 100.0 * of.test.accuracy()).collect();
     let n = accuracies.len() as f64;
     let mean = accuracies.iter().sum::<f64>() / n;
@@ -584,8 +585,8 @@ fn takes_images(contract: &InputContract) -> bool {
     contract.normalization != Normalization::AsIs && contract.height > 1
 }
 
-/// Writes what training has come to, the model first.
-fn keep<F: Real>(
+/// Writes the results of training into the run's folder, the model first.
+fn write_results<F: Real>(
     folder: &RunFolder,
     (network, conformal): (Network<F>, Option<ConformalScores>),
     contract: InputContract,

@@ -136,7 +136,7 @@ fn run_or_merge(
     );
     OutputKind::Config.check(&args.out)?;
     OutputKind::Trials.check(&trials_path)?;
-    let mut source = source::asked(args.data.as_deref(), &args.of_data, console)?;
+    let mut source = source::requested(args.data.as_deref(), &args.of_data, console)?;
     args.files.check(&source)?;
     source.input = args.files.change(source.input.take())?;
     source.cache = args.cache.caching();
@@ -168,7 +168,7 @@ fn run_or_merge(
             .map(|of| format!("{} {:?} {:?}", of.name, of.input, of.training))
             .collect(),
     };
-    let shard = args.shard.asked().filter(|_| merged.is_none());
+    let shard = args.shard.requested().filter(|_| merged.is_none());
     let open = match shard {
         None => None,
         Some(shard) => {
@@ -323,7 +323,7 @@ fn run_trials(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     };
-    let trials = search.run(done, shard, n_threads, &interrupt::asked, &report)?;
+    let trials = search.run(done, shard, n_threads, &interrupt::requested, &report)?;
     bar.finish_and_clear();
     Ok(trials)
 }

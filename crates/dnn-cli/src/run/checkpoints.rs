@@ -100,7 +100,7 @@ impl CheckpointStore {
     /// Returns whether a write is due at this moment.
     fn is_due(&self, moment: &Moment) -> bool {
         match self.every {
-            _ if moment.last && interrupt::asked() => true,
+            _ if moment.last && interrupt::requested() => true,
             CheckpointInterval::Never => false,
             _ if moment.last || (moment.improved && !self.holds_best) => true,
             CheckpointInterval::Iterations(n) => moment.iteration.is_multiple_of(n),

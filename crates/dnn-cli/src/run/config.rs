@@ -4,6 +4,7 @@ use super::CheckpointInterval;
 use crate::settings::{at_line, check_text};
 use crate::{console, file, source};
 use anyhow::{Context, anyhow, bail};
+use dnn_core::settings;
 use dnn_data::Shown;
 use dnn_data::augment::AugmentConfig;
 use dnn_data::loader::{DataConfig, InputConfig};
@@ -11,7 +12,9 @@ use dnn_train::config::RawTrainConfig;
 use dnn_train::{Preset, TrainConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// What a run is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +76,12 @@ impl RunConfig {
         }
     }
 
+    /// Returns what a configuration may say.
+    pub(crate) fn schema() -> &'static Json {
+        static SCHEMA: LazyLock<Json> = LazyLock::new(settings::schema::<RunConfig>);
+        &SCHEMA
+    }
+
     /// The configuration of this name: the training, and how images are prepared for it and changed at
     /// random. The data are left to be named.
     pub(crate) fn preset(preset: Preset) -> Self {
@@ -116,7 +125,7 @@ impl RunConfig {
     /// # Errors
     /// What is wrong with it, with the line and the nearest valid key.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
-        let table = check_text::<Self>(text)?;
+        let table = check_text(text, Self::schema())?;
         if let Some(training) = table.get("training").cloned() {
             let training = RawTrainConfig::deserialize(training)?;
             if let Err(error) = TrainConfig::try_from(training) {
@@ -147,7 +156,6 @@ mod tests {
     use crate::edited::edited;
     use crate::run::commented;
     use crate::settings::present;
-    use dnn_core::settings;
     use proptest::prelude::*;
 
     /// CheckpointInterval key of a source.
@@ -194,7 +202,7 @@ split_seed = 2
     #[test]
     fn length_threads_and_logging_may_change_when_a_run_goes_on() {
         let mut found = Vec::new();
-        let mut tables = vec![settings::schema::<RunConfig>()];
+        let mut tables = vec![RunConfig::schema().clone()];
         while let Some(table) = tables.pop() {
             for (key, setting) in settings::properties(present(&table)).into_iter().flatten() {
                 if setting.get("x-resume").is_some_and(|may| may == true) {

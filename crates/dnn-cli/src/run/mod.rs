@@ -25,7 +25,7 @@ pub(crate) use folder::{
 };
 pub(crate) use recorder::Recorder;
 pub(crate) use resume::{refuse_changes, refuse_changes_of_series};
-pub(crate) use summary::{Machine, OfSeed, Seconds, Summary};
+pub(crate) use summary::{Machine, Seconds, SeedScore, Summary};
 pub(crate) use template::commented;
 
 use anyhow::Context;

@@ -3,7 +3,7 @@
 use super::RunConfig;
 use super::template::{description, explanation, is_named, is_table};
 use crate::settings::{flag_of, present, signature};
-use dnn_core::settings::{properties, schema, tag, variants};
+use dnn_core::settings::{properties, tag, variants};
 use serde_json::Value as Json;
 use std::fmt::Write;
 use std::fs;
@@ -57,7 +57,7 @@ fn the_documentation_has_every_setting_as_it_is() {
     let (before, rest) = text.split_once(BEGIN).expect("where the settings begin");
     let (_, after) = rest.split_once(END).expect("where the settings end");
     let mut settings = String::new();
-    reference("", &schema::<RunConfig>(), &mut settings).unwrap();
+    reference("", RunConfig::schema(), &mut settings).unwrap();
     let expected = format!("{before}{BEGIN}\n{}\n\n{END}{after}", settings.trim());
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path, &expected).unwrap();

@@ -21,11 +21,11 @@ pub(crate) fn refuse_changes(
     run: &Path,
 ) -> anyhow::Result<()> {
     let table = |config| Table::try_from(config).context("a path that is not Unicode");
-    let schema = settings::schema::<RunConfig>();
+    let schema = RunConfig::schema();
     let mut changes = Vec::new();
-    collect_changes("", &table(begun)?, &table(asked)?, &schema, &mut changes);
+    collect_changes("", &table(begun)?, &table(asked)?, schema, &mut changes);
     let mut allowed = Vec::new();
-    collect_allowed(&schema, &mut allowed);
+    collect_allowed(schema, &mut allowed);
     ensure!(
         changes.is_empty(),
         "{}: {}; a run that goes on may change {} and nothing else, and stays as it was. To start a \

@@ -73,7 +73,7 @@ pub(crate) struct Summary {
     pub(crate) majority: Option<Majority>,
     /// The test accuracies of the networks of `--seeds`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) seeds: Vec<OfSeed>,
+    pub(crate) seeds: Vec<SeedScore>,
     /// The seconds that loading, training and evaluation took.
     pub(crate) seconds: Seconds,
     /// SHA-256 of the training and validation images with their labels.
@@ -88,7 +88,7 @@ pub(crate) struct Summary {
 
 /// One network of `--seeds`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct OfSeed {
+pub(crate) struct SeedScore {
     /// The seed of its initial weights and batches.
     pub(crate) seed: u64,
     /// Its accuracy on the test images.

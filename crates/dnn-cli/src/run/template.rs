@@ -29,7 +29,7 @@ pub(crate) fn commented(config: &RunConfig) -> anyhow::Result<String> {
             program()
         ),
     )?;
-    table(&[], &settings::schema::<RunConfig>(), Some(&given), &mut out)?;
+    table(&[], RunConfig::schema(), Some(&given), &mut out)?;
     Ok(out)
 }
 
@@ -239,8 +239,8 @@ mod tests {
     #[test]
     fn every_key_is_explained() {
         let config = RunConfig { source: Some(source::drawn()), ..preset(Preset::CourseDeep) };
-        let (schema, mut found) = (settings::schema::<RunConfig>(), Vec::new());
-        places(&schema, "", &mut found);
+        let (schema, mut found) = (RunConfig::schema(), Vec::new());
+        places(schema, "", &mut found);
         let text = commented(&config).unwrap();
         assert!(!text.contains("= ?"), "a key without a value to show:\n{text}");
         // What is written is among what was found.
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_every_variant_load() {
-        let schema = settings::schema::<RunConfig>();
+        let schema = RunConfig::schema();
         let training = &schema["properties"]["training"];
         for (key, setting) in properties(training).unwrap() {
             let Some(variants) = variants(setting) else { continue };

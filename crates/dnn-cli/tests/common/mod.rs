@@ -6,6 +6,7 @@ use dnn_data::image::write_png;
 use dnn_data::synthetic::{DrawOptions, draw};
 use dnn_data::{ImageSet, ImageShape, Splits};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -154,6 +155,21 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.map(name).collect();
     names.sort();
     names
+}
+
+/// Every file below a folder, with its content.
+pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for name in names(folder) {
+        let path = folder.join(name);
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            let bytes = fs::read(&path).expect("readable");
+            all.insert(path, bytes);
+        }
+    }
+    all
 }
 
 pub(crate) fn stdout(output: &Output) -> String {

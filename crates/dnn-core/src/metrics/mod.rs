@@ -6,6 +6,7 @@
 //! | which class is taken for which | [`Confusion`]: precision, recall, F1, their macro averages, balanced accuracy |
 //! | do members of a class get more of its probability than others | [`RocCurve`], [`PrecisionRecallCurve`], with their areas |
 //! | are the probabilities themselves right | [`log_loss`], [`brier_score`], [`Calibration`] |
+//! | all of these at once | [`Quality`] |
 //! | which classes hold the right one 90 times of 100 | [`ConformalScores`] |
 //! | is one model better than another | [`PairedScore`]: McNemar's test |
 //! | is it better than always saying the same | [`MajorityBaseline`] |
@@ -22,6 +23,7 @@ mod curve;
 mod majority;
 mod paired;
 mod probability;
+mod quality;
 mod score;
 
 pub use calibration::{Calibration, ReliabilityBin};
@@ -31,4 +33,5 @@ pub use curve::{PrecisionRecallCurve, PrecisionRecallPoint, RocCurve, RocPoint, 
 pub use majority::MajorityBaseline;
 pub use paired::{McNemar, McNemarMethod, PairedScore};
 pub use probability::{brier_score, log_loss};
+pub use quality::{ClassCurves, Quality};
 pub use score::{Prediction, Score, predictions};

@@ -4,6 +4,7 @@ use crate::affine::Padding;
 use dnn_core::settings::{self, SettingError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// What augmentation does to images; by default nothing.
 ///
@@ -136,11 +137,14 @@ pub enum AugmentError {
     },
 }
 
+/// What an augmentation may say, made once.
+static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(settings::schema::<RawAugmentConfig>);
+
 impl TryFrom<RawAugmentConfig> for AugmentConfig {
     type Error = AugmentError;
 
     fn try_from(raw: RawAugmentConfig) -> Result<Self, AugmentError> {
-        settings::check(&raw)?;
+        settings::check(&raw, &SCHEMA)?;
         Ok(Self(raw))
     }
 }

@@ -56,3 +56,28 @@ impl Random {
         (self.next() % n as u64) as usize
     }
 }
+
+/// Damages a place; returns whether the rest was cut off there.
+pub(crate) fn damage_at(bytes: &mut Vec<u8>, at: usize, random: &mut Random) -> bool {
+    let end = (at + 1 + random.below(8)).min(bytes.len());
+    match random.below(8) {
+        0 => bytes[at] ^= 1 << random.below(8),
+        1 => bytes[at] = random.next() as u8,
+        2 => bytes[at..end].fill(0xff),
+        3 => bytes[at..end].fill(0),
+        4 => bytes[at] = bytes[at].wrapping_add(1),
+        5 => bytes[at..end].reverse(),
+        6 => {
+            let from = random.below(bytes.len() - (end - at) + 1);
+            bytes.copy_within(from..from + (end - at), at);
+        }
+        _ => {
+            if random.below(3) == 0 {
+                bytes.truncate(at);
+                return true;
+            }
+            bytes.splice(at..at, [b'0' + random.below(10) as u8]);
+        }
+    }
+    false
+}

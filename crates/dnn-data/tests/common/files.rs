@@ -1,8 +1,24 @@
 //! Files of the formats that need no library of their own, made by the tests.
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
+
+/// An idx file of this type, these dimensions and elements.
+pub(crate) fn idx(code: u8, dims: &[u32], elements: &[u8]) -> Vec<u8> {
+    let dims_bytes = dims.iter().flat_map(|n| n.to_be_bytes());
+    let head = [0, 0, code, dims.len() as u8].into_iter().chain(dims_bytes);
+    head.chain(elements.iter().copied()).collect()
+}
+
+/// Bytes as gzip.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("packed");
+    encoder.finish().expect("packed")
+}
 
 /// An .npy: NumPy's name of the type, order, shape, elements.
 pub(crate) fn npy(descr: &str, fortran_order: bool, shape: &[u64], elements: &[u8]) -> Vec<u8> {

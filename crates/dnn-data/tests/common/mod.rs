@@ -2,7 +2,6 @@
 #![allow(dead_code)] // each test uses a part of it
 
 pub(crate) mod damage;
-#[cfg(feature = "npz")]
 pub(crate) mod files;
 
 use dnn_data::format::{Options, Source};

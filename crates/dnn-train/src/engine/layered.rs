@@ -197,9 +197,9 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             engine.keep_gradients();
             let lengths = (0..engine.layers.len()).map(|l| {
                 let summed = summed_parameters(&mut engine.first, &mut engine.layers, l);
-                summed.iter().map(|p| p.values.rows() * p.values.cols()).sum::<usize>()
+                summed.iter().map(|p| p.gradient_bytes()).collect::<Vec<_>>()
             });
-            engine.sums = lengths.map(|n| TreeSum::new(shards, n)).collect();
+            engine.sums = lengths.map(|lengths| TreeSum::new(shards, &lengths)).collect();
         }
         engine
     }
@@ -247,12 +247,8 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
                 let (work, pool) = self.work();
                 work.gradients_and_steps(work.pieces_of(l), None, pool);
                 let Self { first, layers, sums, .. } = self;
-                let summed = summed_parameters(first, layers, l);
-                sums[l].start(communicator, |tree, mut range, message| {
-                    for parameters in &summed {
-                        parameters.put_gradient(tree, &mut range, message);
-                    }
-                });
+                let summed = summed_parameters(first, layers, l).into_iter();
+                sums[l].start(communicator, summed.flat_map(Parameters::lend_gradients));
             }
             // In the order in which the exchanges were started.
             if let Some(l) = layer(1) {
@@ -260,12 +256,11 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             }
             if let Some(l) = layer(2) {
                 let Self { first, layers, sums, .. } = self;
-                let mut summed = summed_parameters(first, layers, l);
-                sums[l].finish(communicator, |mut range, mut sum| {
-                    for parameters in &mut summed {
-                        parameters.take_gradient(&mut range, &mut sum);
-                    }
-                });
+                let mut buffers = sums[l].finish(communicator);
+                for parameters in summed_parameters(first, layers, l) {
+                    parameters.take_back_gradients(&mut buffers);
+                }
+                drop(buffers);
                 if let Some((optimizer, step)) = step {
                     let (work, pool) = self.work();
                     work.steps(work.pieces_of(l), optimizer, step, pool);
@@ -296,8 +291,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
     }
 }
 
-/// The parameters of a layer whose gradients are sums over the ranks, as one vector: side by side, each
-/// column by column.
+/// The parameters of a layer whose gradients are sums over the ranks.
 fn summed_parameters<'p, F: Real, L: FirstLayer<F>>(
     first: &'p mut L,
     layers: &'p mut [Layer<F>],

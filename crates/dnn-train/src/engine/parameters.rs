@@ -1,6 +1,7 @@
 //! Weights or biases with all that training keeps with them.
 
 use super::shared::{Part, SharedMatrix, stride};
+use crate::aligned_bytes::AlignedBytes;
 use crate::communicator::halves;
 use crate::optimizer::{MAX_MOMENTS, Optimizer, Step};
 use dnn_core::{Real, vectorized};
@@ -143,37 +144,19 @@ impl<F: Real> Parameters<F> {
         }
     }
 
-    /// Appends a range of the gradient of a subtree, as bytes, column by column. It may reach beyond
-    /// these parameters: what is left becomes the range in the next ones of a vector.
-    ///
-    /// # Panics
-    /// When the gradient is not kept.
-    pub(super) fn put_gradient(&self, tree: usize, range: &mut Range<usize>, to: &mut Vec<u8>) {
-        let gradient = &self.gradients[tree];
-        for (rows, col) in gradient.runs(range) {
-            // SAFETY: the promise: gradients are written by tasks of the pool, and none of them runs.
-            let numbers = unsafe { gradient.slice(rows, col) };
-            to.extend_from_slice(bytemuck::cast_slice(numbers));
-        }
-        gradient.pass_over(range);
+    /// Returns the bytes of the gradient of a subtree.
+    pub(super) fn gradient_bytes(&self) -> usize {
+        self.values.n_bytes()
     }
 
-    /// Takes the numbers at the beginning of `bytes` as this range of the gradient, and leaves the rest of
-    /// bytes and range to the next parameters of a vector.
-    ///
-    /// # Panics
-    /// When the gradient is not kept.
-    pub(super) fn take_gradient(&mut self, range: &mut Range<usize>, bytes: &mut &[u8]) {
-        let gradient = &mut self.gradients[0];
-        for (rows, col) in gradient.runs(range) {
-            let (these, rest) = bytes.split_at(rows.len() * size_of::<F>());
-            let mut numbers = gradient.all_mut();
-            let mut numbers = numbers.column_mut(col);
-            let numbers = &mut numbers.as_mut_slice()[rows];
-            bytemuck::cast_slice_mut::<F, u8>(numbers).copy_from_slice(these);
-            *bytes = rest;
-        }
-        gradient.pass_over(range);
+    /// Hands out the gradients of all subtrees, until [`take_back_gradients`](Self::take_back_gradients).
+    pub(super) fn lend_gradients(&mut self) -> impl Iterator<Item = AlignedBytes> {
+        self.gradients.iter_mut().map(SharedMatrix::lend)
+    }
+
+    /// Takes back the gradients of all subtrees from the beginning of `buffers`.
+    pub(super) fn take_back_gradients(&mut self, buffers: &mut impl Iterator<Item = AlignedBytes>) {
+        self.gradients.iter_mut().zip(buffers).for_each(|(gradient, of)| gradient.take_back(of));
     }
 
     /// The optimizer's step on a part, whose gradient is in its place.

@@ -8,16 +8,13 @@
 //! a piece of the parameters, with their gradient and moments, in the update, and its own thread's
 //! scratch anywhere. A `# Safety` section that says "the promise" means this, for the part given.
 
+use crate::aligned_bytes::AlignedBytes;
 use crate::communicator::Communicator;
 use dnn_core::Real;
 use dnn_core::gemm::line;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, U1, ViewStorage, ViewStorageMut};
-use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::Range;
-
-/// Bytes of a cache line.
-const LINE_BYTES: usize = 64;
 
 /// Distance of columns of `rows` numbers: an odd number of lines.
 pub(super) const fn stride<F>(rows: usize) -> usize {
@@ -31,32 +28,24 @@ pub(super) struct Part {
     pub(super) cols: Range<usize>,
 }
 
-/// Numbers in one cache line, at its beginning: vectors of the machine's width never straddle two.
-#[repr(C, align(64))]
-struct Line(UnsafeCell<[u8; LINE_BYTES]>);
-
 /// A matrix with interior mutability, each column in whole cache lines and padded with zeros.
 ///
 /// Columns lie an odd number of lines apart, so that walking along a row spreads over the sets of
 /// the cache, and vector code needs no special case at a column's end.
 pub(super) struct SharedMatrix<F> {
-    lines: Box<[Line]>,
+    buffer: AlignedBytes,
     numbers: PhantomData<F>,
     rows: usize,
     cols: usize,
     stride: usize,
 }
 
-// SAFETY: access through `&self` is unsafe, and the promise excludes a writer beside anyone else.
-unsafe impl<F: Send + Sync> Sync for SharedMatrix<F> {}
-
 impl<F: Real> SharedMatrix<F> {
     pub(super) fn zeros(rows: usize, cols: usize) -> Self {
         let stride = stride::<F>(rows);
         // Zero is all bits zero in both number types.
-        let zeros = || Line(UnsafeCell::new([0; LINE_BYTES]));
-        let lines = (0..stride / line::<F>() * cols).map(|_| zeros()).collect();
-        Self { lines, numbers: PhantomData, rows, cols, stride }
+        let buffer = AlignedBytes::zeros(stride * cols * size_of::<F>());
+        Self { buffer, numbers: PhantomData, rows, cols, stride }
     }
 
     /// A copy of `matrix`.
@@ -80,14 +69,38 @@ impl<F: Real> SharedMatrix<F> {
     }
 
     fn pointer(&self, part: &Part) -> *mut F {
-        assert!(part.rows.end <= self.rows && part.cols.end <= self.cols, "a part of the matrix");
+        // The buffer is shorter than the columns while it is lent.
+        assert!(
+            part.rows.end <= self.rows && part.cols.end * self.stride <= self.room(),
+            "a part of the matrix"
+        );
         let at = part.cols.start * self.stride + part.rows.start;
-        self.first().wrapping_add(at)
+        self.buffer.first::<F>().wrapping_add(at)
     }
 
-    fn first(&self) -> *mut F {
-        // To write through it is allowed as it points into cells.
-        self.lines.as_ptr().cast::<F>().cast_mut()
+    /// Numbers that the buffer has room for.
+    fn room(&self) -> usize {
+        self.buffer.len() / size_of::<F>()
+    }
+
+    /// Hands out the numbers, column by column with their padding, until [`take_back`](Self::take_back);
+    /// meanwhile the matrix has none.
+    pub(super) fn lend(&mut self) -> AlignedBytes {
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Takes back what [`lend`](Self::lend) has handed out.
+    ///
+    /// # Panics
+    /// When it is of another length.
+    pub(super) fn take_back(&mut self, buffer: AlignedBytes) {
+        assert_eq!(buffer.len(), self.n_bytes(), "the buffer that was lent");
+        self.buffer = buffer;
+    }
+
+    /// Bytes that the columns take up with their padding.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.stride * self.cols * size_of::<F>()
     }
 
     /// A part, to write.
@@ -114,10 +127,9 @@ impl<F: Real> SharedMatrix<F> {
     #[allow(clippy::mut_from_ref)]
     pub(super) unsafe fn shaped_mut(&self, rows: usize, cols: usize) -> DMatrixViewMut<'_, F> {
         let stride = stride::<F>(rows);
-        let room = self.lines.len() * line::<F>();
-        assert!(stride * cols <= room, "room for {rows}×{cols}");
+        assert!(stride * cols <= self.room(), "room for {rows}×{cols}");
         let shape = (Dyn(rows), Dyn(cols));
-        let pointer = self.first();
+        let pointer = self.buffer.first();
         // SAFETY: as above; the shape has room.
         let storage = unsafe { ViewStorageMut::from_raw_parts(pointer, shape, (U1, Dyn(stride))) };
         DMatrixViewMut::from_data(storage)
@@ -161,28 +173,6 @@ impl<F: Real> SharedMatrix<F> {
         let n = rows.len();
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts(self.pointer(&Part { rows, cols: col..col + 1 }), n) }
-    }
-
-    /// Returns the pieces of columns that a range of the matrix is, counted column by column; what lies
-    /// beyond its end is none.
-    pub(super) fn runs(
-        &self,
-        range: &Range<usize>,
-    ) -> impl Iterator<Item = (Range<usize>, usize)> + use<F> {
-        let (rows, n) = (self.rows, self.rows * self.cols);
-        let range = range.start.min(n)..range.end.min(n);
-        let columns = range.start / rows..range.end.div_ceil(rows);
-        columns.map(move |col| {
-            let before = col * rows;
-            (range.start.saturating_sub(before)..rows.min(range.end - before), col)
-        })
-    }
-
-    /// Makes of a range that is counted from the beginning of this matrix one that is counted from its
-    /// end.
-    pub(super) fn pass_over(&self, range: &mut Range<usize>) {
-        let n = self.rows * self.cols;
-        *range = range.start.saturating_sub(n)..range.end.saturating_sub(n);
     }
 
     /// Fills the matrix with what each rank has of it: rank r the parts `of(r)`.
@@ -237,6 +227,7 @@ impl<F: Real> SharedMatrix<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aligned_bytes::LINE_BYTES;
     use crate::pool::Pool;
 
     #[test]
@@ -256,7 +247,7 @@ mod tests {
             let matrix = SharedMatrix::<f64>::zeros(rows, 2);
             let lines = matrix.stride / line::<f64>();
             assert!(matrix.stride >= rows && lines % 2 == 1, "{rows}: {}", matrix.stride);
-            assert!(matrix.first().cast::<[u8; LINE_BYTES]>().addr().is_multiple_of(LINE_BYTES));
+            assert!(matrix.buffer.first::<u8>().addr().is_multiple_of(LINE_BYTES));
         }
     }
 }

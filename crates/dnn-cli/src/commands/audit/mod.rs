@@ -68,11 +68,11 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         OutputKind::Picture.check(sheet)?;
     }
     let source = source_of(args, console)?;
-    if let Some(shard) = args.shard.asked() {
+    if let Some(shard) = args.shard.requested() {
         return run_shard(args, source, shard, console);
     }
     let splits = source::load(&source, console)?;
-    tell(args, &source, &splits, console)
+    print_report(args, &source, &splits, console)
 }
 
 /// What of a data set goes into no HDF5 file.
@@ -139,11 +139,11 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
         (split.name, split.path) = (*name, path.clone());
     }
     splits.rejected = joined.rejected;
-    tell(args, &source, &splits, console)
+    print_report(args, &source, &splits, console)
 }
 
 /// Audits images, and says what was found.
-fn tell(
+fn print_report(
     args: &Args,
     source: &DataConfig,
     splits: &Splits,
@@ -176,7 +176,7 @@ fn tell(
 
 /// Loads the data as `dnn train` does; files that are no images are part of the findings.
 fn source_of(args: &Args, console: Console) -> anyhow::Result<DataConfig> {
-    let mut source = source::asked(args.data.as_deref(), &args.of_data, console)?;
+    let mut source = source::requested(args.data.as_deref(), &args.of_data, console)?;
     args.files.check(&source)?;
     let input = args.files.change(source.input.take())?.unwrap_or_default();
     source.input = Some(InputConfig { on_bad_image: OnBadImage::Skip, ..input });
