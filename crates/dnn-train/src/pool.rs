@@ -46,6 +46,34 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// Which task a thread is in: known in unit tests, where those that break the promise of `engine/shared.rs` are
+/// found by it.
+#[cfg(all(test, not(loom)))]
+pub(crate) mod present_task {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    thread_local!(static TASK: Cell<Option<(usize, usize)>> = const { Cell::new(None) });
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+    /// Returns the number of a run of a pool, different from those of all others.
+    pub(super) fn new_run() -> usize {
+        RUNS.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Calls `f` as the task `task` of a run.
+    pub(super) fn within(run: usize, task: usize, f: impl FnOnce()) {
+        let outside = TASK.replace(Some((run, task)));
+        f();
+        TASK.set(outside);
+    }
+
+    /// Returns the run and the task that this thread is in.
+    pub(crate) fn get() -> Option<(usize, usize)> {
+        TASK.get()
+    }
+}
+
 /// A task list: called with each task's number, and that of the thread.
 type Job<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
@@ -131,6 +159,10 @@ impl Pool {
     /// # Panics
     /// When a task panics.
     pub fn run(&mut self, n_tasks: usize, task: &Job<'_>) {
+        #[cfg(all(test, not(loom)))]
+        let run = present_task::new_run();
+        #[cfg(all(test, not(loom)))]
+        let task: &Job<'_> = &|i, thread| present_task::within(run, i, || task(i, thread));
         if self.alone || self.workers.is_empty() || n_tasks < 2 {
             (0..n_tasks).for_each(|i| task(i, 0));
             return;

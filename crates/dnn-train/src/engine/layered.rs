@@ -515,7 +515,7 @@ mod tests {
     use crate::gradcheck::{EngineGradients, Options, Outcome, compare};
     use crate::optimizer::GradientDescent;
     use dnn_core::rng::{Generator, RngKind};
-    use dnn_core::{Activation, Architecture, Init};
+    use dnn_core::{Activation, Architecture, HiddenNormalization, Init};
 
     const COST: CrossEntropy = CrossEntropy::new(OutputActivation::Softmax);
     const HIDDEN: Activation = Activation::Gelu;
@@ -562,6 +562,56 @@ mod tests {
                 let expected = Score::of(&dnn_core::metrics::predictions(&probabilities), &labels);
                 assert_eq!(engine.score(), expected);
                 assert!(expected.correct > 0 && expected.correct < expected.total);
+            }
+        }
+    }
+
+    /// Iterations of either engine in every way that they are cut; tasks that meet panic.
+    #[test]
+    fn no_task_meets_another() {
+        let mut rng = Generator::new(RngKind::Modern, 5).unwrap();
+        let (m, optimizer) = (200, crate::optimizer::Momentum { momentum: 0.9 });
+        let labels: Vec<u32> = (0..m as u32).map(|j| j % 3).collect();
+        for dims in [vec![70, 20, 7, 3], vec![40, 300, 500, 3]] {
+            let x = rng.normal_matrix::<f32>(dims[0], m);
+            let gram_matrix = GramMatrix::new(&x);
+            for normalization in [HiddenNormalization::None, HiddenNormalization::Layer] {
+                let shape = Architecture::new(dims.clone(), HIDDEN, OutputActivation::Softmax);
+                let shape = Architecture { normalization, ..shape };
+                let network = Network::initialize(&shape, Init::He, &mut rng).unwrap();
+                for (max_batch, micro_shards) in [(0, 1), (0, 3), (140, 1), (140, 4)] {
+                    let in_batches = max_batch > 0;
+                    let options = EngineOptions {
+                        n_threads: 3,
+                        max_batch,
+                        micro_shards,
+                        mixup: if in_batches { 0.8 } else { 0.0 },
+                        dropout: 0.2,
+                        ema_decay: 0.9,
+                        ..EngineOptions::default()
+                    };
+                    let batch: Vec<usize> = (0..max_batch).map(|j| j * 7 % m).collect();
+                    let iterate = |engine: &mut dyn Engine<f32>| {
+                        let held_out = engine.hold_out(&x);
+                        for iteration in 0..2 {
+                            let batch = in_batches.then_some(&batch[..]);
+                            engine.cost(Pass { batch, iteration });
+                            let clip_norm = (iteration % 2 == 1).then_some(0.1);
+                            let step = Step { l2: 0.1, ..Step::new(iteration as u64 + 1, 0.01) };
+                            engine.update(&optimizer, step, clip_norm);
+                            assert!(engine.held_out_logits(held_out).iter().all(|z| z.is_finite()));
+                        }
+                        engine.gradients();
+                    };
+                    let first = DenseLayer::new(&network, &optimizer, Some(&x), options);
+                    iterate(&mut LayeredEngine::new(
+                        first, &network, &COST, &optimizer, &labels, options,
+                    ));
+                    let first = GramLayer::new(&network, &optimizer, &gram_matrix, options);
+                    iterate(&mut LayeredEngine::new(
+                        first, &network, &COST, &optimizer, &labels, options,
+                    ));
+                }
             }
         }
     }

@@ -7,6 +7,10 @@
 //! writes is said where the task is: some examples of A and dZ in the forward and the backward step,
 //! a piece of the parameters, with their gradient and moments, in the update, and its own thread's
 //! scratch anywhere. A `# Safety` section that says "the promise" means this, for the part given.
+//!
+//! In unit tests each matrix knows which tasks of the present run have which parts of it, and a task that
+//! breaks the promise panics; scratch apart. Not in other builds: a record of each view would take longer than what is
+//! done with it.
 
 use crate::aligned_bytes::AlignedBytes;
 use crate::communicator::Communicator;
@@ -38,6 +42,8 @@ pub(super) struct SharedMatrix<F> {
     rows: usize,
     cols: usize,
     stride: usize,
+    #[cfg(test)]
+    accesses: accesses::Accesses,
 }
 
 impl<F: Real> SharedMatrix<F> {
@@ -45,7 +51,15 @@ impl<F: Real> SharedMatrix<F> {
         let stride = stride::<F>(rows);
         // Zero is all bits zero in both number types.
         let buffer = AlignedBytes::zeros(stride * cols * size_of::<F>());
-        Self { buffer, numbers: PhantomData, rows, cols, stride }
+        Self {
+            buffer,
+            numbers: PhantomData,
+            rows,
+            cols,
+            stride,
+            #[cfg(test)]
+            accesses: accesses::Accesses::default(),
+        }
     }
 
     /// A copy of `matrix`.
@@ -68,7 +82,12 @@ impl<F: Real> SharedMatrix<F> {
         Part { rows: 0..self.rows, cols: 0..self.cols }
     }
 
-    fn pointer(&self, part: &Part) -> *mut F {
+    /// The address of a part that is to be read, or with `to_write` written.
+    fn pointer(&self, part: &Part, to_write: bool) -> *mut F {
+        #[cfg(test)]
+        self.accesses.add(part, to_write);
+        #[cfg(not(test))]
+        let _ = to_write;
         // The buffer is shorter than the columns while it is lent.
         assert!(
             part.rows.end <= self.rows && part.cols.end * self.stride <= self.room(),
@@ -113,7 +132,7 @@ impl<F: Real> SharedMatrix<F> {
         // SAFETY: the part lies within the cells, as `pointer` checked, and nobody else looks, by
         // the promise.
         let storage = unsafe {
-            ViewStorageMut::from_raw_parts(self.pointer(part), shape, (U1, Dyn(self.stride)))
+            ViewStorageMut::from_raw_parts(self.pointer(part, true), shape, (U1, Dyn(self.stride)))
         };
         DMatrixViewMut::from_data(storage)
     }
@@ -144,7 +163,7 @@ impl<F: Real> SharedMatrix<F> {
         // SAFETY: as above; nobody writes.
         let storage = unsafe {
             ViewStorage::from_raw_parts(
-                self.pointer(part).cast_const(),
+                self.pointer(part, false).cast_const(),
                 shape,
                 (U1, Dyn(self.stride)),
             )
@@ -158,11 +177,9 @@ impl<F: Real> SharedMatrix<F> {
     /// As [`part_mut`](Self::part_mut).
     #[allow(clippy::mut_from_ref)]
     pub(super) unsafe fn slice_mut(&self, rows: Range<usize>, col: usize) -> &mut [F] {
-        let n = rows.len();
+        let (n, part) = (rows.len(), Part { rows, cols: col..col + 1 });
         // SAFETY: as above; a column's rows are contiguous.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.pointer(&Part { rows, cols: col..col + 1 }), n)
-        }
+        unsafe { std::slice::from_raw_parts_mut(self.pointer(&part, true), n) }
     }
 
     /// Returns the rows `rows` of one column, to read.
@@ -170,9 +187,9 @@ impl<F: Real> SharedMatrix<F> {
     /// # Safety
     /// As [`part`](Self::part).
     pub(super) unsafe fn slice(&self, rows: Range<usize>, col: usize) -> &[F] {
-        let n = rows.len();
+        let (n, part) = (rows.len(), Part { rows, cols: col..col + 1 });
         // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts(self.pointer(&Part { rows, cols: col..col + 1 }), n) }
+        unsafe { std::slice::from_raw_parts(self.pointer(&part, false), n) }
     }
 
     /// Fills the matrix with what each rank has of it: rank r the parts `of(r)`.
@@ -224,6 +241,54 @@ impl<F: Real> SharedMatrix<F> {
     }
 }
 
+/// Who has what part of a matrix in the present run of a pool.
+#[cfg(test)]
+mod accesses {
+    use super::Part;
+    use crate::pool::present_task;
+    use std::ops::Range;
+    use std::sync::{Mutex, PoisonError};
+
+    #[derive(Default)]
+    pub(super) struct Accesses(Mutex<Vec<Access>>);
+
+    #[derive(Clone)]
+    struct Access {
+        run: usize,
+        task: usize,
+        part: Part,
+        to_write: bool,
+    }
+
+    impl Accesses {
+        /// Adds an access of the task that this thread is in.
+        ///
+        /// # Panics
+        /// When it breaks the promise.
+        pub(super) fn add(&self, part: &Part, to_write: bool) {
+            let Some((run, task)) = present_task::get() else { return };
+            let mut accesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            accesses.retain(|access| access.run == run);
+            let overlap =
+                |a: &Range<usize>, b: &Range<usize>| a.start.max(b.start) < a.end.min(b.end);
+            let meets = |other: &&Access| {
+                overlap(&other.part.rows, &part.rows) && overlap(&other.part.cols, &part.cols)
+            };
+            for other in accesses.iter().filter(meets) {
+                assert!(
+                    other.task == task || !(other.to_write || to_write),
+                    "the promise: task {task} {} {part:?}, of which task {} has {:?} to {}",
+                    if to_write { "writes" } else { "reads" },
+                    other.task,
+                    other.part,
+                    if other.to_write { "write" } else { "read" },
+                );
+            }
+            accesses.push(Access { run, task, part: part.clone(), to_write });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +304,31 @@ mod tests {
         });
         let expected = DMatrix::from_fn(20, 6, |i, j| if j == 0 { 0.0 } else { (i / 2) as f64 });
         assert_eq!(matrix.copied(), expected);
+    }
+
+    #[test]
+    fn tasks_that_meet_are_found() {
+        let matrix = SharedMatrix::<f32>::zeros(20, 6);
+        let rows = |i: usize| Part { rows: 5 * i..5 * i + 5, cols: 1..3 };
+        let whole = matrix.whole();
+        let found = |task: &(dyn Fn(usize) + Sync)| {
+            let run = || Pool::new(1).run(3, &|i, _| task(i));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err()
+        };
+        // SAFETY: this thread alone does the tasks, and keeps no view.
+        let write = |part: &Part| _ = unsafe { matrix.part_mut(part) };
+        // SAFETY: as above.
+        let read = |part: &Part| _ = unsafe { matrix.part(part) };
+        // SAFETY: as above.
+        let write_one = || unsafe { matrix.slice_mut(3..4, 1)[0] = 1.0 };
+        assert!(!found(&|i| (write(&rows(i)), read(&rows(i))).0));
+        assert!(!found(&|_| read(&whole)));
+        assert!(found(&|i| write(&Part { rows: 0..5 * i + 1, cols: 2..3 })));
+        assert!(found(&|i| if i == 1 { write(&rows(0)) } else { read(&whole) }));
+        assert!(found(&|i| if i == 1 { read(&whole) } else { write(&rows(i)) }));
+        assert!(found(&|_| write_one()));
+        // The next run has the whole again.
+        assert!(!found(&|i| (0..usize::from(i == 0)).for_each(|_| write(&whole))));
     }
 
     #[test]

@@ -19,6 +19,10 @@ const WEIGHTS_PER_WIDE_TASK: usize = 65_536;
 /// Inputs of one task of a wide layer, at most. The optimizer's step goes along them: it reads from
 /// memory, which is fast where that is long.
 const INPUTS_PER_WIDE_TASK: usize = 1024;
+/// From so many units on, tasks have as many inputs as units: the kernel copies inputs once for each part by
+/// units, and products count for more than the step.
+const SQUARE: usize = 1024;
+const INPUTS_PER_SQUARE_TASK: usize = 256;
 /// From so many weights on, those and these inputs: products are most of the time of such a layer, and
 /// the fewer its parts, the less is packed again. The gradient goes through memory then.
 const VERY_WIDE: usize = 8_388_608;
@@ -28,12 +32,13 @@ const INPUTS_PER_VERY_WIDE_TASK: usize = 2048;
 /// Weights from which on a wide layer is gone through one after the other: each of the tasks by
 /// examples would read all of them again.
 const MANY_WEIGHTS: usize = 131_072;
-/// Examples and units of one task of such a layer, about: its weights stay in the second-level cache.
-const BLOCK: (usize, usize) = (256, 128);
+/// Examples and units of one task of such a layer, about: its weights stay in the second-level cache. The
+/// kernel copies the examples of a task, and not its weights.
+const BLOCK: (usize, usize) = (128, 128);
 /// Units of a block, at most, where there are many blocks: the wider, the less packing.
 const WIDEST_BLOCK: usize = 1024;
 /// Blocks that a layer is cut into before they become wider.
-const BLOCKS: usize = 16;
+const BLOCKS: usize = 8;
 
 /// `0..n` in `pieces` parts of whole multiples of `unit`, about equal.
 pub(super) fn cut(n: usize, pieces: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
@@ -100,10 +105,12 @@ pub(super) fn weight_parts<F>(n_prev: usize, n: usize) -> impl Iterator<Item = P
     let (by_inputs, by_units) = if n < WIDE {
         ((n_prev * n).div_ceil(WEIGHTS_PER_TASK), 1)
     } else {
-        let (inputs, weights) = if n_prev * n < VERY_WIDE {
-            (INPUTS_PER_WIDE_TASK, WEIGHTS_PER_WIDE_TASK)
-        } else {
+        let (inputs, weights) = if n_prev * n >= VERY_WIDE {
             (INPUTS_PER_VERY_WIDE_TASK, WEIGHTS_PER_VERY_WIDE_TASK)
+        } else if n >= SQUARE {
+            (INPUTS_PER_SQUARE_TASK, WEIGHTS_PER_WIDE_TASK)
+        } else {
+            (INPUTS_PER_WIDE_TASK, WEIGHTS_PER_WIDE_TASK)
         };
         let by_inputs = n_prev.div_ceil(inputs);
         (by_inputs, (n_prev.div_ceil(by_inputs) * n).div_ceil(weights))
