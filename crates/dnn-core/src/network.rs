@@ -9,7 +9,7 @@ use crate::layer::Dense;
 use crate::layer_norm::LayerNorm;
 use crate::output::OutputActivation;
 use crate::rng::Generator;
-use nalgebra::{DMatrix, DVector};
+use nalgebra::{DMatrix, DVector, Dyn, Matrix, RawStorage};
 use serde::{Deserialize, Serialize};
 
 /// What the hidden layers do to their sums Z before the activation.
@@ -346,7 +346,7 @@ impl<F: Real> Network<F> {
     /// `x` (n₀, m) → (n_L, m).
     /// # Panics
     /// When `x` does not have n₀ rows.
-    pub fn logits(&self, x: &DMatrix<F>) -> DMatrix<F> {
+    pub fn logits<S: RawStorage<F, Dyn, Dyn>>(&self, x: &Matrix<F, Dyn, Dyn, S>) -> DMatrix<F> {
         const AT_ONCE: usize = crate::gemm::NARROW;
         let mut workspace = Workspace::new(self, AT_ONCE.min(x.ncols()));
         let mut logits = DMatrix::zeros(workspace.logits().nrows(), x.ncols());

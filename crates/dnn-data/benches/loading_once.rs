@@ -12,6 +12,7 @@
 
 mod made;
 
+use dnn_data::Images as _;
 use dnn_data::format::Options;
 use made::{BATCH, Format, PHOTOS, SIDE, Storage};
 use std::fs;
@@ -51,7 +52,7 @@ fn main() {
                 }
             });
             fs::write(out, all).expect("written");
-            measure(|| batches(path.as_ref(), &order, |_, pixels| drop(black_box(pixels))));
+            measure(|| batches(path.as_ref(), &order, |_, pixels| _ = black_box(pixels)));
         }
         _ => eprintln!("run by `cargo xtask bench-peers --job loading`"),
     }
@@ -78,7 +79,11 @@ fn batches(path: &Path, order: &[usize], mut take: impl FnMut(&[usize], &[u8])) 
     let mut pixels = vec![0; BATCH * ROW_BYTES];
     for batch in order.chunks(BATCH) {
         let pixels = &mut pixels[..batch.len() * ROW_BYTES];
-        stream.read_pixels(batch, pixels).expect("rows");
+        let copied = stream.each(batch, &mut |at, image| {
+            let bytes = image.bytes().expect("bytes of pixels");
+            pixels[at * ROW_BYTES..][..ROW_BYTES].copy_from_slice(bytes);
+        });
+        copied.expect("rows");
         take(batch, pixels);
     }
 }

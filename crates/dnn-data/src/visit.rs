@@ -164,6 +164,13 @@ pub trait Visitor {
     /// # Errors
     /// As [`begin`](Self::begin).
     fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError>;
+
+    /// Returns the pixels that were taken so far, for a source that can append the next ones without a copy
+    /// in between: it passes on their labels after that, with no values. `None`, the default, is from
+    /// a visitor that takes values, or examples of other numbers than bytes.
+    fn pixels(&mut self) -> Option<&mut Vec<u8>> {
+        None
+    }
 }
 
 /// Which examples of each split are passed on.

@@ -5,9 +5,10 @@
 mod common;
 
 use common::{backends, fixture, message};
-use dnn_data::Names;
+use dnn_data::format;
 use dnn_data::hdf5::{self, Backend, Options};
-use dnn_data::{DataError, SplitName, Splits};
+use dnn_data::{Batch, DataError, Names, RowSelection, SplitInfo, SplitName, Splits, Visitor};
+use std::fs;
 use std::path::Path;
 
 /// What `make.py` calls X: (4, 2, 3, 3).
@@ -63,6 +64,75 @@ fn every_encoding_gives_the_same_images_and_labels() {
             assert_eq!(train.classes(), classes, "{name}");
             assert_eq!(splits.path(SplitName::Train), Some(&*fixture(name)));
             assert_eq!((splits.test(), splits.path(SplitName::Test)), (None, None));
+        }
+    }
+}
+
+/// Has the file at `written_to` changed before the first image comes; takes images as values, or lets
+/// their source append them.
+#[derive(Default)]
+struct Taking<'a> {
+    written_to: Option<&'a Path>,
+    appended: Option<Vec<u8>>,
+    pixels: Vec<u8>,
+    labels: Vec<u32>,
+}
+
+impl Visitor for Taking<'_> {
+    fn begin(&mut self, _: SplitInfo) -> Result<bool, DataError> {
+        if let Some(path) = self.written_to {
+            let mut bytes = fs::read(path).expect("there");
+            bytes.push(0);
+            fs::write(path, bytes).expect("written");
+        }
+        Ok(true)
+    }
+    fn examples(&mut self, batch: Batch<'_>) -> Result<(), DataError> {
+        self.pixels.extend(batch.values.bytes().expect("bytes of pixels"));
+        self.labels.extend(batch.labels);
+        Ok(())
+    }
+    fn pixels(&mut self) -> Option<&mut Vec<u8>> {
+        self.appended.as_mut()
+    }
+}
+
+#[test]
+fn images_in_one_piece_are_read_straight_to_where_they_stay() {
+    let rows = RowSelection::Range(1..3);
+    let wanted = &pixels()[18..54];
+    for name in ["contiguous", "userblock", "compact", "gzip_shuffle"] {
+        let options = format::Options { rows: rows.clone(), ..format::Options::default() };
+        for backend in backends() {
+            let options = format::Options { backend, ..options.clone() };
+            let mut taking = Taking { appended: Some(Vec::new()), ..Taking::default() };
+            format::visit(&fixture(name), &options, &mut taking).expect("readable");
+            let is_straight =
+                backend == Backend::Pure && ["contiguous", "userblock"].contains(&name);
+            let (there, other) = match is_straight {
+                true => (taking.appended.as_deref(), &taking.pixels[..]),
+                false => (Some(&taking.pixels[..]), taking.appended.as_deref().expect("given")),
+            };
+            assert_eq!((there, other), (Some(wanted), &[][..]), "{name} by {backend:?}");
+            assert_eq!(taking.labels, [0, 1], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_set_is_never_read_from_a_file_that_changed_meanwhile() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("d.h5");
+    for (name, appended) in
+        [("contiguous", Some(Vec::new())), ("contiguous", None), ("gzip_shuffle", None)]
+    {
+        for backend in backends() {
+            fs::copy(fixture(name), &path).expect("copied");
+            let options = format::Options { backend, ..format::Options::default() };
+            let appended = appended.clone();
+            let mut taking = Taking { written_to: Some(&path), appended, ..Taking::default() };
+            let error = format::visit(&path, &options, &mut taking).expect_err("changed");
+            assert!(message(&error).contains("written to while it was read"), "{error}");
         }
     }
 }

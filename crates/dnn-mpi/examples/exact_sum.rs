@@ -13,7 +13,7 @@
 #[allow(dead_code)] // nothing is aborted here
 mod mpi_communicator;
 
-use dnn_train::{Buffer, Communicator, MicroShards, TreeSum};
+use dnn_train::{AlignedBytes, Communicator, MicroShards, TreeSum};
 use mpi::collective::SystemOperation;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, CommunicatorCollectives as _};
@@ -41,7 +41,7 @@ fn in_tree(n: usize) -> anyhow::Result<(usize, f64, f32)> {
     let communicator: &dyn Communicator = &ranks;
     let shards = MicroShards::new(MICRO_SHARDS, communicator);
     let own = numbers(communicator.rank(), n);
-    let mut buffer = Buffer::from(bytemuck::cast_slice(&own[..]));
+    let mut buffer = AlignedBytes::from(bytemuck::cast_slice(&own[..]));
     let mut tree = TreeSum::<f32>::new(shards, &[buffer.len()]);
     // The sum takes the place of the numbers, and is summed up in its turn.
     let mut first_sum = None;

@@ -10,7 +10,7 @@
 //! A rank whose process has ended is noticed by MPI's launcher, which does the same.
 
 use anyhow::{Context, ensure};
-use dnn_train::{Buffer, Communicator, Messages, Place};
+use dnn_train::{AlignedBytes, Communicator, Messages, Place};
 use mpi::Threading;
 use mpi::ffi;
 use mpi::topology::SimpleCommunicator;
@@ -191,7 +191,7 @@ impl Exchanges {
                 Order::End => {
                     // Empty messages: whoever has one from each knows that all have come here.
                     let empty = vec![vec![Place { buffer: 0, bytes: 0..0 }]; self.size as usize];
-                    let buffers = vec![Buffer::default()];
+                    let buffers = vec![AlignedBytes::default()];
                     self.start(Messages { buffers, outgoing: empty.clone(), incoming: empty });
                     ending = true;
                 }

@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
-use dnn_train::engine::{Engine, EngineInput, EngineOptions, Pass};
+use dnn_train::engine::{Engine, EngineInput, EngineOptions, GramMatrix, Pass};
 use dnn_train::optimizer::{Adam, GradientDescent, Optimizer, Step};
 use dnn_train::{CrossEntropy, Trainable, build_engine};
 use nalgebra::DMatrix;
@@ -66,8 +66,8 @@ fn engines<F: Trainable>(c: &mut Criterion) {
         for named in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
             let optimizer = named.build();
             let id = (named.name(), &*size, flops);
-            let has_gram = optimizer.is_linear() && batch == 0;
-            let gram = has_gram.then_some(EngineInput::Gram(&x));
+            let gram = (optimizer.is_linear() && batch == 0).then(|| GramMatrix::new(&x));
+            let gram = gram.as_ref().map(EngineInput::Gram);
             for input in [EngineInput::Dense(&x)].into_iter().chain(gram) {
                 let mut engine =
                     build_engine(&network, &cost, &*optimizer, input, &labels, options);

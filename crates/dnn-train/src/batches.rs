@@ -1,5 +1,6 @@
 //! Which examples an update sees.
 
+use crate::communicator::MicroShards;
 use dnn_core::ShuffleBlocks;
 use dnn_core::rng::{Generator, RngKind, SeedError};
 
@@ -18,18 +19,72 @@ pub(crate) struct Batches {
     epoch: Option<usize>,
     order: Vec<usize>,
     blocks: Option<ShuffleBlocks>,
+    /// Micro-shards that a batch is cut into.
+    micro_shards: usize,
 }
 
 impl Batches {
     pub(crate) fn new(m: usize, size: usize, kind: RngKind, seed: u64) -> Self {
         let size = if size >= m { 0 } else { size };
         let order = if size == 0 { Vec::new() } else { (0..m).collect() };
-        Self { m, size, kind, seed, epoch: None, order, blocks: None }
+        Self { m, size, kind, seed, epoch: None, order, blocks: None, micro_shards: 1 }
     }
 
-    /// Returns the same, shuffled by blocks of examples.
-    pub(crate) fn by_blocks(self, blocks: Option<ShuffleBlocks>) -> Self {
-        Self { blocks, ..self }
+    /// Returns the same, shuffled by blocks of examples, with blocks of its own for each of the
+    /// micro-shards, as far as there are so many at once: who computes some of the micro-shards reads
+    /// their blocks only.
+    pub(crate) fn by_blocks(self, blocks: Option<ShuffleBlocks>, micro_shards: usize) -> Self {
+        Self { blocks, micro_shards, ..self }
+    }
+
+    /// Puts the epoch in an order in which the micro-shards of the batches have blocks of their own.
+    ///
+    /// The shuffled blocks one after the other are cut into lanes, one for each micro-shard, or for some
+    /// neighbours of them where fewer blocks are in memory at once. A lane's blocks are mixed a few at
+    /// a time, and a batch takes each micro-shard's examples from its lane.
+    fn shuffle_blocks(
+        &mut self,
+        rng: &mut Generator,
+        ShuffleBlocks { rows, at_once }: ShuffleBlocks,
+    ) {
+        let (m, n_shards) = (self.m, self.micro_shards);
+        let n_lanes = n_shards.min(at_once);
+        // What a lane has in a batch, of the places in the batch.
+        let shards = MicroShards { n: n_shards, rank: 0, size: n_lanes };
+        let batches = (0..m).step_by(self.size).map(|start| self.size.min(m - start));
+        let mut blocks: Vec<_> = (0..m.div_ceil(rows)).collect();
+        rng.shuffle(&mut blocks);
+        let examples = |block: &usize| block * rows..m.min((block + 1) * rows);
+        let all: Vec<_> = blocks.iter().flat_map(examples).collect();
+        let mut rest = &all[..];
+        let mut lanes: Vec<_> = (0..n_lanes)
+            .map(|lane| {
+                let n = batches.clone().map(|m| shards.examples_of(m, lane).len()).sum();
+                let (examples, others) = rest.split_at(n);
+                rest = others;
+                let mut examples = examples.to_vec();
+                let blocks = examples.chunk_by_mut(|a, b| a / rows == b / rows);
+                let ends: Vec<_> = blocks
+                    .scan(0, |end, block| {
+                        *end += block.len();
+                        Some(*end)
+                    })
+                    .collect();
+                let mut from = 0;
+                for blocks in ends.chunks(at_once / n_lanes) {
+                    let end = blocks[blocks.len() - 1];
+                    rng.shuffle(&mut examples[from..end]);
+                    from = end;
+                }
+                examples.into_iter()
+            })
+            .collect();
+        self.order.clear();
+        for m in batches {
+            for (lane, examples) in lanes.iter_mut().enumerate() {
+                self.order.extend(examples.take(shards.examples_of(m, lane).len()));
+            }
+        }
     }
 
     /// Examples of an epoch.
@@ -53,23 +108,12 @@ impl Batches {
         let (epoch, place) = (iteration / self.per_epoch(), iteration % self.per_epoch());
         if self.epoch != Some(epoch) {
             let mut rng = Generator::new(self.kind, self.seed + 1 + epoch as u64)?;
-            for (i, order) in self.order.iter_mut().enumerate() {
-                *order = i;
-            }
             match self.blocks {
-                None => rng.shuffle(&mut self.order),
-                Some(ShuffleBlocks { rows, at_once }) => {
-                    let mut blocks: Vec<_> = (0..self.m.div_ceil(rows)).collect();
-                    rng.shuffle(&mut blocks);
-                    self.order.clear();
-                    for blocks in blocks.chunks(at_once) {
-                        let from = self.order.len();
-                        for block in blocks {
-                            self.order.extend(block * rows..self.m.min((block + 1) * rows));
-                        }
-                        rng.shuffle(&mut self.order[from..]);
-                    }
+                None => {
+                    self.order.iter_mut().enumerate().for_each(|(i, order)| *order = i);
+                    rng.shuffle(&mut self.order);
                 }
+                Some(blocks) => self.shuffle_blocks(&mut rng, blocks),
             }
             self.epoch = Some(epoch);
         }
@@ -81,6 +125,7 @@ impl Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn an_epoch_sees_every_example_once_and_the_next_in_another_order() {
@@ -105,10 +150,10 @@ mod tests {
     #[test]
     fn blocks_are_mixed_a_few_at_a_time() {
         let blocks = ShuffleBlocks { rows: 4, at_once: 2 };
-        let mut batches = Batches::new(18, 6, RngKind::Modern, 1).by_blocks(Some(blocks));
+        let mut batches = Batches::new(18, 6, RngKind::Modern, 1).by_blocks(Some(blocks), 1);
         let order: Vec<_> = (0..3).flat_map(|i| batches.at(i).unwrap().unwrap().to_vec()).collect();
         let blocks = |range: std::ops::Range<usize>| {
-            let of: std::collections::BTreeSet<_> = order[range].iter().map(|i| i / 4).collect();
+            let of: BTreeSet<_> = order[range].iter().map(|i| i / 4).collect();
             of.len()
         };
         // Five blocks, the last one of two examples.
@@ -118,6 +163,30 @@ mod tests {
         let mut sorted = order.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, (0..18).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn each_micro_shard_has_blocks_of_its_own() {
+        let (rows, at_once, size) = (4, 8, 10);
+        for (m, n_shards, n_lanes) in [(400, 4, 4), (403, 3, 3), (97, 16, 8)] {
+            let blocks = Some(ShuffleBlocks { rows, at_once });
+            let mut batches = Batches::new(m, size, RngKind::Modern, 1).by_blocks(blocks, n_shards);
+            let shards = MicroShards { n: n_shards, rank: 0, size: n_lanes };
+            let (mut seen, mut of_lane) = (Vec::new(), vec![BTreeSet::new(); n_lanes]);
+            for i in 0..m.div_ceil(size) {
+                let batch = batches.at(i).unwrap().unwrap();
+                seen.extend_from_slice(batch);
+                for (lane, blocks) in of_lane.iter_mut().enumerate() {
+                    let own = &batch[shards.examples_of(batch.len(), lane)];
+                    blocks.extend(own.iter().map(|i| i / rows));
+                }
+            }
+            // A block where two lanes meet is in both.
+            let read: usize = of_lane.iter().map(BTreeSet::len).sum();
+            assert!(read < m.div_ceil(rows) + n_lanes, "{read} blocks are read");
+            seen.sort_unstable();
+            assert_eq!(seen, (0..m).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! that every rank has the same gradient and makes the same step, so that parameters and moments are
 //! the same on all of them at all times.
 
-use crate::buffer::{Buffer, LINE_BYTES};
+use crate::aligned_bytes::{AlignedBytes, LINE_BYTES};
 use dnn_core::Real;
 pub(crate) use dnn_core::split::share;
 use std::io::{self, Read};
@@ -34,7 +34,7 @@ pub struct Place {
 #[derive(Debug, Default)]
 pub struct Messages {
     /// The memory of all messages, which belongs to the exchange until it is finished.
-    pub buffers: Vec<Buffer>,
+    pub buffers: Vec<AlignedBytes>,
     /// The messages to each rank; those for this one are not sent.
     pub outgoing: Vec<Vec<Place>>,
     /// Where the messages from each rank will be put.
@@ -130,7 +130,7 @@ impl dyn Communicator + '_ {
                     is_one.then_some(Place { buffer: 0, bytes: 0..length }).into_iter().collect()
                 };
                 let mut received = self.exchange(Messages {
-                    buffers: vec![Buffer::from(&piece[..])],
+                    buffers: vec![AlignedBytes::from(&piece[..])],
                     outgoing: (0..n).map(|to| places(rank == from && to == 0)).collect(),
                     incoming: (0..n).map(|of| places(rank == 0 && of == from)).collect(),
                 });
@@ -166,7 +166,7 @@ impl dyn Communicator + '_ {
         };
         let bytes = bytemuck::cast_slice_mut::<T, u8>(values);
         let mut gathered = self.exchange(Messages {
-            buffers: vec![Buffer::from(&*bytes)],
+            buffers: vec![AlignedBytes::from(&*bytes)],
             outgoing: vec![place(own); n],
             incoming: (0..n).map(place).collect(),
         });
@@ -264,7 +264,7 @@ pub struct TreeSum<F> {
     /// The subtrees of all ranks, in their order.
     subtrees: Vec<Subtree>,
     /// What the other ranks have of this rank's part of each vector.
-    received: Vec<Buffer>,
+    received: Vec<AlignedBytes>,
     scatter: Messages,
     /// Where this rank's part of the sum over all ranks is put, of each vector.
     own_sums: Vec<Place>,
@@ -317,7 +317,7 @@ impl<F: Real> TreeSum<F> {
                 from_rank.extend(sums.iter().cloned());
                 subtrees.push(Subtree { shards, sums });
             }
-            received.push(Buffer::zeros(n_received));
+            received.push(AlignedBytes::zeros(n_received));
             incoming.push(from_rank);
             let to_rank = (0..n_own).flat_map(|tree| {
                 let vectors = vectors.clone();
@@ -360,7 +360,7 @@ impl<F: Real> TreeSum<F> {
     pub fn start(
         &mut self,
         communicator: &dyn Communicator,
-        sums: impl IntoIterator<Item = Buffer>,
+        sums: impl IntoIterator<Item = AlignedBytes>,
     ) {
         let mut messages = std::mem::take(&mut self.scatter);
         messages.buffers.extend(sums);
@@ -392,7 +392,10 @@ impl<F: Real> TreeSum<F> {
 
     /// Waits for the other ranks' parts of the sums, and hands back the buffers: the sum over all ranks is where
     /// that of the first subtree was.
-    pub fn finish(&mut self, communicator: &dyn Communicator) -> impl Iterator<Item = Buffer> {
+    pub fn finish(
+        &mut self,
+        communicator: &dyn Communicator,
+    ) -> impl Iterator<Item = AlignedBytes> {
         self.gather = communicator.finish();
         let n_lent = self.gather.buffers.len() - self.shards.size;
         self.received.extend(self.gather.buffers.drain(n_lent..));
@@ -401,7 +404,7 @@ impl<F: Real> TreeSum<F> {
 }
 
 /// Some bytes of what lies in a place.
-fn at<'b>(buffers: &'b mut [Buffer], place: &Place, bytes: &Range<usize>) -> &'b mut [u8] {
+fn at<'b>(buffers: &'b mut [AlignedBytes], place: &Place, bytes: &Range<usize>) -> &'b mut [u8] {
     &mut buffers[place.buffer].bytes()[place.bytes.start..][bytes.clone()]
 }
 
@@ -409,7 +412,7 @@ fn at<'b>(buffers: &'b mut [Buffer], place: &Place, bytes: &Range<usize>) -> &'b
 /// first of the `room`; the subtrees are used up in their order.
 fn add_up<F: Real>(
     subtrees: &mut std::slice::Iter<'_, Subtree>,
-    buffers: &mut [Buffer],
+    buffers: &mut [AlignedBytes],
     vector: usize,
     tree: &Range<usize>,
     bytes: &Range<usize>,

@@ -51,20 +51,23 @@ pub(crate) fn logits<F: Real>(
     let next = AtomicUsize::new(own.start);
     let work = || -> Result<(), DatasetError> {
         let mut x = DMatrix::zeros(0, 0);
+        let in_memory = examples.matrix();
         loop {
             let from = next.fetch_add(at_once, Ordering::Relaxed);
             if from >= own.end {
                 return Ok(());
             }
             let n = at_once.min(own.end - from);
-            if x.ncols() != n * n_views {
-                x = DMatrix::zeros(examples.n_features(), n * n_views);
-            }
-            match examples.matrix() {
-                Some(all) => x.copy_from(&all.columns(from, n)),
-                None => examples.read_views(&(from..from + n).collect::<Vec<_>>(), &mut x)?,
-            }
-            let some = network.output().logits_of_mean(network.logits(&x), n_views);
+            let some = if let Some(all) = in_memory {
+                network.logits(&all.columns(from, n))
+            } else {
+                if x.ncols() != n * n_views {
+                    x = DMatrix::zeros(examples.n_features(), n * n_views);
+                }
+                examples.read_views(&(from..from + n).collect::<Vec<_>>(), &mut x)?;
+                network.logits(&x)
+            };
+            let some = network.output().logits_of_mean(some, n_views);
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             all.columns_mut(from, n).copy_from(&some);
         }

@@ -18,7 +18,7 @@
 //! ```
 
 use crate::cost::{Cost, mean_cost};
-use crate::engine::{Engine, EngineInput, EngineKind, EngineOptions, Pass};
+use crate::engine::{Engine, EngineInput, EngineKind, EngineOptions, GramMatrix, Pass};
 use crate::optimizer::GradientDescent;
 use crate::trainable::build_engine;
 use dnn_core::Network;
@@ -141,6 +141,7 @@ pub fn engine_gradients(
     cost: &dyn Cost<f64>,
 ) -> [EngineGradients; 2] {
     let (optimizer, options) = (&GradientDescent, EngineOptions::default());
+    let gram = GramMatrix::new(x);
     let of = |engine, mut of: Box<dyn Engine<f64> + '_>| EngineGradients {
         engine,
         cost: of.cost(Pass::all(0)),
@@ -153,7 +154,7 @@ pub fn engine_gradients(
         ),
         of(
             EngineKind::Gram,
-            build_engine(network, cost, optimizer, EngineInput::Gram(x), labels, options),
+            build_engine(network, cost, optimizer, EngineInput::Gram(&gram), labels, options),
         ),
     ]
 }

@@ -15,8 +15,8 @@
 //! | choose among recipes | [`tune`] |
 //! | train in several processes | [`Communicator`], [`Training::communicator`] |
 
+mod aligned_bytes;
 mod batches;
-mod buffer;
 pub mod checkpoint;
 mod communicator;
 pub mod config;
@@ -41,7 +41,7 @@ mod trainable;
 mod trainer;
 pub mod tune;
 
-pub use buffer::Buffer;
+pub use aligned_bytes::AlignedBytes;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use communicator::{Communicator, Messages, MicroShards, Place, SingleProcess, TreeSum};
 pub use config::{ConfigError, Preset, TrainConfig};

@@ -85,8 +85,9 @@ impl<'a, F: Real> Run<'a, F> {
         examples: &'scope dyn Examples<F>,
     ) -> Feed<F> {
         let iterations = self.progress.iteration..self.n_iterations;
-        self.batches = self.batches.clone().by_blocks(examples.blocks());
-        let shards = MicroShards::new(self.config.micro_shards.unwrap_or(1), self.communicator);
+        let n_shards = self.config.micro_shards.unwrap_or(1);
+        self.batches = self.batches.clone().by_blocks(examples.blocks(), n_shards);
+        let shards = MicroShards::new(n_shards, self.communicator);
         // Partners may be anywhere in the batch.
         let shards = if self.config.mixup > 0.0 { MicroShards::WHOLE } else { shards };
         Feed::start(scope, examples, self.batches.clone(), iterations, shards)

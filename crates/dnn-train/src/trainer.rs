@@ -5,7 +5,7 @@ use crate::checkpoint::{Checkpoint, Progress};
 use crate::communicator::{Communicator, SingleProcess};
 use crate::config::TrainConfig;
 use crate::cost::{Cost, CrossEntropy};
-use crate::engine::{self, EngineInput, EngineKind, EngineOptions, Workload};
+use crate::engine::{self, EngineInput, EngineKind, EngineOptions, GramMatrix, Workload};
 use crate::error::TrainError;
 use crate::evaluation::{logits, selected};
 use crate::feed::Subset;
@@ -34,6 +34,7 @@ pub struct Training<'a, F: Real> {
     cost: Option<&'a dyn Cost<F>>,
     start: Option<Start<'a, F>>,
     communicator: &'a dyn Communicator,
+    gram: Option<&'a GramMatrix<'a, F>>,
 }
 
 /// A network to start from.
@@ -57,6 +58,7 @@ impl<'a, F: Real> Training<'a, F> {
             cost: None,
             start: None,
             communicator: &SingleProcess,
+            gram: None,
         }
     }
 
@@ -106,6 +108,15 @@ impl<'a, F: Real> Training<'a, F> {
     #[must_use]
     pub fn communicator(mut self, communicator: &'a dyn Communicator) -> Self {
         self.communicator = communicator;
+        self
+    }
+
+    /// Shares this Gram matrix with other trainings on the same examples, where training takes place in
+    /// its coordinates: the first of them computes it. It has to be that of the examples'
+    /// [`matrix`](Examples::matrix); a training on a part of them computes its own.
+    #[must_use]
+    pub fn gram_matrix(mut self, gram: Option<&'a GramMatrix<'a, F>>) -> Self {
+        self.gram = gram;
         self
     }
 
@@ -189,6 +200,7 @@ impl<'a, F: Real> Training<'a, F> {
             cost,
             start,
             communicator,
+            gram,
         } = self;
         let own_cost = cost;
         let (n_features, n_classes) = (examples.n_features(), examples.classes().len());
@@ -275,10 +287,13 @@ impl<'a, F: Real> Training<'a, F> {
         if in_coordinates && !optimizer.is_linear() {
             return Err(TrainError::GramNotLinear);
         }
-        let input = match &x {
-            Some(x) if in_coordinates => EngineInput::Gram(x),
-            Some(x) => EngineInput::Dense(x),
-            None => EngineInput::Fed,
+        let x = x.as_deref();
+        let shared = gram.filter(|gram| x.is_some_and(|x| std::ptr::eq(x, gram.x())));
+        let own = x.map(GramMatrix::new);
+        let input = match (x, shared.or(own.as_ref())) {
+            (Some(_), Some(gram)) if in_coordinates => EngineInput::Gram(gram),
+            (Some(x), _) => EngineInput::Dense(x),
+            (None, _) => EngineInput::Fed,
         };
         let mut engine = engine::build(&network, cost, optimizer, input, labels, options);
         // The validation set is judged by its true labels, and all classes alike.

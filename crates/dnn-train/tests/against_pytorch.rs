@@ -5,7 +5,7 @@
 use dnn_core::layer::Dense;
 use dnn_core::layer_norm::LayerNorm;
 use dnn_core::{Activation, Network, OutputActivation};
-use dnn_train::engine::{EngineInput, EngineOptions, Pass};
+use dnn_train::engine::{EngineInput, EngineOptions, GramMatrix, Pass};
 use dnn_train::optimizer::{AdamW, GradientDescent, Optimizer, Step};
 use dnn_train::{CrossEntropy, build_engine};
 use nalgebra::{DMatrix, DVector};
@@ -41,9 +41,10 @@ fn the_average_of_the_weights() {
     let network = Network::new(vec![layer], OutputActivation::Sigmoid).unwrap();
     let cost = CrossEntropy::new(OutputActivation::Sigmoid);
     let options = EngineOptions { ema_decay: 0.6, ..EngineOptions::default() };
+    let gram = GramMatrix::new(&x);
     for mut engine in [
         build_engine(&network, &cost, &GradientDescent, EngineInput::Dense(&x), &labels, options),
-        build_engine(&network, &cost, &GradientDescent, EngineInput::Gram(&x), &labels, options),
+        build_engine(&network, &cost, &GradientDescent, EngineInput::Gram(&gram), &labels, options),
     ] {
         for number in 1..=4 {
             engine.cost(Pass::all(0));
@@ -94,9 +95,10 @@ fn mixed_examples() {
     let cost = CrossEntropy::new(OutputActivation::Softmax);
     let batch = [4, 0, 2, 3];
     let build = |input| build_engine(&network, &cost, &GradientDescent, input, &labels, options);
+    let gram = GramMatrix::new(&x);
     let mut fed = build(EngineInput::Fed);
     fed.feed(&mut x.select_columns(&batch), 0);
-    for mut engine in [build(EngineInput::Dense(&x)), build(EngineInput::Gram(&x)), fed] {
+    for mut engine in [build(EngineInput::Dense(&x)), build(EngineInput::Gram(&gram)), fed] {
         let j = engine.cost(Pass { batch: Some(&batch), iteration: 1 });
         close(&[j], &[1.3358311067012383]);
         let gradients = &engine.gradients()[0];

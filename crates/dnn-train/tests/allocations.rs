@@ -5,7 +5,7 @@
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
-use dnn_train::engine::{Engine, EngineInput, EngineOptions, Pass};
+use dnn_train::engine::{Engine, EngineInput, EngineOptions, GramMatrix, Pass};
 use dnn_train::optimizer::{Optimizer, Step};
 use dnn_train::{CrossEntropy, build_engine};
 use nalgebra::DMatrix;
@@ -93,7 +93,8 @@ fn a_hundred_iterations_allocate_nothing() {
                     ema_decay: 2.0 * dropout,
                     ..EngineOptions::default()
                 };
-                let gram = optimizer.is_linear().then_some(EngineInput::Gram(&x));
+                let gram = optimizer.is_linear().then(|| GramMatrix::new(&x));
+                let gram = gram.as_ref().map(EngineInput::Gram);
                 for input in [EngineInput::Dense(&x)].into_iter().chain(gram) {
                     let mut engine =
                         build_engine(&network, &cost, &*optimizer, input, &labels, options);

@@ -4,7 +4,7 @@
 use dnn_core::layer::PARAMETER_NAMES;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation};
-use dnn_train::engine::{EngineInput, EngineOptions, Pass};
+use dnn_train::engine::{EngineInput, EngineOptions, GramMatrix, Pass};
 use dnn_train::optimizer::{GradientDescent, Momentum, Nesterov, Optimizer, Step};
 use dnn_train::{CrossEntropy, Trainable, build_engine};
 use nalgebra::{DMatrix, DVectorView};
@@ -125,9 +125,10 @@ fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatr
         ema_decay: case.ema_decay,
         ..EngineOptions::default()
     };
+    let gram = GramMatrix::new(&x);
     [
         build_engine(&network, &cost, &*optimizer, EngineInput::Dense(&x), &labels, options),
-        build_engine(&network, &cost, &*optimizer, EngineInput::Gram(&x), &labels, options),
+        build_engine(&network, &cost, &*optimizer, EngineInput::Gram(&gram), &labels, options),
     ]
     .map(|mut engine| {
         let set = engine.hold_out(&held_out);

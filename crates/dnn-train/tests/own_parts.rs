@@ -5,7 +5,8 @@ use dnn_core::nalgebra::DMatrixViewMut;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Dataset, Real};
 
-use dnn_train::engine::EngineKind;
+use dnn_train::config::RawTrainConfig;
+use dnn_train::engine::{EngineKind, GramMatrix};
 use dnn_train::optimizer::{Momentum, Optimizer, Step};
 use dnn_train::{
     Checkpoint, Cost, CrossEntropy, Flow, IterationEvent, Moment, Observer, TrainConfig,
@@ -121,4 +122,30 @@ fn an_optimizer_that_no_engine_can_use_is_refused() {
     assert!(matches!(error, TrainError::GramNotLinear), "{error}");
     let error = refused(EngineKind::Dense, Own { n_moments: 3, ..OWN });
     assert!(error.to_string().contains("3 moments for each parameter: expected at most 2"));
+}
+
+#[test]
+fn trainings_that_share_a_gram_matrix_end_as_alone() {
+    let (data, other) = (data(), data());
+    let gram = GramMatrix::new(data.x());
+    let base = config(EngineKind::Gram, 0.05, true);
+    let base = base.with(|c| (c.validation, c.batch_size) = (0.0, 0)).unwrap();
+    let of = |change: &dyn Fn(&mut RawTrainConfig)| base.clone().with(|c| change(c)).unwrap();
+    let configs = [
+        of(&|c| c.seed = 1),
+        of(&|c| c.seed = 2),
+        of(&|c| c.batch_size = 16),
+        of(&|c| c.hidden = vec![40]),
+        of(&|c| c.micro_shards = Some(3)),
+        // A part of the examples has a matrix of its own.
+        of(&|c| c.validation = 0.2),
+    ];
+    for config in &configs {
+        let shared = Training::new(config, &data).gram_matrix(Some(&gram)).run(&mut []).unwrap();
+        let alone = train(config, &data, &mut []).unwrap();
+        assert_eq!(shared.network, alone.network);
+        // Nor is that of other examples taken.
+        let of_other = Training::new(config, &other).gram_matrix(Some(&gram)).run(&mut []).unwrap();
+        assert_eq!(of_other.network, alone.network);
+    }
 }

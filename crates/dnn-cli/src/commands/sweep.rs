@@ -21,6 +21,7 @@ use dnn_data::{ImageSet, Splits, identity};
 use dnn_report::Chart;
 use dnn_report::figures::{IntervalRow, interval_plot};
 use dnn_train::config::RawTrainConfig;
+use dnn_train::engine::GramMatrix;
 use dnn_train::{
     End, Observer, Preset, TrainConfig, Trainable, Training, ValidationPoint, evaluate,
 };
@@ -510,6 +511,12 @@ struct TypedSets<F: Trainable> {
     test: Option<Dataset<F>>,
 }
 
+/// The Gram matrices of the training images, in the precisions that are needed.
+struct GramMatrices<'s> {
+    single: Option<GramMatrix<'s, f32>>,
+    double: Option<GramMatrix<'s, f64>>,
+}
+
 impl Sets {
     fn new(splits: &Splits, configs: &[TrainConfig]) -> anyhow::Result<Self> {
         fn pair<F: Trainable>(splits: &Splits) -> anyhow::Result<TypedSets<F>> {
@@ -543,11 +550,25 @@ impl Sets {
         Ok(())
     }
 
+    /// Returns what the trainings share.
+    fn gram_matrices(&self) -> GramMatrices<'_> {
+        GramMatrices {
+            single: self.single.as_ref().map(|sets| GramMatrix::new(sets.train.x())),
+            double: self.double.as_ref().map(|sets| GramMatrix::new(sets.train.x())),
+        }
+    }
+
     /// Returns `None` when the user asked to stop.
-    fn train(&self, setting: &Setting, config: &TrainConfig, bar: &ProgressBar) -> Option<Row> {
+    fn train(
+        &self,
+        grams: &GramMatrices<'_>,
+        setting: &Setting,
+        config: &TrainConfig,
+        bar: &ProgressBar,
+    ) -> Option<Row> {
         let outcome = match (config.precision, &self.single, &self.double) {
-            (Precision::F32, Some(pair), _) => pair.train(config, bar),
-            (Precision::F64, _, Some(pair)) => pair.train(config, bar),
+            (Precision::F32, Some(sets), _) => sets.train(config, grams.single.as_ref(), bar),
+            (Precision::F64, _, Some(sets)) => sets.train(config, grams.double.as_ref(), bar),
             _ => Err(anyhow::anyhow!("no images in {}", config.precision)),
         };
         let failed = |error: anyhow::Error| {
@@ -566,11 +587,16 @@ impl<F: Trainable> TypedSets<F> {
     }
 
     /// Returns `None` when the user asked to stop.
-    fn train(&self, config: &TrainConfig, bar: &ProgressBar) -> anyhow::Result<Option<Outcome>> {
+    fn train(
+        &self,
+        config: &TrainConfig,
+        gram: Option<&GramMatrix<'_, F>>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Option<Outcome>> {
         let start = Instant::now();
         let mut part = Part::of(bar);
         let observers: &mut [&mut dyn Observer] = &mut [&mut part, &mut interrupt::ends_training];
-        let trained = self.training(config).run(observers);
+        let trained = self.training(config).gram_matrix(gram).run(observers);
         part.finish();
         let trained = trained?;
         if trained.end == End::Asked {
@@ -614,10 +640,13 @@ fn train_missing(
     let done = Mutex::new((rows, log));
     let bar = progress::series_bar(console, missing.len());
     bar.set_message(format!("{} trainings", missing.len()));
+    let grams = sets.gram_matrices();
     let work = || -> anyhow::Result<()> {
         loop {
             let Some(&i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
-            let Some(row) = sets.train(&settings[i], &configs[i], &bar) else { return Ok(()) };
+            let Some(row) = sets.train(&grams, &settings[i], &configs[i], &bar) else {
+                return Ok(());
+            };
             verify()?;
             let (rows, log) = &mut *done.lock().unwrap_or_else(PoisonError::into_inner);
             log.append(&row);

@@ -23,6 +23,7 @@ use dnn_data::Shown;
 use dnn_data::loader::{DataConfig, Prepared};
 use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_train::config::RawTrainConfig;
+use dnn_train::engine::GramMatrix;
 use dnn_train::schedule::Schedule;
 use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use serde::Deserialize;
@@ -358,8 +359,10 @@ where
     let warm_start = |from| network_to_start_from::<F>(from, &contract);
     let warm_start = config.from.as_deref().map(warm_start).transpose()?;
     let communicator = ranks::communicator();
+    let gram = config.seeds.and(train.matrix()).map(GramMatrix::new);
     let mut training = Training::new(&config.training, &*train)
         .validate_on(validation.as_deref())
+        .gram_matrix(gram.as_ref())
         .communicator(communicator);
     if let Some((network, classes)) = &warm_start {
         training = training.start_from(network, classes);
@@ -488,7 +491,7 @@ where
     let n_missing = match (config.seeds, summary.test, test.as_deref()) {
         (Some(n), Some(first), Some(test)) if trained.end != End::Asked => {
             let sets = (&*train, validation.as_deref(), test);
-            summary.seeds = train_other_seeds(first, n, &config.training, sets)?;
+            summary.seeds = train_other_seeds(first, n, &config.training, sets, gram.as_ref())?;
             write_summary(&folder, &summary)?;
             let n_missing = n as usize - summary.seeds.len();
             if n_missing > 0 {
@@ -515,12 +518,14 @@ fn train_other_seeds<F: Trainable>(
     n: u32,
     config: &TrainConfig,
     (train, validation, test): (&dyn Examples<F>, Option<&dyn Examples<F>>, &dyn Examples<F>),
+    gram: Option<&GramMatrix<'_, F>>,
 ) -> anyhow::Result<Vec<SeedScore>> {
     let mut seeds = vec![SeedScore { seed: config.seed, test: first }];
     for seed in (1..n).map(|i| config.seed + u64::from(i)) {
         let config = config.clone().with(|config| config.seed = seed)?;
         let training = Training::new(&config, train)
             .validate_on(validation)
+            .gram_matrix(gram)
             .communicator(ranks::communicator());
         let trained = training
             .run(&mut [&mut interrupt::ends_training])

@@ -116,4 +116,11 @@ impl Visitor for Collector<'_> {
         (self.progress)(self.n_done, self.n_all);
         Ok(())
     }
+
+    fn pixels(&mut self) -> Option<&mut Vec<u8>> {
+        match &mut self.collected.last_mut()?.values {
+            Buffer::Bytes(pixels) => Some(pixels),
+            Buffer::F32(_) | Buffer::F64(_) => None,
+        }
+    }
 }

@@ -21,6 +21,54 @@ const FEATURES_PER_TASK: usize = 1024;
 /// Coordinates of one task of an update, about.
 const COORDINATES_PER_TASK: usize = 16_384;
 
+/// X of a training set with its Gram matrix G = XᵀX, which does not depend on the network: it is computed
+/// by the first training that needs it, and shared by all that are given it.
+pub struct GramMatrix<'d, F: Real> {
+    x: &'d DMatrix<F>,
+    /// G as it is, and packed for products, each where it is needed.
+    plain: OnceLock<SharedMatrix<F>>,
+    packed: OnceLock<Packed<F>>,
+}
+
+impl<'d, F: Real> GramMatrix<'d, F> {
+    /// Takes X, of which nothing is computed yet.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m).
+    pub fn new(x: &'d DMatrix<F>) -> Self {
+        Self { x, plain: OnceLock::new(), packed: OnceLock::new() }
+    }
+
+    /// Returns X (n₀, m).
+    pub fn x(&self) -> &'d DMatrix<F> {
+        self.x
+    }
+
+    fn plain(&self, pool: &mut Pool, communicator: &dyn Communicator) -> &SharedMatrix<F> {
+        self.plain.get_or_init(|| inner_products(self.x, pool, communicator))
+    }
+
+    fn packed(&self, pool: &mut Pool, communicator: &dyn Communicator) -> &Packed<F> {
+        self.packed.get_or_init(|| match self.plain.get() {
+            Some(g) => Packed::new(plain(&all_of(g))),
+            None => Packed::new(plain(&inner_products(self.x, pool, communicator).all_mut())),
+        })
+    }
+}
+
+/// Returns all of G, or of what else nobody writes any more.
+fn all_of<F: Real>(matrix: &SharedMatrix<F>) -> DMatrixView<'_, F> {
+    // SAFETY: the promise: nobody writes it.
+    unsafe { matrix.part(&matrix.whole()) }
+}
+
+/// G in the form in which an engine takes it.
+enum Products<'d, F> {
+    /// For iterations on the whole training set, where a kernel takes it so.
+    Packed(&'d Packed<F>),
+    Plain(&'d SharedMatrix<F>),
+}
+
 /// The first layer of the Gram engine, W₁ = s·W₁⁰ + C·Xᵀ, as combinations of the training examples: an
 /// iteration's cost does not depend on the number of features.
 pub(super) struct GramLayer<'d, F: Real> {
@@ -31,10 +79,9 @@ pub(super) struct GramLayer<'d, F: Real> {
     s: Parameters<F>,
     /// Cᵀ (m, n₁).
     c: Parameters<F>,
-    train: GramInput<F>,
-    /// G, where all iterations are on the whole training set and a kernel takes it so; then `train`
-    /// has none.
-    packed: Option<Packed<F>>,
+    g: Products<'d, F>,
+    /// (W₁⁰·X)ᵀ (m, n₁).
+    p: SharedMatrix<F>,
     /// The gathered batch: its columns of G, (m, batch), and its rows of Pᵀ.
     batch: GramInput<F>,
     /// Made when the first norm is asked for.
@@ -61,17 +108,18 @@ pub(super) struct GramInput<F> {
 }
 
 impl<'d, F: Real> GramLayer<'d, F> {
-    /// Returns the first layer of `network`, to train on `x`; builds G = XᵀX and P = W₁·X on all
-    /// threads.
+    /// Returns the first layer of `network`, to train on the X of `gram`; computes P = W₁·X, and G where
+    /// it is not known yet, on all threads.
     ///
     /// # Panics
-    /// When `x` does not have n₀ rows, or the optimizer is not linear.
+    /// When X does not have n₀ rows, or the optimizer is not linear.
     pub(super) fn new(
         network: &Network<F>,
         optimizer: &dyn Optimizer<F>,
-        x: &'d DMatrix<F>,
+        gram: &'d GramMatrix<'d, F>,
         options: EngineOptions<'_>,
     ) -> Self {
+        let x = gram.x;
         assert_eq!(x.nrows(), network.n_features(), "features of the network");
         assert!(optimizer.is_linear(), "an optimizer whose steps are linear in the gradients");
         let (m, w0) = (x.ncols(), network.layers()[0].weights().clone());
@@ -79,13 +127,14 @@ impl<'d, F: Real> GramLayer<'d, F> {
         let n_batch = options.max_batch.min(m);
         let n1 = w0.nrows();
         let communicator = options.communicator;
-        let mut g = inner_products(x, &mut pool, communicator);
         // Rows of micro-shards do not begin where its panels do.
         let whole = n_batch == 0 && options.micro_shards == 1;
-        let packed = (whole && (2..=NARROW).contains(&n1)).then(|| {
-            Packed::new(plain(&std::mem::replace(&mut g, SharedMatrix::zeros(0, 0)).all_mut()))
-        });
-        let train = GramInput { g, p: projected(&w0, x, &mut pool, communicator) };
+        let g = if whole && (2..=NARROW).contains(&n1) {
+            Products::Packed(gram.packed(&mut pool, communicator))
+        } else {
+            Products::Plain(gram.plain(&mut pool, communicator))
+        };
+        let p = projected(&w0, x, &mut pool, communicator);
         let tasks = if n_batch == 0 {
             // The examples of the passes forward and backward, so that threads find their own dZ.
             example_tasks::<F>(m).map(|rows| Part { rows, cols: 0..n1 }).collect()
@@ -101,8 +150,8 @@ impl<'d, F: Real> GramLayer<'d, F> {
             x,
             s,
             c: Parameters::new(&DMatrix::zeros(m, n1), n_moments, decay),
-            train,
-            packed,
+            g,
+            p,
             batch: GramInput {
                 g: SharedMatrix::zeros(m, n_batch),
                 p: SharedMatrix::zeros(n_batch, n1),
@@ -197,16 +246,17 @@ impl<F: Real> GramLayer<'_, F> {
     /// ‖s·W₁⁰ + C·Xᵀ‖² = s²·‖W₁⁰‖² + 2·s·⟨P, C⟩ + ⟨C·G, C⟩, of the C in `norm`, which is kept.
     fn squared_norm(&mut self, s: f64, mut norm: Norm<F>) -> f64 {
         let Norm { squares, c, cg } = &mut norm;
-        let (g, p) = (self.train.g.all_mut(), self.train.p.all_mut());
-        match &self.packed {
-            Some(packed) => gemm_packed(F::one(), (packed, 0..c.nrows()), plain(c), F::zero(), cg),
-            None => gemm(F::one(), plain(&g), plain(c), F::zero(), cg),
+        match self.g {
+            Products::Packed(g) => {
+                gemm_packed(F::one(), (g, 0..c.nrows()), plain(c), F::zero(), cg);
+            }
+            Products::Plain(g) => gemm(F::one(), plain(&all_of(g)), plain(c), F::zero(), cg),
         }
         let with = |a: DMatrixView<'_, F>| -> f64 {
             a.iter().zip(c.iter()).map(|(&a, &c)| a.as_f64() * c.as_f64()).sum()
         };
         // Rounding may leave a sum of squares below 0.
-        let squared = s * s * *squares + 2.0 * s * with(p.as_view()) + with(cg.as_view());
+        let squared = s * s * *squares + 2.0 * s * with(all_of(&self.p)) + with(cg.as_view());
         self.norm = Some(norm);
         squared.max(0.0)
     }
@@ -253,7 +303,10 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
     }
 
     unsafe fn gather(&self, batch: Selection<'_>, examples: Range<usize>) {
-        let (g, p) = (&self.train.g, &self.train.p);
+        let Products::Plain(g) = self.g else {
+            unreachable!("batches are gathered from G as it is")
+        };
+        let p = &self.p;
         let rows = |at: usize| Part { rows: at..at + 1, cols: 0..p.cols() };
         for place in examples {
             // SAFETY: the promise; nobody writes the training set's.
@@ -281,27 +334,34 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         z: &mut DMatrixViewMut<'_, F>,
     ) {
         let examples = part.rows.clone();
-        let input = input.unwrap_or(if all { &self.train } else { &self.batch });
         let s = self.scale();
+        let columns = input.unwrap_or(&self.batch);
+        let of_all = all && input.is_none();
+        let p = if of_all { &self.p } else { &columns.p };
         // SAFETY: the promise: only `step` writes C, in other runs, and nobody a input.
         unsafe {
             for (unit, mut z) in part.cols.clone().zip(z.column_iter_mut()) {
-                let p = input.p.slice(examples.clone(), unit);
+                let p = p.slice(examples.clone(), unit);
                 for (z, &p) in z.as_mut_slice().iter_mut().zip(p) {
                     *z = s * p;
                 }
             }
             let c = Part { rows: 0..self.c.values.rows(), cols: part.cols.clone() };
             let c = self.c.values.part(&c);
-            if let (true, Some(packed)) = (all, &self.packed) {
-                gemm_packed(F::one(), (packed, examples), plain(&c), F::one(), z);
-            } else if all {
-                // G is symmetric: its rows stand for its columns, and are contiguous the right way.
-                let rows = Part { rows: examples, cols: 0..input.g.cols() };
-                gemm(F::one(), plain(&input.g.part(&rows)), plain(&c), F::one(), z);
-            } else {
-                let columns = Part { rows: 0..input.g.rows(), cols: examples };
-                gemm(F::one(), transposed(&input.g.part(&columns)), plain(&c), F::one(), z);
+            match self.g {
+                Products::Packed(g) if of_all => {
+                    gemm_packed(F::one(), (g, examples), plain(&c), F::one(), z);
+                }
+                Products::Plain(g) if of_all => {
+                    // G is symmetric: its rows stand for its columns, and are contiguous the right way.
+                    let rows = Part { rows: examples, cols: 0..g.cols() };
+                    gemm(F::one(), plain(&g.part(&rows)), plain(&c), F::one(), z);
+                }
+                _ => {
+                    let g = &columns.g;
+                    let columns = g.part(&Part { rows: 0..g.rows(), cols: examples });
+                    gemm(F::one(), transposed(&columns), plain(&c), F::one(), z);
+                }
             }
         }
     }
@@ -426,5 +486,41 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
     fn flops(&self, m: usize) -> usize {
         let (n_coordinates, n1) = (self.c.values.rows(), self.c.values.cols());
         2 * m * n_coordinates * n1 + 4 * n_coordinates * n1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimizer::GradientDescent;
+    use dnn_core::rng::{Generator, RngKind};
+    use dnn_core::{Activation, Architecture, Init, OutputActivation};
+
+    #[test]
+    fn engines_share_one_gram_matrix() {
+        let mut rng = Generator::new(RngKind::Modern, 4).unwrap();
+        let x = rng.normal_matrix::<f64>(30, 41);
+        let shape = Architecture::new(vec![30, 4, 1], Activation::Relu, OutputActivation::Sigmoid);
+        let mut network = || Network::<f64>::initialize(&shape, Init::He, &mut rng).unwrap();
+        let gram = GramMatrix::new(&x);
+        let layer = |network, max_batch| {
+            let options = EngineOptions { max_batch, ..EngineOptions::default() };
+            GramLayer::new(network, &GradientDescent, &gram, options)
+        };
+        let networks = [network(), network()];
+        let packed = [layer(&networks[0], 0), layer(&networks[1], 0)].map(|layer| match layer.g {
+            Products::Packed(g) => std::ptr::from_ref(g),
+            Products::Plain(_) => panic!("all of four units is packed"),
+        });
+        assert_eq!(packed[0], packed[1]);
+        let in_batches =
+            [layer(&networks[0], 8), layer(&networks[1], 7)].map(|layer| match layer.g {
+                Products::Plain(g) => std::ptr::from_ref(g),
+                Products::Packed(_) => panic!("batches are gathered"),
+            });
+        assert_eq!(in_batches[0], in_batches[1]);
+        let mut expected = DMatrix::zeros(41, 41);
+        gemm(1.0, transposed(&x), plain(&x), 0.0, &mut expected);
+        assert!((all_of(gram.plain.get().unwrap()) - expected).amax() < 1e-12);
     }
 }

@@ -508,7 +508,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
 #[cfg(test)]
 mod tests {
     use super::super::dense::DenseLayer;
-    use super::super::gram::GramLayer;
+    use super::super::gram::{GramLayer, GramMatrix};
     use super::*;
     use crate::cost::CrossEntropy;
     use crate::engine::EngineKind;
@@ -573,6 +573,7 @@ mod tests {
         let network = Network::initialize(&shape, Init::He, &mut rng).unwrap();
         let (x, labels) = (rng.normal_matrix(6, 9), [0, 1, 2, 0, 2, 1, 1, 0, 2]);
         let (options, step) = (EngineOptions::default(), &GradientDescent);
+        let gram_matrix = GramMatrix::new(&x);
         let case = (&network, &x, &labels[..]);
         // A slope counts for the gradients of its layer and of those before.
         for (spoiled, expected) in
@@ -581,7 +582,7 @@ mod tests {
             let dense = DenseLayer::new(&network, step, Some(&x), options);
             let dense = LayeredEngine::new(dense, &network, &COST, step, &labels, options);
             assert_eq!(wrong(dense, case, spoiled), expected, "dense");
-            let gram = GramLayer::new(&network, step, &x, options);
+            let gram = GramLayer::new(&network, step, &gram_matrix, options);
             let gram = LayeredEngine::new(gram, &network, &COST, step, &labels, options);
             assert_eq!(wrong(gram, case, spoiled), expected, "gram");
         }

@@ -18,6 +18,7 @@ mod steps;
 mod tasks;
 
 pub use crate::diagnosis::LayerHealth;
+pub use gram::GramMatrix;
 pub use interface::{Engine, EngineKind, EngineOptions, Pass};
 
 use crate::cost::Cost;
@@ -39,8 +40,8 @@ pub enum EngineInput<'d, F: Real> {
     /// X (n₀, m) in memory, and the first layer in the coordinates of the training set
     /// ([`dnn_core::gram`] has the algebra): the work of an iteration does not depend on the number
     /// of features. For optimizers whose steps are linear in the gradients. The engine computes
-    /// G = XᵀX and P = W₁·X first, on all threads.
-    Gram(&'d DMatrix<F>),
+    /// P = W₁·X first, and G = XᵀX where no engine has done so, on all threads.
+    Gram(&'d GramMatrix<'d, F>),
 }
 
 /// Makes an engine, as [`build_engine`](crate::build_engine()) says.
@@ -57,14 +58,15 @@ pub(crate) fn build<'d, F: Real>(
         options.max_batch = labels.len();
     }
     let x = match input {
-        EngineInput::Dense(x) | EngineInput::Gram(x) => {
-            assert_eq!(x.ncols(), labels.len(), "a label for each example");
-            Some(x)
-        }
+        EngineInput::Dense(x) => Some(x),
+        EngineInput::Gram(gram) => Some(gram.x()),
         EngineInput::Fed => None,
     };
-    if let EngineInput::Gram(x) = input {
-        let first = GramLayer::new(network, optimizer, x, options);
+    if let Some(x) = x {
+        assert_eq!(x.ncols(), labels.len(), "a label for each example");
+    }
+    if let EngineInput::Gram(gram) = input {
+        let first = GramLayer::new(network, optimizer, gram, options);
         Box::new(LayeredEngine::new(first, network, cost, optimizer, labels, options))
     } else {
         let first = DenseLayer::new(network, optimizer, x, options);

@@ -1,7 +1,7 @@
 //! Weights or biases with all that training keeps with them.
 
 use super::shared::{Part, SharedMatrix, stride};
-use crate::buffer::Buffer;
+use crate::aligned_bytes::AlignedBytes;
 use crate::communicator::halves;
 use crate::optimizer::{MAX_MOMENTS, Optimizer, Step};
 use dnn_core::{Real, vectorized};
@@ -150,12 +150,12 @@ impl<F: Real> Parameters<F> {
     }
 
     /// Hands out the gradients of all subtrees, until [`take_back_gradients`](Self::take_back_gradients).
-    pub(super) fn lend_gradients(&mut self) -> impl Iterator<Item = Buffer> {
+    pub(super) fn lend_gradients(&mut self) -> impl Iterator<Item = AlignedBytes> {
         self.gradients.iter_mut().map(SharedMatrix::lend)
     }
 
     /// Takes back the gradients of all subtrees from the beginning of `buffers`.
-    pub(super) fn take_back_gradients(&mut self, buffers: &mut impl Iterator<Item = Buffer>) {
+    pub(super) fn take_back_gradients(&mut self, buffers: &mut impl Iterator<Item = AlignedBytes>) {
         self.gradients.iter_mut().zip(buffers).for_each(|(gradient, of)| gradient.take_back(of));
     }
 

@@ -8,7 +8,7 @@
 //! a piece of the parameters, with their gradient and moments, in the update, and its own thread's
 //! scratch anywhere. A `# Safety` section that says "the promise" means this, for the part given.
 
-use crate::buffer::Buffer;
+use crate::aligned_bytes::AlignedBytes;
 use crate::communicator::Communicator;
 use dnn_core::Real;
 use dnn_core::gemm::line;
@@ -33,7 +33,7 @@ pub(super) struct Part {
 /// Columns lie an odd number of lines apart, so that walking along a row spreads over the sets of
 /// the cache, and vector code needs no special case at a column's end.
 pub(super) struct SharedMatrix<F> {
-    buffer: Buffer,
+    buffer: AlignedBytes,
     numbers: PhantomData<F>,
     rows: usize,
     cols: usize,
@@ -44,7 +44,7 @@ impl<F: Real> SharedMatrix<F> {
     pub(super) fn zeros(rows: usize, cols: usize) -> Self {
         let stride = stride::<F>(rows);
         // Zero is all bits zero in both number types.
-        let buffer = Buffer::zeros(stride * cols * size_of::<F>());
+        let buffer = AlignedBytes::zeros(stride * cols * size_of::<F>());
         Self { buffer, numbers: PhantomData, rows, cols, stride }
     }
 
@@ -85,7 +85,7 @@ impl<F: Real> SharedMatrix<F> {
 
     /// Hands out the numbers, column by column with their padding, until [`take_back`](Self::take_back);
     /// meanwhile the matrix has none.
-    pub(super) fn lend(&mut self) -> Buffer {
+    pub(super) fn lend(&mut self) -> AlignedBytes {
         std::mem::take(&mut self.buffer)
     }
 
@@ -93,7 +93,7 @@ impl<F: Real> SharedMatrix<F> {
     ///
     /// # Panics
     /// When it is of another length.
-    pub(super) fn take_back(&mut self, buffer: Buffer) {
+    pub(super) fn take_back(&mut self, buffer: AlignedBytes) {
         assert_eq!(buffer.len(), self.n_bytes(), "the buffer that was lent");
         self.buffer = buffer;
     }
@@ -227,7 +227,7 @@ impl<F: Real> SharedMatrix<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buffer::LINE_BYTES;
+    use crate::aligned_bytes::LINE_BYTES;
     use crate::pool::Pool;
 
     #[test]

@@ -163,8 +163,9 @@ pub(super) enum Storage {
     Compact,
     /// Contiguous: in one piece.
     Contiguous {
-        /// Whether anything was ever written.
-        written: bool,
+        /// Byte of the file where it begins; `None` when nothing was ever written.
+        address: Option<u64>,
+        n_bytes: u64,
     },
     /// Chunked, in chunks of this shape.
     Chunked(Vec<u64>),

@@ -87,7 +87,9 @@ impl Reader for CReader {
         let storage = match properties.get_layout()? {
             _ if elsewhere => Storage::Elsewhere,
             Layout::Compact => Storage::Compact,
-            Layout::Contiguous => Storage::Contiguous { written: dataset.offset().is_some() },
+            Layout::Contiguous => {
+                Storage::Contiguous { address: dataset.offset(), n_bytes: dataset.storage_size() }
+            }
             Layout::Chunked => {
                 let chunk = properties.get_chunk()?.unwrap_or_default();
                 Storage::Chunked(chunk.into_iter().map(|n| n as u64).collect())

@@ -10,15 +10,18 @@ use super::{Hdf5Error, Options, sniff};
 use crate::file::MAX_EXPANSION;
 use crate::{Buffer, DataError, Limits, Number, SplitName, extent};
 use flate2::read::ZlibDecoder;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// An open file with its name and options.
 pub(super) struct OpenFile {
     pub(super) path: PathBuf,
     pub(super) n_bytes: u64,
+    /// When the file was written to last, where the system knows.
+    modified: Option<SystemTime>,
     pub(super) max_classes: u32,
     max_bytes: u64,
     reader: Box<dyn Reader>,
@@ -27,6 +30,7 @@ pub(super) struct OpenFile {
 impl OpenFile {
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Hdf5Error> {
         let n_bytes = sniff::check(path)?;
+        let modified = look_at(path)?.modified().ok();
         let reader: Result<Box<dyn Reader>, Cause> = match options.backend {
             Backend::Pure => PureReader::open(path).map(|reader| Box::new(reader) as _),
             #[cfg(feature = "libhdf5")]
@@ -36,7 +40,23 @@ impl OpenFile {
         };
         let reader = reader.map_err(|source| failed(path, "opening", None, &source))?;
         let Limits { max_bytes, max_classes } = options.limits;
-        Ok(Self { path: path.into(), n_bytes, max_classes, max_bytes, reader })
+        Ok(Self { path: path.into(), n_bytes, modified, max_classes, max_bytes, reader })
+    }
+
+    /// Checks that the file is as it was when it was opened, by its size and the time of the last change.
+    ///
+    /// # Errors
+    /// [`Hdf5Error::Incomplete`], said of the dataset, when it was written to since.
+    pub(super) fn check_unchanged(&self, name: &str) -> Result<(), Hdf5Error> {
+        let now = look_at(&self.path)?;
+        if now.len() == self.n_bytes && now.modified().ok() == self.modified {
+            return Ok(());
+        }
+        Err(Hdf5Error::Incomplete {
+            path: self.path.clone(),
+            name: name.into(),
+            reason: "the file was written to while it was read".into(),
+        })
     }
 
     /// Returns the paths of the datasets, and whether some were left out.
@@ -107,6 +127,44 @@ impl OpenFile {
         }
         let read = self.reader.read_float_rows(&info.name, rows);
         Ok(info.floats(self.as_many(read, n, info)?))
+    }
+
+    /// Opens some rows of uint8 for reading, after [`check_by_rows`](Self::check_by_rows), when they are in
+    /// one piece in the file as they are in memory; `None` when not.
+    pub(super) fn contiguous_bytes(
+        &self,
+        info: &DatasetInfo,
+        rows: Range<u64>,
+    ) -> Result<Option<impl Read + use<>>, Hdf5Error> {
+        let (Number::Byte, &Storage::Contiguous { address: Some(address), .. }) =
+            (info.number(), &info.storage)
+        else {
+            return Ok(None);
+        };
+        let failed = |source: io::Error| self.failed("reading", &info.name, &source.into());
+        let mut file = File::open(&self.path).map_err(failed)?;
+        let start = address.saturating_add(rows.start * info.row_bytes());
+        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+        Ok(Some(file.take((rows.end - rows.start) * info.row_bytes())))
+    }
+
+    /// Appends the next `n` bytes of a dataset to others.
+    pub(super) fn append_bytes(
+        &self,
+        info: &DatasetInfo,
+        from: &mut impl Read,
+        n: usize,
+        to: &mut Vec<u8>,
+    ) -> Result<(), Hdf5Error> {
+        match from.take(n as u64).read_to_end(to) {
+            Ok(read) if read == n => Ok(()),
+            Ok(read) => Err(Hdf5Error::Incomplete {
+                path: self.path.clone(),
+                name: info.name.clone(),
+                reason: format!("{read} of {n} bytes could be read"),
+            }),
+            Err(source) => Err(self.failed("reading", &info.name, &source.into())),
+        }
     }
 
     /// Passes on the rows of uint8 or floats that are `wanted` after [`check_by_rows`](Self::check_by_rows),
@@ -316,10 +374,16 @@ impl OpenFile {
             )));
         }
         match &info.storage {
-            Storage::Compact | Storage::Contiguous { written: true } => {}
-            Storage::Contiguous { written: false } => {
+            Storage::Compact => {}
+            Storage::Contiguous { address: None, .. } => {
                 return Err(incomplete("nothing was ever written to it".into()));
             }
+            Storage::Contiguous { n_bytes, .. } if *n_bytes < stored_bytes => {
+                return Err(incomplete(format!(
+                    "it has {n_bytes} bytes in the file and an extent of {stored_bytes}"
+                )));
+            }
+            Storage::Contiguous { .. } => {}
             Storage::Elsewhere => {
                 return Err(unsupported(
                     "lies in another file (external or virtual storage, or an external link); \
@@ -390,6 +454,11 @@ impl OpenFile {
     fn failed(&self, operation: &'static str, name: &str, source: &Cause) -> Hdf5Error {
         failed(&self.path, operation, Some(name), source)
     }
+}
+
+fn look_at(path: &Path) -> Result<Metadata, Hdf5Error> {
+    let io = |source| Hdf5Error::Io { path: path.into(), operation: "look at", source };
+    std::fs::metadata(path).map_err(io)
 }
 
 /// Keeps the library's message instead of its error, whose chain of causes repeats it.

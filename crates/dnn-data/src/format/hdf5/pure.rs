@@ -71,9 +71,7 @@ impl Reader for PureReader {
             {
                 Storage::Elsewhere
             }
-            Layout::Contiguous { address, .. } => {
-                Storage::Contiguous { written: address.is_some() }
-            }
+            Layout::Contiguous { address, size } => Storage::Contiguous { address, n_bytes: size },
             Layout::Chunked { chunk_shape, .. } => Storage::Chunked(chunk_shape),
             _ => Storage::Elsewhere,
         };

@@ -9,10 +9,10 @@ use super::file::OpenFile;
 use super::{Backend, Hdf5Error, Options, sniff};
 use crate::Shown;
 use crate::classes::{self, Labels};
-use crate::visit::BLOCK_BYTES;
+use crate::visit::{BLOCK_BYTES, block_rows};
 use crate::{
-    Batch, Buffer, DataError, ImageShape, InputContract, Names, SplitInfo, SplitName, Visitor,
-    extent,
+    Batch, Buffer, DataError, ImageShape, InputContract, Names, SplitInfo, SplitName, Values,
+    Visitor, extent,
 };
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -93,6 +93,20 @@ fn pass_on(
     backend: Backend,
     visitor: &mut dyn Visitor,
 ) -> Result<(), DataError> {
+    let rows = wanted.start as u64..wanted.end as u64;
+    if backend == Backend::Pure
+        && visitor.pixels().is_some()
+        && let Some(mut bytes) = file.contiguous_bytes(images, rows.clone())?
+    {
+        let row_bytes = images.row_bytes() as usize;
+        for labels in labels[wanted].chunks(block_rows(row_bytes)) {
+            if let Some(pixels) = visitor.pixels() {
+                file.append_bytes(images, &mut bytes, labels.len() * row_bytes, pixels)?;
+            }
+            visitor.examples(Batch { values: Values::Bytes(&[]), labels, files: &[] })?;
+        }
+        return Ok(file.check_unchanged(&images.name)?);
+    }
     let mut pass_on = |rows: Range<usize>, values: &Buffer| {
         let n_values = values.values().len() / rows.len().max(1);
         let own = rows.start.max(wanted.start)..rows.end.min(wanted.end);
@@ -100,13 +114,14 @@ fn pass_on(
         let values = values.values().slice(place(own.start)..place(own.end));
         visitor.examples(Batch { values, labels: &labels[own], files: &[] })
     };
-    if backend != Backend::Pure {
-        return pass_on(0..labels.len(), &file.read_values(images)?);
+    if backend == Backend::Pure {
+        file.each_block(images, (BLOCK_BYTES as u64, rows), &mut |rows, values| {
+            pass_on(rows.start as usize..rows.end as usize, &values)
+        })?;
+    } else {
+        pass_on(0..labels.len(), &file.read_values(images)?)?;
     }
-    let blocks = (BLOCK_BYTES as u64, wanted.start as u64..wanted.end as u64);
-    file.each_block(images, blocks, &mut |rows, values| {
-        pass_on(rows.start as usize..rows.end as usize, &values)
-    })
+    Ok(file.check_unchanged(&images.name)?)
 }
 
 /// Images and labels of one split in the file; the images are not read yet.

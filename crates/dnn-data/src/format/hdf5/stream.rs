@@ -12,10 +12,8 @@ use crate::{
 };
 use dnn_core::ShuffleBlocks;
 use std::collections::VecDeque;
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 /// The approximate size of a block in bytes: large enough for sequential reading, small enough for
 /// shuffling.
@@ -39,23 +37,7 @@ pub struct Stream {
     labels: Vec<u32>,
     classes: Vec<String>,
     blocks: ShuffleBlocks,
-    stamp: Stamp,
     file: Mutex<State>,
-}
-
-/// Size and time of a file, which change when it is written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    n_bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Result<Self, Hdf5Error> {
-        let stamp = |data: Metadata| Self { n_bytes: data.len(), modified: data.modified().ok() };
-        let io = |source| Hdf5Error::Io { path: path.into(), operation: "look at", source };
-        std::fs::metadata(path).map(stamp).map_err(io)
-    }
 }
 
 struct State {
@@ -113,21 +95,9 @@ impl Stream {
             }
             Scale::DivideBy255 | Scale::Auto => {}
         }
-        let stamp = Stamp::of(path)?;
         let file = Mutex::new(State { file, images, cache: VecDeque::new() });
         let path = path.into();
-        Ok(Self {
-            path,
-            shape,
-            number,
-            normalization,
-            contract,
-            labels,
-            classes,
-            blocks,
-            stamp,
-            file,
-        })
+        Ok(Self { path, shape, number, normalization, contract, labels, classes, blocks, file })
     }
 
     /// Sets the bytes of memory for images: the more there are, the better training shuffles them.
@@ -181,13 +151,7 @@ impl Stream {
             let rows = self.blocks.rows;
             let end = self.labels.len().min((block + 1) * rows);
             let rows = (block * rows) as u64..end as u64;
-            if Stamp::of(&self.path)? != self.stamp {
-                return Err(Hdf5Error::Incomplete {
-                    path: self.path.clone(),
-                    name: images.name.clone(),
-                    reason: "the file was written to while it was read".into(),
-                });
-            }
+            file.check_unchanged(&images.name)?;
             let mut read = file.read_value_rows(images, rows)?;
             if self.number == Number::Byte
                 && let Some(bytes) = read.values().to_bytes()

@@ -15,13 +15,13 @@ struct Line(UnsafeCell<[u8; LINE_BYTES]>);
 /// The matrices of training lie in buffers, and an [exchange](crate::Communicator) between ranks is
 /// handed the buffers themselves, so that what is sent need not be copied together first.
 #[derive(Default)]
-pub struct Buffer(Vec<Line>);
+pub struct AlignedBytes(Vec<Line>);
 
 // SAFETY: bytes are read and written through `&mut`, or through a pointer by those who promise that nobody
 // else does meanwhile.
-unsafe impl Sync for Buffer {}
+unsafe impl Sync for AlignedBytes {}
 
-impl Buffer {
+impl AlignedBytes {
     /// Returns at least `n_bytes` bytes of zeros: as many as whole lines have.
     pub fn zeros(n_bytes: usize) -> Self {
         let line = || Line(UnsafeCell::new([0; LINE_BYTES]));
@@ -58,7 +58,7 @@ impl Buffer {
     }
 }
 
-impl From<&[u8]> for Buffer {
+impl From<&[u8]> for AlignedBytes {
     fn from(bytes: &[u8]) -> Self {
         let mut buffer = Self::zeros(bytes.len());
         buffer.bytes()[..bytes.len()].copy_from_slice(bytes);
@@ -66,8 +66,8 @@ impl From<&[u8]> for Buffer {
     }
 }
 
-impl std::fmt::Debug for Buffer {
+impl std::fmt::Debug for AlignedBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Buffer({} bytes)", self.len())
+        write!(f, "AlignedBytes({} bytes)", self.len())
     }
 }
