@@ -1,4 +1,4 @@
-//! Files that are written where the user says: in place of nothing but files of their kind.
+//! Files that are written under a name that the user gives: they replace nothing but files of their kind.
 
 use crate::file::{read_text, write_whole};
 use crate::run;
@@ -29,7 +29,7 @@ pub(crate) enum OutputKind {
 }
 
 impl OutputKind {
-    /// What files of the kind are called, and how they begin.
+    /// Returns the name of the kind, and the bytes that its files begin with.
     fn marks(self) -> (&'static str, &'static [&'static [u8]]) {
         match self {
             Self::Picture => ("picture", &[b"\x89PNG", b"\xff\xd8\xff", b"<svg", b"<?xml"]),

@@ -27,6 +27,9 @@ pub(crate) trait FlagGroup: Clone + Send + Sync + 'static {
 
     /// The keys of the settings; empty: all of the group.
     const KEYS: &'static [&'static str] = &[];
+
+    /// The keys of settings of the group that have no flag here.
+    const EXCEPT: &'static [&'static str] = &[];
 }
 
 /// The values that the flags of a group were given.
@@ -122,7 +125,7 @@ fn settings_in<G: FlagGroup>(schema: &Json) -> impl Iterator<Item = (&String, &J
     let group = |setting: &Json| setting.get("x-group").and_then(Json::as_str).map(str::to_owned);
     let all = properties(schema).into_iter().flatten();
     all.filter(move |(key, setting)| match G::KEYS {
-        [] => group(setting).as_deref() == G::GROUP,
+        [] => group(setting).as_deref() == G::GROUP && !G::EXCEPT.contains(&key.as_str()),
         keys => keys.contains(&key.as_str()),
     })
 }

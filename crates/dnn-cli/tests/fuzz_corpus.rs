@@ -11,7 +11,7 @@ mod damage;
 #[allow(dead_code, unreachable_pub, missing_docs)] // a library of its own
 mod readers;
 
-use damage::{LARGEST, Random, Watched};
+use damage::{LARGEST, Random, Watched, damage_at};
 use readers::{READERS, Reader, other_number, root};
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -23,37 +23,20 @@ static ALLOCATOR: Watched = Watched;
 /// A small damaged file that takes longer is an attack.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-/// Damages one to four places, as text and as binary; pieces of the file wander, too.
+/// Damages one to four places.
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
-    const INTERESTING: [u64; 8] = [0, 1, 0x7f, 0xff, 0x7fff_ffff, 0xffff_ffff, 1 << 40, u64::MAX];
     for _ in 0..=random.below(4) {
         if bytes.is_empty() {
             return;
         }
+        if random.below(10) == 0 {
+            other_number(bytes, |n| random.below(n));
+            continue;
+        }
         // Descriptions are at the beginning more often than not.
         let reach = if random.below(2) == 0 { bytes.len() } else { bytes.len().min(400) };
         let at = random.below(reach);
-        let end = (at + 1 + random.below(8)).min(bytes.len());
-        match random.below(10) {
-            0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = random.next() as u8,
-            2 => bytes[at] = bytes[at].wrapping_add(if random.below(2) == 0 { 1 } else { 255 }),
-            3 => {
-                let number = INTERESTING[random.below(INTERESTING.len())].to_le_bytes();
-                bytes[at..end].copy_from_slice(&number[..end - at]);
-            }
-            4 => drop(bytes.drain(at..end)),
-            5 => {
-                let from = random.below(bytes.len());
-                let piece = bytes[from..(from + end - at).min(bytes.len())].to_vec();
-                bytes.splice(at..at, piece);
-            }
-            6 => bytes[at..end].reverse(),
-            7 => drop(bytes.splice(at..at, [b'0' + random.below(10) as u8])),
-            8 => other_number(bytes, |n| random.below(n)),
-            _ if random.below(4) == 0 => bytes.truncate(at),
-            _ => bytes[at..end].fill(b'9'),
-        }
+        damage_at(bytes, at, random);
     }
 }
 

@@ -44,7 +44,7 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
         let reach = if random.below(8) == 0 { bytes.len() } else { DESCRIPTION.min(bytes.len()) };
         // A cut comes last, if at all; nothing is left to damage in an empty file.
         let at = random.below(reach.max(1));
-        if damage_at(bytes, at, random) {
+        if damage_at(bytes, at, random) || bytes.is_empty() {
             return;
         }
     }

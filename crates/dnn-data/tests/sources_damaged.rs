@@ -29,7 +29,7 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
             1 => bytes.len() - 1 - random.below(reach),
             _ => random.below(reach),
         };
-        if damage_at(bytes, at, random) {
+        if damage_at(bytes, at, random) || bytes.is_empty() {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! What the page calls: the libraries as WebAssembly, with nothing imported from the page.
+//! The functions that the page calls: the libraries as WebAssembly, with nothing imported from the page.
 //!
 //! The page writes bytes where [`input_buffer`] says, calls [`load`] with a model or [`ask`] with an
 //! image file there, and reads as many bytes of JSON at [`output`] as the call returned.

@@ -21,7 +21,7 @@ pub const PRESENT: f64 = 0.5;
 /// The level of significance: a smaller p-value is a finding.
 pub const LEVEL: f64 = 0.05;
 
-/// What a network says of images with one cause at one strength.
+/// The answers on images with one cause at one strength.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct StrengthPoint {
     /// Strength of the cause, 0 to 1.
@@ -32,7 +32,7 @@ pub struct StrengthPoint {
     pub probability: f64,
 }
 
-/// What becomes of the same images when they are given one cause of error.
+/// The result of giving the same images one cause of error.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intervention {
     /// The cause.
@@ -162,12 +162,12 @@ impl StrengthPoint {
     }
 }
 
-/// An image of which it is known whether it was got right, and some of its causes.
+/// An image with known causes, and whether the network is wrong about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
     /// Its class.
     pub label: u32,
-    /// Whether the network's answer is another.
+    /// Whether the network's answer is another class.
     pub is_wrong: bool,
     /// Whether each cause is there; `None` where that is not sure.
     pub causes: Vec<Option<bool>>,
@@ -196,7 +196,7 @@ pub struct Observation {
     pub p_holm: Option<f64>,
 }
 
-/// What the joint model of all causes is.
+/// The kind of joint model that was fitted to all causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JointModel {
@@ -210,7 +210,7 @@ pub enum JointModel {
     NotIdentified,
 }
 
-/// What images show by themselves.
+/// The comparison of images that differ by themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observations {
     /// Each cause.
@@ -357,7 +357,7 @@ impl Observations {
 /// A cause as `dnn explain --json` lists it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CauseFinding {
-    /// Whether something was changed or only looked at.
+    /// Whether images were changed or only compared.
     pub kind: FindingKind,
     /// The cause.
     pub cause: String,

@@ -48,16 +48,16 @@ pub struct Subject<'a> {
     pub max_changed: usize,
 }
 
-/// What was found out about a network's errors.
+/// The findings about a network's errors.
 #[derive(Debug, Clone)]
 pub struct Explanation {
     /// The network's answers.
     pub predictions: Vec<Prediction>,
-    /// The answers beside always giving the commonest class of these images.
+    /// The answers compared with always giving the commonest class of these images.
     pub baseline: MajorityBaseline,
-    /// What becomes of the same images with one thing changed.
+    /// The results on the same images with one thing changed.
     pub interventions: Vec<Intervention>,
-    /// What images show that differ by themselves, when their causes are known.
+    /// The comparison of images that differ by themselves, when their causes are known.
     pub observations: Option<Observations>,
     /// The causes that each image is known to have; `None` for an image of which nothing is known.
     pub known: Vec<Option<Vec<String>>>,
@@ -448,11 +448,6 @@ fn maps<E: From<DataError>>(
 }
 
 impl Explanation {
-    /// Returns the causes that an image is known to have.
-    pub fn causes_of(&self, index: usize) -> &[String] {
-        self.known[index].as_deref().unwrap_or_default()
-    }
-
     /// Draws the figures of the causes, each with a name for its file.
     pub fn charts(&self) -> Vec<(&'static str, Chart)> {
         let mut charts = Vec::new();
@@ -493,7 +488,7 @@ impl Explanation {
                     shape,
                     occlusion: map.map(|map| over(&map.occlusion)).transpose()?,
                     gradients: map.and_then(|m| m.gradients.as_ref()).map(over).transpose()?,
-                    causes: self.causes_of(index).to_vec(),
+                    causes: self.known[index].clone().unwrap_or_default(),
                 })
             })
             .collect()

@@ -1,4 +1,4 @@
-//! Which causes each image has, as a table says.
+//! Tables of the causes that each image has.
 
 use dnn_data::{ImageSet, Shown, SplitName};
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::io::Read;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FactorsError {
-    /// It is no table.
+    /// The file is no table.
     #[error("not a table of causes")]
     Csv(#[from] csv::Error),
     /// The header names no image, or no cause.
@@ -20,16 +20,16 @@ pub enum FactorsError {
         /// The header.
         got: String,
     },
-    /// A cell is not what its column holds.
+    /// A cell has a value that its column cannot hold.
     #[error("line {line}: `{column}` is `{got}`, expected {expected}")]
     Cell {
         /// Line of the file, from 1.
         line: u64,
         /// The column.
         column: String,
-        /// What may stand there.
+        /// The values that are allowed.
         expected: &'static str,
-        /// What stands there.
+        /// The value of the cell.
         got: String,
     },
     /// An image is named twice.
@@ -40,7 +40,7 @@ pub enum FactorsError {
         /// Line of the first row of the image.
         first: u64,
     },
-    /// There is nothing to compare.
+    /// A column has one value only, so that there is nothing to compare.
     #[error("the column `{column}` has no row with {missing}: nothing to compare")]
     OneValue {
         /// The column.
@@ -53,9 +53,9 @@ pub enum FactorsError {
     Unknown {
         /// Line of the file, from 1.
         line: u64,
-        /// How the table names it.
+        /// The name of the image in the table.
         image: String,
-        /// What there is.
+        /// The images that there are, in words.
         there: String,
     },
 }

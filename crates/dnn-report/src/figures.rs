@@ -19,15 +19,15 @@ const MAX_CURVES: usize = 6;
 /// A row of an [`interval_plot`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntervalRow {
-    /// What it is of.
+    /// The name at the left of the row.
     pub name: String,
     /// The value; `None` where there is none to show.
     pub value: Option<f64>,
-    /// Its interval.
+    /// The interval around the value.
     pub interval: Option<(f64, f64)>,
-    /// What stands at the right.
+    /// The text at the right of the row.
     pub note: String,
-    /// Which colour it has, from 0.
+    /// The index of its colour, from 0.
     pub series: usize,
 }
 

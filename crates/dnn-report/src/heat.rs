@@ -16,7 +16,7 @@ use dnn_data::{DataError, ImageSet, ImageShape};
 /// What `ask` returns, and images that are no bytes of pixels.
 /// # Panics
 /// When `side` or `stride` is 0.
-pub fn occlusion<E: From<DataError>>(
+pub(crate) fn occlusion<E: From<DataError>>(
     images: &ImageSet,
     index: usize,
     class: usize,
@@ -67,7 +67,11 @@ pub fn occlusion<E: From<DataError>>(
 /// `image` (height, width, channels), `map` (height·width) → (height, width, 3) bytes.
 /// # Errors
 /// [`ReportError::Image`] when the image has not the bytes of its shape, or the map not its pixels.
-pub fn overlay(image: &[u8], shape: ImageShape, map: &[f64]) -> Result<Vec<u8>, ReportError> {
+pub(crate) fn overlay(
+    image: &[u8],
+    shape: ImageShape,
+    map: &[f64],
+) -> Result<Vec<u8>, ReportError> {
     let n_pixels = shape.height * shape.width;
     if image.len() != shape.n_bytes() || map.len() != n_pixels || image.is_empty() {
         return Err(ReportError::Image { index: 0, shape, got: image.len() });

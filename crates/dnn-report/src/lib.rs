@@ -18,7 +18,6 @@ pub mod suspects;
 pub mod words;
 
 pub use chart::{Chart, ReportError};
-pub use heat::{occlusion, overlay};
 pub use image_sheet::{Arrangement, Tile, image_sheet};
 pub use line_plot::{Series, cost_plot, rate_plot};
 pub use model_card::{ModelCard, model_card};

@@ -4,7 +4,7 @@ use crate::words::percent;
 use dnn_core::metrics::Score;
 use std::fmt::Write as _;
 
-/// What a card says.
+/// The contents of a model card.
 #[derive(Debug, Clone, Copy)]
 pub struct ModelCard<'a> {
     /// The name of the run.
@@ -17,15 +17,15 @@ pub struct ModelCard<'a> {
     pub input: &'a str,
     /// Whether it takes images, and not rows of a table.
     pub takes_images: bool,
-    /// What it was judged on: a name of the data and the images of it.
+    /// The name of the data that the model was judged on, and what the judged images are called.
     pub judged_on: (&'a str, &'a str),
-    /// How many of these are right.
+    /// The score on these images.
     pub score: Score,
     /// What was found, in sentences.
     pub words: &'a [String],
     /// The commands that repeat the run.
     pub repeat: &'a str,
-    /// What it was trained by.
+    /// The name and version of the program.
     pub producer: &'a str,
 }
 

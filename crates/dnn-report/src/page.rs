@@ -15,7 +15,7 @@ const STYLE: &str = include_str!("page.css");
 const MAX_SIDE: usize = 64;
 /// Of more classes, the commonest confusions are listed above the matrix.
 const FEW_CLASSES: usize = 10;
-/// How many of them.
+/// The most confusions that are listed.
 const MAX_COMMONEST: usize = 10;
 
 /// Returns the page: HTML in UTF-8 with its style and pictures in it, which asks for nothing else.

@@ -171,7 +171,7 @@ pub struct LayerRow {
     pub shape: (usize, usize),
     /// Number of weights and biases.
     pub n_parameters: usize,
-    /// What is applied to its sums.
+    /// The activation of its units.
     pub activation: String,
     /// How its units fare, in words.
     pub health: String,
@@ -201,10 +201,10 @@ pub struct LeakRow {
     pub same_pixels: bool,
 }
 
-/// All that the page of a report says. Lists that are empty leave their section out.
+/// The contents of a report. Lists that are empty leave their section out.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// What the page is called: the name of the run.
+    /// The title of the page: the name of the run.
     pub title: String,
     /// The verdict and what else was found, in sentences.
     pub words: Vec<String>,
@@ -214,7 +214,7 @@ pub struct Report {
     pub figures: Vec<(String, String, String)>,
     /// The layers.
     pub layers: Vec<LayerRow>,
-    /// How training went.
+    /// The charts of the training.
     pub history: Vec<Chart>,
     /// The names of the classes.
     pub classes: Vec<String>,
@@ -233,9 +233,9 @@ pub struct Report {
     pub n_errors: usize,
     /// How far the maps over the errors are to be trusted, in a sentence.
     pub map_checks: String,
-    /// What each cause adds to the errors.
+    /// The findings about each cause of error.
     pub causes: Vec<CauseFinding>,
-    /// What images show by themselves.
+    /// The comparison of images that differ by themselves.
     pub observations: Option<Observations>,
     /// The figures of the causes, and of what the answers go by.
     pub cause_charts: Vec<Chart>,
@@ -245,15 +245,15 @@ pub struct Report {
     pub leaks: Vec<LeakRow>,
     /// How many of them there are in all.
     pub n_leaks: usize,
-    /// What the units do, in words.
+    /// Sentences about dead and saturated units.
     pub health: Vec<String>,
-    /// What the audit of the data found.
+    /// The findings of the audit of the data, in sentences.
     pub audit: Vec<String>,
     /// The configuration, as its file has it.
     pub configuration: String,
     /// The commands that repeat the run to the byte, and what they need.
     pub repeat: String,
-    /// What the page was made by.
+    /// The name and version of the program that made the report.
     pub producer: String,
 }
 

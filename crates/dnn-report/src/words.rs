@@ -1,4 +1,4 @@
-//! What was found, in sentences.
+//! Findings in sentences.
 
 use crate::causes::{
     Intervention, JointModel, LEVEL, MIN_IMAGES, Observations, Simplification, Simplified,
@@ -8,7 +8,7 @@ use dnn_data::augment::perturbation;
 use dnn_data::synthetic::Cause;
 use std::cmp::Ordering;
 
-/// What the sentences are made from.
+/// The findings that the sentences are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Findings<'a> {
     /// The images that were judged: "test images".
@@ -19,7 +19,7 @@ pub struct Findings<'a> {
     pub are_drawn: bool,
     /// The causes that images were given; empty when none could be.
     pub interventions: &'a [Intervention],
-    /// What the images show by themselves, when causes are known.
+    /// The comparison of images that differ by themselves, when their causes are known.
     pub observations: Option<&'a Observations>,
     /// The answers on images with less in them.
     pub simplified: &'a [Simplified],
@@ -31,7 +31,7 @@ pub struct Findings<'a> {
 }
 
 /// A perturbed photo is not a new photo.
-pub const LIMITS_OF_PHOTOS: &str = "A perturbed photo is not a new photo: it shows how the answer \
+pub(crate) const LIMITS_OF_PHOTOS: &str = "A perturbed photo is not a new photo: it shows how the answer \
     changes with the picture, and not how the network would do on new ones in another pose or light.";
 
 /// Returns three to six sentences: how good it is, what it does worst at and how sure that is, what it

@@ -1,4 +1,4 @@
-//! What a server allows, and what all its requests share.
+//! The settings of a server, and the state that all its requests share.
 
 use crate::body;
 use crate::guard::Guard;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-/// What a server allows.
+/// The limits and other settings of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Names that clients may know the server by, besides `localhost` and addresses in numbers.
@@ -75,7 +75,7 @@ pub enum ServeError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// The system's own words.
+        /// The error of the system.
         source: io::Error,
     },
     /// The models cannot be served.
@@ -84,7 +84,7 @@ pub enum ServeError {
     /// The models cannot be read.
     #[error("cannot read the models")]
     Load(#[source] LoadError),
-    /// The system gives no threads or no events.
+    /// The threads of the server cannot be started.
     #[error("cannot start the server's threads")]
     Start(#[source] io::Error),
 }
@@ -95,7 +95,7 @@ pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
 /// Reads the models with their names, at the start and whenever the server is asked to read them again.
 pub type Load = Box<dyn Fn() -> Result<Vec<(String, Model)>, LoadError> + Send + Sync>;
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct App {
     pub(crate) options: Options,
     models: RwLock<Arc<Models>>,
@@ -109,7 +109,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Makes what the requests of a server share, which has these models at first.
+    /// Makes the shared state of a server that serves these models at first.
     pub(crate) fn new(
         options: Options,
         models: Models,
@@ -161,7 +161,7 @@ impl App {
     }
 }
 
-/// An error and its causes.
+/// Returns the messages of an error and its causes.
 fn in_words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();

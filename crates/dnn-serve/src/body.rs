@@ -84,7 +84,7 @@ async fn collect(
     Ok((if parts.is_empty() { whole } else { parts.into() }, room))
 }
 
-/// Has the rest of a body taken in and thrown away, since the request is refused without it.
+/// Has the rest of a refused request's body read and dropped in the background.
 pub(crate) fn refuse(body: Body, problem: Problem) -> Problem {
     if !body.is_end_stream() {
         tokio::spawn(timeout(MAX_DRAINING, drain(body)));

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// What a request must show before it is looked at.
+/// The checks that a request passes before its body is read.
 pub(crate) struct Guard {
     /// Names, in lower case, that this server goes by besides `localhost` and addresses in numbers.
     hosts: Vec<String>,
@@ -24,7 +24,7 @@ impl Guard {
         Self { hosts, token: token.map(|token| Sha256::digest(token).into()) }
     }
 
-    /// Whether the request was meant for this server, and comes from no other one's page.
+    /// Checks that the request was meant for this server, and does not come from a page of another one.
     pub(crate) fn check_source(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let asked = match (uri.authority(), hosts.next(), hosts.next()) {
@@ -57,7 +57,7 @@ impl Guard {
             || self.hosts.contains(&host)
     }
 
-    /// Whether the request has the token, if there is one.
+    /// Checks that the request has the token, if there is one.
     pub(crate) fn check_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(expected) = &self.token else { return Ok(()) };
         let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);

@@ -67,7 +67,7 @@ struct Data {
     texts: Vec<String>,
 }
 
-/// What is computed on.
+/// The examples of a request.
 enum Examples {
     /// Pixels of images of one size, red, green and blue.
     Pixels { width: u32, height: u32, images: Vec<Vec<u8>> },
@@ -81,7 +81,7 @@ pub(crate) async fn live() -> Response {
     Json(json!({ "live": true })).into_response()
 }
 
-/// Whether requests are taken: not any more once the server was asked to end.
+/// Answers whether requests are taken, which they are until the server is asked to end.
 pub(crate) async fn ready(app: State<Arc<App>>) -> Result<Response, Problem> {
     if app.is_stopping.load(Ordering::Relaxed) {
         return Err(Problem::busy("the server is ending"));
@@ -98,7 +98,7 @@ pub(crate) async fn server() -> Response {
     .into_response()
 }
 
-/// The model that an address names.
+/// Returns the model that an address names.
 fn named<'a>(models: &'a Models, path: &HashMap<String, String>) -> Result<&'a Served, Problem> {
     if path.get("version").is_some_and(|version| version != VERSION) {
         return Err(Problem::not_found("models have version 1 only"));
@@ -191,7 +191,7 @@ pub(crate) async fn infer(
     Ok(answer(served, &inference, &outputs, &probabilities))
 }
 
-/// The JSON of a request, and the tensors that follow it as bytes.
+/// Returns the JSON of a request, and the tensors that follow it as bytes.
 fn parse<'a>(headers: &HeaderMap, bytes: &'a Bytes) -> Result<(Inference, &'a [u8]), Problem> {
     let (json, tensors) = match headers.get(JSON_LENGTH) {
         None => (&bytes[..], &[][..]),
@@ -207,7 +207,7 @@ fn parse<'a>(headers: &HeaderMap, bytes: &'a Bytes) -> Result<(Inference, &'a [u
     Ok((inference, tensors))
 }
 
-/// The only input as what is computed on.
+/// Returns the examples that the only input of a request holds.
 fn examples(mut inputs: Vec<Input>, tensors: &[u8]) -> Result<Examples, Problem> {
     let [input] = inputs.as_mut_slice() else {
         return Err(Problem::bad_request("expected one input, `images` or `features`"));
@@ -272,7 +272,7 @@ fn examples(mut inputs: Vec<Input>, tensors: &[u8]) -> Result<Examples, Problem>
     }
 }
 
-/// The probability of each class for each example.
+/// Computes the probability of each class for each example.
 fn compute(
     predictor: &Predictor,
     examples: Examples,
@@ -417,7 +417,7 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-/// Gathers what is nested, as deep as a tensor can be.
+/// Flattens nested lists of numbers, as deep as a tensor can be.
 struct Flat<'a> {
     data: &'a mut Data,
     depth: u8,

@@ -14,12 +14,12 @@ const MAX_WAITING: usize = 4096;
 /// dropped and counted.
 pub(crate) struct Log {
     lines: SyncSender<Vec<u8>>,
-    /// Nothing comes here; it is closed when all is written.
+    /// A channel without messages; it is closed when all lines are written.
     ended: Mutex<Receiver<()>>,
     n_dropped: AtomicU64,
 }
 
-/// What is written of everything that happens.
+/// The fields that every line has, before its own.
 #[derive(Serialize)]
 struct Line<'a, T> {
     /// Seconds since 1970.
@@ -51,12 +51,12 @@ impl Log {
         }
     }
 
-    /// Notes what happened as it should.
+    /// Writes a line of the level info.
     pub(crate) fn info(&self, event: &str, fields: impl Serialize) {
         self.line("info", event, fields);
     }
 
-    /// Notes what somebody should look at.
+    /// Writes a line of the level warn: somebody should look at it.
     pub(crate) fn warn(&self, event: &str, fields: impl Serialize) {
         self.line("warn", event, fields);
     }

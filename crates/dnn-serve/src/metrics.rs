@@ -1,4 +1,4 @@
-//! What `/metrics` tells, in the OpenMetrics text format that Prometheus reads.
+//! The counters and times of `/metrics`, in the OpenMetrics text format that Prometheus reads.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -29,7 +29,7 @@ struct Route {
     route: String,
 }
 
-/// How something ended.
+/// A label for how something ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,

@@ -28,7 +28,7 @@ struct Image {
     bytes: Bytes,
 }
 
-/// What is answered, as `dnn predict --json` has it.
+/// The answer, as `dnn predict --json` has it.
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names of the answer's JSON")]
 struct Predictions<'a> {
@@ -37,7 +37,7 @@ struct Predictions<'a> {
     predictions: Vec<Prediction>,
 }
 
-/// What is said of one image of several.
+/// The answer for one image of several.
 #[derive(Serialize)]
 struct Prediction {
     #[serde(skip_serializing_if = "Option::is_none")]

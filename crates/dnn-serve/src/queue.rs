@@ -1,5 +1,5 @@
-//! What is taken on at once: memory and places, given out before anything is read or computed, and
-//! refused at once when there is none left.
+//! Admission of requests: memory and places are given out before anything is read or computed, and a
+//! request is refused at once when there are none left.
 
 use crate::problem::Problem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,7 +26,7 @@ pub(crate) struct Queue {
 pub(crate) struct Room(Option<OwnedSemaphorePermit>);
 
 impl Room {
-    /// Puts two together.
+    /// Adds the memory of another reservation to this one.
     pub(crate) fn add(&mut self, other: Self) {
         match (&mut self.0, other.0) {
             (Some(room), Some(more)) => room.merge(more),

@@ -100,7 +100,7 @@ impl Server {
         self.control.clone()
     }
 
-    /// Answers until it is asked to end.
+    /// Runs the server until it is asked to end.
     ///
     /// # Errors
     /// [`ServeError::Start`].
@@ -263,7 +263,7 @@ struct RequestLine<'a> {
     took_us: u64,
 }
 
-/// A request from its headers to its answer, or to its client's leaving.
+/// A request that is being answered; it is counted and logged when this is dropped, also when its client leaves.
 struct Watched {
     app: Arc<App>,
     method: &'static str,
@@ -291,7 +291,7 @@ impl Drop for Watched {
     }
 }
 
-/// Checks who asks, and notes what came of it.
+/// Checks that a request may be answered, and records what became of it.
 async fn observe(
     State(app): State<Arc<App>>,
     path: Option<MatchedPath>,

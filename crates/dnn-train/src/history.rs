@@ -114,3 +114,90 @@ pub struct Trained<F: Real> {
     /// How the hidden layers fared at the last logged iteration.
     pub health: Vec<LayerHealth>,
 }
+
+/// How cost and accuracy changed during training, as curves to draw: each point is a time and a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curves {
+    /// The unit of the times: "epochs" with mini-batches, otherwise "iterations".
+    pub unit: &'static str,
+    /// The cost on the training set.
+    pub training_cost: Vec<(f64, f64)>,
+    /// The cost on the validation set; empty without one.
+    pub validation_cost: Vec<(f64, f64)>,
+    /// The accuracy on the training set; empty when it was not counted.
+    pub training_accuracy: Vec<(f64, f64)>,
+    /// The accuracy on the validation set; empty without one.
+    pub validation_accuracy: Vec<(f64, f64)>,
+}
+
+impl Curves {
+    /// Makes the curves of what was recorded: those of the training set are of its epochs where there were
+    /// mini-batches, otherwise of the logged costs. `end` is the number of updates made and the cost after them.
+    pub fn of(
+        costs: &[CostPoint],
+        epochs: &[EpochPoint],
+        validations: &[ValidationPoint],
+        end: (usize, f64),
+    ) -> Self {
+        let (unit, iterations) = match epochs.first() {
+            Some(first) => ("epochs", first.iteration as f64 / first.epoch as f64),
+            None => ("iterations", 1.0),
+        };
+        let time = |iteration: usize| iteration as f64 / iterations;
+        let (mut training_cost, mut training_accuracy): (Vec<_>, Vec<_>) = (epochs.iter())
+            .map(|p| ((time(p.iteration), p.cost), (time(p.iteration), p.score.accuracy())))
+            .unzip();
+        if epochs.is_empty() {
+            training_cost.extend(costs.iter().map(|p| (time(p.iteration), p.cost)));
+            let scores = costs.iter().filter_map(|p| Some((time(p.iteration), p.score?)));
+            training_accuracy.extend(scores.map(|(time, score)| (time, score.accuracy())));
+        }
+        if let [only] = &mut training_cost[..] {
+            // One point is no curve; the cost after training is the next there is. The mean of the one epoch
+            // stands at its middle.
+            only.0 /= 2.0;
+            training_cost.push((time(end.0), end.1));
+        }
+        Self {
+            unit,
+            training_cost,
+            validation_cost: validations.iter().map(|p| (time(p.iteration), p.cost)).collect(),
+            training_accuracy,
+            validation_accuracy: (validations.iter())
+                .map(|p| (time(p.iteration), p.score.accuracy()))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_are_of_epochs_where_there_are_any() {
+        let score = Score { correct: 3, total: 4 };
+        let cost = |iteration, cost| CostPoint { iteration, cost, score: Some(score) };
+        let (costs, end) = ([cost(0, 0.7), cost(10, 0.5)], (10, 0.4));
+        let validations = [ValidationPoint { iteration: 5, cost: 0.6, score }];
+        let by_iterations = Curves::of(&costs, &[], &validations, end);
+        assert_eq!(by_iterations.unit, "iterations");
+        assert_eq!(by_iterations.training_cost, [(0.0, 0.7), (10.0, 0.5)]);
+        assert_eq!(by_iterations.training_accuracy, [(0.0, 0.75), (10.0, 0.75)]);
+        assert_eq!(by_iterations.validation_cost, [(5.0, 0.6)]);
+        let epoch = |epoch, cost| EpochPoint {
+            epoch,
+            iteration: 5 * epoch,
+            cost,
+            score,
+            learning_rate: 0.1,
+        };
+        let two = Curves::of(&costs, &[epoch(1, 0.6), epoch(2, 0.5)], &validations, end);
+        assert_eq!((two.unit, &two.training_cost[..]), ("epochs", &[(1.0, 0.6), (2.0, 0.5)][..]));
+        assert_eq!(two.validation_accuracy, [(1.0, 0.75)]);
+        // The mean cost of a single epoch is followed by the cost at its end.
+        let one = Curves::of(&costs, &[epoch(1, 0.6)], &[], (5, 0.4));
+        assert_eq!(one.training_cost, [(0.5, 0.6), (1.0, 0.4)]);
+        assert_eq!(one.training_accuracy, [(1.0, 0.75)]);
+    }
+}

@@ -52,7 +52,7 @@ pub use error::TrainError;
 pub use evaluation::Evaluation;
 pub use feed::{Subset, memory_beside_examples};
 pub use folds::{Fold, FoldSummary, Folds, check_folds, cross_validate};
-pub use history::{CostPoint, End, EpochPoint, Trained, ValidationPoint, ValidationSplit};
+pub use history::{CostPoint, Curves, End, EpochPoint, Trained, ValidationPoint, ValidationSplit};
 pub use lr_find::{LearningRatePoint, LearningRateRange, LearningRateSearch, find_learning_rate};
 pub use nalgebra;
 pub use observer::{Flow, IterationEvent, Moment, Observer};

@@ -101,7 +101,7 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
     print_report(args, &converted, console)
 }
 
-/// Says what was written.
+/// Prints what was written.
 fn print_report(args: &Args, converted: &Converted, console: Console) -> anyhow::Result<ExitCode> {
     let Converted { classes, counts, shape, rejected, .. } = converted;
     for rejected in rejected {

@@ -186,7 +186,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) })
 }
 
-/// The result as text.
+/// Returns the result as text.
 fn describe(
     data: &Path,
     split: SplitName,

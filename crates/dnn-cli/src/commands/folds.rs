@@ -294,7 +294,7 @@ fn train_folds<F: Trainable>(
     Ok(())
 }
 
-/// What the networks say of the examples that they have not seen, as far as they are trained.
+/// The out-of-sample predictions of the networks that have been trained so far.
 struct Predictions {
     n_classes: usize,
     /// The probabilities of each example.
@@ -304,7 +304,7 @@ struct Predictions {
 }
 
 impl Predictions {
-    /// Those that are in the folder.
+    /// Reads the predictions that are in the folder.
     fn read(folder: &RunFolder, train: &ImageSet, fold_of: Vec<usize>) -> anyhow::Result<Self> {
         let path = folder.file(run::PREDICTIONS);
         let mut probabilities = vec![None; train.len()];

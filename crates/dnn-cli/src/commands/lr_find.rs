@@ -58,26 +58,22 @@ struct RateFlags;
 impl FlagGroup for RateFlags {
     type Settings = RawTrainConfig;
     const HEADING: &'static str = "Training";
-    const KEYS: &'static [&'static str] = &[
-        "hidden",
-        "activation",
-        "activations",
-        "loss",
-        "init",
-        "rng",
-        "seed",
-        "shuffle_seed",
-        "batch_size",
-        "l2",
-        "dropout",
-        "mixup",
-        "clip_norm",
-        "label_smoothing",
-        "class_weights",
-        "precision",
-        "engine",
-        "threads",
-        "optimizer",
+    // How long is trained, with which learning rate, and what judges it.
+    const EXCEPT: &'static [&'static str] = &[
+        "learning_rate",
+        "iterations",
+        "epochs",
+        "time",
+        "micro_shards",
+        "ema_decay",
+        "validation",
+        "validate_every",
+        "patience",
+        "monitor",
+        "restore_best",
+        "calibrate",
+        "log_every",
+        "schedule",
     ];
 }
 

@@ -328,7 +328,7 @@ fn run_trials(
     Ok(trials)
 }
 
-/// The table, and what it says.
+/// Returns the table of the recipes and what follows from it, as text.
 fn describe(found: &Found) -> String {
     let rows = || found.baselines.iter().chain(&found.recipes);
     let width = rows().map(|row| row.name.chars().count()).max().unwrap_or(0);

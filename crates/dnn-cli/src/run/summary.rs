@@ -10,7 +10,7 @@ use dnn_data::Shown;
 use dnn_report::figures::accuracy_plot;
 use dnn_report::{Chart, Series, cost_plot};
 use dnn_train::engine::LayerHealth;
-use dnn_train::{Checkpoint, CostPoint, End, EpochPoint, TrainConfig, ValidationPoint};
+use dnn_train::{Checkpoint, CostPoint, Curves, End, EpochPoint, TrainConfig, ValidationPoint};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -121,52 +121,27 @@ impl Summary {
         Ok(Some(summary.with_context(|| format!("cannot understand {}", file.shown()))?))
     }
 
-    /// Returns the unit of the curves' horizontal axis, and the number of iterations in one unit.
-    fn time(&self) -> (&'static str, f64) {
-        match self.epochs.first() {
-            Some(first) => ("epochs", first.iteration as f64 / first.epoch as f64),
-            None => ("iterations", 1.0),
-        }
+    fn curves(&self) -> Curves {
+        let end = (self.iterations, self.final_cost);
+        Curves::of(&self.costs, &self.epochs, &self.validations, end)
     }
 
     /// Draws the training cost, over the epochs where there are mini-batches, and the validation cost.
     pub(crate) fn cost_plot(&self, title: &str) -> Chart {
-        let (label, unit) = self.time();
-        let over = |iteration: usize| iteration as f64 / unit;
-        let mut training: Vec<_> =
-            self.epochs.iter().map(|p| (over(p.iteration), p.cost)).collect();
-        if training.is_empty() {
-            training.extend(self.costs.iter().map(|p| (over(p.iteration), p.cost)));
+        let Curves { unit, training_cost, validation_cost, .. } = self.curves();
+        let mut series = vec![Series { name: "training", points: &training_cost }];
+        if !validation_cost.is_empty() {
+            series.push(Series { name: "validation", points: &validation_cost });
         }
-        if training.len() == 1 {
-            // One point is no curve; the cost after training is the next there is. The mean of the one epoch
-            // stands at its middle.
-            training[0].0 /= 2.0;
-            training.push((over(self.iterations), self.final_cost));
-        }
-        let validation: Vec<_> =
-            self.validations.iter().map(|p| (over(p.iteration), p.cost)).collect();
-        let mut series = vec![Series { name: "training", points: &training }];
-        if !validation.is_empty() {
-            series.push(Series { name: "validation", points: &validation });
-        }
-        cost_plot(title, &self.architecture.to_string(), label, &series)
+        cost_plot(title, &self.architecture.to_string(), unit, &series)
     }
 
     /// Draws the accuracy on the training and validation images over time; `None` when none was recorded.
     pub(crate) fn accuracy_plot(&self) -> Option<Chart> {
-        let (label, unit) = self.time();
-        let of = |points: &mut dyn Iterator<Item = (usize, Score)>| -> Vec<_> {
-            points.map(|(i, score)| (i as f64 / unit, score.accuracy())).collect()
-        };
-        let mut training = of(&mut self.epochs.iter().map(|p| (p.iteration, p.score)));
-        if training.is_empty() {
-            training = of(&mut self.costs.iter().filter_map(|p| Some((p.iteration, p.score?))));
-        }
-        let validation = of(&mut self.validations.iter().map(|p| (p.iteration, p.score)));
-        let mut series = vec![("training", training), ("validation", validation)];
+        let Curves { unit, training_accuracy, validation_accuracy, .. } = self.curves();
+        let mut series = vec![("training", training_accuracy), ("validation", validation_accuracy)];
         series.retain(|(_, points)| points.len() > 1);
-        (!series.is_empty()).then(|| accuracy_plot(label, &series))
+        (!series.is_empty()).then(|| accuracy_plot(unit, &series))
     }
 
     /// Returns whether the run with this configuration, whose last checkpoint is `last`, has come to

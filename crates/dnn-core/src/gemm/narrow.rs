@@ -13,7 +13,7 @@
 //! and memory in the innermost loop, at half the speed.
 
 use super::one_row::{self, DEPTH};
-use super::operands::Operands;
+use super::operands::{Operands, add_to};
 use super::packed::line;
 use crate::Real;
 use crate::simd::arch;
@@ -286,35 +286,6 @@ unsafe fn combine_tile<F: Real, S: Simd, const U: usize, const Q: usize>(
                 let n = lanes.min(block.cols - q * lanes);
                 add_to(simd, c.add(q * lanes), n, F::product(simd, alpha, sum), beta);
             }
-        }
-    }
-}
-
-/// c ← sum + β·c, of the first `n` numbers at `c`, at most a vector.
-///
-/// # Safety
-/// `c` is valid for so many, and with β = 0 not read.
-#[inline(always)]
-pub(super) unsafe fn add_to<F: Real, S: Simd>(
-    simd: S,
-    c: *mut F,
-    n: usize,
-    mut sum: F::Vector<S>,
-    beta: F,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if n == F::lanes::<S>() {
-            if beta != F::zero() {
-                sum = F::fma(simd, F::broadcast(simd, beta), F::load::<S>(c), sum);
-            }
-            F::store::<S>(c, sum);
-        } else {
-            let c = std::slice::from_raw_parts_mut(c, n);
-            if beta != F::zero() {
-                sum = F::fma(simd, F::broadcast(simd, beta), F::partial_load(simd, c), sum);
-            }
-            F::partial_store(simd, c, sum);
         }
     }
 }

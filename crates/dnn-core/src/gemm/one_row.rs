@@ -4,8 +4,7 @@
 //! several blocks of [`DEPTH`] terms are summed side by side, then added to C one after the other: the
 //! order of sums is that of the products of more rows in `narrow.rs`.
 
-use super::narrow::add_to;
-use super::operands::Operands;
+use super::operands::{Operands, add_to};
 use crate::Real;
 use pulp::Simd;
 

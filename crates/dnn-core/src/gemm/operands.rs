@@ -1,4 +1,7 @@
-//! A product in pointers and strides, as the kernels take it.
+//! A product in pointers and strides, as the kernels take it, and how they write its sums.
+
+use crate::Real;
+use pulp::Simd;
 
 /// C ← α·A·B + β·C in pointers and strides: A (m, k), B (k, n), C (m, n).
 ///
@@ -59,6 +62,35 @@ impl<F: Copy> Operands<F> {
             c_rs: self.c_cs,
             c_cs: self.c_rs,
             ..*self
+        }
+    }
+}
+
+/// c ← sum + β·c, of the first `n` numbers at `c`, at most a vector.
+///
+/// # Safety
+/// `c` is valid for so many, and with β = 0 not read.
+#[inline(always)]
+pub(super) unsafe fn add_to<F: Real, S: Simd>(
+    simd: S,
+    c: *mut F,
+    n: usize,
+    mut sum: F::Vector<S>,
+    beta: F,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == F::lanes::<S>() {
+            if beta != F::zero() {
+                sum = F::fma(simd, F::broadcast(simd, beta), F::load::<S>(c), sum);
+            }
+            F::store::<S>(c, sum);
+        } else {
+            let c = std::slice::from_raw_parts_mut(c, n);
+            if beta != F::zero() {
+                sum = F::fma(simd, F::broadcast(simd, beta), F::partial_load(simd, c), sum);
+            }
+            F::partial_store(simd, c, sum);
         }
     }
 }

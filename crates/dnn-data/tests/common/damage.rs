@@ -57,26 +57,40 @@ impl Random {
     }
 }
 
-/// Damages a place; returns whether the rest was cut off there.
+/// Damages a place, as text and as binary; pieces of the file wander, too. Returns whether the rest was cut off
+/// there.
 pub(crate) fn damage_at(bytes: &mut Vec<u8>, at: usize, random: &mut Random) -> bool {
+    const INTERESTING: [u64; 8] = [0, 1, 0x7f, 0xff, 0x7fff_ffff, 0xffff_ffff, 1 << 40, u64::MAX];
     let end = (at + 1 + random.below(8)).min(bytes.len());
-    match random.below(8) {
+    match random.below(13) {
         0 => bytes[at] ^= 1 << random.below(8),
         1 => bytes[at] = random.next() as u8,
-        2 => bytes[at..end].fill(0xff),
-        3 => bytes[at..end].fill(0),
-        4 => bytes[at] = bytes[at].wrapping_add(1),
-        5 => bytes[at..end].reverse(),
-        6 => {
+        2 => bytes[at] = bytes[at].wrapping_add(if random.below(2) == 0 { 1 } else { 255 }),
+        3 => {
+            let number = INTERESTING[random.below(INTERESTING.len())].to_le_bytes();
+            bytes[at..end].copy_from_slice(&number[..end - at]);
+        }
+        4 => bytes[at..end].fill(0xff),
+        5 => bytes[at..end].fill(0),
+        6 => bytes[at..end].fill(b'9'),
+        7 => bytes[at..end].reverse(),
+        8 => drop(bytes.drain(at..end)),
+        9 => drop(bytes.splice(at..at, [b'0' + random.below(10) as u8])),
+        10 => {
             let from = random.below(bytes.len() - (end - at) + 1);
             bytes.copy_within(from..from + (end - at), at);
+        }
+        11 => {
+            let from = random.below(bytes.len());
+            let piece = bytes[from..(from + end - at).min(bytes.len())].to_vec();
+            drop(bytes.splice(at..at, piece));
         }
         _ => {
             if random.below(3) == 0 {
                 bytes.truncate(at);
                 return true;
             }
-            bytes.splice(at..at, [b'0' + random.below(10) as u8]);
+            bytes[at] = 0xff;
         }
     }
     false

@@ -142,7 +142,7 @@ pub(crate) fn merge(args: &Args, shards: &Shards, console: Console) -> anyhow::R
     print_report(args, &source, &splits, console)
 }
 
-/// Audits images, and says what was found.
+/// Audits images, and prints the findings.
 fn print_report(
     args: &Args,
     source: &DataConfig,
