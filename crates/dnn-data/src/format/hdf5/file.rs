@@ -374,7 +374,6 @@ impl OpenFile {
             )));
         }
         match &info.storage {
-            Storage::Compact => {}
             Storage::Contiguous { address: None, .. } => {
                 return Err(incomplete("nothing was ever written to it".into()));
             }
@@ -383,7 +382,7 @@ impl OpenFile {
                     "it has {n_bytes} bytes in the file and an extent of {stored_bytes}"
                 )));
             }
-            Storage::Contiguous { .. } => {}
+            Storage::Compact | Storage::Contiguous { .. } => {}
             Storage::Elsewhere => {
                 return Err(unsupported(
                     "lies in another file (external or virtual storage, or an external link); \
