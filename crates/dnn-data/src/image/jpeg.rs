@@ -25,12 +25,11 @@ pub(super) fn decode(
     let orientation = exif.map_or(1, orientation::read);
     limits.check_memory(ImageFormat::Jpeg, size, memory(&structure, orientation))?;
 
-    let image = match divisor(&structure, orientation, rendering.least_size) {
-        Some(divisor) => reduced(bytes, &structure, divisor)?,
-        None => {
-            let pixels = samples(&fenced(bytes, structure.end))?;
-            RgbImage::new(width, height, pixels).ok_or_else(another_size)?
-        }
+    let image = if let Some(by) = divisor(&structure, orientation, rendering.least_size) {
+        reduced(bytes, &structure, by)?
+    } else {
+        let pixels = samples(&fenced(bytes, structure.end))?;
+        RgbImage::new(width, height, pixels).ok_or_else(another_size)?
     };
     Ok(orientation::upright(image, orientation))
 }
