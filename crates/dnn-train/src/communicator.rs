@@ -57,8 +57,8 @@ pub trait Communicator: std::fmt::Debug + Send + Sync {
     /// Starts an exchange and returns without waiting for the other ranks.
     fn start(&self, messages: Messages);
 
-    /// Waits for the oldest exchange that is not finished, and returns its messages: both kinds, for
-    /// their memory.
+    /// Waits for the oldest exchange that is not finished, and returns its messages, those that were
+    /// received in their places.
     fn finish(&self) -> Messages;
 }
 
