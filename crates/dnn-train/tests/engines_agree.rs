@@ -149,16 +149,21 @@ fn run<F: Trainable>(case: &Case, steps: usize) -> [(Vec<f64>, Network<F>, DMatr
         engine.exchange_average();
         let logits = engine.held_out_logits(set);
         let network = engine.network();
-        assert!(
-            (network.logits(&held_out) - &logits).amax()
-                <= F::of(1e4) * F::default_epsilon() * (F::one() + logits.amax())
-        );
+        let difference = (network.logits(&held_out) - &logits).amax().as_f64();
+        let tolerance = 1e4 * F::default_epsilon().as_f64() * (1.0 + logits.amax().as_f64());
+        // Training may diverge.
+        assert!(difference <= tolerance || !is_finite(&logits), "{difference} above {tolerance}");
         (costs, network, logits)
     })
 }
 
+fn is_finite<F: Trainable>(values: &DMatrix<F>) -> bool {
+    values.iter().all(|value| value.as_f64().is_finite())
+}
+
 fn compare<F: Trainable>(case: &Case, steps: usize, tolerance: f64) -> Result<(), TestCaseError> {
     let [(dense_costs, dense, dense_logits), (costs, gram, logits)] = run::<F>(case, steps);
+    prop_assume!(is_finite(&dense_logits));
     for (i, (a, b)) in dense_costs.iter().zip(&costs).enumerate() {
         prop_assert!((a - b).abs() <= tolerance * (1.0 + a.abs()), "cost {i}: {a} {b}");
     }
