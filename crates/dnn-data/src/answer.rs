@@ -88,7 +88,7 @@ impl Answer {
             return Err(ContractError::NoImages.into());
         }
         let image = decode_bytes(bytes, limits, input.into())?;
-        let (width, height) = (image.width(), image.height());
+        let (width, height) = image.size_in_file();
         let pixels = prepare(image, input)?;
         let probabilities = predictor.prepared(&pixels)?;
         let best =

@@ -59,6 +59,12 @@ impl RgbImage {
         self.height
     }
 
+    /// Returns the width and height that the picture has in its file, upright: its own, unless it was decoded
+    /// smaller ([`Decode::Fast`](crate::Decode::Fast)).
+    pub fn size_in_file(&self) -> (u32, u32) {
+        self.reduction.map_or((self.width, self.height), |reduction| reduction.of)
+    }
+
     /// Returns red, green and blue of each pixel, (height, width, 3), row by row.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels

@@ -227,6 +227,13 @@ mod fast {
                     }
                 }
             }
+            let size = |least_size| {
+                let rendering = Rendering { least_size, ..Rendering::default() };
+                let image = decode_file(&path, &DecodeLimits::default(), rendering);
+                let image = image.expect("a sound image");
+                (image.size_in_file(), image.width() == image.size_in_file().0)
+            };
+            assert_eq!((size(None).0, false), size(Some((64, 64))), "{what}");
             let exact = InputContract::rgb(46, 46).expect("a size");
             assert_eq!(difference(&path, &exact), (0.0, 0.0), "not four times as large");
         }
