@@ -296,8 +296,9 @@ impl<F: Real> Network<F> {
 
     /// Returns whether every parameter is a finite number.
     pub fn is_finite(&self) -> bool {
-        let all = self.layers.iter().flat_map(Dense::parameters);
-        all.into_iter().flatten().all(nalgebra::ComplexField::is_finite)
+        let mut all = self.layers.iter().flat_map(Dense::parameters);
+        // Without a branch a number, several are looked at at a time.
+        all.all(|values| values.iter().fold(true, |finite, value| finite & value.is_finite()))
     }
 
     /// Computes the forward pass through all layers; the logits are then in `workspace`.
