@@ -6,6 +6,7 @@
 //! ([`Header`]); one, because the order of several would differ from run to run.
 
 use crate::contract::{ContractError, InputContract};
+use crate::values;
 use dnn_core::layer::Dense;
 use dnn_core::layer_norm::LayerNorm;
 use dnn_core::metrics::ConformalScores;
@@ -396,14 +397,14 @@ fn from_rows<F: Real>(
     /// Columns that are filled at a time: cache lines are read once, and stay until they are written.
     const COLUMNS: usize = 16;
     let size = size_of::<F>();
-    let mut w = DMatrix::zeros(n, n_prev);
-    for (block, columns) in w.as_mut_slice().chunks_mut(n * COLUMNS).enumerate() {
+    let mut w = values::zeros(n * n_prev);
+    for (block, columns) in w.chunks_mut(n * COLUMNS).enumerate() {
         for (i, row) in bytes.chunks_exact(n_prev * size).enumerate() {
             let row = row[block * COLUMNS * size..].chunks_exact(size);
             columns[i..].iter_mut().step_by(n).zip(row).for_each(|(w, bytes)| *w = value(bytes));
         }
     }
-    w
+    DMatrix::from_vec(n, n_prev, w)
 }
 
 /// The network of this shape from the file's tensors, which must be exactly its own, and the scores.

@@ -376,7 +376,7 @@ fn finish(
     folder.write(run::SWEEP_JSON, &json)?;
     if report.rows.iter().any(|row| row.test().is_some()) {
         let chart = picture(&report.rows);
-        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart)?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart, || Ok(()))?;
     }
     print_report(&report, asked, console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();
