@@ -305,7 +305,8 @@ impl Model {
     /// # Errors
     /// Each variant of [`ModelError`].
     pub fn read(from: impl Read) -> Result<Self, ModelError> {
-        let mut bytes = Vec::new();
+        // Room for most models: what is not touched of it takes no memory, and growing would take time.
+        let mut bytes = Vec::with_capacity(1 << 20);
         from.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(ModelError::TooLarge);

@@ -124,11 +124,11 @@ impl Chart {
         let tree = Tree::from_str(&self.svg, &options)?;
         let scaled = Transform::from_scale(scale as f32, scale as f32);
         resvg::render(&tree, scaled, &mut pixels.as_mut());
-        // The paper is opaque.
-        let mut rgb = vec![0; 3 * width as usize * height as usize];
-        for (rgb, rgba) in rgb.chunks_exact_mut(3).zip(pixels.data().chunks_exact(4)) {
-            rgb.copy_from_slice(&rgba[..3]);
-        }
+        // The paper is opaque, so that the fourth of each four bytes goes.
+        let mut rgb = pixels.take();
+        let n_pixels = rgb.len() / 4;
+        (0..n_pixels).for_each(|i| rgb.copy_within(4 * i..4 * i + 3, 3 * i));
+        rgb.truncate(3 * n_pixels);
         for image in &self.images {
             image.draw(&mut rgb, width as usize, scale as usize);
         }
