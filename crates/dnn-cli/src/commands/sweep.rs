@@ -5,7 +5,7 @@ use crate::file::read_text;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::{self, Part};
 use crate::run::lines::{self, JsonLines};
-use crate::run::{self, RunConfig, RunFolder};
+use crate::run::{self, ChartDrawing, RunConfig, RunFolder};
 use crate::settings::{change, check_text, in_words};
 use crate::shard::{self, ShardArgs, Shards};
 use crate::source;
@@ -376,7 +376,7 @@ fn finish(
     folder.write(run::SWEEP_JSON, &json)?;
     if report.rows.iter().any(|row| row.test().is_some()) {
         let chart = picture(&report.rows);
-        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart, || Ok(()))?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], ChartDrawing::begin(chart))?;
     }
     print_report(&report, asked, console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();
