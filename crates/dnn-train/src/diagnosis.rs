@@ -91,12 +91,11 @@ pub fn diagnose<F: Real>(
                 all.columns_mut(from + at, part.ncols()).copy_from(part);
             }
         };
-        match examples.matrix() {
-            Some(all) => network.forward_in_parts(&all.columns(start, n), &mut take),
-            None => {
-                let (x, _) = selected(examples, &range.collect::<Vec<_>>())?;
-                network.forward_in_parts(&x, &mut take);
-            }
+        if let Some(all) = examples.matrix() {
+            network.forward_in_parts(&all.columns(start, n), &mut take);
+        } else {
+            let (x, _) = selected(examples, &range.collect::<Vec<_>>())?;
+            network.forward_in_parts(&x, &mut take);
         }
         from += n;
     }

@@ -3,7 +3,7 @@
 use crate::console::{Console, causes, interval, of_how_many};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::{self, Part};
-use crate::run::{self, ChartDrawing, Destination, RunConfig, RunFolder};
+use crate::run::{self, Destination, RunConfig, RunFolder};
 use crate::source;
 use crate::table;
 use anyhow::{Context, bail, ensure};
@@ -209,10 +209,7 @@ fn train_missing(
     let k = report.k;
     if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
         console.text(format!("\n{}", report.table()))?;
-        folder.write_chart(
-            [run::SERIES_SVG, run::SERIES_PNG],
-            ChartDrawing::begin(report.picture()),
-        )?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &report.picture(), || Ok(()))?;
         console.text(format!(
             "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
             report.folds.len(),

@@ -5,7 +5,7 @@ use crate::file::read_text;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::{self, Part};
 use crate::run::lines::{self, JsonLines};
-use crate::run::{self, ChartDrawing, RunConfig, RunFolder};
+use crate::run::{self, RunConfig, RunFolder};
 use crate::settings::{change, check_text, in_words};
 use crate::shard::{self, ShardArgs, Shards};
 use crate::source;
@@ -376,7 +376,7 @@ fn finish(
     folder.write(run::SWEEP_JSON, &json)?;
     if report.rows.iter().any(|row| row.test().is_some()) {
         let chart = picture(&report.rows);
-        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], ChartDrawing::begin(chart))?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart, || Ok(()))?;
     }
     print_report(&report, asked, console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();
@@ -488,7 +488,7 @@ fn configured(base: &TrainConfig, setting: &Setting) -> anyhow::Result<TrainConf
     // Runs are side by side; each has a thread.
     table.insert("threads".into(), 1.into());
     change(&mut table, &setting.clone().into_iter().collect(), schema);
-    settings::check_value("", &toml::Value::Table(table.clone()), &schema)
+    settings::check_value("", &toml::Value::Table(table.clone()), schema)
         .map_err(|error| anyhow!("{}", in_words(&error)))?;
     Ok(RawTrainConfig::deserialize(table)?.try_into()?)
 }

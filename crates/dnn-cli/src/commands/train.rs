@@ -11,8 +11,7 @@ use crate::quality::Majority;
 use crate::ranks;
 use crate::recipes;
 use crate::run::{
-    self, ChartDrawing, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds, SeedScore,
-    Summary,
+    self, Destination, Machine, Recorder, RunConfig, RunFolder, Seconds, SeedScore, Summary,
 };
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, PresetChoice, Start, loading};
@@ -26,7 +25,7 @@ use dnn_data::{AnyNetwork, InputContract, Model, Names, Normalization};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::engine::GramMatrix;
 use dnn_train::schedule::Schedule;
-use dnn_train::{Curves, End, Observer, Preset, TrainConfig, Trainable, Training};
+use dnn_train::{End, Observer, Preset, TrainConfig, Trainable, Training};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -424,19 +423,12 @@ where
         Some((trained_on, held_out)) => (trained_on, Some(held_out)),
         None => (&*train, validation.as_deref()),
     };
+    let layers = dnn_train::diagnose(&trained.network, trained_on, &trained.health)?;
     let architecture = trained.network.architecture();
     let judge =
         |data: &dyn Examples<F>| dnn_train::evaluate_on_ranks(&trained.network, data, communicator);
-    let on_training = judge(trained_on)?;
-    // The chart is drawn while the rest is judged, and the model written.
-    let drawing = folder.is_some().then(|| {
-        let end = (trained.iterations, on_training.cost);
-        let curves = Curves::of(&trained.costs, &trained.epochs, &trained.validations, end);
-        let title = learning_rate(&config.training);
-        ChartDrawing::begin(run::plot_of_costs(&title, &architecture, &curves))
-    });
-    let layers = dnn_train::diagnose(&trained.network, trained_on, &trained.health)?;
     let classes = train.classes().to_vec();
+    let on_training = judge(trained_on)?;
     let of_validation = held_out.map(judge).transpose()?;
     let of_test = test.as_deref().map(judge).transpose()?;
     let majority = of_test.as_ref().zip(test.as_deref());
@@ -453,7 +445,7 @@ where
     let evaluate = start.elapsed().as_secs_f64();
 
     // What is left is to be written.
-    let Some((folder, drawing)) = folder.zip(drawing) else { return Ok(interrupt::exit_code()) };
+    let Some(folder) = folder else { return Ok(interrupt::exit_code()) };
     let mut summary = Summary {
         model: folder.file(run::MODEL),
         run: folder.path().into(),
@@ -486,7 +478,7 @@ where
     };
     let takes_images = takes_images(&contract);
     let network = (trained.network, trained.conformal);
-    write_results(&folder, network, contract, drawing, &summary).with_context(|| {
+    write_results(&folder, network, contract, &summary).with_context(|| {
         let run = argument(folder.path());
         format!(
             "{} is trained, but not all of it is written; when it can be, from the last checkpoint: {} \
@@ -598,18 +590,19 @@ fn write_results<F: Real>(
     folder: &RunFolder,
     (network, conformal): (Network<F>, Option<ConformalScores>),
     contract: InputContract,
-    drawing: ChartDrawing,
     summary: &Summary,
 ) -> anyhow::Result<()>
 where
     Network<F>: Into<AnyNetwork>,
 {
     folder.verify()?;
-    let mut bytes = Vec::new();
-    let model = Model::new(network, summary.classes.clone(), contract)?;
-    model.with_conformal(conformal).write(&mut bytes)?;
-    folder.write(run::MODEL, &bytes)?;
-    folder.write_chart([run::COST_SVG, run::COST_PNG], drawing)?;
+    let model = Model::new(network, summary.classes.clone(), contract)?.with_conformal(conformal);
+    let chart = summary.cost_plot(&learning_rate(&summary.config));
+    folder.write_chart([run::COST_SVG, run::COST_PNG], &chart, || {
+        let mut bytes = Vec::new();
+        model.write(&mut bytes)?;
+        folder.write(run::MODEL, &bytes)
+    })?;
     write_summary(folder, summary)
 }
 

@@ -5,13 +5,13 @@ use crate::ranks;
 use anyhow::{Context, bail, ensure};
 use dnn_data::Shown;
 use dnn_data::atomic::{create_folder, is_temporary, sync_folder};
-use dnn_report::{Chart, ReportError};
+use dnn_report::Chart;
 use dnn_train::Checkpoint;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 /// The names of the files in the folder of a run.
@@ -194,19 +194,25 @@ impl RunFolder {
         write_whole(&self.file(name), bytes)
     }
 
-    /// Writes a chart as SVG and as PNG.
+    /// Writes a chart as SVG, and as PNG twice as fine as on the screen, for print and for dense screens,
+    /// after what `first` writes while the PNG is drawn.
     ///
     /// # Errors
-    /// As [`write`](Self::write); when it cannot be drawn.
+    /// Those of `first`; as [`write`](Self::write); when the chart cannot be drawn.
     pub(crate) fn write_chart(
         &self,
         [svg, png]: [&str; 2],
-        drawing: ChartDrawing,
+        chart: &Chart,
+        first: impl FnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let (chart, drawn) = drawing.0.join().unwrap_or_else(|panic| resume_unwind(panic));
-        self.write(svg, chart.svg().as_bytes())?;
-        let failed = || format!("cannot draw {}", self.file(png).shown());
-        self.write(png, &drawn.with_context(failed)?)
+        thread::scope(|scope| {
+            let drawn = scope.spawn(|| chart.png(2));
+            first()?;
+            self.write(svg, chart.svg().as_bytes())?;
+            let drawn = drawn.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let failed = || format!("cannot draw {}", self.file(png).shown());
+            self.write(png, &drawn.with_context(failed)?)
+        })
     }
 
     /// Checks that the path still leads to the locked folder. A renamed folder keeps its lock, and another run
@@ -292,19 +298,6 @@ impl RunFolder {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// A chart whose PNG is being drawn, on a thread of its own.
-pub(crate) struct ChartDrawing(JoinHandle<(Chart, Result<Vec<u8>, ReportError>)>);
-
-impl ChartDrawing {
-    /// Begins to draw a chart twice as fine as on the screen, for print and for dense screens.
-    pub(crate) fn begin(chart: Chart) -> Self {
-        Self(thread::spawn(move || {
-            let png = chart.png(2);
-            (chart, png)
-        }))
     }
 }
 

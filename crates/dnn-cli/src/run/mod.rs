@@ -19,13 +19,13 @@ mod template;
 pub(crate) use checkpoints::{CheckpointInterval, read as read_checkpoint};
 pub(crate) use config::RunConfig;
 pub(crate) use folder::{
-    CONFIG, COST_PNG, COST_SVG, ChartDrawing, Destination, FOLDS, MODEL, MODEL_CARD,
-    MODEL_CARD_BEGINS, PREDICTIONS, REPORT, ROWS, RunFolder, SERIES_PNG, SERIES_SVG, SUMMARY,
-    SWEEP, SWEEP_CSV, SWEEP_JSON, is_record,
+    CONFIG, COST_PNG, COST_SVG, Destination, FOLDS, MODEL, MODEL_CARD, MODEL_CARD_BEGINS,
+    PREDICTIONS, REPORT, ROWS, RunFolder, SERIES_PNG, SERIES_SVG, SUMMARY, SWEEP, SWEEP_CSV,
+    SWEEP_JSON, is_record,
 };
 pub(crate) use recorder::Recorder;
 pub(crate) use resume::{refuse_changes, refuse_changes_of_series};
-pub(crate) use summary::{Machine, Seconds, SeedScore, Summary, plot_of_costs};
+pub(crate) use summary::{Machine, Seconds, SeedScore, Summary};
 pub(crate) use template::commented;
 
 use anyhow::Context;

@@ -128,7 +128,12 @@ impl Summary {
 
     /// Draws the training cost, over the epochs where there are mini-batches, and the validation cost.
     pub(crate) fn cost_plot(&self, title: &str) -> Chart {
-        plot_of_costs(title, &self.architecture, &self.curves())
+        let Curves { unit, training_cost, validation_cost, .. } = self.curves();
+        let mut series = vec![Series { name: "training", points: &training_cost }];
+        if !validation_cost.is_empty() {
+            series.push(Series { name: "validation", points: &validation_cost });
+        }
+        cost_plot(title, &self.architecture.to_string(), unit, &series)
     }
 
     /// Draws the accuracy on the training and validation images over time; `None` when none was recorded.
@@ -150,15 +155,6 @@ impl Summary {
             && last.is_none_or(|c| c.progress().iteration <= self.iterations)
             && (self.end == End::Early || length(config) == length(&self.config))
     }
-}
-
-/// Draws the training cost, over the epochs where there are mini-batches, and the validation cost.
-pub(crate) fn plot_of_costs(title: &str, architecture: &Architecture, curves: &Curves) -> Chart {
-    let mut series = vec![Series { name: "training", points: &curves.training_cost }];
-    if !curves.validation_cost.is_empty() {
-        series.push(Series { name: "validation", points: &curves.validation_cost });
-    }
-    cost_plot(title, &architecture.to_string(), curves.unit, &series)
 }
 
 impl Machine {
