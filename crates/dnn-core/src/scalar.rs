@@ -67,7 +67,7 @@ pub trait Real:
     ///
     /// # Panics
     /// When values and numbers differ in number.
-    fn as_bytes_over_255(values: &[Self], out: &mut [i16]) -> bool;
+    fn as_bytes_over_255(values: &[Self], out: &mut [u8]) -> bool;
 }
 
 /// Values that [`Real::as_bytes_over_255`] looks at before it gives up.
@@ -103,7 +103,7 @@ macro_rules! real {
                     }
                 }
             }
-            fn as_bytes_over_255(values: &[Self], out: &mut [i16]) -> bool {
+            fn as_bytes_over_255(values: &[Self], out: &mut [u8]) -> bool {
                 assert_eq!(values.len(), out.len(), "a number for each value");
                 vectorized(
                     #[inline(always)]
@@ -118,7 +118,7 @@ macro_rules! real {
                                 let whole = ((scaled + magic) - magic).max(0.0).min(255.0);
                                 all &= (scaled - whole).abs() <= 2.0 * Self::EPSILON * whole;
                                 // SAFETY: from 0 to 255, as it has just been made, NaN as well.
-                                *out = unsafe { whole.to_int_unchecked::<i32>() } as i16;
+                                *out = unsafe { whole.to_int_unchecked::<i32>() } as u8;
                             }
                             if !all {
                                 return false;
@@ -140,15 +140,15 @@ mod tests {
     use super::*;
 
     fn finds_bytes<F: Real>() {
-        let bytes: Vec<i16> = (0..=255).chain(0..=255).collect();
-        let divided = |&b: &i16| F::of(f64::from(b)) / F::of(255.0);
-        let multiplied = |&b: &i16| F::of(f64::from(b)) * (F::one() / F::of(255.0));
+        let bytes: Vec<u8> = (0..=255).chain(0..=255).collect();
+        let divided = |&b: &u8| F::of(f64::from(b)) / F::of(255.0);
+        let multiplied = |&b: &u8| F::of(f64::from(b)) * (F::one() / F::of(255.0));
         for mut values in [
             bytes.iter().map(divided).collect::<Vec<F>>(),
             bytes.iter().map(multiplied).collect(),
             bytes.iter().map(|&b| F::of(f64::from(b) / 255.0)).collect(),
         ] {
-            let mut found = vec![-1; values.len()];
+            let mut found = vec![7; values.len()];
             assert!(F::as_bytes_over_255(&values, &mut found));
             assert_eq!(found, bytes);
             for other in [0.5, -1.0 / 255.0, 256.0 / 255.0, 1e-9, 1e30, f64::NAN, f64::INFINITY] {
