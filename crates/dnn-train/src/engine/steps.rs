@@ -169,7 +169,8 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
     /// Does `task` for each block of a layer's values, of the rank's micro-shards one after the other.
     fn for_blocks(&self, l: usize, pool: &mut Pool, task: &(dyn Fn(&Part) + Sync)) {
         let (own, n) = (self.batch.shards.own(), self.layers[l].a.cols());
-        let blocks = |shard: usize| Blocks::of::<F>(self.batch.examples(shard).len(), n);
+        let blocks =
+            |shard: usize| Blocks::of::<F>(self.batch.examples(shard).len(), n, self.factors);
         let most = own.clone().map(|shard| blocks(shard).len()).max().unwrap_or(0);
         pool.run(own.len() * most, &|i, _| {
             let (shard, i) = (own.start + i / most, i % most);

@@ -9,7 +9,7 @@
 
 use super::super::one_row::DEPTH;
 use super::super::operands::Operands;
-use super::super::packed::Line;
+use super::super::packed::{Line, line};
 use std::arch::x86_64::{
     __m256i, __m512bh, __m512i, _mm512_add_ps, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
     _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
@@ -29,6 +29,8 @@ const LANES: usize = 16;
 const VECTORS: usize = 2;
 /// Columns of a block of B, at most: it takes half of the second-level cache.
 const MOST_COLUMNS: usize = 1024;
+/// Room for the copies of A and B.
+pub(super) const LINES: usize = (VECTORS * LANES + MOST_COLUMNS) * PAIRS / line::<Pair>();
 /// Columns of a tile, at most: with two vectors of rows, its sums leave a quarter of the registers free.
 const MOST_TILE_COLUMNS: usize = 12;
 
@@ -41,18 +43,13 @@ pub(super) fn fits(o: &Operands<f32>) -> bool {
         && is_x86_feature_detected!("avx512f")
 }
 
-/// Returns how much room [`multiply`] needs.
-pub(super) fn lines(o: &Operands<f32>) -> usize {
-    (VECTORS * LANES + o.n.min(MOST_COLUMNS).next_multiple_of(LANES)) * PAIRS / LANES
-}
-
 /// C ← A·B, whatever α and β are.
 ///
 /// # Safety
-/// As for [`Operands`], which [`fits`]; `room` has as many [`lines`].
+/// As for [`Operands`], which [`fits`]; `room` has [`LINES`].
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) unsafe fn multiply(o: &Operands<f32>, room: &mut [Line]) {
-    debug_assert!(room.len() >= lines(o), "room for the blocks");
+    assert!(room.len() >= LINES, "room for the copies");
     let a: *mut Pair = room.as_mut_ptr().cast();
     let b = a.wrapping_add(VECTORS * LANES * PAIRS);
     for col in (0..o.n).step_by(MOST_COLUMNS) {

@@ -14,7 +14,7 @@ use crate::simd::vectorized;
 use std::cell::RefCell;
 
 thread_local! {
-    /// Room for copies of the factors, as large as the largest product of the thread has needed.
+    /// Room for copies of the factors, kept for the thread's next products.
     static ROOM: RefCell<Box<[Line]>> = RefCell::default();
 }
 
@@ -26,7 +26,7 @@ pub(crate) unsafe fn multiply(o: &Operands<f32>) {
     ROOM.with_borrow_mut(|room| {
         #[cfg(target_arch = "x86_64")]
         if avx512::fits(o) {
-            grow(room, avx512::lines(o));
+            grow(room, avx512::LINES);
             // SAFETY: passed on; there is room.
             return unsafe { avx512::multiply(o, room) };
         }
