@@ -11,11 +11,12 @@ use super::super::one_row::DEPTH;
 use super::super::operands::Operands;
 use super::super::packed::{Line, line};
 use std::arch::x86_64::{
-    __m256i, __m512bh, __m512i, _mm512_add_ps, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
-    _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_set1_epi32, _mm512_setzero_ps,
-    _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_storeu_si512,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m256bh, __m256i, __m512bh, __m512i, _mm512_add_ps, _mm512_cvtepu16_epi32,
+    _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_loadu_si512,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_set1_epi32,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_slli_epi32,
+    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64,
 };
 use std::mem::transmute;
 
@@ -114,7 +115,7 @@ impl Lanes {
             unsafe {
                 let mut square = if by_pair { self.by_pair(pair) } else { self.by_lane(pair) };
                 if by_pair != BY_PAIR {
-                    square = transposed(square);
+                    transpose(&mut square);
                 }
                 let (to, stride) =
                     if BY_PAIR { (to.add(pair * LANES), LANES) } else { (to.add(pair), PAIRS) };
@@ -138,10 +139,13 @@ impl Lanes {
                 if term + 1 < self.depth { mask } else { 0 },
             );
             // SAFETY: what the masks choose is there; a vector of bf16 is one of 16 bits.
-            let (even, odd): (__m256i, __m256i) = unsafe {
+            let (even, odd) = unsafe {
                 let odd = _mm512_maskz_loadu_ps(odd, at.wrapping_offset(self.term));
                 let even = _mm512_maskz_loadu_ps(even, at);
-                (transmute(_mm512_cvtneps_pbh(even)), transmute(_mm512_cvtneps_pbh(odd)))
+                (
+                    transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(even)),
+                    transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(odd)),
+                )
             };
             let (even, odd) = (_mm512_cvtepu16_epi32(even), _mm512_cvtepu16_epi32(odd));
             *vector = _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd));
@@ -173,11 +177,11 @@ fn first(n: usize) -> u16 {
     if n < LANES { (1 << n) - 1 } else { u16::MAX }
 }
 
-/// Returns the transposed square.
+/// Turns vectors of lanes into vectors of pairs, or back.
 #[target_feature(enable = "avx512f")]
-fn transposed(square: [__m512i; LANES]) -> [__m512i; LANES] {
+fn transpose(square: &mut [__m512i; LANES]) {
     // First within the quarters of the vectors, four numbers each, then the quarters.
-    let mut within = square;
+    let mut within = [_mm512_setzero_si512(); LANES];
     for (to, from) in within.chunks_exact_mut(4).zip(square.chunks_exact(4)) {
         let low =
             [_mm512_unpacklo_epi32(from[0], from[1]), _mm512_unpacklo_epi32(from[2], from[3])];
@@ -188,7 +192,6 @@ fn transposed(square: [__m512i; LANES]) -> [__m512i; LANES] {
         to[2] = _mm512_unpacklo_epi64(high[0], high[1]);
         to[3] = _mm512_unpackhi_epi64(high[0], high[1]);
     }
-    let mut square = within;
     for i in 0..4 {
         let from = [within[i], within[4 + i], within[8 + i], within[12 + i]];
         let upper = [
@@ -204,7 +207,6 @@ fn transposed(square: [__m512i; LANES]) -> [__m512i; LANES] {
         square[8 + i] = _mm512_shuffle_i32x4::<0x88>(lower[0], lower[1]);
         square[12 + i] = _mm512_shuffle_i32x4::<0xdd>(lower[0], lower[1]);
     }
-    square
 }
 
 /// The rows of C that belong to the vectors of A which are copied, and a block of columns and terms.
@@ -247,14 +249,15 @@ impl Strip {
         for pair in 0..self.depth.div_ceil(2) {
             // SAFETY: the copies have these vectors of rows and columns.
             unsafe {
-                let mut a = [_mm512_setzero_si512(); R];
+                let pairs = |of| transmute::<__m512i, __m512bh>(of);
+                let mut a = [pairs(_mm512_setzero_si512()); R];
                 for (r, a) in a.iter_mut().enumerate() {
-                    *a = _mm512_loadu_si512(self.a.add((r * PAIRS + pair) * LANES).cast());
+                    *a = pairs(_mm512_loadu_si512(self.a.add((r * PAIRS + pair) * LANES).cast()));
                 }
                 for (c, sums) in sums.iter_mut().enumerate() {
-                    let b = _mm512_set1_epi32((*b.add(c * PAIRS + pair)).cast_signed());
+                    let b = pairs(_mm512_set1_epi32((*b.add(c * PAIRS + pair)).cast_signed()));
                     for (sum, &a) in sums.iter_mut().zip(&a) {
-                        *sum = _mm512_dpbf16_ps(*sum, transmute(a), transmute(b));
+                        *sum = _mm512_dpbf16_ps(*sum, a, b);
                     }
                 }
             }
