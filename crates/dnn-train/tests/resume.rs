@@ -102,10 +102,15 @@ fn a_finished_run_goes_on_as_if_it_had_been_longer() {
 #[test]
 fn a_validation_cost_that_is_no_number_ends_training() {
     let data = data();
-    // One example of the validation set overflows; training does not see it.
-    let mut x = DMatrix::from_fn(600, 2, |i, j| data.x()[(i, j)]);
-    x.column_mut(1).fill(f64::MAX);
-    let validation = Dataset::new(x, vec![0, 1], data.classes().to_vec()).unwrap();
+    // Examples of the validation set overflow, some of them in whatever order sums are taken; training does
+    // not see them.
+    let x = DMatrix::from_fn(600, 40, |i, j| match j {
+        0 => data.x()[(i, j)],
+        _ if (i * j + i / 7) % 3 == 0 => f64::MAX,
+        _ => -f64::MAX,
+    });
+    let labels = (0..40).map(|j| j % 2).collect();
+    let validation = Dataset::new(x, labels, data.classes().to_vec()).unwrap();
     let config = everything(Adam::default(), 10, EngineKind::Dense)
         .with(|c| {
             (c.validation, c.activation) = (0.0, Activation::Relu);
