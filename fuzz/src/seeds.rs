@@ -5,10 +5,10 @@ mod sources;
 pub use sources::{cifar, csv, folder_of_images, idx, npz, source};
 
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, Dataset, Init, Network, OutputActivation, Precision};
+use dnn_core::{Activation, Architecture, Dataset, Init, Network, OutputActivation};
 use dnn_data::augment::{AugmentConfig, Fill, Padding, Strength};
 use dnn_data::{InputContract, Model, Standardization};
-use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
+use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig, TrainingPrecision};
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::Adam;
 use dnn_train::schedule::Schedule;
@@ -141,7 +141,7 @@ pub fn train_config() -> Seeds {
         let config = TrainConfig::course_deep().with(|c| {
             (c.optimizer, c.schedule) = (optimizer, schedule);
             c.activations = vec![Activation::Tanh, Activation::Relu, Activation::Sigmoid];
-            c.precision = Precision::F32;
+            c.precision = TrainingPrecision::F32;
             c.class_weights = ClassWeights::Given(vec![1.0, 2.0]);
         });
         let config = config.expect("a sound configuration");

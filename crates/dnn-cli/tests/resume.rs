@@ -449,6 +449,7 @@ fn other_settings_are_refused_by_name_and_leave_the_run_as_it_was() {
         (&["--schedule", "exponential:factor=0.9"], "training.schedule"),
         (&["--batch-size", "5"], "training.batch_size"),
         (&["--precision", "f32"], "training.precision"),
+        (&["--precision", "bf16"], "training.precision was \"f64\" and would be \"bf16\""),
         (&["--engine", "dense"], "training.engine"),
         (&["--validation", "0.2"], "training.validation"),
         (&["--augment", "light"], "augment was not set and would be"),

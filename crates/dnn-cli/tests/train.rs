@@ -127,7 +127,7 @@ fn wrong_settings_are_named_and_leave_nothing() {
         (vec!["--seed", "4294967296"], "seed 4294967296"),
         (vec!["--init", "glorott"], "did you mean `glorot`?"),
         (vec!["--rng", "nump"], "'numpy'"),
-        (vec!["--precision", "f46"], "[possible values: f32, f64]"),
+        (vec!["--precision", "f46"], "[possible values: f32, f64, bf16]"),
         (vec!["--preset", "course-dep"], "'course-deep'"),
         (vec!["--iteratoins", "3"], "'--iterations'"),
         (vec!["--config", "none.toml"], "none.toml"),

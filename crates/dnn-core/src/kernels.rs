@@ -4,7 +4,7 @@
 //! compiled with this crate's optimisation, whatever the crate that uses them is built with.
 
 use crate::activation::{self, Activation, Bias};
-use crate::gemm::{Operands, PackedForVector, narrow};
+use crate::gemm::{Operands, PackedForVector, bf16, narrow};
 use crate::layer_norm::{self, Normalized};
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
@@ -25,6 +25,13 @@ pub trait Kernels: Copy + Sized + nalgebra::Scalar {
     /// # Safety
     /// As for [`Operands`].
     unsafe fn product_of_any_size(o: &Operands<Self>);
+    /// A product of factors that are rounded to bf16, whatever α and β are.
+    ///
+    /// # Safety
+    /// As for [`Operands`].
+    /// # Panics
+    /// For other numbers than f32.
+    unsafe fn product_in_bf16(o: &Operands<Self>);
     /// The packed terms of a product with a vector.
     fn packed_terms(a: &PackedForVector<Self>, x: &[Self], y: &mut [Self]);
     /// [`Activation::forward`].
@@ -59,7 +66,7 @@ pub trait Kernels: Copy + Sized + nalgebra::Scalar {
 }
 
 macro_rules! kernels {
-    ($real:ty, $gemm:path) => {
+    ($real:ty, $gemm:path, $bf16:path) => {
         impl Kernels for $real {
             unsafe fn combine(o: &Operands<Self>) {
                 // SAFETY: passed on.
@@ -95,6 +102,10 @@ macro_rules! kernels {
                         gemm_common::Parallelism::None,
                     );
                 }
+            }
+            unsafe fn product_in_bf16(o: &Operands<Self>) {
+                // SAFETY: passed on.
+                unsafe { $bf16(o) }
             }
             fn packed_terms(a: &PackedForVector<Self>, x: &[Self], y: &mut [Self]) {
                 a.packed_terms(x, y);
@@ -136,5 +147,5 @@ macro_rules! kernels {
     };
 }
 
-kernels!(f32, gemm_f32::gemm::f32::get_gemm_fn);
-kernels!(f64, gemm_f64::gemm::f64::get_gemm_fn);
+kernels!(f32, gemm_f32::gemm::f32::get_gemm_fn, bf16::multiply);
+kernels!(f64, gemm_f64::gemm::f64::get_gemm_fn, bf16::refuse);

@@ -6,12 +6,13 @@
 #![allow(missing_docs)] // Criterion's macro makes a public function.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dnn_core::gemm::FactorPrecision;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
 use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::{Engine, EngineInput, EngineOptions, GramMatrix, Pass};
 use dnn_train::optimizer::{Adam, GradientDescent, Optimizer, Step};
-use dnn_train::{CrossEntropy, Trainable, build_engine};
+use dnn_train::{CrossEntropy, Trainable, TrainingPrecision, build_engine};
 use nalgebra::DMatrix;
 
 /// Layers, examples, and how many of them a batch has; 0 for all.
@@ -20,12 +21,12 @@ const SIZES: [(&[usize], usize, usize); 2] =
 
 fn iterate<F: Trainable>(
     c: &mut Criterion,
-    (what, size, flops): (&str, &str, usize),
+    (precision, what, size, flops): (TrainingPrecision, &str, &str, usize),
     engine: &mut dyn Engine<F>,
     optimizer: &dyn Optimizer<F>,
     batches: &[Vec<usize>],
 ) {
-    let name = format!("iteration/{}/{}", F::PRECISION, engine.name());
+    let name = format!("iteration/{precision}/{}", engine.name());
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(flops as u64));
     let mut iteration = 0;
@@ -62,11 +63,20 @@ fn engines<F: Trainable>(c: &mut Criterion) {
         let flops = layers.map(|(l, d)| d[0] * d[1] * at_once * if l == 0 { 4 } else { 6 }).sum();
         let shape: Vec<String> = dims.iter().map(usize::to_string).collect();
         let size = format!("{}x{at_once}", shape.join("-"));
-        let options = EngineOptions { n_threads: 2, max_batch: batch, ..EngineOptions::default() };
-        for named in [OptimizerConfig::from(GradientDescent), Adam::default().into()] {
+        let optimizers = [OptimizerConfig::from(GradientDescent), Adam::default().into()];
+        let precisions = TrainingPrecision::ALL.into_iter().filter(|p| p.numbers() == F::PRECISION);
+        for (precision, named) in precisions.flat_map(|p| optimizers.map(|named| (p, named))) {
+            let factors = precision.factors();
+            let options = EngineOptions {
+                n_threads: 2,
+                max_batch: batch,
+                factors,
+                ..EngineOptions::default()
+            };
             let optimizer = named.build();
-            let id = (named.name(), &*size, flops);
-            let gram = (optimizer.is_linear() && batch == 0).then(|| GramMatrix::new(&x));
+            let id = (precision, named.name(), &*size, flops);
+            let has_gram = optimizer.is_linear() && batch == 0 && factors == FactorPrecision::Full;
+            let gram = has_gram.then(|| GramMatrix::new(&x));
             let gram = gram.as_ref().map(EngineInput::Gram);
             for input in [EngineInput::Dense(&x)].into_iter().chain(gram) {
                 let mut engine =

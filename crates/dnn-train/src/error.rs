@@ -42,6 +42,11 @@ pub enum TrainError {
          or dense with this one"
     )]
     GramNotLinear,
+    /// Training in bf16 was asked of numbers in double precision.
+    #[error(
+        "precision bf16 with numbers in f64: expected numbers in f32, whose factors are rounded"
+    )]
+    DoubleInBf16,
     /// The optimizer needs more moments for each parameter than the engines keep.
     #[error("an optimizer with {got} moments for each parameter: expected at most {MAX_MOMENTS}")]
     Moments {

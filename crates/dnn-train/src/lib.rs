@@ -44,7 +44,7 @@ pub mod tune;
 pub use aligned_bytes::AlignedBytes;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use communicator::{Communicator, Messages, MicroShards, Place, SingleProcess, TreeSum};
-pub use config::{ConfigError, Preset, TrainConfig};
+pub use config::{ConfigError, Preset, TrainConfig, TrainingPrecision};
 pub use cost::{Cost, CrossEntropy, mean_cost};
 pub use diagnosis::{diagnose, findings, findings_of_answers};
 pub use dnn_core;

@@ -395,6 +395,8 @@ impl<'a, F: Real> Run<'a, F> {
         };
         same("the data", &then.data, &self.progress.data)?;
         same("the engine", &then.engine, &self.progress.engine)?;
+        let precision = |config: &TrainConfig| config.precision.to_string();
+        same("the precision", &precision(&then.config), &precision(self.config))?;
         let network = |name: &Option<String>| name.clone().unwrap_or_else(|| "a drawn one".into());
         same(
             "the network it started from",

@@ -141,7 +141,7 @@ pub fn evaluate_on_ranks<F: Trainable>(
 /// X of the input (n₀, m), `labels` (m).
 /// # Panics
 /// When the input, the labels or the options do not fit the network; in coordinates also when the
-/// optimizer is not linear.
+/// optimizer is not linear. When factors in bf16 are asked of numbers in f64, or in coordinates.
 pub fn build_engine<'d, F: Trainable>(
     network: &Network<F>,
     cost: &'d dyn Cost<F>,

@@ -3,7 +3,7 @@
 
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::communicator::{Communicator, SingleProcess};
-use crate::config::TrainConfig;
+use crate::config::{TrainConfig, TrainingPrecision};
 use crate::cost::{Cost, CrossEntropy};
 use crate::engine::{self, EngineInput, EngineKind, EngineOptions, GramMatrix, Workload};
 use crate::error::TrainError;
@@ -155,6 +155,9 @@ impl<'a, F: Real> Training<'a, F> {
                 return Err(TrainError::WarmStart { expected, got });
             }
         }
+        if config.precision == TrainingPrecision::Bf16 && F::PRECISION != Precision::F32 {
+            return Err(TrainError::DoubleInBf16);
+        }
         let (ranks, micro_shards) = (self.communicator.size(), config.micro_shards.unwrap_or(1));
         if ranks > micro_shards {
             return Err(TrainError::Ranks { ranks, micro_shards });
@@ -260,6 +263,7 @@ impl<'a, F: Real> Training<'a, F> {
             mixup: config.mixup,
             ema_decay: config.ema_decay,
             micro_shards: config.micro_shards.unwrap_or(1),
+            factors: config.precision.factors(),
             communicator,
         };
         let workload = Workload {
@@ -277,6 +281,7 @@ impl<'a, F: Real> Training<'a, F> {
                 }
                 false
             }
+            _ if config.precision == TrainingPrecision::Bf16 => false,
             // The tensors of a checkpoint are in its engine's coordinates.
             (EngineKind::Auto, Some(checkpoint)) => {
                 optimizer.is_linear() && checkpoint.progress().engine == "gram"
@@ -386,7 +391,7 @@ pub fn check_memory(
     n_classes: usize,
     [n_train, n_examples]: [usize; 2],
 ) -> Result<(), TrainError> {
-    let width = match config.precision {
+    let width = match config.precision.numbers() {
         Precision::F32 => size_of::<f32>(),
         Precision::F64 => size_of::<f64>(),
     };

@@ -455,7 +455,7 @@ mod tests {
             config.hidden = vec![];
             config.epochs = 30;
             config.learning_rate = 0.05;
-            config.precision = dnn_core::Precision::F64;
+            config.precision = crate::config::TrainingPrecision::F64;
         });
         Recipe {
             name: name.into(),

@@ -2,11 +2,14 @@
 //! product of many rows and gives back.
 #![allow(clippy::unwrap_used)] // tests
 
+use dnn_core::gemm::FactorPrecision;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation};
+use dnn_core::{
+    Activation, Architecture, HiddenNormalization, Init, Network, OutputActivation, Real,
+};
 use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::{Engine, EngineInput, EngineOptions, GramMatrix, Pass};
-use dnn_train::optimizer::{Optimizer, Step};
+use dnn_train::optimizer::{GradientDescent, Optimizer, Step};
 use dnn_train::{CrossEntropy, build_engine};
 use nalgebra::DMatrix;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -40,9 +43,9 @@ static ALLOCATOR: Counting = Counting;
 
 const M: usize = 300;
 
-fn count(
-    engine: &mut dyn Engine<f64>,
-    optimizer: &dyn Optimizer<f64>,
+fn count<F: Real>(
+    engine: &mut dyn Engine<F>,
+    optimizer: &dyn Optimizer<F>,
     batch: usize,
     clip_norm: Option<f64>,
 ) -> usize {
@@ -110,5 +113,24 @@ fn a_hundred_iterations_allocate_nothing() {
                 }
             }
         }
+    }
+    in_bf16(&x.cast(), &labels);
+}
+
+fn in_bf16(x: &DMatrix<f32>, labels: &[u32]) {
+    let cost = CrossEntropy::new(OutputActivation::Softmax);
+    let shape = Architecture::new(vec![500, 70, 3], Activation::Relu, OutputActivation::Softmax);
+    let mut rng = Generator::new(RngKind::Modern, 2).unwrap();
+    let network = Network::initialize(&shape, Init::He, &mut rng).unwrap();
+    for n_threads in [1, 2] {
+        let options = EngineOptions {
+            n_threads,
+            max_batch: 64,
+            factors: FactorPrecision::Bf16,
+            ..EngineOptions::default()
+        };
+        let input = EngineInput::Dense(x);
+        let mut engine = build_engine(&network, &cost, &GradientDescent, input, labels, options);
+        assert_eq!(count(&mut *engine, &GradientDescent, 64, None), 0, "{n_threads} threads");
     }
 }

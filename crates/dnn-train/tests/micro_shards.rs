@@ -5,13 +5,12 @@
 mod common;
 
 use common::{Source, everything, three_classes};
-use dnn_core::Precision;
 use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::{Adam, GradientDescent, Momentum};
 use dnn_train::{
     Checkpoint, Communicator, End, Flow, IterationEvent, Messages, Moment, Observer, TrainConfig,
-    TrainError, Trainable, Trained, Training, evaluate, evaluate_on_ranks,
+    TrainError, Trainable, Trained, Training, TrainingPrecision, evaluate, evaluate_on_ranks,
 };
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -206,8 +205,11 @@ fn what_training_has_beside_ends_alike() {
         }
         let config = config(Momentum::default(), EngineKind::Dense).with(change).unwrap();
         same_on(&[2, 5], &config, &source::<f64>(300, true), &format!("{what}, streamed"));
-        let config = config.with(|c| c.precision = Precision::F32).unwrap();
-        same_on(&[2, 5], &config, &source::<f32>(300, false), &format!("{what}, f32"));
+        for precision in [TrainingPrecision::F32, TrainingPrecision::Bf16] {
+            let config = config.clone().with(|c| c.precision = precision).unwrap();
+            let source = source::<f32>(300, false);
+            same_on(&[2, 5], &config, &source, &format!("{what}, {precision}"));
+        }
     }
 }
 

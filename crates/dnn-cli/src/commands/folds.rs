@@ -201,7 +201,7 @@ fn train_missing(
     // In this order: killed between the two, the folder is not taken for a training in one go.
     report.write(folder)?;
     folder.write(run::CONFIG, config.to_toml()?.as_bytes())?;
-    match config.training.precision {
+    match config.training.precision.numbers() {
         Precision::F32 => train_folds::<f32>(config, folder, train, &mut report, console),
         Precision::F64 => train_folds::<f64>(config, folder, train, &mut report, console),
     }?;

@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
     source.check()?;
     let augment = base.augment.filter(|augment| !augment.is_off());
     let config = RunConfig { source: Some(source), augment, ..RunConfig::new(training) };
-    let found = match config.training.precision {
+    let found = match config.training.precision.numbers() {
         Precision::F32 => search_in::<f32>(args, &config, console),
         Precision::F64 => search_in::<f64>(args, &config, console),
     }?;

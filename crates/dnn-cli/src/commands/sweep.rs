@@ -532,7 +532,7 @@ impl Sets {
             let (validation, test) = (prepared(splits.validation())?, prepared(splits.test())?);
             Ok(TypedSets { train: train.to_dataset(&contract)?, validation, test })
         }
-        let needs = |precision| configs.iter().any(|c| c.precision == precision);
+        let needs = |precision| configs.iter().any(|c| c.precision.numbers() == precision);
         Ok(Self {
             single: needs(Precision::F32).then(|| pair(splits)).transpose()?,
             double: needs(Precision::F64).then(|| pair(splits)).transpose()?,
@@ -541,10 +541,10 @@ impl Sets {
 
     fn check(&self, config: &TrainConfig) -> anyhow::Result<()> {
         let what = "these images and settings make no training";
-        if let (Precision::F32, Some(pair)) = (config.precision, &self.single) {
+        if let (Precision::F32, Some(pair)) = (config.precision.numbers(), &self.single) {
             pair.training(config).check().context(what)?;
         }
-        if let (Precision::F64, Some(pair)) = (config.precision, &self.double) {
+        if let (Precision::F64, Some(pair)) = (config.precision.numbers(), &self.double) {
             pair.training(config).check().context(what)?;
         }
         Ok(())
@@ -566,7 +566,7 @@ impl Sets {
         config: &TrainConfig,
         bar: &ProgressBar,
     ) -> Option<Row> {
-        let outcome = match (config.precision, &self.single, &self.double) {
+        let outcome = match (config.precision.numbers(), &self.single, &self.double) {
             (Precision::F32, Some(sets), _) => sets.train(config, grams.single.as_ref(), bar),
             (Precision::F64, _, Some(sets)) => sets.train(config, grams.double.as_ref(), bar),
             _ => Err(anyhow::anyhow!("no images in {}", config.precision)),

@@ -197,7 +197,7 @@ fn started_from(model: &Path, base: RunConfig) -> anyhow::Result<RunConfig> {
     let training = base.training.with(|training| {
         (training.hidden, training.activations) = (hidden.to_vec(), architecture.activations);
         training.normalization = architecture.normalization;
-        training.precision = model.network().precision();
+        training.precision = model.network().precision().into();
     })?;
     let from = std::path::absolute(path).context("no current folder")?;
     // How a preset prepares images gives way to how the model's were.
@@ -328,7 +328,7 @@ fn train(
     destination: Destination<'_>,
     console: Console,
 ) -> anyhow::Result<ExitCode> {
-    match config.training.precision {
+    match config.training.precision.numbers() {
         Precision::F32 => train_in::<f32>(config, destination, console),
         Precision::F64 => train_in::<f64>(config, destination, console),
     }
@@ -454,7 +454,7 @@ where
         architecture,
         classes,
         engine: trained.engine.into(),
-        precision: F::PRECISION,
+        precision: config.training.precision,
         iterations: trained.iterations,
         end: trained.end,
         costs: trained.costs,

@@ -4,13 +4,15 @@ use super::config::RunConfig;
 use super::folder::SUMMARY;
 use crate::quality::Majority;
 use anyhow::Context;
+use dnn_core::Architecture;
 use dnn_core::metrics::Score;
-use dnn_core::{Architecture, Precision};
 use dnn_data::Shown;
 use dnn_report::figures::accuracy_plot;
 use dnn_report::{Chart, Series, cost_plot};
 use dnn_train::engine::LayerHealth;
-use dnn_train::{Checkpoint, CostPoint, Curves, End, EpochPoint, TrainConfig, ValidationPoint};
+use dnn_train::{
+    Checkpoint, CostPoint, Curves, End, EpochPoint, TrainConfig, TrainingPrecision, ValidationPoint,
+};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -33,8 +35,8 @@ pub(crate) struct Summary {
     pub(crate) classes: Vec<String>,
     /// The engine that trained the network.
     pub(crate) engine: String,
-    /// The precision of parameters and activations.
-    pub(crate) precision: Precision,
+    /// The precision that the network was trained in.
+    pub(crate) precision: TrainingPrecision,
     /// The number of parameter updates.
     pub(crate) iterations: usize,
     /// Why training ended.

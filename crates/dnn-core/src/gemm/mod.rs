@@ -5,8 +5,10 @@
 //! door means one place to choose a kernel: our own for products with few rows (`narrow.rs`, `one_row.rs`), the
 //! `gemm` crate otherwise. Both pick their instruction set at run time. A factor that stays the same over many
 //! products can be packed once, for [`gemm_packed`] or, where the other factor is one column, as
-//! [`PackedForVector`]; [`ByteColumns`] has products of bytes in whole numbers.
+//! [`PackedForVector`]; [`ByteColumns`] has products of bytes in whole numbers, and
+//! [`FactorPrecision::Bf16`] those of factors that are rounded.
 
+pub(crate) mod bf16;
 mod bytes;
 pub(crate) mod narrow;
 mod one_row;
@@ -92,47 +94,59 @@ pub fn gemm<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
     beta: F,
     c: &mut Matrix<F, R, C, S>,
 ) {
-    let (m, k) = a.shape();
-    let n = b.cols;
-    assert!(
-        b.rows == k && c.shape() == (m, n),
-        "product of {m}×{k} and {}×{n} into {:?}",
-        b.rows,
-        c.shape()
-    );
-    if m == 0 || n == 0 {
-        return;
+    if let Some(operands) = Operands::of(alpha, a, b, beta, c) {
+        // SAFETY: the storages that they are of are borrowed for the whole call, `c` exclusively.
+        unsafe { operands.multiply() }
     }
-    let accumulate = beta != F::zero();
-    if k == 0 || alpha == F::zero() {
-        if accumulate {
-            c.apply(|c| *c *= beta);
-        } else {
-            c.fill(F::zero());
+}
+
+/// The precision in which a product takes its factors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FactorPrecision {
+    /// That of their numbers.
+    #[default]
+    Full,
+    /// bf16: the 8 bits of exponent of f32 with 8 of significand, so that a processor can multiply two
+    /// pairs in one place. The sums are in f32, and have the same bits on every machine; where it has no
+    /// AVX512-BF16, they take longer than products in f32.
+    Bf16,
+}
+
+impl FactorPrecision {
+    /// `c ← a·b`, in place; the old content of `c` is not read.
+    ///
+    /// # Shapes
+    /// `a` (m, k), `b` (k, n), `c` (m, n), after transposition.
+    /// # Panics
+    /// When the shapes do not fit; when factors in bf16 are asked of numbers in f64.
+    ///
+    /// ```
+    /// use dnn_core::gemm::{FactorPrecision, plain};
+    /// use nalgebra::{DMatrix, dmatrix};
+    ///
+    /// let (a, b) = (dmatrix![1.0_f32, 1.0 + 1.0 / 128.0], dmatrix![2.0; 1.0 + 1.0 / 1024.0]);
+    /// let mut c = DMatrix::zeros(1, 1);
+    /// FactorPrecision::Full.multiply(plain(&a), plain(&b), &mut c);
+    /// assert_eq!(c[0], 3.0 + 1.0 / 128.0 + 1.0 / 1024.0 + 1.0 / 131_072.0);
+    /// FactorPrecision::Bf16.multiply(plain(&a), plain(&b), &mut c);
+    /// assert_eq!(c[0], 3.0 + 1.0 / 128.0);
+    /// ```
+    pub fn multiply<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
+        self,
+        a: Factor<'_, F>,
+        b: Factor<'_, F>,
+        c: &mut Matrix<F, R, C, S>,
+    ) {
+        if let Some(operands) = Operands::of(F::one(), a, b, F::zero(), c) {
+            // SAFETY: the storages that they are of are borrowed for the whole call, `c` exclusively.
+            unsafe {
+                match self {
+                    Self::Full => operands.multiply(),
+                    Self::Bf16 => F::product_in_bf16(&operands),
+                }
+            }
         }
-        return;
     }
-    let (row_stride, col_stride) = c.strides();
-    let operands = Operands {
-        m,
-        n,
-        k,
-        alpha,
-        a: a.pointer,
-        a_rs: a.row_stride,
-        a_cs: a.col_stride,
-        b: b.pointer,
-        b_rs: b.row_stride,
-        b_cs: b.col_stride,
-        b_panel: None,
-        beta,
-        c: c.as_mut_ptr(),
-        c_rs: row_stride as isize,
-        c_cs: col_stride as isize,
-    };
-    // SAFETY: the pointers, extents and strides come from nalgebra storages that are borrowed for
-    // the whole call (`a`, `b` shared, `c` exclusively), and the shapes fit as just checked.
-    unsafe { operands.multiply() }
 }
 
 /// The largest number of rows of C for which our own kernels are faster than the `gemm` crate's;
@@ -141,6 +155,59 @@ pub fn gemm<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
 pub const NARROW: usize = 32;
 
 impl<F: Real> Operands<F> {
+    /// Returns the operands of c ← α·a·b + β·c, or `None` when there is nothing to multiply; then it is
+    /// done.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    fn of<R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
+        alpha: F,
+        a: Factor<'_, F>,
+        b: Factor<'_, F>,
+        beta: F,
+        c: &mut Matrix<F, R, C, S>,
+    ) -> Option<Self> {
+        let (m, k) = a.shape();
+        let n = b.cols;
+        assert!(
+            b.rows == k && c.shape() == (m, n),
+            "product of {m}×{k} and {}×{n} into {:?}",
+            b.rows,
+            c.shape()
+        );
+        if m == 0 || n == 0 {
+            return None;
+        }
+        if k == 0 || alpha == F::zero() {
+            if beta == F::zero() {
+                c.fill(F::zero());
+            } else {
+                c.apply(|c| *c *= beta);
+            }
+            return None;
+        }
+        let (row_stride, col_stride) = c.strides();
+        // Pointers, extents and strides are those of nalgebra storages, and the shapes fit. The
+        // borrows end here: whoever multiplies holds them.
+        Some(Self {
+            m,
+            n,
+            k,
+            alpha,
+            a: a.pointer,
+            a_rs: a.row_stride,
+            a_cs: a.col_stride,
+            b: b.pointer,
+            b_rs: b.row_stride,
+            b_cs: b.col_stride,
+            b_panel: None,
+            beta,
+            c: c.as_mut_ptr(),
+            c_rs: row_stride as isize,
+            c_cs: col_stride as isize,
+        })
+    }
+
     /// # Safety
     /// The promise of [`Operands`].
     unsafe fn multiply(&self) {

@@ -10,6 +10,7 @@ pub use time_limit::TimeLimit;
 use crate::engine::EngineKind;
 use crate::optimizer;
 use crate::schedule::Schedule;
+use dnn_core::gemm::FactorPrecision;
 use dnn_core::init::Init;
 use dnn_core::rng::RngKind;
 use dnn_core::settings::{self, SettingError};
@@ -48,6 +49,59 @@ impl Preset {
             Self::Photos => "photos",
             Self::Digits => "digits",
             Self::Table => "table",
+        }
+    }
+}
+
+/// The precisions in which a network can be trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainingPrecision {
+    /// IEEE 754 single precision, 4 bytes a number.
+    F32,
+    /// IEEE 754 double precision, 8 bytes a number; what the course's numbers were made with.
+    F64,
+    /// f32, but the factors of the layers' products are rounded to bf16, of 8 bits of significand. The
+    /// network is one in f32, and is judged in f32. For processors with AVX512-BF16.
+    Bf16,
+}
+
+impl TrainingPrecision {
+    /// All of them, for lists and tests.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F64, Self::Bf16];
+
+    /// Returns the precision of parameters, activations and sums, and of the model file.
+    pub fn numbers(self) -> Precision {
+        match self {
+            Self::F32 | Self::Bf16 => Precision::F32,
+            Self::F64 => Precision::F64,
+        }
+    }
+
+    /// Returns the precision in which the layers' products take their factors.
+    pub fn factors(self) -> FactorPrecision {
+        match self {
+            Self::F32 | Self::F64 => FactorPrecision::Full,
+            Self::Bf16 => FactorPrecision::Bf16,
+        }
+    }
+}
+
+impl From<Precision> for TrainingPrecision {
+    fn from(numbers: Precision) -> Self {
+        match numbers {
+            Precision::F32 => Self::F32,
+            Precision::F64 => Self::F64,
+        }
+    }
+}
+
+/// "f32", "f64", "bf16".
+impl std::fmt::Display for TrainingPrecision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::F32 | Self::F64 => self.numbers().fmt(f),
+            Self::Bf16 => f.write_str("bf16"),
         }
     }
 }
@@ -165,8 +219,9 @@ pub struct RawTrainConfig {
     /// Iterations between two costs that are logged, from iteration 0 on.
     #[schemars(range(min = 1), extend("x-resume" = true))]
     pub log_every: usize,
-    /// Precision of all numbers, in training and in the model file.
-    pub precision: Precision,
+    /// Precision of all numbers, in training and in the model file; with bf16 they are in f32, and the
+    /// factors of the layers' products are rounded in training.
+    pub precision: TrainingPrecision,
     /// How the first layer is computed; a matter of speed, the weights are the same apart from
     /// rounding.
     pub engine: EngineKind,
@@ -214,7 +269,7 @@ impl Default for RawTrainConfig {
             restore_best: false,
             calibrate: false,
             log_every: 100,
-            precision: Precision::F64,
+            precision: TrainingPrecision::F64,
             engine: EngineKind::Auto,
             threads: 0,
             optimizer: OptimizerConfig::default(),
@@ -252,6 +307,9 @@ pub enum ConfigError {
         /// The names of the optimizers it takes.
         linear: String,
     },
+    /// The engine cannot train in this precision.
+    #[error("engine gram with precision bf16: it has no products of rounded factors, dense has")]
+    GramInBf16,
     /// The labels' number of classes and the configuration disagree.
     #[error("{what} for {n_classes} classes")]
     Classes {
@@ -272,7 +330,7 @@ impl ConfigError {
             Self::Setting(error) => error.key(),
             Self::Activations { .. } => "activations",
             Self::NoWeight | Self::Classes { .. } => "class_weights",
-            Self::NotLinear { .. } => "engine",
+            Self::NotLinear { .. } | Self::GramInBf16 => "engine",
             Self::Seed(_) => "seed",
         }
     }
@@ -310,6 +368,9 @@ impl TryFrom<RawTrainConfig> for TrainConfig {
             let linear: Vec<_> = linear.map(|optimizer| optimizer.name()).collect();
             let optimizer = raw.optimizer.name();
             return Err(ConfigError::NotLinear { optimizer, linear: linear.join(", ") });
+        }
+        if raw.engine == EngineKind::Gram && raw.precision == TrainingPrecision::Bf16 {
+            return Err(ConfigError::GramInBf16);
         }
         for seed in [raw.seed].into_iter().chain(raw.shuffle_seed) {
             dnn_core::rng::Generator::new(raw.rng, seed)?;
@@ -376,7 +437,7 @@ impl TrainConfig {
             epochs: 40,
             batch_size: 32,
             log_every: 20,
-            precision: Precision::F32,
+            precision: TrainingPrecision::F32,
             optimizer: optimizer::Adam::default().into(),
             schedule: Schedule::OneCycle { rise: 0.3 },
             ..RawTrainConfig::default()

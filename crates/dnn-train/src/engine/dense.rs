@@ -11,7 +11,7 @@ use super::shared::{Part, SharedMatrix};
 use super::tasks::{narrow_parts, weight_parts};
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use dnn_core::gemm::{NARROW, gemm, plain, terms_at_once, transposed};
+use dnn_core::gemm::{FactorPrecision, NARROW, gemm, plain, terms_at_once, transposed};
 use dnn_core::{Network, Real};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use std::ops::Range;
@@ -29,6 +29,7 @@ pub(super) struct DenseLayer<'d, F: Real> {
     /// W₁ᵀ (n₀, n₁).
     w: Parameters<F>,
     tasks: Vec<Part>,
+    factors: FactorPrecision,
     /// For a narrow layer, whose products are quick and wait for X: Z₁ᵀ of each task's features alone,
     /// (m, n₁). They are made when the step has been made on these, so that X comes from memory once
     /// an iteration, not twice.
@@ -71,6 +72,7 @@ impl<'d, F: Real> DenseLayer<'d, F> {
             Some(x)
                 if options.max_batch == 0
                     && options.micro_shards == 1
+                    && options.factors == FactorPrecision::Full
                     && is_narrow
                     && tasks.len() > 1 =>
             {
@@ -89,6 +91,7 @@ impl<'d, F: Real> DenseLayer<'d, F> {
                 options.ema_decay,
             ),
             tasks,
+            factors: options.factors,
             ahead,
             is_ahead: false,
         }
@@ -171,14 +174,16 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         let features = 0..self.w.values.rows();
         let examples = Part { rows: features.clone(), cols: part.rows.clone() };
         // SAFETY: the promise: only `step` writes W, in other runs, and only `gather` the batch.
-        let (w, x) = unsafe {
+        let (w, (x, factors)) = unsafe {
             let x = match input {
-                Some(input) => input.columns(part.rows.start, part.rows.len()),
-                None => self.features(all, &examples),
+                Some(input) => {
+                    (input.columns(part.rows.start, part.rows.len()), FactorPrecision::Full)
+                }
+                None => (self.features(all, &examples), self.factors),
             };
             (self.w.values.part(&Part { rows: features, cols: part.cols.clone() }), x)
         };
-        gemm(F::one(), transposed(&x), plain(&w), F::zero(), z);
+        factors.multiply(transposed(&x), plain(&w), z);
     }
 
     fn parts(&self) -> &[Part] {
@@ -210,7 +215,7 @@ impl<F: Real> FirstLayer<F> for DenseLayer<'_, F> {
         let features = Part { rows: part.rows.clone(), cols: examples.clone() };
         // SAFETY: the promise.
         let x = unsafe { self.features(batch.is_none(), &features) };
-        gemm(F::one(), plain(&x), plain(&dz), F::zero(), to);
+        self.factors.multiply(plain(&x), plain(&dz), to);
     }
 
     unsafe fn step(

@@ -5,6 +5,7 @@ use crate::diagnosis::LayerHealth;
 use crate::optimizer::{Optimizer, Step};
 use dnn_core::Network;
 use dnn_core::Real;
+use dnn_core::gemm::FactorPrecision;
 use dnn_core::linear::Gradients;
 use dnn_core::metrics::Score;
 use nalgebra::{DMatrix, DMatrixViewMut};
@@ -133,6 +134,9 @@ pub struct EngineOptions<'a> {
     /// Number of pieces that each batch is cut into, whose gradients are summed up in a fixed tree; at least
     /// as many as there are ranks.
     pub micro_shards: usize,
+    /// The precision in which the layers' products take their factors in training: A, dZ and W. Sums,
+    /// parameters, and the logits of held-out examples are in F whatever it is.
+    pub factors: FactorPrecision,
     /// The processes that compute together.
     pub communicator: &'a dyn Communicator,
 }
@@ -149,6 +153,7 @@ impl Default for EngineOptions<'_> {
             mixup: 0.0,
             ema_decay: 0.0,
             micro_shards: 1,
+            factors: FactorPrecision::Full,
             communicator: &SingleProcess,
         }
     }

@@ -31,6 +31,7 @@ use crate::cost::Cost;
 use crate::diagnosis::LayerHealth;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
+use dnn_core::gemm::FactorPrecision;
 use dnn_core::layer::Dense;
 use dnn_core::layer_norm::LayerNorm;
 use dnn_core::linear::Gradients;
@@ -53,6 +54,7 @@ pub(super) struct LayeredEngine<'d, F: Real, L: FirstLayer<F>> {
     layer_by_layer: bool,
     output: OutputActivation,
     cost: &'d dyn Cost<F>,
+    factors: FactorPrecision,
     labels: &'d [u32],
     class_weights: Option<Vec<F>>,
     batch: Batch<F>,
@@ -183,6 +185,7 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
             layer_by_layer: layer_by_layer(sizes),
             output: network.output(),
             cost,
+            factors: options.factors,
             ones: DMatrix::from_element(max_batch, 1, F::one()),
             batch,
             first,
@@ -206,8 +209,11 @@ impl<'d, F: Real, L: FirstLayer<F>> LayeredEngine<'d, F, L> {
 
     /// What the tasks of an iteration share, and the pool that does them.
     fn work(&mut self) -> (Work<'_, F, L>, &mut Pool) {
-        let Self { layers, first, batch, cost, costs, pieces, ones, scratch, pool, .. } = self;
-        (Work { layers, first, batch, cost: *cost, costs, pieces, ones, scratch }, pool)
+        let Self {
+            layers, first, batch, cost, factors, costs, pieces, ones, scratch, pool, ..
+        } = self;
+        let (cost, factors) = (*cost, *factors);
+        (Work { layers, first, batch, cost, factors, costs, pieces, ones, scratch }, pool)
     }
 
     /// For what needs all gradients before the first step.
@@ -491,7 +497,7 @@ impl<F: Real, L: FirstLayer<F>> Engine<F> for LayeredEngine<'_, F, L> {
                 // SAFETY: the promise: tasks have different examples.
                 unsafe {
                     let mut a = values[l].part_mut(&part);
-                    sums(layer, &part, a_prev, first, &mut a);
+                    sums(layer, &part, FactorPrecision::Full, a_prev, first, &mut a);
                     activate(layer, &part, &mut a, None, None);
                 }
             }

@@ -24,7 +24,8 @@ pub use interface::{Engine, EngineKind, EngineOptions, Pass};
 use crate::cost::Cost;
 use crate::optimizer::Optimizer;
 use dense::DenseLayer;
-use dnn_core::{Network, Real};
+use dnn_core::gemm::FactorPrecision;
+use dnn_core::{Network, Precision, Real};
 use gram::GramLayer;
 use layered::LayeredEngine;
 use nalgebra::DMatrix;
@@ -53,6 +54,11 @@ pub(crate) fn build<'d, F: Real>(
     labels: &'d [u32],
     mut options: EngineOptions<'d>,
 ) -> Box<dyn Engine<F> + 'd> {
+    if options.factors == FactorPrecision::Bf16 {
+        assert_eq!(F::PRECISION, Precision::F32, "numbers whose factors are rounded to bf16");
+        let in_full = !matches!(input, EngineInput::Gram(_));
+        assert!(in_full, "factors in bf16 with the first layer in full");
+    }
     if options.mixup > 0.0 && options.max_batch == 0 {
         // The whole set is gathered to be mixed.
         options.max_batch = labels.len();

@@ -10,7 +10,7 @@ use super::tasks::Blocks;
 use crate::cost::Cost;
 use crate::optimizer::{Optimizer, Step};
 use crate::pool::Pool;
-use dnn_core::gemm::{gemm, plain, transposed};
+use dnn_core::gemm::{FactorPrecision, gemm, plain, transposed};
 use dnn_core::layer::PARAMETER_NAMES;
 use dnn_core::layer_norm::{self, Normalized};
 use dnn_core::{Activation, Bias, Real};
@@ -88,6 +88,7 @@ pub(super) struct Work<'e, F: Real, L> {
     pub(super) first: &'e L,
     pub(super) batch: &'e Batch<F>,
     pub(super) cost: &'e dyn Cost<F>,
+    pub(super) factors: FactorPrecision,
     pub(super) costs: &'e SharedMatrix<f64>,
     pub(super) pieces: &'e [Piece],
     pub(super) ones: &'e DMatrix<F>,
@@ -168,7 +169,8 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
     /// Does `task` for each block of a layer's values, of the rank's micro-shards one after the other.
     fn for_blocks(&self, l: usize, pool: &mut Pool, task: &(dyn Fn(&Part) + Sync)) {
         let (own, n) = (self.batch.shards.own(), self.layers[l].a.cols());
-        let blocks = |shard: usize| Blocks::of::<F>(self.batch.examples(shard).len(), n);
+        let blocks =
+            |shard: usize| Blocks::of::<F>(self.batch.examples(shard).len(), n, self.factors);
         let most = own.clone().map(|shard| blocks(shard).len()).max().unwrap_or(0);
         pool.run(own.len() * most, &|i, _| {
             let (shard, i) = (own.start + i / most, i % most);
@@ -245,7 +247,8 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
         let a_prev = l.checked_sub(1).map(|prev| &self.layers[prev].a);
         // SAFETY: the promise.
         unsafe {
-            sums(&self.layers[l], part, a_prev, first, &mut self.layers[l].a.part_mut(part));
+            let mut z = self.layers[l].a.part_mut(part);
+            sums(&self.layers[l], part, self.factors, a_prev, first, &mut z);
         }
     }
 
@@ -309,7 +312,7 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
             let w = w.part(&Part { rows: part.cols.clone(), cols: 0..w.cols() });
             let dz_next = next.dz.part(&all_units(&next.dz, &part.rows));
             let mut da = layer.behind_norm().part_mut(part);
-            gemm(F::one(), plain(&dz_next), transposed(&w), F::zero(), &mut da);
+            self.factors.multiply(plain(&dz_next), transposed(&w), &mut da);
             let a = layer.a.part(part);
             let z = layer.z.as_ref().map_or(a, |z| z.part(part));
             match &layer.dropout {
@@ -415,7 +418,7 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
                     let inputs = Part { rows: examples.clone(), cols: part.rows.clone() };
                     let dz = dz.columns(part.cols.start, part.cols.len());
                     let a_prev = a_prev.part(&inputs);
-                    gemm(F::one(), transposed(&a_prev), plain(&dz), F::zero(), dw);
+                    self.factors.multiply(transposed(&a_prev), plain(&dz), dw);
                 }
                 PieceWeights::FirstLayer(task) => {
                     self.first.gradient(*task, self.batch.selection(), examples, &dz, dw);
@@ -469,6 +472,7 @@ impl<F: Real, L: FirstLayer<F>> Work<'_, F, L> {
 pub(super) unsafe fn sums<F: Real>(
     layer: &Layer<F>,
     part: &Part,
+    factors: FactorPrecision,
     a_prev: Option<&SharedMatrix<F>>,
     first: impl FnOnce(&Part, &mut DMatrixViewMut<'_, F>),
     z: &mut DMatrixViewMut<'_, F>,
@@ -480,7 +484,7 @@ pub(super) unsafe fn sums<F: Real>(
                 let a_prev = a_prev.part(&all_units(a_prev, &part.rows));
                 let w = &w.values;
                 let w = w.part(&Part { rows: 0..w.rows(), cols: part.cols.clone() });
-                gemm(F::one(), plain(&a_prev), plain(&w), F::zero(), z);
+                factors.multiply(plain(&a_prev), plain(&w), z);
             }
             _ => first(part, z),
         }

@@ -3,7 +3,7 @@
 
 use super::shared::Part;
 use crate::pool::Pool;
-use dnn_core::gemm::line;
+use dnn_core::gemm::{FactorPrecision, line};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,9 @@ const MANY_WEIGHTS: usize = 131_072;
 /// Examples and units of one task of such a layer, about: its weights stay in the second-level cache. The
 /// kernel copies the examples of a task, and not its weights.
 const BLOCK: (usize, usize) = (128, 128);
+/// Examples of such a task where factors are rounded to bf16. The kernel copies the weights of a task then,
+/// too, and waits for them to come from memory: the more examples, the fewer times.
+const EXAMPLES_PER_BLOCK_IN_BF16: usize = 512;
 /// Units of a block, at most, where there are many blocks: the wider, the less packing.
 const WIDEST_BLOCK: usize = 1024;
 /// Blocks that a layer is cut into before they become wider.
@@ -68,9 +71,13 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn of<F>(m: usize, n: usize) -> Self {
-        // Narrow layers have their tasks by examples alone.
-        let examples = if n < 2 * BLOCK.1 { EXAMPLES_PER_TASK } else { BLOCK.0 };
+    pub(super) fn of<F>(m: usize, n: usize, factors: FactorPrecision) -> Self {
+        let examples = match factors {
+            // Narrow layers have their tasks by examples alone.
+            _ if n < 2 * BLOCK.1 => EXAMPLES_PER_TASK,
+            FactorPrecision::Full => BLOCK.0,
+            FactorPrecision::Bf16 => EXAMPLES_PER_BLOCK_IN_BF16,
+        };
         let by_examples = m.div_ceil(examples).max(1);
         let by_units = (n / BLOCK.1).min(BLOCKS.div_ceil(by_examples)).max(n / WIDEST_BLOCK);
         let pieces = (by_examples, by_units.max(1));
@@ -181,14 +188,16 @@ mod tests {
             assert!(starts.iter().all(|start| start % line::<f64>() == 0), "{tasks:?}");
         }
         for (m, n) in [(1, 1), (128, 512), (37, 1000), (1000, 10), (300, 260), (512, 4096)] {
-            let blocks = Blocks::of::<f32>(m, n);
-            let mut seen = vec![0; m * n];
-            for block in (0..blocks.len()).map(|i| blocks.get(i)) {
-                for row in block.rows {
-                    block.cols.clone().for_each(|col| seen[row * n + col] += 1);
+            for factors in [FactorPrecision::Full, FactorPrecision::Bf16] {
+                let blocks = Blocks::of::<f32>(m, n, factors);
+                let mut seen = vec![0; m * n];
+                for block in (0..blocks.len()).map(|i| blocks.get(i)) {
+                    for row in block.rows {
+                        block.cols.clone().for_each(|col| seen[row * n + col] += 1);
+                    }
                 }
+                assert!(seen.iter().all(|&times| times == 1), "{m}×{n}");
             }
-            assert!(seen.iter().all(|&times| times == 1), "{m}×{n}");
         }
         for (n_prev, n) in [(1, 1), (12_288, 20), (784, 512), (5, 100_000), (3072, 4096)] {
             let parts: Vec<_> = weight_parts::<f32>(n_prev, n).collect();
