@@ -83,8 +83,18 @@ impl MpiCommunicator {
                 if ready.send((rank, size)).is_ok() {
                     let under_way = VecDeque::new();
                     let (heard, told) = (Instant::now(), Instant::now());
-                    Exchanges { world, rank, size, under_way, peer_timeout, heard, told, waiting, looks: 0 }
-                        .serve(&to_do, &finished);
+                    Exchanges {
+                        world,
+                        rank,
+                        size,
+                        under_way,
+                        peer_timeout,
+                        heard,
+                        told,
+                        waiting,
+                        looks: 0,
+                    }
+                    .serve(&to_do, &finished);
                 }
                 // MPI ends here.
                 drop(universe);
