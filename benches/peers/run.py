@@ -13,12 +13,13 @@ import time
 from functools import partial
 from pathlib import Path
 
-from driver import environment, growth, kernels, loading, report_progress, table, training
+from driver import environment, growth, kernels, loading, report_progress, sweep, table, training
 from driver.processes import ROOT, Bench, ProcessFailed, cargo
 
 # In the order of the table.
 JOBS = {
     **{name: partial(training.measure, job=job) for name, job in training.JOBS.items()},
+    "sweep": sweep.measure,
     "products": kernels.measure_products,
     "one-image": kernels.measure_one_image,
     "predict-process": kernels.measure_predict_process,
@@ -69,6 +70,7 @@ def measure(args):
     bench = Bench(python, work, args.threads, args.repeat or (1 if args.quick else 3), args.quick,
                   may_write=not args.dry_run)
     cargo("build", "--release", "--package", "dnn-cli")
+    bench.round_trip = bench.build_bench("dnn-train", "round_trip")
     names = [name for name in JOBS if name in (args.jobs or JOBS)]
     disagreements, failures = [], []
     for i, name in enumerate(names, start=1):

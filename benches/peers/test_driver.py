@@ -13,7 +13,7 @@ import unittest.mock
 from pathlib import Path
 
 import run
-from driver import environment, growth, kernels, loading, processes, table, training
+from driver import environment, growth, kernels, loading, processes, sweep, table, training
 from driver.compare import (EXACT, OTHER_ORDER, SINGLE, Curve, Difference, Pairs, compare_curves,
                             compare_pixels, digits, show_seconds, verdict)
 from driver.table import BEGIN, END, Row
@@ -171,6 +171,16 @@ class Outputs(unittest.TestCase):
         with self.assertRaises(processes.ProcessFailed):
             processes.program_of(messages, "dnn_data")
 
+    def test_runs_are_described_with_the_round_trip_around_them(self):
+        bench = processes.Bench("python", Path("t/work"), 2, 3, True, False)
+        self.assertEqual(bench.describe_runs(), "3 runs, quick")
+        bench.round_trip, trips = "program", iter([1.05e-7, 5.2e-7, 9.9e-8])
+        bench.launch_once = lambda command: ({"round_trip": next(trips)}, None)
+        bench.reset_disturbance()
+        self.assertEqual(bench.describe_runs(), "3 runs, quick, round trip 105 to 520 ns")
+        bench.reset_disturbance()
+        self.assertEqual(processes.describe_round_trips(bench.round_trips), ", round trip 99 ns")
+
     def test_criterions_estimate_is_found_by_its_id(self):
         with tempfile.TemporaryDirectory() as folder:
             for place, bench, median in [("a/b_c", "b/c", 5.0), ("d", "wanted/d", 7500.0)]:
@@ -203,6 +213,25 @@ class Jobs(unittest.TestCase):
                          ("16.0 s", "100 ms", "160×", "≥ 150×", "met"))
         row = Row.of_pairs("NumPy", Pairs([0.1], [16.0]), samples.show, None, "1 run")
         self.assertEqual((row.ours, row.target, row.verdict), ("10000 samples/s", "", ""))
+
+    def test_a_sweep_counts_for_all_seeds_when_their_costs_are_ours(self):
+        with tempfile.TemporaryDirectory() as folder:
+            bench = processes.Bench("python", Path(folder), 2, 1, True, False)
+            bench.images = lambda: processes.Images("train.h5", "test.h5")
+            rows = [{"setting": {"seed": seed}, "cost": 0.1 * seed} for seed in range(1, 11)]
+            bench.launch_once = lambda command: ({"rows": rows}, processes.Measured(0.5, 0.0))
+            costs = {str(seed): 0.1 * seed for seed in range(1, 4)}
+
+            def train_peer(script, *args):
+                return processes.Run(2.0, curve=Curve({}, costs[str(args[-1])]))
+
+            bench.train_peer = train_peer
+            self.assertEqual(sweep.seconds(bench, "f64"), (5.0, 200.0))
+            self.assertIn("seed = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]", (Path(folder) / "sweep.toml").read_text())
+            costs["3"] += 1e-6
+            with self.assertRaisesRegex(Difference, "^last cost of seed 3: ours 0.3"):
+                sweep.seconds(bench, "f64")
+            sweep.seconds(bench, "f32")
 
     def test_accuracies_are_compared_when_both_sides_did_the_whole_job(self):
         job = training.JOBS["whole-process"]

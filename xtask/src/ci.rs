@@ -25,7 +25,7 @@ pub(crate) struct Args {
 type Check = fn(&Ci) -> anyhow::Result<()>;
 
 /// The checks in their order; what each is for stands in docs/xtask.md.
-const CHECKS: [(&str, Check); 21] = [
+const CHECKS: [(&str, Check); 22] = [
     ("fmt", |ci| ci.cargo("fmt --all -- --check")),
     ("layers", |ci| no_findings(&check_layers(&ci.root)?)),
     ("msrv", |ci| no_findings(&check_msrv(&ci.root)?)),
@@ -50,6 +50,7 @@ const CHECKS: [(&str, Check); 21] = [
         test.args(["test", "--locked", "--manifest-path", "loom/Cargo.toml"]);
         execute(test.env("RUSTFLAGS", "--cfg loom"))
     }),
+    ("neon", Ci::neon),
     ("data", Ci::data),
     ("wasm", Ci::wasm),
     ("test", Ci::test),
@@ -61,9 +62,15 @@ const CHECKS: [(&str, Check); 21] = [
     ("first-run", Ci::first_run),
 ];
 
+/// A processor with NEON, which runs here emulated, and what links for it and emulates it.
+const NEON: &str = "aarch64-unknown-linux-gnu";
+const NEON_TOOLS: [(&str, &str); 2] = [
+    ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc"),
+    ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", "qemu-aarch64 -L /usr/aarch64-linux-gnu"),
+];
+
 /// What everything but xtask, whose TLS is in C, compiles for.
-const TARGETS: [&str; 3] =
-    ["aarch64-unknown-linux-gnu", "x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
+const TARGETS: [&str; 3] = [NEON, "x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 
 /// Runs the checks in order; gives the first failure.
 ///
@@ -152,6 +159,16 @@ impl Ci {
                 .with_context(|| format!("needs rustup target add {target}"))?;
         }
         Ok(())
+    }
+
+    /// The kernels' tests on an emulated processor with vectors of two and four numbers. dnn-train's would take
+    /// minutes more.
+    fn neon(&self) -> anyhow::Result<()> {
+        let mut test = self.command("cargo");
+        test.args(["test", "--package", "dnn-core", "--lib", "--tests", "--target", NEON]);
+        execute(test.envs(NEON_TOOLS)).context(
+            "needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, by Debian's names",
+        )
     }
 
     fn data(&self) -> anyhow::Result<()> {

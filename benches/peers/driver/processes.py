@@ -100,6 +100,15 @@ def program_of(messages, bench):
     raise ProcessFailed(f"cargo built no bench `{bench}`")
 
 
+def describe_round_trips(seconds):
+    """`, round trip 105 ns`, or `, round trip 105 to 520 ns`; nothing when there was none."""
+    nanoseconds = [round(1e9 * s) for s in sorted(seconds)]
+    if not nanoseconds:
+        return ""
+    least, most = nanoseconds[0], nanoseconds[-1]
+    return f", round trip {least}{f' to {most}' if most > least else ''} ns"
+
+
 class Bench:
     """What is the same for all jobs: programs, threads, number of runs, the working folder."""
 
@@ -111,16 +120,28 @@ class Bench:
         self.dnn = [self.target / "release" / program, "--json", "--quiet"]
         # Where `dnn train` leaves its model.
         self.run_folder = work / "run"
-        self.others_cores = 0.0
+        # The program that measures a round trip between two cores, once it is built.
+        self.round_trip = None
+        self.reset_disturbance()
 
     def reset_disturbance(self):
         """What follows is a new row's."""
         self.others_cores = 0.0
+        self.round_trips = []
+        self.measure_round_trip()
+
+    def measure_round_trip(self):
+        if self.round_trip:
+            printed, _ = self.launch_once([self.round_trip])
+            self.round_trips.append(printed["round_trip"])
 
     def describe_runs(self):
-        """How the runs since `reset_disturbance` were made, as the table says it."""
+        """How the runs since `reset_disturbance` were made, as the table says it: with the round trip
+        between two cores, before them and after them."""
+        self.measure_round_trip()
         return (f"{self.repeat} run{'s' if self.repeat > 1 else ''}"
                 + (", quick" if self.quick else "")
+                + describe_round_trips(self.round_trips)
                 + (", busy machine" if self.others_cores > QUIET_CORES else ""))
 
     def build_bench(self, package, bench):

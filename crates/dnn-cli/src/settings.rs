@@ -18,7 +18,7 @@ use toml::{Spanned, Table, Value};
 /// A group of settings that become flags together.
 pub(crate) trait FlagGroup: Clone + Send + Sync + 'static {
     /// The settings, whose schema makes the flags.
-    type Settings: JsonSchema + Serialize + DeserializeOwned;
+    type Settings: JsonSchema + Serialize + DeserializeOwned + 'static;
     /// The heading of the flags in the help.
     const HEADING: &'static str;
 
@@ -106,7 +106,7 @@ impl<G: FlagGroup> Flags<G> {
                 format!("--{flag} {}", argument(value.as_ref()))
             })
         };
-        settings_in::<G>(&schema).filter_map(flag).collect()
+        settings_in::<G>(schema).filter_map(flag).collect()
     }
 
     /// Returns `base` with the values given, unchecked.
@@ -115,7 +115,7 @@ impl<G: FlagGroup> Flags<G> {
     /// When `base` cannot be written as TOML.
     pub(crate) fn on<T: Serialize>(&self, base: &T) -> anyhow::Result<Table> {
         let mut table = Table::try_from(base)?;
-        change(&mut table, &self.given, &settings::schema::<G::Settings>());
+        change(&mut table, &self.given, settings::schema::<G::Settings>());
         Ok(table)
     }
 }
@@ -160,8 +160,8 @@ pub(crate) fn flag_of(key: &str, schema: &Json) -> Option<String> {
 impl<G: FlagGroup> clap::Args for Flags<G> {
     fn augment_args(command: Command) -> Command {
         let schema = settings::schema::<G::Settings>();
-        let all = settings_in::<G>(&schema);
-        let flag_named = |key: &str| flag_of(key, properties(&schema)?.get(key)?);
+        let all = settings_in::<G>(schema);
+        let flag_named = |key: &str| flag_of(key, properties(schema)?.get(key)?);
         let args = all.filter_map(|(key, setting)| {
             let word = |name: &str| setting.get(name).and_then(Json::as_str);
             let flag = flag_of(key, setting)?;
@@ -184,7 +184,7 @@ impl<G: FlagGroup> clap::Args for Flags<G> {
             };
             let arg = arg.value_name(word("x-value").unwrap_or(usual).to_owned());
             let arg = arg.allow_negative_numbers(matches!(type_of(setting), "integer" | "number"));
-            let list = word("x-list").and_then(|list| properties(&schema)?.get(list));
+            let list = word("x-list").and_then(|list| properties(schema)?.get(list));
             Some(arg.value_parser(parser::<G::Settings>(key, setting, list)))
         });
         command.args(args.collect::<Vec<_>>())
@@ -204,7 +204,7 @@ impl<G: FlagGroup> FromArgMatches for Flags<G> {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         let schema = settings::schema::<G::Settings>();
-        for (key, setting) in settings_in::<G>(&schema) {
+        for (key, setting) in settings_in::<G>(schema) {
             let Some(flag) = flag_of(key, setting) else { continue };
             if type_of(setting) == "boolean" {
                 if matches.get_flag(&flag) {
@@ -597,9 +597,9 @@ mod tests {
     fn a_flag_clears_what_it_stands_in_place_of() {
         let schema = settings::schema::<RawTrainConfig>();
         let mut base = table("epochs = 3\niterations = 5");
-        change(&mut base, &table("iterations = 7"), &schema);
+        change(&mut base, &table("iterations = 7"), schema);
         assert_eq!(base, table("iterations = 7"));
-        change(&mut base, &table("iterations = 7\nepochs = 2"), &schema);
+        change(&mut base, &table("iterations = 7\nepochs = 2"), schema);
         assert_eq!(base, table("epochs = 2\niterations = 7"));
     }
 
@@ -620,7 +620,7 @@ mod tests {
             ),
             ("seed 1", "line 1"),
         ] {
-            let error = check_text(text, &schema).expect_err(says);
+            let error = check_text(text, schema).expect_err(says);
             assert!(error.to_string().contains(says), "{error}");
         }
     }

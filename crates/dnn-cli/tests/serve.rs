@@ -9,7 +9,7 @@ use common::Place;
 use dnn_core::layer::Dense;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Init, Network, OutputActivation};
-use dnn_data::image::encode_png;
+use dnn_data::image::{PngContent, encode_png};
 use dnn_data::{ImageShape, InputContract, Model};
 use flate2::Crc;
 use nalgebra::{DMatrix, DVector};
@@ -168,7 +168,8 @@ fn write_model(place: &Place, name: &str, model: &Model) {
 fn png(width: usize, height: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 7 % 251) as u8).collect();
-    encode_png(&mut bytes, &pixels, ImageShape { height, width, channels: 3 }).expect("written");
+    let shape = ImageShape { height, width, channels: 3 };
+    encode_png(&mut bytes, &pixels, shape, PngContent::Photos).expect("written");
     bytes
 }
 

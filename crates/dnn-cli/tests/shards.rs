@@ -140,6 +140,42 @@ fn audits() {
     assert!(error.contains("--cache does nothing"), "{error}");
 }
 
+#[test]
+fn files_that_cannot_be_read_come_in_the_order_of_the_splits() {
+    const SPLITS: [&str; 3] = ["train", "validation", "test"];
+    let place = Place::new();
+    let photos = place.path("photos");
+    draw_folder(&photos, 12, 6);
+    for (split, class) in SPLITS.iter().flat_map(|split| ["cat", "non-cat"].map(|c| (split, c))) {
+        let folder = photos.join(split).join(class);
+        fs::create_dir_all(&folder).expect("a folder");
+        if *split == "validation" {
+            let sound = first_png(&photos.join("test").join(class));
+            fs::copy(sound, folder.join("m.png")).expect("copied");
+        }
+        for name in ["+.png", "zzz.png"] {
+            fs::write(folder.join(name), "no picture").expect("written");
+        }
+    }
+    let convert = ["data", "convert", "photos", "o.h5", "--on-bad-image", "skip", "--size", "12"];
+    for command in [&convert[..], &["data", "audit", "photos", "--list", "9"]] {
+        let said = |args: &[&str]| {
+            let output = place.run(&[args, &["--json"]].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            let left_out = stderr(&output).lines().filter(|l| l.contains("left out: ")).count();
+            (stdout(&output), left_out)
+        };
+        let whole = said(command);
+        assert_eq!(whole.0.matches("zzz.png").count(), 6, "{whole:?}");
+        for count in [2, 3, 5] {
+            shards(&place, command, count);
+            let folder = format!("s{count}");
+            assert_eq!(said(&["merge", &folder]).0, whole.0, "{command:?} in {count} shards");
+            fs::remove_dir_all(place.path(&folder)).expect("the shards");
+        }
+    }
+}
+
 /// A table of two classes that a line divides.
 fn write_table(path: &Path) {
     let row = |i: u32| format!("{},{},{}\n", i * 37 % 50, i * 17 % 23, u32::from(i * 37 % 50 > 24));

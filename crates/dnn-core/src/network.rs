@@ -296,8 +296,9 @@ impl<F: Real> Network<F> {
 
     /// Returns whether every parameter is a finite number.
     pub fn is_finite(&self) -> bool {
-        let all = self.layers.iter().flat_map(Dense::parameters);
-        all.into_iter().flatten().all(nalgebra::ComplexField::is_finite)
+        let mut all = self.layers.iter().flat_map(Dense::parameters);
+        // Without a branch a number, several are looked at at a time.
+        all.all(|values| values.iter().fold(true, |finite, value| finite & value.is_finite()))
     }
 
     /// Computes the forward pass through all layers; the logits are then in `workspace`.
@@ -347,18 +348,38 @@ impl<F: Real> Network<F> {
     /// # Panics
     /// When `x` does not have n₀ rows.
     pub fn logits<S: RawStorage<F, Dyn, Dyn>>(&self, x: &Matrix<F, Dyn, Dyn, S>) -> DMatrix<F> {
+        let n_outputs = self.layers.last().map_or(0, Dense::n);
+        let mut logits = DMatrix::zeros(n_outputs, x.ncols());
+        self.forward_in_parts(x, |from, workspace| {
+            let part = workspace.logits();
+            logits.columns_mut(from, part.ncols()).copy_from(part);
+        });
+        logits
+    }
+
+    /// Computes the forward pass for a few examples at a time, in the order of sums that
+    /// [`logits`](Self::logits) promises; `take` gets the index of the first of them, and the workspace with
+    /// their activations and logits.
+    ///
+    /// # Shapes
+    /// `x` (n₀, m).
+    /// # Panics
+    /// When `x` does not have n₀ rows.
+    pub fn forward_in_parts<S: RawStorage<F, Dyn, Dyn>>(
+        &self,
+        x: &Matrix<F, Dyn, Dyn, S>,
+        mut take: impl FnMut(usize, &Workspace<F>),
+    ) {
         const AT_ONCE: usize = crate::gemm::NARROW;
         let mut workspace = Workspace::new(self, AT_ONCE.min(x.ncols()));
-        let mut logits = DMatrix::zeros(workspace.logits().nrows(), x.ncols());
         for from in (0..x.ncols()).step_by(AT_ONCE) {
             let m = AT_ONCE.min(x.ncols() - from);
             if m < workspace.logits().ncols() {
                 workspace = Workspace::new(self, m);
             }
             self.forward_of(plain(&x.columns(from, m)), &mut workspace);
-            logits.columns_mut(from, m).copy_from(workspace.logits());
+            take(from, &workspace);
         }
-        logits
     }
 
     /// Returns the weights of the first layer packed for [`logits_of_one`](Self::logits_of_one), or

@@ -26,6 +26,9 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use toml::Value;
 
 /// Why a value cannot be that of a setting.
@@ -79,11 +82,18 @@ pub fn nearest<'a>(got: &str, names: impl IntoIterator<Item = &'a str>) -> Optio
     most.filter(|name| similarity(name) > 0.75)
 }
 
-/// Returns the JSON Schema of settings, all of it in one piece.
-pub fn schema<T: JsonSchema>() -> Json {
+/// Returns the JSON Schema of settings, all of it in one piece, which is made once.
+pub fn schema<T: JsonSchema + 'static>() -> &'static Json {
+    static SCHEMAS: Mutex<BTreeMap<TypeId, &'static Json>> = Mutex::new(BTreeMap::new());
+    let schemas = || SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = schemas().get(&TypeId::of::<T>()) {
+        return made;
+    }
+    // Not under the lock: making one may ask for another.
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let made = settings.into_generator().into_root_schema_for::<T>().to_value();
+    schemas().entry(TypeId::of::<T>()).or_insert_with(|| Box::leak(Box::new(made)))
 }
 
 /// Checks that every setting is one that its `schema`, which [`schema`] makes of its type, allows.
@@ -350,7 +360,6 @@ pub fn shown(value: &Value) -> String {
 mod tests {
     use super::*;
     use serde::Deserialize;
-    use std::collections::BTreeMap;
 
     #[derive(Debug, Serialize, Deserialize, JsonSchema)]
     #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
@@ -389,7 +398,7 @@ mod tests {
     fn what_is_wrong_is_said_in_words() {
         let said = |text: &str| {
             let value: Value = toml::from_str(text).expect("toml");
-            check_value("", &value, &schema::<Settings>()).map_err(|error| error.to_string())
+            check_value("", &value, schema::<Settings>()).map_err(|error| error.to_string())
         };
         assert_eq!(said("names = { any = 1 }"), Ok(()));
         assert_eq!(said("units = [1, 9]\nrate = 1\nseed = 3\nstep = { name = \"plain\" }"), Ok(()));
@@ -424,8 +433,8 @@ mod tests {
     #[test]
     fn values_are_checked_as_texts_are() {
         let schema = schema::<Settings>();
-        assert_eq!(check(&Settings::default(), &schema), Ok(()));
-        let error = check(&Settings { rate: f64::INFINITY, ..Settings::default() }, &schema);
+        assert_eq!(check(&Settings::default(), schema), Ok(()));
+        let error = check(&Settings { rate: f64::INFINITY, ..Settings::default() }, schema);
         assert_eq!(
             error.map_err(|error| error.to_string()),
             Err("rate is inf: expected a finite number above 0".into())

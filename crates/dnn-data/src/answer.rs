@@ -1,6 +1,6 @@
 //! What is said of one image, for programs that answer others: a server, a page.
 
-use crate::image::{DecodeLimits, decode_bytes, encode_png};
+use crate::image::{DecodeLimits, PngContent, decode_bytes, encode_png};
 use crate::preprocess::{Features, prepare};
 use crate::{
     AnyNetwork, ContractError, FeatureKind, ImageShape, Normalization, PredictError, Predictor,
@@ -98,7 +98,8 @@ impl Answer {
                 [input.height, input.width, input.channels].map(|n| n as usize);
             let mut png = Vec::new();
             // Memory takes everything, and the contract has sizes that a PNG can have.
-            let _ = encode_png(&mut png, &pixels, ImageShape { height, width, channels });
+            let shape = ImageShape { height, width, channels };
+            let _ = encode_png(&mut png, &pixels, shape, PngContent::Photos);
             STANDARD.encode(png)
         });
         let saliency = (details.saliency && input.features == FeatureKind::Pixels)

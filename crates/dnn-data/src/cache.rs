@@ -187,7 +187,7 @@ impl Cache {
         for (split, files) in splits {
             let kept: HashSet<i64> = kept(&factors, split).iter().copied().collect();
             let bad = (0..).zip(&files).filter(|(i, _)| !kept.contains(i));
-            rejected.extend(bad.filter_map(|(_, file)| rejection(file, &options.folder)));
+            rejected.extend(bad.filter_map(|(_, file)| rejection(file, split, &options.folder)));
         }
         Ok(rejected)
     }

@@ -142,7 +142,8 @@ pub fn join(
         visited.unusable.extend_from_slice(&converted.unusable);
     }
     // The last share of a split is never empty, so the last part has all splits.
-    for &split in parts.last().map_or(&[][..], |(_, last)| &last.order) {
+    let order = parts.last().map_or(&[][..], |(_, last)| &last.order);
+    for &split in order {
         for (file, converted) in parts {
             if converted.counts.iter().any(|(other, _)| *other == split) {
                 let mut continued = Continued { split, writing: &mut writing };
@@ -150,6 +151,9 @@ pub fn join(
             }
         }
     }
+    // One process finds them split by split.
+    let place = |rejected: &Rejected| order.iter().position(|split| *split == rejected.split);
+    visited.rejected.sort_by_key(place);
     for &(split, label) in &visited.unusable {
         let of_split = writing.counts.iter().find(|(other, _)| *other == split);
         if of_split.and_then(|(_, counts)| counts.get(label as usize)).is_none_or(|&n| n == 0) {

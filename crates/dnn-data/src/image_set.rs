@@ -3,7 +3,7 @@
 use crate::images::{self, Images};
 #[cfg(feature = "image")]
 use crate::preprocess;
-use crate::values::NumberRange;
+use crate::values::{self, NumberRange};
 use crate::visit::{Batch, block_rows};
 use crate::{
     Buffer, DataError, ImageShape, InputContract, Normalization, SplitInfo, SplitName, Values,
@@ -390,8 +390,9 @@ impl ImageSet {
     /// [`DataError::Mismatch`] when the images are not of the contract's size.
     pub fn to_dataset<F: Real>(&self, contract: &InputContract) -> Result<Dataset<F>, DataError> {
         let features = images::features::<F>(self, contract)?;
-        let mut x = DMatrix::zeros(features.n_features(), self.len());
-        features.of(self.values(), x.as_mut_slice());
+        let mut x = values::zeros(features.n_features() * self.len());
+        features.of(self.values(), &mut x);
+        let x = DMatrix::from_vec(features.n_features(), self.len(), x);
         Ok(Dataset::new(x, self.labels.clone(), self.classes.clone())?)
     }
 }

@@ -6,6 +6,7 @@
 //! ([`Header`]); one, because the order of several would differ from run to run.
 
 use crate::contract::{ContractError, InputContract};
+use crate::values;
 use dnn_core::layer::Dense;
 use dnn_core::layer_norm::LayerNorm;
 use dnn_core::metrics::ConformalScores;
@@ -304,7 +305,8 @@ impl Model {
     /// # Errors
     /// Each variant of [`ModelError`].
     pub fn read(from: impl Read) -> Result<Self, ModelError> {
-        let mut bytes = Vec::new();
+        // Room for most models: what is not touched of it takes no memory, and growing would take time.
+        let mut bytes = Vec::with_capacity(1 << 20);
         from.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(ModelError::TooLarge);
@@ -387,6 +389,25 @@ fn scores(file: &SafeTensors<'_>) -> Result<Option<ConformalScores>, ModelError>
     ConformalScores::from_scores(values).map(Some).ok_or_else(refuse)
 }
 
+/// Returns the matrix of this shape, which lies column by column, from numbers that lie row by row.
+fn from_rows<F: Real>(
+    bytes: &[u8],
+    (n, n_prev): (usize, usize),
+    value: impl Fn(&[u8]) -> F,
+) -> DMatrix<F> {
+    /// Columns that are filled at a time: cache lines are read once, and stay until they are written.
+    const COLUMNS: usize = 16;
+    let size = size_of::<F>();
+    let mut w = values::zeros(n * n_prev);
+    for (block, columns) in w.chunks_mut(n * COLUMNS).enumerate() {
+        for (i, row) in bytes.chunks_exact(n_prev * size).enumerate() {
+            let row = row[block * COLUMNS * size..].chunks_exact(size);
+            columns[i..].iter_mut().step_by(n).zip(row).for_each(|(w, bytes)| *w = value(bytes));
+        }
+    }
+    DMatrix::from_vec(n, n_prev, w)
+}
+
 /// The network of this shape from the file's tensors, which must be exactly its own, and the scores.
 fn network<F: Real>(
     file: &SafeTensors<'_>,
@@ -406,7 +427,7 @@ fn network<F: Real>(
         if tensor.dtype() != want || tensor.shape() != shape {
             return Err(refuse(format!("{:?} of shape {:?}", tensor.dtype(), tensor.shape())));
         }
-        Ok(tensor.data().chunks_exact(size_of::<F>()).map(&value))
+        Ok(tensor.data())
     };
     let hidden = architecture.activations.iter().copied();
     let (mut layers, mut n_tensors) = (Vec::new(), 0);
@@ -415,9 +436,12 @@ fn network<F: Real>(
     {
         let (n_prev, n) = (pair[0], pair[1]);
         let [weight, bias, gamma, beta] = TENSOR_NAMES.map(|name| format!("layers.{l}.{name}"));
-        let vector =
-            |name: &str| tensor(name, &[n]).map(|values| DVector::from_iterator(n, values));
-        let w = DMatrix::from_row_iterator(n, n_prev, tensor(&weight, &[n, n_prev])?);
+        let vector = |name: &str| {
+            tensor(name, &[n]).map(|bytes| {
+                DVector::from_iterator(n, bytes.chunks_exact(size_of::<F>()).map(&value))
+            })
+        };
+        let w = from_rows(tensor(&weight, &[n, n_prev])?, (n, n_prev), &value);
         let is_normalized = architecture.normalizes(l);
         let norm = is_normalized
             .then(|| Ok::<_, ModelError>(LayerNorm::new(vector(&gamma)?, vector(&beta)?)));

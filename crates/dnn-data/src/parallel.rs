@@ -10,6 +10,8 @@ pub(crate) fn for_each<T: Send>(
     work: impl Fn(T) + Sync,
 ) {
     let n_threads = match n_threads {
+        // How many cores this process may use stands in several files.
+        0 if items.len() < 2 => 1,
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     };

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 /// An image file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
+    /// The split that it belongs to.
+    pub split: SplitName,
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.

@@ -2,6 +2,7 @@
 //! source.
 
 use crate::{DataError, Normalization};
+use dnn_core::Real;
 #[cfg(target_os = "linux")]
 use rustix::mm::{Advice, madvise};
 use std::ops::Range;
@@ -102,6 +103,9 @@ impl<'a> Values<'a> {
 
     /// Appends the numbers as they lie in a file of little-endian numbers.
     pub(crate) fn write_le(&self, out: &mut Vec<u8>) {
+        if let Self::Bytes(all) = self {
+            return out.extend_from_slice(all);
+        }
         each!(self, Self(all) => all.iter().for_each(|value| out.extend(value.to_le_bytes())));
     }
 
@@ -173,10 +177,23 @@ impl Buffer {
     }
 }
 
-/// Makes an empty vector with room for `n` elements, in huge pages where the system has them for who asks:
-/// the first touch of every 4 KiB is most of the time of filling a large one.
+/// Makes an empty vector with room for `n` elements.
 fn room<T>(n: usize) -> Vec<T> {
-    let room: Vec<T> = Vec::with_capacity(n);
+    let room = Vec::with_capacity(n);
+    ask_for_huge_pages(&room);
+    room
+}
+
+/// Makes a vector of `n` zeros, whose memory the system clears when it is first touched.
+pub(crate) fn zeros<F: Real>(n: usize) -> Vec<F> {
+    let zeros = vec![F::zero(); n];
+    ask_for_huge_pages(&zeros);
+    zeros
+}
+
+/// Asks for huge pages for the memory of a vector, where the system has them for who asks: the first touch
+/// of every 4 KiB is most of the time of filling a large one.
+fn ask_for_huge_pages<T>(room: &Vec<T>) {
     #[cfg(target_os = "linux")]
     {
         /// Also a multiple of every size of small pages.
@@ -191,7 +208,6 @@ fn room<T>(n: usize) -> Vec<T> {
             let _ = unsafe { madvise(address, end - start, Advice::LinuxHugepage) };
         }
     }
-    room
 }
 
 /// The least and the greatest of some numbers, and whether all are whole: enough to tell bytes of

@@ -5,7 +5,7 @@
 use dnn_core::init::Init;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Examples, Network, OutputActivation, Real};
-use dnn_data::image::{DecodeLimits, RgbImage, encode_png};
+use dnn_data::image::{DecodeLimits, PngContent, RgbImage, encode_png};
 use dnn_data::preprocess::Features;
 use dnn_data::{
     AnyNetwork, ContractError, FeatureKind, ImageSet, ImageShape, InputContract, Model,
@@ -70,7 +70,7 @@ fn check(input: &InputContract, output: OutputActivation) {
         let rgb = RgbImage::new(input.width, input.height, image.clone()).expect("its size");
         assert_eq!(predictor.rgb(rgb).expect("an answer"), answer);
         let mut png = Vec::new();
-        encode_png(&mut png, &image, shape).expect("encoded");
+        encode_png(&mut png, &image, shape, PngContent::Photos).expect("encoded");
         let limits = DecodeLimits::default();
         assert_eq!(predictor.image_bytes(&png, &limits).expect("an answer"), answer);
         let folder = tempfile::tempdir().expect("a folder");

@@ -27,11 +27,14 @@ use std::time::{Duration, Instant};
 const ERROR: i32 = 2;
 /// Bytes of one call of MPI, whose counts are 32-bit numbers.
 const BYTES_AT_ONCE: usize = 1 << 30;
-/// Pause between two looks at messages that are under way while this rank computes: short beside a
-/// layer's gradients, long beside a look.
-const LOOK_EVERY: Duration = Duration::from_micros(50);
-/// Looks in a row while this rank waits for a message.
-const LOOKS: usize = 64;
+/// Pause between two looks at messages that are under way: short beside a layer's gradients, long beside
+/// a look.
+const LOOK_EVERY: Duration = Duration::from_micros(20);
+/// Looks without a pause while this rank waits for a message: most are there within that fraction of
+/// a millisecond, and the processor is left to the reader of batches after it.
+const LOOKS: usize = 1000;
+/// After so many looks another thread may have the processor.
+const LOOKS_IN_A_ROW: usize = 64;
 const MESSAGE: i32 = 1;
 const SIGN_OF_LIFE: i32 = 2;
 
@@ -80,7 +83,7 @@ impl MpiCommunicator {
                 if ready.send((rank, size)).is_ok() {
                     let under_way = VecDeque::new();
                     let (heard, told) = (Instant::now(), Instant::now());
-                    Exchanges { world, rank, size, under_way, peer_timeout, heard, told, waiting }
+                    Exchanges { world, rank, size, under_way, peer_timeout, heard, told, waiting, looks: 0 }
                         .serve(&to_do, &finished);
                 }
                 // MPI ends here.
@@ -150,6 +153,8 @@ struct Exchanges {
     heard: Instant,
     told: Instant,
     waiting: Arc<AtomicBool>,
+    /// Looks without a pause since this rank began to wait.
+    looks: usize,
 }
 
 /// An exchange whose messages are under way: MPI reads and writes them until its requests are done.
@@ -169,6 +174,9 @@ impl Exchanges {
                 if finished.send(done.unwrap_or_default()).is_err() || ending {
                     return;
                 }
+            }
+            if !self.waiting.load(Ordering::Relaxed) {
+                self.looks = 0;
             }
             let order = if self.under_way.is_empty() {
                 match to_do.recv_timeout(sign_every) {
@@ -200,18 +208,17 @@ impl Exchanges {
         }
     }
 
-    /// Looks again soon while this rank waits, and leaves the processor to it while it computes.
+    /// Looks again at once when this rank began to wait, and leaves the processor to its other threads
+    /// later and while it computes.
     fn pause(&mut self) {
-        if self.waiting.load(Ordering::Relaxed) {
-            for _ in 0..LOOKS {
-                if self.under_way.front_mut().is_some_and(Exchange::is_done) {
-                    return;
-                }
-                std::hint::spin_loop();
-            }
+        if !self.waiting.load(Ordering::Relaxed) || self.looks == LOOKS {
+            return std::thread::sleep(LOOK_EVERY);
+        }
+        self.looks += 1;
+        if self.looks.is_multiple_of(LOOKS_IN_A_ROW) {
             std::thread::yield_now();
         } else {
-            std::thread::sleep(LOOK_EVERY);
+            std::hint::spin_loop();
         }
     }
 

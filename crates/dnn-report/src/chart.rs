@@ -4,6 +4,7 @@ use crate::fonts;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use dnn_data::ImageShape;
+use dnn_data::image::{PngContent, encode_png};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 use std::fmt::Write as _;
@@ -123,15 +124,20 @@ impl Chart {
         let tree = Tree::from_str(&self.svg, &options)?;
         let scaled = Transform::from_scale(scale as f32, scale as f32);
         resvg::render(&tree, scaled, &mut pixels.as_mut());
-        // The paper is opaque.
-        let mut rgb = vec![0; 3 * width as usize * height as usize];
-        for (rgb, rgba) in rgb.chunks_exact_mut(3).zip(pixels.data().chunks_exact(4)) {
-            rgb.copy_from_slice(&rgba[..3]);
-        }
+        // The paper is opaque, so that the fourth of each four bytes goes.
+        let mut rgb = pixels.take();
+        let n_pixels = rgb.len() / 4;
+        (0..n_pixels).for_each(|i| rgb.copy_within(4 * i..4 * i + 3, 3 * i));
+        rgb.truncate(3 * n_pixels);
         for image in &self.images {
             image.draw(&mut rgb, width as usize, scale as usize);
         }
-        png(&rgb, ImageShape { height: height as usize, width: width as usize, channels: 3 })
+        let content = if self.images.is_empty() { PngContent::Drawing } else { PngContent::Photos };
+        png(
+            &rgb,
+            ImageShape { height: height as usize, width: width as usize, channels: 3 },
+            content,
+        )
     }
 }
 
@@ -155,9 +161,13 @@ impl Placed {
 }
 
 /// Pixels as a PNG file.
-pub(crate) fn png(pixels: &[u8], shape: ImageShape) -> Result<Vec<u8>, ReportError> {
+pub(crate) fn png(
+    pixels: &[u8],
+    shape: ImageShape,
+    content: PngContent,
+) -> Result<Vec<u8>, ReportError> {
     let mut bytes = Vec::new();
-    dnn_data::image::encode_png(&mut bytes, pixels, shape).map_err(ReportError::Encode)?;
+    encode_png(&mut bytes, pixels, shape, content).map_err(ReportError::Encode)?;
     Ok(bytes)
 }
 
@@ -268,7 +278,7 @@ impl Drawing {
     ) -> Result<(), ReportError> {
         let (x, y) = place;
         let (width, height) = (factor as usize * shape.width, factor as usize * shape.height);
-        let png = BASE64_STANDARD.encode(png(&rgb, shape)?);
+        let png = BASE64_STANDARD.encode(png(&rgb, shape, PngContent::Photos)?);
         self.element(format_args!(
             r#"<image x="{x}" y="{y}" width="{width}" height="{height}" image-rendering="pixelated" href="data:image/png;base64,{png}"/>"#
         ));

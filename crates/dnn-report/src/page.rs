@@ -7,6 +7,7 @@ use crate::report::Report;
 use crate::words::{p_text, percent};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use dnn_data::image::PngContent;
 use dnn_data::{ImageShape, Shown};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -233,7 +234,7 @@ fn data_url(index: usize, pixels: &[u8], shape: ImageShape) -> Result<String, Re
             out.extend_from_slice(&pixels[at..at + channels]);
         }
     }
-    let bytes = png(&out, ImageShape { height, width, channels })?;
+    let bytes = png(&out, ImageShape { height, width, channels }, PngContent::Photos)?;
     Ok(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes)))
 }
 

@@ -11,7 +11,7 @@ use axum::routing::post;
 use dnn_core::init::Init;
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Architecture, Network, OutputActivation};
-use dnn_data::image::encode_png;
+use dnn_data::image::{PngContent, encode_png};
 use dnn_data::{FeatureKind, ImageShape, InputContract, Model};
 use dnn_serve::{Options, Server};
 use hyper::server::conn::http1;
@@ -115,7 +115,7 @@ fn png() -> Vec<u8> {
     }
     let mut png = Vec::new();
     let shape = ImageShape { height: SIDE as usize, width: SIDE as usize, channels: 3 };
-    encode_png(&mut png, &pixels, shape).unwrap();
+    encode_png(&mut png, &pixels, shape, PngContent::Photos).unwrap();
     png
 }
 

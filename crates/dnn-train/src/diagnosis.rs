@@ -84,12 +84,18 @@ pub fn diagnose<F: Real>(
         hidden.iter().map(|layer| DMatrix::zeros(layer.n(), m)).collect();
     let mut from = 0;
     for range in some {
-        let n = range.len();
-        let (x, _) = selected(examples, &range.collect::<Vec<_>>())?;
-        let mut workspace = Workspace::new(network, n);
-        network.forward(&x, &mut workspace);
-        for (l, all) in activations.iter_mut().enumerate() {
-            all.columns_mut(from, n).copy_from(workspace.activations(l));
+        let (start, n) = (range.start, range.len());
+        let mut take = |at: usize, workspace: &Workspace<F>| {
+            for (l, all) in activations.iter_mut().enumerate() {
+                let part = workspace.activations(l);
+                all.columns_mut(from + at, part.ncols()).copy_from(part);
+            }
+        };
+        if let Some(all) = examples.matrix() {
+            network.forward_in_parts(&all.columns(start, n), &mut take);
+        } else {
+            let (x, _) = selected(examples, &range.collect::<Vec<_>>())?;
+            network.forward_in_parts(&x, &mut take);
         }
         from += n;
     }

@@ -9,7 +9,7 @@ use nalgebra::DMatrix;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::Scope;
 
-/// Batches that are read before they are asked for.
+/// Batches that are read before they are asked for, where there is one rank.
 const AHEAD: usize = 2;
 /// Batches in memory: those ahead, the one that is read, the one in work, and one on its way back.
 const IN_MEMORY: usize = AHEAD + 3;
@@ -31,6 +31,10 @@ pub(crate) struct Feed<F: Real> {
 
 impl<F: Real> Feed<F> {
     /// Starts to read the batches of the iterations from `iteration` on; ends when it is dropped.
+    ///
+    /// Each of several ranks has its share of every batch in memory, so that it reads further ahead in the
+    /// same memory; and computes first where it has one processor for both, since the others wait for
+    /// its gradients and not for what it reads.
     pub(crate) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         examples: &'scope dyn Examples<F>,
@@ -38,9 +42,13 @@ impl<F: Real> Feed<F> {
         iterations: std::ops::Range<usize>,
         shards: MicroShards,
     ) -> Self {
-        let (ready, batches) = sync_channel(AHEAD);
+        let ahead = AHEAD + IN_MEMORY * (shards.size - 1);
+        let (ready, batches) = sync_channel(ahead);
         let (used, empty) = channel::<Fed<F>>();
         scope.spawn(move || {
+            if shards.size > 1 {
+                yield_to_others();
+            }
             for iteration in iterations {
                 let next = read(examples, &mut order, iteration, shards, empty.try_recv().ok());
                 if send(&ready, next).is_err() {
@@ -64,6 +72,14 @@ impl<F: Real> Feed<F> {
         // A reader that has ended needs no memory.
         let _ = self.used.send(batch);
     }
+}
+
+/// Gives this thread the processor only when no other thread wants it, where the system can do that for a
+/// single thread.
+fn yield_to_others() {
+    // Where it is refused, the batches are read all the same.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 fn send<T>(to: &SyncSender<T>, value: T) -> Result<(), ()> {

@@ -209,7 +209,7 @@ fn train_missing(
     let k = report.k;
     if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
         console.text(format!("\n{}", report.table()))?;
-        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &report.picture())?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &report.picture(), || Ok(()))?;
         console.text(format!(
             "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
             report.folds.len(),

@@ -85,7 +85,7 @@ type Grid = BTreeMap<String, Vec<toml::Value>>;
 /// Lists of values for the settings of a training.
 fn grid_schema(_: &mut SchemaGenerator) -> Schema {
     let schema = settings::schema::<RawTrainConfig>();
-    let lists = settings::properties(&schema)
+    let lists = settings::properties(schema)
         .into_iter()
         .flatten()
         .map(|(key, setting)| (key.clone(), json!({ "type": "array", "items": setting })));
@@ -376,7 +376,7 @@ fn finish(
     folder.write(run::SWEEP_JSON, &json)?;
     if report.rows.iter().any(|row| row.test().is_some()) {
         let chart = picture(&report.rows);
-        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart)?;
+        folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &chart, || Ok(()))?;
     }
     print_report(&report, asked, console)?;
     let failed = report.rows.iter().filter(|row| row.is_failed()).count();
@@ -445,7 +445,7 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
 fn parse(text: &str) -> anyhow::Result<SweepFile> {
     /// Far more than anybody waits for; a few keys with a few values each are soon beyond memory.
     const MAX_COMBINATIONS: usize = 10_000;
-    let file = SweepFile::deserialize(check_text(text, &settings::schema::<SweepFile>())?)?;
+    let file = SweepFile::deserialize(check_text(text, settings::schema::<SweepFile>())?)?;
     if file.preset.is_some() && file.config.is_some() {
         bail!("preset and config: expected one of them");
     }
@@ -487,8 +487,8 @@ fn configured(base: &TrainConfig, setting: &Setting) -> anyhow::Result<TrainConf
     let mut table = toml::Table::try_from(base).context("the configuration is no table")?;
     // Runs are side by side; each has a thread.
     table.insert("threads".into(), 1.into());
-    change(&mut table, &setting.clone().into_iter().collect(), &schema);
-    settings::check_value("", &toml::Value::Table(table.clone()), &schema)
+    change(&mut table, &setting.clone().into_iter().collect(), schema);
+    settings::check_value("", &toml::Value::Table(table.clone()), schema)
         .map_err(|error| anyhow!("{}", in_words(&error)))?;
     Ok(RawTrainConfig::deserialize(table)?.try_into()?)
 }

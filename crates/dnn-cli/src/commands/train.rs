@@ -596,12 +596,13 @@ where
     Network<F>: Into<AnyNetwork>,
 {
     folder.verify()?;
-    let mut bytes = Vec::new();
-    let model = Model::new(network, summary.classes.clone(), contract)?;
-    model.with_conformal(conformal).write(&mut bytes)?;
-    folder.write(run::MODEL, &bytes)?;
+    let model = Model::new(network, summary.classes.clone(), contract)?.with_conformal(conformal);
     let chart = summary.cost_plot(&learning_rate(&summary.config));
-    folder.write_chart([run::COST_SVG, run::COST_PNG], &chart)?;
+    folder.write_chart([run::COST_SVG, run::COST_PNG], &chart, || {
+        let mut bytes = Vec::new();
+        model.write(&mut bytes)?;
+        folder.write(run::MODEL, &bytes)
+    })?;
     write_summary(folder, summary)
 }
 

@@ -14,7 +14,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 /// What a run is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,8 +77,7 @@ impl RunConfig {
 
     /// Returns what a configuration may say.
     pub(crate) fn schema() -> &'static Json {
-        static SCHEMA: LazyLock<Json> = LazyLock::new(settings::schema::<RunConfig>);
-        &SCHEMA
+        settings::schema::<RunConfig>()
     }
 
     /// The configuration of this name: the training, and how images are prepared for it and changed at

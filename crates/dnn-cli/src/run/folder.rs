@@ -9,7 +9,9 @@ use dnn_report::Chart;
 use dnn_train::Checkpoint;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 /// The names of the files in the folder of a run.
@@ -157,7 +159,7 @@ impl RunFolder {
                     folder.verify()?;
                     return Ok(folder);
                 }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
                 Err(TryLockError::Error(error)) => return Err(error).with_context(what),
             }
         }
@@ -192,14 +194,25 @@ impl RunFolder {
         write_whole(&self.file(name), bytes)
     }
 
-    /// Writes a chart as SVG, and as PNG twice as fine as on the screen, for print and for dense screens.
+    /// Writes a chart as SVG, and as PNG twice as fine as on the screen, for print and for dense screens,
+    /// after what `first` writes while the PNG is drawn.
     ///
     /// # Errors
-    /// As [`write`](Self::write); when it cannot be drawn.
-    pub(crate) fn write_chart(&self, [svg, png]: [&str; 2], chart: &Chart) -> anyhow::Result<()> {
-        self.write(svg, chart.svg().as_bytes())?;
-        let failed = || format!("cannot draw {}", self.file(png).shown());
-        self.write(png, &chart.png(2).with_context(failed)?)
+    /// Those of `first`; as [`write`](Self::write); when the chart cannot be drawn.
+    pub(crate) fn write_chart(
+        &self,
+        [svg, png]: [&str; 2],
+        chart: &Chart,
+        first: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        thread::scope(|scope| {
+            let drawn = scope.spawn(|| chart.png(2));
+            first()?;
+            self.write(svg, chart.svg().as_bytes())?;
+            let drawn = drawn.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let failed = || format!("cannot draw {}", self.file(png).shown());
+            self.write(png, &drawn.with_context(failed)?)
+        })
     }
 
     /// Checks that the path still leads to the locked folder. A renamed folder keeps its lock, and another run

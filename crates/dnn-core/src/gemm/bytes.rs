@@ -190,9 +190,9 @@ mod x86 {
                     let mut whole = [[0; $rows]; $columns];
                     for (whole, sums) in whole.iter_mut().zip(sums) {
                         for (whole, sum) in whole.iter_mut().zip(sums) {
+                            type Lanes = [i32; size_of::<$vector>() / 4];
                             // SAFETY: a vector is its numbers in a row.
-                            let lanes: [i32; size_of::<$vector>() / 4] =
-                                unsafe { std::mem::transmute(sum) };
+                            let lanes = unsafe { std::mem::transmute::<$vector, Lanes>(sum) };
                             for lane in lanes {
                                 *whole += lane;
                             }

@@ -4,7 +4,6 @@ use crate::affine::Padding;
 use dnn_core::settings::{self, SettingError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::LazyLock;
 
 /// What augmentation does to images; by default nothing.
 ///
@@ -137,14 +136,11 @@ pub enum AugmentError {
     },
 }
 
-/// What an augmentation may say, made once.
-static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(settings::schema::<RawAugmentConfig>);
-
 impl TryFrom<RawAugmentConfig> for AugmentConfig {
     type Error = AugmentError;
 
     fn try_from(raw: RawAugmentConfig) -> Result<Self, AugmentError> {
-        settings::check(&raw, &SCHEMA)?;
+        settings::check(&raw, settings::schema::<RawAugmentConfig>())?;
         Ok(Self(raw))
     }
 }

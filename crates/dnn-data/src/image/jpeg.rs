@@ -28,7 +28,7 @@ pub(super) fn decode(
     let image = if let Some(by) = divisor(&structure, orientation, rendering.least_size) {
         reduced(bytes, &structure, by)?
     } else {
-        let pixels = samples(&fenced(bytes, structure.end))?;
+        let pixels = samples(&fenced(&[&bytes[..structure.end]]))?;
         RgbImage::new(width, height, pixels).ok_or_else(another_size)?
     };
     Ok(orientation::upright(image, orientation))
@@ -52,11 +52,11 @@ fn reduced(bytes: &[u8], structure: &Structure, by: u32) -> Result<RgbImage, Dec
     let mut begin = 0;
     let left_out = if by == 8 { &structure.ac_scans[..] } else { &[] };
     for scan in left_out {
-        kept.extend(&bytes[begin..scan.start]);
+        kept.push(&bytes[begin..scan.start]);
         begin = scan.end;
     }
-    kept.extend(&bytes[begin..structure.end]);
-    let file = fenced(&kept, kept.len());
+    kept.push(&bytes[begin..structure.end]);
+    let file = fenced(&kept);
 
     let mut decoder = jpeg_decoder::Decoder::new(&file[..]);
     let [to_width, to_height] = [width, height].map(|side| side.div_ceil(by));
@@ -92,20 +92,17 @@ fn memory(structure: &Structure, orientation: u32) -> u64 {
     n_pixels * bytes_per_pixel + structure.n_coefficient_bytes()
 }
 
-/// The file up to the end of its picture, with a fence before the end-of-image marker.
+/// The parts of a file up to the end of its picture, with a fence before the end-of-image marker.
 ///
 /// The decoder makes up zeros when the entropy-coded data ends before the picture does: half a
 /// picture, then grey. No Huffman code consists of ones only (T.81, annex C), so with ones instead
 /// of nothing at the end, a decoder that needs more data than there is reports a bad code; one
 /// that does not never looks at them.
-fn fenced(bytes: &[u8], end: usize) -> Vec<u8> {
+fn fenced(parts: &[&[u8]]) -> Vec<u8> {
     /// Bytes of ones: more than the 32 bits of read-ahead and a code with its extra bits.
     const N_ONES: usize = 16;
-    let mut fenced = Vec::with_capacity(end + 2 * N_ONES + 2);
-    fenced.extend(&bytes[..end]);
-    fenced.extend([0xff, 0x00].repeat(N_ONES));
-    fenced.extend([0xff, 0xd9]);
-    fenced
+    let fence = [[0xff, 0x00].repeat(N_ONES), vec![0xff, 0xd9]].concat();
+    [parts, &[&fence]].concat().concat()
 }
 
 fn samples(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {

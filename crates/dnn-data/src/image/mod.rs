@@ -29,7 +29,7 @@ mod write;
 
 pub use crate::pixels::RgbImage;
 pub use error::{DecodeError, ImageError, ImageFormat};
-pub use write::{encode_png, write_png};
+pub use write::{PngContent, encode_png, write_png};
 
 use crate::preprocess::{self, Features};
 use crate::{ContractError, Decode, InputContract, Normalization};

@@ -19,7 +19,6 @@ use dnn_core::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::LazyLock;
 
 /// Named configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -349,14 +348,11 @@ pub enum ShapeError {
     Config(#[from] ConfigError),
 }
 
-/// What a configuration may say, made once: sweeps and tuning make many configurations.
-static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(settings::schema::<RawTrainConfig>);
-
 impl TryFrom<RawTrainConfig> for TrainConfig {
     type Error = ConfigError;
 
     fn try_from(raw: RawTrainConfig) -> Result<Self, ConfigError> {
-        settings::check(&raw, &SCHEMA)?;
+        settings::check(&raw, settings::schema::<RawTrainConfig>())?;
         if !raw.activations.is_empty() && raw.activations.len() != raw.hidden.len() {
             let (expected, got) = (raw.hidden.len(), raw.activations.len());
             return Err(ConfigError::Activations { expected, got });

@@ -3,7 +3,7 @@
 use super::FolderOptions;
 use super::layout::Listing;
 use crate::image::{ImageError, decode_file};
-use crate::{Rejected, parallel, preprocess};
+use crate::{Rejected, SplitName, parallel, preprocess};
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -15,11 +15,11 @@ pub(super) struct Decoded {
     pub(super) rejected: Vec<Rejected>,
 }
 
-/// Decodes every file and keeps those that are sound.
+/// Decodes every file of a split and keeps those that are sound.
 ///
 /// Each image has its place in the result, so the order in which they are finished does not show,
 /// and no more images are in work than there are threads.
-pub(super) fn decode(mut listing: Listing, options: &FolderOptions) -> Decoded {
+pub(super) fn decode(mut listing: Listing, split: SplitName, options: &FolderOptions) -> Decoded {
     let n_bytes = options.contract.n_values();
     let n_files = listing.files.len();
     let mut pixels = vec![0; n_files * n_bytes];
@@ -29,7 +29,7 @@ pub(super) fn decode(mut listing: Listing, options: &FolderOptions) -> Decoded {
         match prepared(path, options) {
             Ok(bytes) => place.copy_from_slice(&bytes),
             Err(error) => {
-                let rejection = Rejected { path: path.clone(), reason: reason(&error) };
+                let rejection = Rejected { split, path: path.clone(), reason: reason(&error) };
                 rejected.lock().unwrap_or_else(PoisonError::into_inner).push((i, rejection));
             }
         }
@@ -49,10 +49,14 @@ pub(super) fn decode(mut listing: Listing, options: &FolderOptions) -> Decoded {
     Decoded { pixels, listing, rejected: rejected.into_iter().map(|(_, r)| r).collect() }
 }
 
-/// Returns the file with what is wrong with it; `None` when it can be used.
-pub(super) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
+/// Returns the file of a split with what is wrong with it; `None` when it can be used.
+pub(super) fn rejection(
+    path: &Path,
+    split: SplitName,
+    options: &FolderOptions,
+) -> Option<Rejected> {
     let error = prepared(path, options).err()?;
-    Some(Rejected { path: path.into(), reason: reason(&error) })
+    Some(Rejected { split, path: path.into(), reason: reason(&error) })
 }
 
 fn prepared(path: &Path, options: &FolderOptions) -> Result<Vec<u8>, ImageError> {

@@ -102,7 +102,8 @@ impl Format for ImageFiles {
             }
             let mut sound = vec![false; classes.len()];
             for part in listing.parts(at_once) {
-                let Decoded { pixels, listing, rejected: bad } = decode::decode(part, options);
+                let Decoded { pixels, listing, rejected: bad } =
+                    decode::decode(part, split, options);
                 rejected.extend(bad);
                 let (values, labels) = (Values::Bytes(&pixels), &listing.labels[..]);
                 if !labels.is_empty() && goes_on(&rejected) {
@@ -169,6 +170,10 @@ pub(crate) fn files_of_splits(
 }
 
 /// Returns a file with what is wrong with it; `None` when it can be used.
-pub(crate) fn rejection(path: &Path, options: &FolderOptions) -> Option<Rejected> {
-    decode::rejection(path, options)
+pub(crate) fn rejection(
+    path: &Path,
+    split: SplitName,
+    options: &FolderOptions,
+) -> Option<Rejected> {
+    decode::rejection(path, split, options)
 }

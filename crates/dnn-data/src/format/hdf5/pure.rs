@@ -6,8 +6,10 @@ use super::backend::{
 };
 use super::error::Cause;
 use hdf5_pure::{
-    Chunk, Dataset, Datatype, Error, File, FormatError, Layout, VlenStringReadOptions,
+    Chunk, ChunkCacheConfig, Dataset, DatasetAccessProperties, Datatype, Error, File, FormatError,
+    Layout, VlenStringReadOptions,
 };
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
@@ -15,19 +17,37 @@ use std::path::Path;
 /// Bytes of chunked rows that are read at once: long enough that finding the chunks does not show.
 const AT_ONCE_BYTES: u64 = 1 << 20;
 
-pub(super) struct PureReader(File);
+pub(super) struct PureReader {
+    file: File,
+    /// The dataset whose rows were read last, and its name.
+    by_rows: RefCell<Option<(String, Dataset)>>,
+}
 
 impl PureReader {
     /// Opens for reading on demand: a large file is not held in memory beside its pixels.
     pub(super) fn open(path: &Path) -> Result<Self, Cause> {
-        Ok(Self(File::open_streaming(path)?))
+        Ok(Self { file: File::open_streaming(path)?, by_rows: RefCell::default() })
+    }
+
+    /// Returns a dataset that is read some rows at a time: it is opened once, and its list of chunks read
+    /// once. Their bytes are not kept: whoever reads rows asks for each once.
+    fn by_rows(&self, name: &str) -> Result<Dataset, Error> {
+        let mut last = self.by_rows.borrow_mut();
+        if let Some((_, dataset)) = last.as_ref().filter(|(last, _)| last == name) {
+            return Ok(dataset.clone());
+        }
+        let index_only = ChunkCacheConfig::new().with_max_bytes(0).with_max_slots(0);
+        let properties = DatasetAccessProperties::new().with_chunk_cache(index_only);
+        let dataset = self.file.dataset_with_options(name, properties)?;
+        *last = Some((name.into(), dataset.clone()));
+        Ok(dataset)
     }
 }
 
 impl Reader for PureReader {
     fn list(&self) -> Result<(Vec<String>, bool), Cause> {
         let mut names = Vec::new();
-        let mut groups = VecDeque::from([(String::new(), self.0.root(), 0)]);
+        let mut groups = VecDeque::from([(String::new(), self.file.root(), 0)]);
         let (mut n_groups, mut more) = (1, false);
         while let Some((prefix, group, depth)) = groups.pop_front() {
             let datasets = group.datasets().map_err(explained)?;
@@ -53,7 +73,7 @@ impl Reader for PureReader {
     }
 
     fn info(&self, name: &str) -> Result<Option<DatasetInfo>, Cause> {
-        let dataset = match self.0.dataset(name) {
+        let dataset = match self.file.dataset(name) {
             Ok(dataset) => dataset,
             Err(Error::Format(FormatError::PathNotFound(_)) | Error::NotADataset(_)) => {
                 return Ok(None);
@@ -87,7 +107,7 @@ impl Reader for PureReader {
     }
 
     fn chunks_written(&self, name: &str) -> Result<ChunksWritten, Cause> {
-        let chunks = self.0.dataset(name)?.chunks()?;
+        let chunks = self.file.dataset(name)?.chunks()?;
         let end = chunks.iter().map(|chunk| chunk.address.saturating_add(chunk.storage_size)).max();
         Ok(ChunksWritten { n: chunks.len() as u64, end })
     }
@@ -97,7 +117,7 @@ impl Reader for PureReader {
             Storage::Chunked(chunk) if chunk[1..] == info.shape[1..] => {}
             _ => return Ok(None),
         }
-        let chunks = self.0.dataset(&info.name)?.chunks()?;
+        let chunks = self.file.dataset(&info.name)?.chunks()?;
         if chunks.iter().any(|chunk| chunk.filter_mask != 0) {
             return Ok(None);
         }
@@ -112,7 +132,7 @@ impl Reader for PureReader {
     }
 
     fn read_bytes(&self, name: &str) -> Result<Vec<u8>, Cause> {
-        let dataset = self.0.dataset(name)?;
+        let dataset = self.file.dataset(name)?;
         let (Layout::Chunked { chunk_shape, .. }, shape) = (dataset.layout()?, dataset.shape()?)
         else {
             return Ok(dataset.read_raw()?);
@@ -134,15 +154,15 @@ impl Reader for PureReader {
     }
 
     fn read_byte_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<u8>, Cause> {
-        Ok(self.0.dataset(name)?.read_raw_rows(rows.start, rows.end - rows.start)?)
+        Ok(self.by_rows(name)?.read_raw_rows(rows.start, rows.end - rows.start)?)
     }
 
     fn read_float_rows(&self, name: &str, rows: Range<u64>) -> Result<Vec<f64>, Cause> {
-        Ok(self.0.dataset(name)?.read_f64_rows(rows.start, rows.end - rows.start)?)
+        Ok(self.by_rows(name)?.read_f64_rows(rows.start, rows.end - rows.start)?)
     }
 
     fn read_integers(&self, name: &str, signed: bool) -> Result<Vec<i128>, Cause> {
-        let dataset = self.0.dataset(name)?;
+        let dataset = self.file.dataset(name)?;
         Ok(if signed {
             dataset.read_i64()?.into_iter().map(i128::from).collect()
         } else {
@@ -151,11 +171,11 @@ impl Reader for PureReader {
     }
 
     fn read_floats(&self, name: &str) -> Result<Vec<f64>, Cause> {
-        Ok(self.0.dataset(name)?.read_f64()?)
+        Ok(self.file.dataset(name)?.read_f64()?)
     }
 
     fn read_strings(&self, info: &DatasetInfo, max_bytes: u64) -> Result<Vec<Vec<u8>>, Cause> {
-        let dataset = self.0.dataset(&info.name)?;
+        let dataset = self.file.dataset(&info.name)?;
         if info.element == Element::VarString {
             let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
             let options = VlenStringReadOptions::new().with_max_payload_bytes(max_bytes);
