@@ -128,6 +128,7 @@ fn wrong_settings_are_named_and_leave_nothing() {
         (vec!["--init", "glorott"], "did you mean `glorot`?"),
         (vec!["--rng", "nump"], "'numpy'"),
         (vec!["--precision", "f46"], "[possible values: f32, f64, bf16]"),
+        (vec!["--precision", "bf16", "--engine", "gram"], "engine gram with precision bf16"),
         (vec!["--preset", "course-dep"], "'course-deep'"),
         (vec!["--iteratoins", "3"], "'--iterations'"),
         (vec!["--config", "none.toml"], "none.toml"),
