@@ -193,6 +193,7 @@ pub(crate) fn zeros<F: Real>(n: usize) -> Vec<F> {
 
 /// Asks for huge pages for the memory of a vector, where the system has them for who asks: the first touch
 /// of every 4 KiB is most of the time of filling a large one.
+#[cfg_attr(not(target_os = "linux"), allow(unused_variables, clippy::ptr_arg))]
 fn ask_for_huge_pages<T>(room: &Vec<T>) {
     #[cfg(target_os = "linux")]
     {

@@ -122,9 +122,10 @@ impl FactorPrecision {
     ///
     /// ```
     /// use dnn_core::gemm::{FactorPrecision, plain};
-    /// use nalgebra::{DMatrix, dmatrix};
+    /// use nalgebra::DMatrix;
     ///
-    /// let (a, b) = (dmatrix![1.0_f32, 1.0 + 1.0 / 128.0], dmatrix![2.0; 1.0 + 1.0 / 1024.0]);
+    /// let a = DMatrix::from_row_slice(1, 2, &[1.0_f32, 1.0 + 1.0 / 128.0]);
+    /// let b = DMatrix::from_column_slice(2, 1, &[2.0, 1.0 + 1.0 / 1024.0]);
     /// let mut c = DMatrix::zeros(1, 1);
     /// FactorPrecision::Full.multiply(plain(&a), plain(&b), &mut c);
     /// assert_eq!(c[0], 3.0 + 1.0 / 128.0 + 1.0 / 1024.0 + 1.0 / 131_072.0);
