@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{everything, three_classes};
+use common::{Keep, everything, three_classes};
 use dnn_core::gemm::{Factor, FactorPrecision, plain, transposed};
 use dnn_core::linear::Gradients;
 use dnn_core::rng::{Generator, RngKind};
@@ -13,8 +13,7 @@ use dnn_core::{
 use dnn_train::engine::{EngineInput, EngineKind, EngineOptions, Pass};
 use dnn_train::optimizer::{Adam, GradientDescent, Momentum};
 use dnn_train::{
-    Checkpoint, CrossEntropy, Flow, IterationEvent, Moment, Observer, TrainConfig, TrainError,
-    TrainingPrecision, build_engine, train,
+    Checkpoint, CrossEntropy, TrainConfig, TrainError, TrainingPrecision, build_engine, train,
 };
 use nalgebra::DMatrix;
 
@@ -90,22 +89,6 @@ fn the_products_of_the_layers_are_rounded_and_nothing_else() {
             // bit is one of 256.
             assert!(bf16 < 2e-4 && full > 2e-3, "{hidden:?}: {bf16} {full}");
         }
-    }
-}
-
-/// Keeps every checkpoint that is offered, as bytes.
-#[derive(Default)]
-struct Keep(Vec<Vec<u8>>);
-
-impl Observer for Keep {
-    fn on_iteration(&mut self, _: &IterationEvent<'_>) -> Flow {
-        Flow::Continue
-    }
-    fn wants_checkpoint(&mut self, _: &Moment) -> bool {
-        true
-    }
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint, _: &Moment) {
-        self.0.push(checkpoint.to_bytes().unwrap());
     }
 }
 

@@ -4,35 +4,16 @@
 
 mod common;
 
-use common::{everything, three_classes};
+use common::{Keep, everything, three_classes};
 use dnn_core::{Activation, Dataset, Examples, HiddenNormalization};
 use dnn_train::config::OptimizerConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::optimizer::{Adam, GradientDescent, Momentum, Nesterov};
 use dnn_train::schedule::Schedule;
 use dnn_train::{
-    Checkpoint, End, Flow, IterationEvent, Moment, Observer, TrainConfig, TrainError, Trained,
-    Training,
+    Checkpoint, End, Flow, IterationEvent, Observer, TrainConfig, TrainError, Trained, Training,
 };
 use nalgebra::DMatrix;
-
-/// Keeps every checkpoint that is offered, as bytes.
-#[derive(Default)]
-struct Keep(Vec<Vec<u8>>);
-
-impl Observer for Keep {
-    fn on_iteration(&mut self, _: &IterationEvent<'_>) -> Flow {
-        Flow::Continue
-    }
-
-    fn wants_checkpoint(&mut self, _: &Moment) -> bool {
-        true
-    }
-
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint, _: &Moment) {
-        self.0.push(checkpoint.to_bytes().unwrap());
-    }
-}
 
 fn data() -> Dataset<f64> {
     // More features than the dense engine sums up at a time.

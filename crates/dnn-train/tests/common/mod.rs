@@ -3,11 +3,29 @@
 
 use dnn_core::rng::{Generator, RngKind};
 use dnn_core::{Activation, Dataset, DatasetError, Examples, Real};
-use dnn_train::TrainConfig;
 use dnn_train::config::{ClassWeights, NamedWeights, OptimizerConfig};
 use dnn_train::engine::EngineKind;
 use dnn_train::schedule::Schedule;
+use dnn_train::{Checkpoint, Flow, IterationEvent, Moment, Observer, TrainConfig};
 use nalgebra::DMatrix;
+
+/// Keeps every checkpoint that is offered, as bytes.
+#[derive(Default)]
+pub(crate) struct Keep(pub(crate) Vec<Vec<u8>>);
+
+impl Observer for Keep {
+    fn on_iteration(&mut self, _: &IterationEvent<'_>) -> Flow {
+        Flow::Continue
+    }
+
+    fn wants_checkpoint(&mut self, _: &Moment) -> bool {
+        true
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint, _: &Moment) {
+        self.0.push(checkpoint.to_bytes().unwrap());
+    }
+}
 
 /// A dataset that pretends not to be in memory, unless told otherwise, with noise that belongs to example
 /// and epoch.
