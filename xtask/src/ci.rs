@@ -50,7 +50,7 @@ const CHECKS: [(&str, Check); 22] = [
         test.args(["test", "--locked", "--manifest-path", "loom/Cargo.toml"]);
         execute(test.env("RUSTFLAGS", "--cfg loom"))
     }),
-    ("neon", Ci::neon),
+    ("emulated", Ci::emulated),
     ("data", Ci::data),
     ("wasm", Ci::wasm),
     ("test", Ci::test),
@@ -62,11 +62,19 @@ const CHECKS: [(&str, Check); 22] = [
     ("first-run", Ci::first_run),
 ];
 
-/// A processor with NEON, which runs here emulated, and what links for it and emulates it.
+/// The target whose processors have NEON, and what links for it.
 const NEON: &str = "aarch64-unknown-linux-gnu";
-const NEON_TOOLS: [(&str, &str); 2] = [
-    ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc"),
-    ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", "qemu-aarch64 -L /usr/aarch64-linux-gnu"),
+const NEON_LINKER: (&str, &str) =
+    ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc");
+const X86_64: &str = "x86_64-unknown-linux-gnu";
+
+/// The processors that the kernels are tested on besides this machine's: target and emulator.
+const EMULATED: [(&str, &str); 3] = [
+    (NEON, "qemu-aarch64 -L /usr/aarch64-linux-gnu"),
+    // AVX2 with FMA, no AVX-512.
+    (X86_64, "qemu-x86_64 -cpu Haswell"),
+    // No AVX: scalar code.
+    (X86_64, "qemu-x86_64 -cpu Nehalem"),
 ];
 
 /// What everything but xtask, whose TLS is in C, compiles for.
@@ -161,14 +169,27 @@ impl Ci {
         Ok(())
     }
 
-    /// The kernels' tests on an emulated processor with vectors of two and four numbers. dnn-train's would take
-    /// minutes more.
-    fn neon(&self) -> anyhow::Result<()> {
-        let mut test = self.command("cargo");
-        test.args(["test", "--package", "dnn-core", "--lib", "--tests", "--target", NEON]);
-        execute(test.envs(NEON_TOOLS)).context(
-            "needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, by Debian's names",
-        )
+    /// The kernels' tests on emulated processors. An x86-64 machine runs the same programs as `test` there;
+    /// another one leaves those processors out. Random tests try a quarter of their cases, because emulation
+    /// takes some 15 times as long; dnn-train's tests would take many minutes.
+    fn emulated(&self) -> anyhow::Result<()> {
+        for (target, emulator) in EMULATED {
+            let mut test = self.command("cargo");
+            test.args(["test", "--package", "dnn-core", "--lib", "--tests"]);
+            if target != X86_64 {
+                test.args(["--target", target]);
+            } else if cfg!(not(all(target_arch = "x86_64", target_os = "linux"))) {
+                eprintln!("skipped: {emulator} emulates a processor for programs of {target}");
+                continue;
+            }
+            let runner = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace('-', "_"));
+            test.env(runner, emulator).env(NEON_LINKER.0, NEON_LINKER.1);
+            eprintln!("with {emulator}");
+            execute(test.env("PROPTEST_CASES", "64")).context(
+                "needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, by Debian's names",
+            )?;
+        }
+        Ok(())
     }
 
     fn data(&self) -> anyhow::Result<()> {
