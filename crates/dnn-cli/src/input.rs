@@ -1,12 +1,12 @@
 //! The flags that say how images are prepared.
 
 use crate::settings::{FlagGroup, Flags};
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::Args;
 use dnn_data::Shown;
 use dnn_data::SplitName;
 use dnn_data::cache::CachePolicy;
-use dnn_data::format::{self, Options};
+use dnn_data::format::{Options, Source};
 use dnn_data::loader::{DataConfig, InputConfig};
 use std::path::PathBuf;
 
@@ -71,13 +71,25 @@ impl CacheArgs {
         self.cache.is_some()
     }
 
-    /// Where decoded images are kept.
-    pub(crate) fn caching(&self) -> CachePolicy {
-        match &self.cache {
-            _ if self.no_cache => CachePolicy::Off,
-            Some(folder) => CachePolicy::In(folder.clone()),
-            None => CachePolicy::Usual,
-        }
+    /// Returns where the images of this source are kept decoded.
+    ///
+    /// # Errors
+    /// When a cache was asked for and would not be used.
+    pub(crate) fn caching(&self, source: &DataConfig) -> anyhow::Result<CachePolicy> {
+        let Some(folder) = &self.cache else {
+            return Ok(if self.no_cache { CachePolicy::Off } else { CachePolicy::Usual });
+        };
+        // What cannot be read is refused when it is loaded.
+        let may_use = |path: &PathBuf| {
+            Source::of(path, &Options::default()).map_or(true, |found| found.has_image_files())
+        };
+        let paths = || [&source.data].into_iter().chain(&source.test).chain(&source.validation);
+        ensure!(
+            source.memory_limit.is_some() || !source.is_drawn() && paths().any(may_use),
+            "{}: --cache is for image files and for what is prepared with --memory-limit",
+            source.data.shown()
+        );
+        Ok(CachePolicy::In(folder.clone()))
     }
 }
 
@@ -95,7 +107,7 @@ impl Flags<FileFlags> {
         if source.is_drawn() {
             bail!("{data}: --on-bad-image, --test-share and --split-seed are for image files");
         }
-        let found = format::Source::of(&source.data, &options)?;
+        let found = Source::of(&source.data, &options)?;
         if !found.has_image_files() {
             bail!(
                 "{data}: --on-bad-image, --test-share and --split-seed are for image files, this is \
@@ -125,16 +137,16 @@ impl InputArgs {
             return Ok(());
         }
         let data = source.data.shown();
-        let found = format::Source::of(&source.data, &Options::default());
+        let found = Source::of(&source.data, &Options::default());
         let found = found.as_ref().ok().filter(|_| !source.is_drawn());
-        if found.is_some_and(format::Source::is_table) {
+        if found.is_some_and(Source::is_table) {
             bail!(
                 "{data}: --size, --colors, --resize, --aspect, --background, --decode and \
                  --ignore-exif are for images, this is a table of numbers"
             );
         }
         for (setting, flag) in [("exif_orientation", "--ignore-exif"), ("decode", "--decode")] {
-            if self.shape.gives(setting) && !found.is_some_and(format::Source::has_image_files) {
+            if self.shape.gives(setting) && !found.is_some_and(Source::has_image_files) {
                 bail!("{data}: {flag} is for image files");
             }
         }

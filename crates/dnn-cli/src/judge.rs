@@ -110,7 +110,7 @@ impl LabelledArgs {
         let mut source = self.source(of_run.as_ref(), model_path)?;
         self.files.check(&source)?;
         source.input = self.files.change(source.input.take())?;
-        source.cache = self.cache.caching();
+        source.cache = self.cache.caching(&source)?;
         source.check()?;
         let mut splits = match source::load_for(&source, model.input(), console) {
             Err(error) if self.data.is_none() => Err(error.context(format!(

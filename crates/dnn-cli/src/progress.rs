@@ -99,9 +99,9 @@ pub(crate) fn bar(console: Console, n: usize, template: &str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(n as u64), target).with_style(style)
 }
 
-/// Makes a bar of images that are read.
-pub(crate) fn image_bar(console: Console) -> ProgressBar {
-    bar(console, 0, "{bar:25} {pos}/{len} images  {rate}  {eta} left")
+/// Makes a bar of examples that are read: images or rows of a table.
+pub(crate) fn example_bar(console: Console) -> ProgressBar {
+    bar(console, 0, "{bar:25} {pos}/{len} examples  {rate}  {eta} left")
 }
 
 /// Makes a bar of `n` trainings, which moves within each: see [`Part`].

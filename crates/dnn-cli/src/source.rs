@@ -4,7 +4,7 @@ use crate::args::{DataArgs, DataValues, DrawingFlags};
 use crate::console::{Console, argument, program, warn};
 use crate::input::{FileFlags, InputArgs};
 use crate::interrupt::{self, Interrupted};
-use crate::progress::image_bar;
+use crate::progress::example_bar;
 use crate::run::RunConfig;
 use crate::settings::Flags;
 use anyhow::{Context, bail, ensure};
@@ -49,7 +49,7 @@ pub(crate) fn loading<T>(
     console: Console,
     work: impl FnOnce(&Loader<'_>) -> Result<T, DataError>,
 ) -> anyhow::Result<T> {
-    let bar = image_bar(console);
+    let bar = example_bar(console);
     let progress = |done: usize, all: usize| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
@@ -62,7 +62,7 @@ pub(crate) fn loading<T>(
     let done = work(&Loader::new(source, hooks));
     bar.finish_and_clear();
     match done {
-        Err(DataError::Stopped) => bail!(Interrupted("before all images were read")),
+        Err(DataError::Stopped) => bail!(Interrupted("before all examples were read")),
         done => Ok(done?),
     }
 }

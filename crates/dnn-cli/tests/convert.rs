@@ -81,6 +81,12 @@ fn decoded_images_are_kept_where_it_was_asked_for() {
         place.json(&[&["evaluate", "a", "photos", "--on-bad-image", "skip"], more].concat())
     };
     assert_eq!(judge(&[]), judge(&["--cache", "kept"]));
+    place.ok(&["train", "--resume", "b", "--iterations", "6", "--cache", "kept", "--quiet"]);
+    place.ok(&["data", "convert", "photos", "d.h5", "--on-bad-image", "skip", "--size", "12"]);
+    for (data, flag) in [("d.h5", "--out"), ("drawn", "--draw-seed")] {
+        let error = place.refused(&["train", data, flag, "1", "--cache", "kept"]);
+        assert!(error.contains(&format!("{data}: --cache is for image files")), "{error}");
+    }
     fs::write(place.path("file"), "").unwrap();
     let error = place.refused(&["train", "photos", "--on-bad-image", "skip", "--cache", "file"]);
     assert!(error.contains("cannot cache the images"), "{error}");

@@ -40,6 +40,39 @@ fn train_on_table(place: &Place) {
     assert!(said.contains("dnn predict r t.csv --split train\n"), "{said}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_is_not_waited_for_and_one_without_a_name_is_read() {
+    let place = Place::new();
+    place.trained();
+    draw_folder(&place.path("photos"), 2, 2);
+    assert!(std::process::Command::new("mkfifo").arg(place.path("f")).status().unwrap().success());
+    for args in [
+        &["predict", "f", "photos"][..],
+        &["predict", "r", "f"],
+        &["evaluate", "r", "f"],
+        &["explain", "r", "--factors", "f"],
+        &["explain", "r", "--predictions", "f"],
+        &["export", "f", "--format", "npz", "--out", "m.npz"],
+        &["inspect", "f"],
+        &["serve", "f"],
+        &["train", "f", "--out", "x"],
+    ] {
+        let error = place.refused(args);
+        assert!(error.contains("expected a file, got a pipe"), "{args:?}: {error}");
+    }
+    let predict = "cat r/model.safetensors | \"$0\" predict /dev/stdin photos --json";
+    let output = std::process::Command::new("sh")
+        .args(["-c", predict])
+        .arg(place.dnn(&[]).get_program())
+        .current_dir(place.path("."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(said["predictions"], place.json(&["predict", "r", "photos"])["predictions"]);
+}
+
 #[test]
 fn a_folder_is_predicted_with_all_below_it_as_each_of_its_images_alone() {
     let place = Place::new();

@@ -58,7 +58,7 @@ fn all_flags(place: &Place) -> Vec<Vec<String>> {
 
 #[test]
 fn going_on_changes_the_length_and_the_logging_and_nothing_else() {
-    const MAY: [&str; 11] = [
+    const MAY: [&str; 10] = [
         "--iterations",
         "--epochs",
         "--time",
@@ -68,7 +68,6 @@ fn going_on_changes_the_length_and_the_logging_and_nothing_else() {
         "--json",
         "--quiet",
         "--previous",
-        "--cache",
         "--no-cache",
     ];
     let place = Place::new();

@@ -1,14 +1,51 @@
-//! Opening files and listing folders before the format is known.
+//! Opening files and listing folders, before the format is known.
 
 use crate::DataError;
 use crate::Shown;
 use crate::content::HEAD_BYTES;
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// The most that deflate, and so gzip and zip, can expand: 1032 times.
 pub(crate) const MAX_EXPANSION: u64 = 1032;
+
+/// Opens a file that is read once, from its beginning to its end.
+///
+/// Standard input and the pipes that a shell passes on are opened under the names that the system gives
+/// them, such as `/dev/stdin` and `/dev/fd/63`.
+///
+/// # Errors
+/// The error of the file system; [`io::ErrorKind::InvalidInput`] when a folder, a device, a socket or a named
+/// pipe has the name. Opening a named pipe would wait for somebody to write to it.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    match other_than_file(fs::metadata(path)?.file_type()) {
+        // A pipe without a name has no canonical path.
+        Some(got) if path.canonicalize().is_ok() => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, format!("expected a file, got {got}")))
+        }
+        _ => File::open(path),
+    }
+}
+
+/// Returns what has this type, unless it is a regular file.
+pub(crate) fn other_than_file(found: FileType) -> Option<&'static str> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if found.is_fifo() {
+            return Some("a pipe");
+        }
+        if found.is_socket() {
+            return Some("a socket");
+        }
+    }
+    match () {
+        () if found.is_file() => None,
+        () if found.is_dir() => Some("a folder"),
+        () => Some("a device"),
+    }
+}
 
 /// A regular file that is not empty, open at its beginning.
 pub(crate) struct InputFile {
@@ -20,12 +57,10 @@ pub(crate) struct InputFile {
 impl InputFile {
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
         let metadata = fs::metadata(path).map_err(io(path, "open"))?;
-        let got = match metadata.len() {
-            _ if metadata.is_dir() => "a folder",
-            // Opening a pipe would wait for somebody to write to it.
-            _ if !metadata.is_file() => "a device",
-            0 => "an empty file (0 bytes)",
-            n_bytes => {
+        let got = match (other_than_file(metadata.file_type()), metadata.len()) {
+            (Some(other), _) => other,
+            (None, 0) => "an empty file (0 bytes)",
+            (None, n_bytes) => {
                 let file = File::open(path).map_err(io(path, "open"))?;
                 return Ok(Self { path: path.into(), n_bytes, file });
             }

@@ -56,6 +56,7 @@ pub use contract::{
     Standardization,
 };
 pub use error::DataError;
+pub use file::open_file;
 #[cfg(feature = "folder")]
 pub use format::folder;
 #[cfg(feature = "hdf5")]

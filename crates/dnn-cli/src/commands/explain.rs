@@ -9,7 +9,7 @@ use dnn_core::metrics::Score;
 use dnn_data::audit::{Audit, ImageRef, Leak, Listed};
 use dnn_data::augment::perturbation;
 use dnn_data::predictions::{predictions_of, read_predictions};
-use dnn_data::{ImageSet, Predictor, Shown, SplitName};
+use dnn_data::{ImageSet, Predictor, Shown, SplitName, open_file};
 use dnn_report::causes::{self, CauseFinding, Intervention, Observations, Simplified};
 use dnn_report::explanation::{
     self, Explanation, MapChecks, SaliencyMaps, Subject, audit_of, image_name,
@@ -20,7 +20,6 @@ use dnn_report::words::p_text;
 use nalgebra::DMatrix;
 use serde::Serialize;
 use std::fmt::Write;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -280,7 +279,7 @@ fn out_of_fold(
         bail!("{}: the data have no training images that it could be of", path.shown());
     };
     let read = || -> anyhow::Result<_> {
-        let rows = read_predictions(BufReader::new(File::open(path)?), predictor.classes())?;
+        let rows = read_predictions(BufReader::new(open_file(path)?), predictor.classes())?;
         let probabilities = predictions_of(rows, train)?;
         let missing = probabilities.iter().filter(|p| p.is_none()).count();
         ensure!(
@@ -304,7 +303,7 @@ fn factor_file(args: &CauseArgs, labelled: &Labelled) -> Option<PathBuf> {
 }
 
 fn factor_table(path: &Path) -> anyhow::Result<FactorTable> {
-    let read = || -> anyhow::Result<_> { Ok(FactorTable::read(File::open(path)?)?) };
+    let read = || -> anyhow::Result<_> { Ok(FactorTable::read(open_file(path)?)?) };
     read().with_context(|| format!("cannot use {}", path.shown()))
 }
 

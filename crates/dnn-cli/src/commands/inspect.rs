@@ -8,11 +8,10 @@ use dnn_core::{Architecture, Precision};
 use dnn_data::Shown;
 use dnn_data::hdf5::{self, Description, Hdf5Error, Options};
 use dnn_data::image::{DecodeLimits, ImageFormat, Rendering, decode_file};
-use dnn_data::{DataError, ImageSet, InputContract, Model, SplitName, format};
+use dnn_data::{DataError, ImageSet, InputContract, Model, SplitName, format, open_file};
 use dnn_train::{End, FoldSummary};
 use serde::Serialize;
 use std::fmt::Write;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -144,7 +143,7 @@ fn inspect(path: &Path) -> anyhow::Result<Inspected> {
     }
     let failed = || format!("cannot read {}", path.shown());
     let mut start = Vec::new();
-    File::open(path).with_context(failed)?.take(16).read_to_end(&mut start).with_context(failed)?;
+    open_file(path).with_context(failed)?.take(16).read_to_end(&mut start).with_context(failed)?;
     if Model::is_start(&start) {
         let (model, path) = run::read_model(path)?;
         return Ok(Inspected::Model(facts(&model, path).with_context(failed)?));

@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         source::requested_or(base.source, args.data.as_deref(), &args.of_data, console)?;
     args.input.check(&source)?;
     source.input = args.input.change(source.input.take())?;
-    source.cache = args.input.cache.caching();
+    source.cache = args.input.cache.caching(&source)?;
     source.check()?;
     let augment = base.augment.filter(|augment| !augment.is_off());
     let config = RunConfig { source: Some(source), augment, ..RunConfig::new(training) };

@@ -316,8 +316,8 @@ fn source_of(
     }
     args.input.check(&source)?;
     source.input = args.input.change(source.input.take())?;
-    source.cache = args.input.cache.caching();
     source.memory_limit = args.memory.value("memory_limit")?.or(source.memory_limit);
+    source.cache = args.input.cache.caching(&source)?;
     source.check()?;
     source::absolute(source, Path::new(""))
 }

@@ -139,7 +139,7 @@ fn run_or_merge(
     let mut source = source::requested(args.data.as_deref(), &args.of_data, console)?;
     args.files.check(&source)?;
     source.input = args.files.change(source.input.take())?;
-    source.cache = args.cache.caching();
+    source.cache = args.cache.caching(&source)?;
     source.check()?;
     let source = source::absolute(source, Path::new(""))?;
     let mut splits = source::load(&source, console)?;

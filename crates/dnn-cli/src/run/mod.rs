@@ -31,7 +31,6 @@ pub(crate) use template::commented;
 use anyhow::Context;
 use dnn_data::Model;
 use dnn_data::Shown;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Reads a model file, or the model in the folder of a run; returns it with the path of the file.
@@ -44,7 +43,7 @@ pub(crate) fn read_model(path: &Path) -> anyhow::Result<(Model, PathBuf)> {
         if path.is_dir() && !file.exists() {
             anyhow::bail!("the folder has no {MODEL}: not a run, or one that did not finish");
         }
-        Ok(Model::read(File::open(&file).context("cannot open it")?)?)
+        Ok(Model::read(dnn_data::open_file(&file).context("cannot open it")?)?)
     };
     let model = read().with_context(|| format!("cannot use the model {}", file.shown()))?;
     Ok((model, file))

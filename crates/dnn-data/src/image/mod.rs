@@ -32,10 +32,9 @@ pub use error::{DecodeError, ImageError, ImageFormat};
 pub use write::{PngContent, encode_png, write_png};
 
 use crate::preprocess::{self, Features};
-use crate::{ContractError, Decode, InputContract, Normalization};
+use crate::{ContractError, Decode, InputContract, Normalization, open_file};
 use dnn_core::Real;
 use nalgebra::DVector;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -219,7 +218,7 @@ fn read_file(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageError> 
     if metadata.len() > limits.max_file_bytes {
         return Err(too_large(format!("{} bytes", metadata.len())));
     }
-    let file = File::open(path).map_err(failed("open"))?;
+    let file = open_file(path).map_err(failed("open"))?;
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     // A pipe, a device or a growing file has no length to trust.
     file.take(limits.max_file_bytes.saturating_add(1))

@@ -180,7 +180,7 @@ fn source_of(args: &Args, console: Console) -> anyhow::Result<DataConfig> {
     args.files.check(&source)?;
     let input = args.files.change(source.input.take())?.unwrap_or_default();
     source.input = Some(InputConfig { on_bad_image: OnBadImage::Skip, ..input });
-    source.cache = args.cache.caching();
+    source.cache = args.cache.caching(&source)?;
     Ok(source)
 }
 

@@ -4,7 +4,6 @@ use super::FolderOptions;
 use super::layout::Listing;
 use crate::image::{ImageError, decode_file};
 use crate::{Rejected, SplitName, parallel, preprocess};
-use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -61,11 +60,6 @@ pub(super) fn rejection(
 
 fn prepared(path: &Path, options: &FolderOptions) -> Result<Vec<u8>, ImageError> {
     let contract = &options.contract;
-    // Opening a pipe would wait for somebody to write to it.
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        let source = io::Error::new(io::ErrorKind::InvalidInput, "a device or a pipe, not a file");
-        return Err(ImageError::Io { path: path.to_owned(), operation: "open", source });
-    }
     let image = decode_file(path, &options.limits, contract.into())?;
     Ok(preprocess::prepare(image, contract)?)
 }

@@ -23,12 +23,12 @@ pub enum Hdf5Error {
         /// The system's own words.
         source: io::Error,
     },
-    /// A folder or a device stands where a file should.
-    #[error("{}: expected an HDF5 file, got a {got}", path.shown())]
+    /// Something other than a file has the name.
+    #[error("{}: expected an HDF5 file, got {got}", path.shown())]
     NotAFile {
         /// What was given.
         path: PathBuf,
-        /// "folder" or "device".
+        /// "a folder", "a device", "a pipe" or "a socket".
         got: &'static str,
     },
     /// The file has no byte.

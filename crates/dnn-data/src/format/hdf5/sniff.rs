@@ -5,7 +5,7 @@ use super::super::found::FoundFile;
 use super::Hdf5Error;
 use crate::DataError;
 use crate::content::{HDF5, HEAD_BYTES, in_place_of_data};
-use crate::file::InputFile;
+use crate::file::{InputFile, other_than_file};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -17,12 +17,8 @@ use std::path::Path;
 pub(super) fn check(path: &Path) -> Result<u64, Hdf5Error> {
     let io = |operation| move |source| Hdf5Error::Io { path: path.into(), operation, source };
     let metadata = fs::metadata(path).map_err(io("open"))?;
-    if metadata.is_dir() {
-        return Err(Hdf5Error::NotAFile { path: path.into(), got: "folder" });
-    }
-    // Opening a pipe would wait for somebody to write to it.
-    if !metadata.is_file() {
-        return Err(Hdf5Error::NotAFile { path: path.into(), got: "device" });
+    if let Some(got) = other_than_file(metadata.file_type()) {
+        return Err(Hdf5Error::NotAFile { path: path.into(), got });
     }
     let n_bytes = metadata.len();
     if n_bytes == 0 {
@@ -145,7 +141,7 @@ mod tests {
     #[test]
     fn a_folder_and_a_missing_file_are_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert!(matches!(check(folder.path()), Err(Hdf5Error::NotAFile { got: "folder", .. })));
+        assert!(matches!(check(folder.path()), Err(Hdf5Error::NotAFile { got: "a folder", .. })));
         let missing = check(&folder.path().join("none.h5"));
         assert!(
             matches!(missing, Err(Hdf5Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound)
