@@ -73,9 +73,12 @@ impl Display for Majority {
         if p_value < LEVEL {
             return Ok(());
         }
-        write!(f, "\nNote: {total} images are too few to tell the network from that")?;
+        write!(
+            f,
+            "\nNote: {total} images are too few to tell whether the network differs from that"
+        )?;
         match self.n_to_tell_apart {
-            Some(n) => write!(f, "; it would take about {n}"),
+            Some(n) => write!(f, "; about {n} would be needed"),
             None => Ok(()),
         }
     }

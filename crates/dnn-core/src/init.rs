@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Init {
-    /// What suits the layer's activation: He for ReLU and its relatives, which
-    /// [rectify](Activation::rectifies), Glorot for tanh, the sigmoid and the output layer.
+    /// What suits the layer's activation: He for ReLU and its relatives, Glorot for tanh, the sigmoid and
+    /// the output layer.
     Auto,
     /// 0: every unit of a layer stays like every other, as the course's second part shows.
     #[doc(alias = "initialize_parameters_zeros")]

@@ -334,7 +334,8 @@ impl Observations {
                  with an error"
             }
             JointModel::TooFewErrors => {
-                return "Fisher's exact test; under ten errors have no joint model".into();
+                return "Fisher's exact test; fewer than ten errors are too few for a joint model"
+                    .into();
             }
             JointModel::NotIdentified => {
                 return "Fisher's exact test; these images do not tell the causes apart".into();

@@ -145,8 +145,8 @@ impl std::fmt::Display for MapChecks {
         };
         write!(
             f,
-            "replacing pixels in the order of occlusion lowers the probability {occlusion:+.1} points more \
-             than random order does, in the order of integrated gradients {gradients:+.1} points: \
+            "replacing pixels in the order of occlusion lowers the probability by {occlusion:.1} points more \
+             than random order does, in the order of integrated gradients by {gradients:.1} points: \
              {verdict}. The sums of integrated gradients miss the change of the log-odds by {:.0e} at most",
             self.completeness_gap
         )
@@ -223,8 +223,8 @@ where
         let with: Vec<_> = all.causes.iter().map(|one| one.with.total).collect();
         let (least, most) = (with.iter().min().unwrap_or(&0), with.iter().max().unwrap_or(&0));
         limits.push(format!(
-            "{} images of known causes hold {least} to {most} of each: differences below some 20 points \
-             cannot be told from chance by them.",
+            "Of the {} images whose causes are known, each cause has {least} to {most}: differences below \
+             about 20 points cannot be told from chance with so few.",
             all.n
         ));
     }

@@ -351,7 +351,7 @@ fn causes(report: &Report) -> Markup {
             "“Changed”: the same images with one thing changed, intervals by bootstrap over images, McNemar’s \
              test. "
             @if let Some(seen) = &report.observations {
-                "“Seen”: " (seen.n) " images whose causes are known, " (seen.n_errors) " of them got wrong, \
+                "“Seen”: " (seen.n) " images whose causes are known, " (seen.n_errors) " of them misclassified, \
                  Newcombe’s intervals, p by " (seen.tested_by()) ". "
             }
             "All p-values are by Holm over the causes."

@@ -139,7 +139,7 @@ fn worst(found: &Findings<'_>) -> Option<String> {
         .map(|one| format!("{} ({})", one.cause.name(), points(one.difference)))
         .collect();
     let also = if others.is_empty() {
-        "; of the other causes none is sure to count".into()
+        "; no other cause is significant".into()
     } else {
         format!("; {} too", others.join(", "))
     };
@@ -184,12 +184,12 @@ fn seen(all: &Observations) -> String {
     let (least, most) = (with.iter().min().unwrap_or(&0), with.iter().max().unwrap_or(&0));
     if found.is_empty() {
         let why = match all.model {
-            JointModel::TooFewErrors => ", and with so few errors no joint model is made",
+            JointModel::TooFewErrors => "; with so few errors no joint model is fitted",
             _ => "",
         };
         return format!(
-            "The {} images whose causes are known, {} of them got wrong, show no cause for sure: \
-             {least} to {most} have each{why}.",
+            "The {} images whose causes are known, {} of them misclassified, show no significant cause: \
+             each cause has only {least} to {most} images{why}.",
             all.n, all.n_errors
         );
     }
@@ -207,7 +207,7 @@ fn seen(all: &Observations) -> String {
             )
         })
         .collect();
-    format!("Of images that differ by themselves, the errors go with {}.", each.join("; "))
+    format!("Among the images as they are, errors go with {}.", each.join("; "))
 }
 
 /// What the answer seems to rest on.

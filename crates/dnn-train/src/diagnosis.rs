@@ -137,11 +137,11 @@ pub fn findings(health: &[LayerHealth], activations: &[Activation]) -> Vec<Strin
                 "all {units} units of {name} are dead: every image gets the same answer"
             ));
         } else if layer.dead > 0 {
-            let are = if layer.dead == 1 { "is" } else { "are" };
+            let (are, they) = if layer.dead == 1 { ("is", "it") } else { ("are", "they") };
             findings.push(format!(
                 "{} of {units} units of {name} {are} dead, never above 0 on the training images: \
-                 what only they could tell apart gets the same answer; a smaller learning rate, \
-                 init he, or leaky-relu may keep them alive",
+                 what only {they} could tell apart gets the same answer; a smaller learning rate, \
+                 init he, or leaky-relu may prevent that",
                 layer.dead
             ));
         }

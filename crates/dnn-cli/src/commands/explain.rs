@@ -231,8 +231,8 @@ pub(crate) fn explain(
         let folds = folds_of(model_path);
         let config = folds.config.is_file();
         console.note(format!(
-            "{} training images have known causes too; they count with predictions of networks that have \
-             not seen them, which {} writes",
+            "{} training images have known causes, too: they are counted when there are predictions by \
+             networks that were not trained on them, which {} writes",
             found.n_unjudged,
             if config {
                 format!(
@@ -419,7 +419,7 @@ fn describe(
     if let Some(all) = &found.observations {
         writeln!(
             out,
-            "\n{} images whose causes are known, {} of them got wrong{}:",
+            "\n{} images whose causes are known, {} of them misclassified{}:",
             all.n,
             all.n_errors,
             if found.n_without_row > 0 {

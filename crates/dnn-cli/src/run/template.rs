@@ -9,7 +9,7 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 /// Columns of a comment's text.
-const WIDTH: usize = 96;
+const WIDTH: usize = 78;
 
 /// The text of a commented configuration, which loads as `config`. Keys that it leaves out stand
 /// there too, behind a `#`.

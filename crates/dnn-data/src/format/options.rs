@@ -101,7 +101,7 @@ pub struct Names {
         "x-help" = "Dataset or array of the labels"
     ))]
     pub labels: String,
-    /// Strings or integers, one a class. When `None`, `list_classes` is used if the file has it.
+    /// Strings or integers, one a class; when left out, `list_classes` if the file has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend(
         "x-example" = "class_names",
@@ -161,7 +161,7 @@ pub enum OnBadImage {
     /// All of them are listed and nothing is loaded.
     #[default]
     Error,
-    /// They are left out; [`Splits::rejected`](crate::Splits::rejected) has them.
+    /// They are left out, and listed with the reasons.
     Skip,
 }
 

@@ -69,11 +69,11 @@ fn counts(out: &mut String, audit: &Audit) -> fmt::Result {
     if names.len() > shown {
         writeln!(out, "… {} more classes: see --json", names.len() - shown)?;
     }
-    write!(out, "{:<width$}", "all")?;
+    let mut all = format!("{:<width$}", "all");
     for split in &audit.splits {
-        write!(out, "  {:>7}  {:>10}", split.n_images, "")?;
+        write!(all, "  {:>7}  {:>10}", split.n_images, "")?;
     }
-    writeln!(out)
+    writeln!(out, "{}", all.trim_end())
 }
 
 /// Writes mean and deviation of the channels.
