@@ -171,7 +171,7 @@ impl Ci {
 
     /// The kernels' tests on emulated processors. An x86-64 machine runs the same programs as `test` there;
     /// another one leaves those processors out. Random tests try a quarter of their cases, because emulation
-    /// takes some 15 times as long; dnn-train's tests would take many minutes.
+    /// takes some 15 times as long; dnn-train's tests would take half an hour.
     fn emulated(&self) -> anyhow::Result<()> {
         for (target, emulator) in EMULATED {
             let mut test = self.command("cargo");
