@@ -390,9 +390,9 @@ impl ImageSet {
     /// # Errors
     /// [`DataError::Mismatch`] when the images are not of the contract's size.
     pub fn to_dataset<F: Real>(&self, contract: &InputContract) -> Result<Dataset<F>, DataError> {
-        let features = images::features::<F>(self, contract)?;
         /// Bytes of features that take longer to compute than a thread to start.
         const WORTH_A_THREAD: usize = 2 << 20;
+        let features = images::features::<F>(self, contract)?;
         let (n_values, n_features) = (features.n_values(), features.n_features());
         let mut x = values::zeros(n_features * self.len());
         let n_images = WORTH_A_THREAD.div_ceil(n_features * size_of::<F>());
