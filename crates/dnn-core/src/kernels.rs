@@ -86,7 +86,7 @@ macro_rules! kernels {
                         o.c,
                         o.c_cs,
                         o.c_rs,
-                        o.beta != 0.0,
+                        o.added.beta != 0.0,
                         o.a,
                         o.a_cs,
                         o.a_rs,
@@ -94,7 +94,7 @@ macro_rules! kernels {
                         o.b_cs,
                         o.b_rs,
                         // The destination is scaled by the first factor, the product by the second.
-                        o.beta,
+                        o.added.beta,
                         o.alpha,
                         false,
                         false,

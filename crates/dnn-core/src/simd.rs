@@ -112,7 +112,10 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn partial_load<S: Simd>(simd: S, from: &[Self]) -> S::$vector {
-                simd.$load(from)
+                let mask = simd.$between(0, from.len() as _).mask();
+                // SAFETY: what the mask chooses is the slice. A mask without the functions that pulp puts
+                // beside it is one instruction instead of a call.
+                unsafe { simd.$load(mask.into(), from.as_ptr()) }
             }
             #[inline(always)]
             fn partial_store<S: Simd>(simd: S, to: &mut [Self], v: S::$vector) {
@@ -132,7 +135,7 @@ lanes!(
     mask_between_m32s,
     select_f32s,
     reduce_sum_f32s,
-    partial_load_f32s,
+    mask_load_ptr_f32s,
     partial_store_f32s
 );
 lanes!(
@@ -145,7 +148,7 @@ lanes!(
     mask_between_m64s,
     select_f64s,
     reduce_sum_f64s,
-    partial_load_f64s,
+    mask_load_ptr_f64s,
     partial_store_f64s
 );
 

@@ -18,6 +18,7 @@ mod packed_for_vector;
 
 pub use bytes::ByteColumns;
 pub use narrow::terms_at_once;
+use operands::Addend;
 pub use operands::Operands;
 pub use packed::{Packed, gemm_packed, line};
 pub use packed_for_vector::PackedForVector;
@@ -202,7 +203,7 @@ impl<F: Real> Operands<F> {
             b_rs: b.row_stride,
             b_cs: b.col_stride,
             b_panel: None,
-            beta,
+            added: Addend { beta, d: c.as_ptr(), d_rs: row_stride as isize },
             c: c.as_mut_ptr(),
             c_rs: row_stride as isize,
             c_cs: col_stride as isize,

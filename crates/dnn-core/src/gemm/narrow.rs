@@ -201,14 +201,6 @@ struct Block {
     to: usize,
 }
 
-impl Block {
-    /// What C is multiplied by when the block is added: β once, 1 from then on.
-    #[inline(always)]
-    fn beta<F: Real>(&self, o: &Operands<F>) -> F {
-        if self.from == 0 { o.beta } else { F::one() }
-    }
-}
-
 /// Returns whether tiles may be larger. Tiles that never are used cost compilation all the same,
 /// unless they are excluded by a constant.
 #[inline(always)]
@@ -279,12 +271,41 @@ unsafe fn combine_tile<F: Real, S: Simd, const U: usize, const Q: usize>(
             at = at.wrapping_add(o.a_cs);
             b = b.wrapping_offset(term);
         }
-        let (alpha, beta) = (F::broadcast(simd, o.alpha), block.beta(o));
-        for (u, sums) in sums.iter().enumerate() {
-            let c = o.c_at(block.row + u, block.col);
-            for (q, &sum) in sums.iter().enumerate() {
-                let n = lanes.min(block.cols - q * lanes);
-                add_to(simd, c.add(q * lanes), n, F::product(simd, alpha, sum), beta);
+        let alpha = F::broadcast(simd, o.alpha);
+        for sum in sums.as_flattened_mut() {
+            *sum = F::product(simd, alpha, *sum);
+        }
+        // Whole vectors apart from others, and with something added or not: loops of so little are
+        // unrolled, and the sums stay in registers.
+        let (whole, added) = (block.cols / lanes, o.added_to_terms(block.from));
+        let mut c = o.c_at(block.row, block.col);
+        if added.beta == F::zero() {
+            for sums in &sums {
+                for (q, &sum) in sums.iter().enumerate() {
+                    if q + 1 < Q || whole == Q {
+                        F::store::<S>(c.add(q * lanes), sum);
+                    }
+                }
+                c = c.wrapping_offset(o.c_rs);
+            }
+        } else {
+            let (beta, mut d) = (F::broadcast(simd, added.beta), added.at(block.row, block.col));
+            for sums in &sums {
+                for (q, &sum) in sums.iter().enumerate() {
+                    if q + 1 < Q || whole == Q {
+                        let d = F::load::<S>(d.add(q * lanes));
+                        F::store::<S>(c.add(q * lanes), F::fma(simd, beta, d, sum));
+                    }
+                }
+                c = c.wrapping_offset(o.c_rs);
+                d = d.wrapping_offset(added.d_rs);
+            }
+        }
+        if whole < Q {
+            let (col, n) = (block.col + whole * lanes, block.cols - whole * lanes);
+            for (row, sums) in (block.row..).zip(&sums) {
+                let d = added.at(row, col);
+                add_to(simd, o.c_at(row, col), n, sums[Q - 1], (added.beta, d));
             }
         }
     }
@@ -326,10 +347,10 @@ unsafe fn tail_tile<F: Real, S: Simd, const U: usize>(
             // After the last term it may point anywhere.
             b = b.wrapping_offset(term);
         }
-        let (alpha, beta) = (F::broadcast(simd, o.alpha), block.beta(o));
-        for (u, sum) in sums.into_iter().enumerate() {
-            let c = o.c_at(block.row + u, block.col);
-            add_to(simd, c, n, F::product(simd, alpha, sum), beta);
+        let (alpha, added) = (F::broadcast(simd, o.alpha), o.added_to_terms(block.from));
+        for (row, sum) in (block.row..).zip(sums) {
+            let (c, d) = (o.c_at(row, block.col), added.at(row, block.col));
+            add_to(simd, c, n, F::product(simd, alpha, sum), (added.beta, d));
         }
     }
 }
@@ -417,7 +438,7 @@ unsafe fn dots_tile<F: Real, S: Simd, const I: usize, const J: usize>(
                 }
             }
         }
-        let beta = block.beta(o);
+        let beta = o.added_to_terms(block.from).beta;
         for (i, sums) in sums.iter().enumerate() {
             for (j, &sum) in sums.iter().enumerate() {
                 let c = o.c_at(block.row + i, block.col + j);

@@ -112,12 +112,18 @@ unsafe fn one_row_blocks<F: Real, S: Simd, const Q: usize, const P: usize>(
         }
         let alpha = F::broadcast(simd, o.alpha);
         for (p, sums) in sums.iter().enumerate() {
-            let beta = if from + p == 0 { o.beta } else { F::one() };
             let c = o.c_at(0, col);
+            let added = o.added_to_terms(from + p);
             for (q, &sum) in sums.iter().enumerate() {
-                let c = c.add(q * lanes);
+                let at = q * lanes;
                 let n = if q + 1 < Q { lanes } else { rest };
-                add_to(simd, c, n, F::product(simd, alpha, sum), beta);
+                add_to(
+                    simd,
+                    c.add(at),
+                    n,
+                    F::product(simd, alpha, sum),
+                    (added.beta, added.at(0, col + at)),
+                );
             }
         }
     }

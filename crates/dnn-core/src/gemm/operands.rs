@@ -3,10 +3,28 @@
 use crate::Real;
 use pulp::Simd;
 
-/// C ← α·A·B + β·C in pointers and strides: A (m, k), B (k, n), C (m, n).
+/// β·D, which is added to a product: the factor, and the matrix in pointer and distance of rows, which are
+/// contiguous where the kernel is [`combine`](super::narrow::combine).
+#[derive(Clone, Copy)]
+pub(crate) struct Addend<F> {
+    pub(crate) beta: F,
+    pub(crate) d: *const F,
+    pub(crate) d_rs: isize,
+}
+
+impl<F> Addend<F> {
+    /// Address of D's element (i, j).
+    #[inline(always)]
+    pub(super) fn at(&self, i: usize, j: usize) -> *const F {
+        self.d.wrapping_offset(i as isize * self.d_rs).wrapping_add(j)
+    }
+}
+
+/// C ← α·A·B + β·D in pointers and strides: A (m, k), B (k, n), C and D (m, n). D may be C, and is unless
+/// B is packed.
 ///
-/// Whoever makes one promises that A and B are valid for reads and C for reads and writes at all
-/// its indices, and that nobody else uses C meanwhile.
+/// Whoever makes one promises that A, B and with β ≠ 0 D are valid for reads and C for reads and writes
+/// at all its indices, and that nobody else uses C meanwhile.
 pub struct Operands<F> {
     pub(crate) m: usize,
     pub(crate) n: usize,
@@ -20,7 +38,7 @@ pub struct Operands<F> {
     pub(crate) b_cs: isize,
     /// Where B is packed (`packed.rs`), the distance of its panels; its strides are not used then.
     pub(crate) b_panel: Option<usize>,
-    pub(crate) beta: F,
+    pub(crate) added: Addend<F>,
     pub(crate) c: *mut F,
     pub(crate) c_rs: isize,
     pub(crate) c_cs: isize,
@@ -48,6 +66,16 @@ impl<F: Copy> Operands<F> {
         unsafe { self.c.offset(i as isize * self.c_rs + j as isize * self.c_cs) }
     }
 
+    /// Returns what is added to sums of the terms from `from` on: β·D to the first ones, C itself from
+    /// then on.
+    #[inline(always)]
+    pub(super) fn added_to_terms(&self, from: usize) -> Addend<F>
+    where
+        F: Real,
+    {
+        if from == 0 { self.added } else { Addend { beta: F::one(), d: self.c, d_rs: self.c_rs } }
+    }
+
     /// Returns the same product of the transposed matrices, Cᵀ ← α·Bᵀ·Aᵀ + β·Cᵀ.
     pub(super) fn transposed(&self) -> Self {
         Self {
@@ -59,6 +87,7 @@ impl<F: Copy> Operands<F> {
             b: self.a,
             b_rs: self.a_cs,
             b_cs: self.a_rs,
+            added: Addend { d_rs: self.c_cs, ..self.added },
             c_rs: self.c_cs,
             c_cs: self.c_rs,
             ..*self
@@ -66,31 +95,33 @@ impl<F: Copy> Operands<F> {
     }
 }
 
-/// c ← sum + β·c, of the first `n` numbers at `c`, at most a vector.
+/// c ← sum + β·d, of the first `n` numbers at `c` and `d`, at most a vector.
 ///
 /// # Safety
-/// `c` is valid for so many, and with β = 0 not read.
+/// `c` is valid for so many, and with β ≠ 0 `d`.
 #[inline(always)]
 pub(super) unsafe fn add_to<F: Real, S: Simd>(
     simd: S,
     c: *mut F,
     n: usize,
     mut sum: F::Vector<S>,
-    beta: F,
+    (beta, d): (F, *const F),
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        if n == F::lanes::<S>() {
-            if beta != F::zero() {
-                sum = F::fma(simd, F::broadcast(simd, beta), F::load::<S>(c), sum);
-            }
+        let whole = n == F::lanes::<S>();
+        if beta != F::zero() {
+            let d = if whole {
+                F::load::<S>(d)
+            } else {
+                F::partial_load(simd, std::slice::from_raw_parts(d, n))
+            };
+            sum = F::fma(simd, F::broadcast(simd, beta), d, sum);
+        }
+        if whole {
             F::store::<S>(c, sum);
         } else {
-            let c = std::slice::from_raw_parts_mut(c, n);
-            if beta != F::zero() {
-                sum = F::fma(simd, F::broadcast(simd, beta), F::partial_load(simd, c), sum);
-            }
-            F::partial_store(simd, c, sum);
+            F::partial_store(simd, std::slice::from_raw_parts_mut(c, n), sum);
         }
     }
 }

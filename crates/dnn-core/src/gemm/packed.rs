@@ -2,7 +2,7 @@
 //! products: kernels that pack it anew for each of them spend a fifth of their time on that.
 
 use super::Factor;
-use super::operands::Operands;
+use super::operands::{Addend, Operands};
 use crate::Real;
 use nalgebra::{Dim, Matrix, RawStorageMut};
 use std::marker::PhantomData;
@@ -73,21 +73,20 @@ impl<F: Real> Packed<F> {
     }
 }
 
-/// `c ← α·a[rows]·b + β·c`, in place, with a factor that is packed.
+/// `c ← a[rows]·b + β·d`, in place, with a factor that is packed; without β and `d` it is `a[rows]·b`.
 ///
 /// The sum of each element is taken in the order in which [`gemm`](super::gemm()) takes it in products
 /// with at most [`NARROW`](super::NARROW) columns.
 ///
 /// # Shapes
-/// `a` (n, k), `b` (k, u) after transposition, `c` (rows.len(), u).
+/// `a` (n, k), `b` (k, u) after transposition, `c` and `d` (rows.len(), u).
 /// # Panics
 /// When the shapes do not fit, `rows` does not begin where a panel does, at a multiple of [`line()`], or
-/// the columns of `c` are not contiguous.
+/// the columns of `c` or `d` are not contiguous.
 pub fn gemm_packed<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
-    alpha: F,
     (a, rows): (&Packed<F>, Range<usize>),
     b: Factor<'_, F>,
-    beta: F,
+    added: Option<(F, Factor<'_, F>)>,
     c: &mut Matrix<F, R, C, S>,
 ) {
     let u = b.cols;
@@ -100,17 +99,25 @@ pub fn gemm_packed<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
     );
     let (row_stride, col_stride) = c.strides();
     assert!(row_stride == 1, "contiguous columns of the product");
+    let added = match added {
+        Some((beta, d)) => {
+            let contiguous = d.row_stride == 1;
+            assert!(d.shape() == c.shape() && contiguous, "contiguous columns of the addend");
+            Addend { beta, d: d.pointer, d_rs: d.col_stride }
+        }
+        None => Addend { beta: F::zero(), d: c.as_ptr(), d_rs: col_stride as isize },
+    };
     assert!(rows.start.is_multiple_of(line::<F>()), "rows from the beginning of a panel");
     if rows.is_empty() || u == 0 {
         return;
     }
     let panel = a.k * line::<F>();
-    // The kernel goes by rows: cᵀ ← α·bᵀ·aᵀ + β·cᵀ.
+    // The kernel goes by rows: cᵀ ← bᵀ·aᵀ + β·dᵀ.
     let operands = Operands {
         m: u,
         n: rows.len(),
         k: a.k,
-        alpha,
+        alpha: F::one(),
         a: b.pointer,
         a_rs: b.col_stride,
         a_cs: b.row_stride,
@@ -118,7 +125,7 @@ pub fn gemm_packed<F: Real, R: Dim, C: Dim, S: RawStorageMut<F, R, C>>(
         b_rs: line::<F>() as isize,
         b_cs: 1,
         b_panel: Some(panel),
-        beta,
+        added,
         c: c.as_mut_ptr(),
         c_rs: col_stride as isize,
         c_cs: 1,
@@ -149,17 +156,19 @@ mod tests {
         let mut expected = rng.normal_matrix::<F>(n, u);
         let mut got = expected.clone();
         let before = expected.clone();
-        gemm(F::of(-0.5), plain(&a), plain(&b), beta, &mut expected);
+        gemm(F::one(), plain(&a), plain(&b), beta, &mut expected);
         let rows = from..to;
         let mut part = got.rows_mut(from, rows.len());
-        gemm_packed(F::of(-0.5), (&packed, rows.clone()), plain(&b), beta, &mut part);
+        let added = before.rows(from, rows.len());
+        part.fill(F::of(f64::NAN));
+        gemm_packed((&packed, rows.clone()), plain(&b), Some((beta, plain(&added))), &mut part);
         for (i, (got, before)) in got.row_iter().zip(before.row_iter()).enumerate() {
             assert!(got == if rows.contains(&i) { expected.row(i) } else { before }, "row {i}");
         }
         let turned = (Packed::new(transposed(&a.transpose())), b.transpose());
         let mut again = DMatrix::from_element(n, u, F::of(f64::NAN));
         let mut whole = again.clone();
-        gemm_packed(F::one(), (&turned.0, 0..n), transposed(&turned.1), F::zero(), &mut again);
+        gemm_packed((&turned.0, 0..n), transposed(&turned.1), None, &mut again);
         gemm(F::one(), plain(&a), plain(&b), F::zero(), &mut whole);
         assert_eq!(again, whole);
     }
@@ -182,6 +191,6 @@ mod tests {
     fn names_the_shapes() {
         let (a, b) = (DMatrix::<f64>::zeros(2, 3), DMatrix::zeros(4, 2));
         let packed = Packed::new(plain(&a));
-        gemm_packed(1.0, (&packed, 0..2), plain(&b), 0.0, &mut DMatrix::zeros(2, 2));
+        gemm_packed((&packed, 0..2), plain(&b), None, &mut DMatrix::zeros(2, 2));
     }
 }

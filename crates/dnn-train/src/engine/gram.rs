@@ -248,7 +248,7 @@ impl<F: Real> GramLayer<'_, F> {
         let Norm { squares, c, cg } = &mut norm;
         match self.g {
             Products::Packed(g) => {
-                gemm_packed(F::one(), (g, 0..c.nrows()), plain(c), F::zero(), cg);
+                gemm_packed((g, 0..c.nrows()), plain(c), None, cg);
             }
             Products::Plain(g) => gemm(F::one(), plain(&all_of(g)), plain(c), F::zero(), cg),
         }
@@ -340,27 +340,24 @@ impl<F: Real> FirstLayer<F> for GramLayer<'_, F> {
         let p = if of_all { &self.p } else { &columns.p };
         // SAFETY: the promise: only `step` writes C, in other runs, and nobody a input.
         unsafe {
-            for (unit, mut z) in part.cols.clone().zip(z.column_iter_mut()) {
-                let p = p.slice(examples.clone(), unit);
-                for (z, &p) in z.as_mut_slice().iter_mut().zip(p) {
-                    *z = s * p;
-                }
-            }
+            let p = p.part(&Part { rows: examples.clone(), cols: part.cols.clone() });
             let c = Part { rows: 0..self.c.values.rows(), cols: part.cols.clone() };
             let c = self.c.values.part(&c);
             match self.g {
                 Products::Packed(g) if of_all => {
-                    gemm_packed(F::one(), (g, examples), plain(&c), F::one(), z);
+                    gemm_packed((g, examples), plain(&c), Some((s, plain(&p))), z);
                 }
                 Products::Plain(g) if of_all => {
+                    z.copy_from(&p);
                     // G is symmetric: its rows stand for its columns, and are contiguous the right way.
                     let rows = Part { rows: examples, cols: 0..g.cols() };
-                    gemm(F::one(), plain(&g.part(&rows)), plain(&c), F::one(), z);
+                    gemm(F::one(), plain(&g.part(&rows)), plain(&c), s, z);
                 }
                 _ => {
+                    z.copy_from(&p);
                     let g = &columns.g;
                     let columns = g.part(&Part { rows: 0..g.rows(), cols: examples });
-                    gemm(F::one(), transposed(&columns), plain(&c), F::one(), z);
+                    gemm(F::one(), transposed(&columns), plain(&c), s, z);
                 }
             }
         }

@@ -7,7 +7,7 @@
 mod avx512;
 
 use super::one_row::DEPTH;
-use super::operands::Operands;
+use super::operands::{Addend, Operands};
 use super::packed::Line;
 use crate::kernels::Kernels;
 use crate::simd::vectorized;
@@ -143,7 +143,7 @@ impl Rounded<'_> {
             b_rs: self.m as isize,
             b_cs: 1,
             b_panel: None,
-            beta: 0.0,
+            added: Addend { beta: 0.0, d: o.c, d_rs: o.c_cs },
             c: o.c,
             c_rs: o.c_cs,
             c_cs: o.c_rs,
