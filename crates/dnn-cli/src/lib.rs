@@ -5,8 +5,8 @@
 //! standard error; the exit code is 0, 1 (a requirement was not met), 2 (an error), or 130 and 143
 //! (interrupted by SIGINT or SIGTERM).
 //!
-//! A program is four lines: [`command`], [`matches`] to parse it, [`run_command`] with what was found, and [`report`] for the
-//! error.
+//! A program is five lines: [`use_huge_pages`], [`command`], [`matches`] to parse it, [`run_command`] with what was found, and
+//! [`report`] for the error.
 
 mod args;
 mod cli;
@@ -18,6 +18,7 @@ mod file;
 mod input;
 mod interrupt;
 mod judge;
+mod memory;
 mod output;
 mod progress;
 mod quality;
@@ -30,6 +31,7 @@ mod source;
 mod table;
 
 pub use cli::command;
+pub use memory::use_huge_pages;
 pub use ranks::Ranks;
 
 use anyhow::Context;

@@ -121,7 +121,9 @@ impl<G: FlagGroup> Flags<G> {
 }
 
 /// Returns the settings of a group, by name.
-fn settings_in<G: FlagGroup>(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
+fn settings_in<G: FlagGroup>(
+    schema: &'static Json,
+) -> impl Iterator<Item = (&'static String, &'static Json)> {
     let group = |setting: &Json| setting.get("x-group").and_then(Json::as_str).map(str::to_owned);
     let all = properties(schema).into_iter().flatten();
     all.filter(move |(key, setting)| match G::KEYS {
@@ -230,7 +232,11 @@ fn is_tagged(schema: &Json) -> bool {
 
 /// Returns the parser of a flag's value; for an invalid name, the error suggests the most similar
 /// one.
-fn parser<S: DeserializeOwned>(key: &str, schema: &Json, list: Option<&Json>) -> ValueParser {
+fn parser<S: DeserializeOwned>(
+    key: &'static str,
+    schema: &'static Json,
+    list: Option<&'static Json>,
+) -> ValueParser {
     let names = settings::choices(schema);
     let others = settings::variants(schema).into_iter().flatten();
     let mut others = others.filter(|v| settings::choices(v).is_empty() && type_of(v) != "null");
@@ -238,14 +244,13 @@ fn parser<S: DeserializeOwned>(key: &str, schema: &Json, list: Option<&Json>) ->
         let names: Vec<String> = names.iter().map(|(name, _)| (*name).to_owned()).collect();
         return PossibleValuesParser::new(names).map(Value::String).into();
     }
-    let (key, schema, list) = (key.to_owned(), schema.clone(), list.cloned());
-    ValueParser::new(move |text: &str| match &list {
-        Some(list) if text.contains(',') => read(&key, text, list),
+    ValueParser::new(move |text: &str| match list {
+        Some(list) if text.contains(',') => read(key, text, list),
         _ => {
-            let value = read(&key, text, &schema)?;
+            let value = read(key, text, schema)?;
             // What a type's own reading asks of a text.
             if value.is_str() {
-                let alone = Table::from_iter([(key.clone(), value.clone())]);
+                let alone = Table::from_iter([(key.to_owned(), value.clone())]);
                 match S::deserialize(alone) {
                     // What else there must be is not the flag's concern.
                     Err(error) if !error.message().starts_with("missing field") => {

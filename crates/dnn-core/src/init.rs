@@ -68,8 +68,7 @@ impl Init {
             Self::He => &|x| x * (2.0 / fan_in).sqrt(),
             Self::Auto | Self::Glorot => &|x| x * (2.0 / (fan_in + fan_out)).sqrt(),
         };
-        let values = (0..n * n_prev).map(|_| F::of(scale(rng.normal())));
-        DMatrix::from_row_iterator(n, n_prev, values)
+        rng.matrix_of_normal(n, n_prev, |x| F::of(scale(x)))
     }
 }
 

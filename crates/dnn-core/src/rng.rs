@@ -111,7 +111,7 @@ impl Generator {
             let y = 2.0 * self.uniform() - 1.0;
             let r2 = x * x + y * y;
             if r2 < 1.0 && r2 != 0.0 {
-                let factor = (-2.0 * r2.ln() / r2).sqrt();
+                let factor = polar_factor(r2);
                 // NumPy hands out the second coordinate first.
                 self.cached_normal = Some(factor * x);
                 return factor * y;
@@ -119,12 +119,59 @@ impl Generator {
         }
     }
 
+    /// Fills `out` with what as many calls of [`normal`](Self::normal) return. Many pairs are drawn before the
+    /// logarithms are taken, so that neither waits for the other.
+    fn fill_normal(&mut self, out: &mut [f64]) {
+        /// Pairs that are drawn together.
+        const PAIRS: usize = 64;
+        let mut pairs = [[0.0; 3]; PAIRS];
+        // A number that waits comes first, and of an odd rest the last one waits.
+        let first = usize::from(self.cached_normal.is_some()).min(out.len());
+        out[..first].fill_with(|| self.normal());
+        let (all, last) = out[first..].as_chunks_mut::<2>();
+        for out in all.chunks_mut(PAIRS) {
+            let mut n = 0;
+            while n < out.len() {
+                let x = 2.0 * self.uniform() - 1.0;
+                let y = 2.0 * self.uniform() - 1.0;
+                let r2 = x * x + y * y;
+                // Kept only where it is counted: a branch here would be foretold wrongly one time in five.
+                pairs[n] = [x, y, r2];
+                n += usize::from(r2 < 1.0 && r2 != 0.0);
+            }
+            for (out, [x, y, r2]) in out.iter_mut().zip(pairs) {
+                let factor = polar_factor(r2);
+                *out = [factor * y, factor * x];
+            }
+        }
+        last.fill_with(|| self.normal());
+    }
+
     /// Draws a matrix of numbers from N(0, 1), filled row by row as NumPy does.
     ///
     /// # Shapes
     /// → (rows, cols).
     pub fn normal_matrix<F: Real>(&mut self, rows: usize, cols: usize) -> DMatrix<F> {
-        DMatrix::from_row_iterator(rows, cols, (0..rows * cols).map(|_| F::of(self.normal())))
+        self.matrix_of_normal(rows, cols, F::of)
+    }
+
+    /// Draws a matrix row by row, as [`normal_matrix`](Self::normal_matrix) does, of what `value` makes of each
+    /// number from N(0, 1).
+    ///
+    /// # Shapes
+    /// → (rows, cols).
+    pub(crate) fn matrix_of_normal<F: Real>(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        value: impl Fn(f64) -> F,
+    ) -> DMatrix<F> {
+        let (mut matrix, mut drawn) = (DMatrix::zeros(rows, cols), vec![0.0; cols]);
+        for mut row in matrix.row_iter_mut() {
+            self.fill_normal(&mut drawn);
+            row.iter_mut().zip(&drawn).for_each(|(to, &drawn)| *to = value(drawn));
+        }
+        matrix
     }
 
     /// Draws a random permutation of 0..n: Fisher–Yates from the end, as NumPy does.
@@ -163,6 +210,12 @@ impl Generator {
             }
         }
     }
+}
+
+/// Returns what the coordinates of a point in the unit circle, at the distance √`r2` from its middle, are
+/// multiplied by to be normal numbers.
+fn polar_factor(r2: f64) -> f64 {
+    (-2.0 * r2.ln() / r2).sqrt()
 }
 
 /// Returns a number every bit of which depends on every bit of `z`: the finaliser of SplitMix64 (Steele,

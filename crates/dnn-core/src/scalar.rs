@@ -70,7 +70,8 @@ pub trait Real:
     fn as_bytes_over_255(values: &[Self], out: &mut [u8]) -> bool;
 }
 
-/// Values that [`Real::as_bytes_over_255`] looks at before it gives up.
+/// Values that a search looks at, all of them, before it asks whether it is over: a loop that may end at each
+/// value is not vectorised.
 const PIECE: usize = 4096;
 
 macro_rules! real {
@@ -86,7 +87,15 @@ macro_rules! real {
                 f64::from(self)
             }
             fn first_not_finite(values: &[Self]) -> Option<usize> {
-                values.iter().position(|value| !value.is_finite())
+                let is_finite = |piece: &[Self]| {
+                    vectorized(
+                        #[inline(always)]
+                        || piece.iter().fold(true, |all, value| all & value.is_finite()),
+                    )
+                };
+                let start = PIECE * values.chunks(PIECE).position(|piece| !is_finite(piece))?;
+                let at = values[start..].iter().position(|value| !value.is_finite())?;
+                Some(start + at)
             }
             fn look_up(tables: &[[Self; 256]], bytes: &[u8], out: &mut [Self]) {
                 assert_eq!(bytes.len(), out.len(), "a value for each byte");
@@ -162,5 +171,22 @@ mod tests {
     fn bytes_over_255_are_found_and_nothing_else() {
         finds_bytes::<f32>();
         finds_bytes::<f64>();
+    }
+
+    fn finds_the_first_not_finite<F: Real>() {
+        let mut values = vec![F::of(-1e30); 3 * PIECE + 5];
+        assert_eq!(F::first_not_finite(&values), None);
+        for at in [3 * PIECE + 4, 2 * PIECE, 2 * PIECE - 1, 7, 0] {
+            for other in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                values[at] = F::of(other);
+                assert_eq!(F::first_not_finite(&values), Some(at));
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_number_that_is_not_finite_is_found_wherever_it_is() {
+        finds_the_first_not_finite::<f32>();
+        finds_the_first_not_finite::<f64>();
     }
 }

@@ -11,6 +11,21 @@ fn matrix(value: &Value) -> DMatrix<f64> {
 }
 
 #[test]
+fn normal_numbers_are_the_same_one_by_one_and_many_at_once() {
+    for kind in RngKind::ALL {
+        let fresh = || Generator::new(kind, 3).unwrap();
+        let (mut one_by_one, mut at_once) = (fresh(), fresh());
+        // Odd and even ones, with and without a number of the last pair that waits.
+        for n in [1, 2, 0, 3, 129, 127, 128, 1000, 5] {
+            let expected: Vec<_> = (0..n).map(|_| one_by_one.normal().to_bits()).collect();
+            let drawn = at_once.normal_matrix::<f64>(1, n);
+            assert_eq!(drawn.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), expected, "{n}");
+        }
+        assert_eq!(one_by_one.uniform(), at_once.uniform());
+    }
+}
+
+#[test]
 fn numpy_stream_bit_for_bit() {
     let all: Value = serde_json::from_str(include_str!("golden/numpy_rng.json")).unwrap();
     for g in all.as_array().unwrap() {

@@ -2,6 +2,7 @@
 
 use crate::images::{self, Images};
 #[cfg(feature = "image")]
+use crate::parallel;
 use crate::preprocess;
 use crate::values::{self, NumberRange};
 use crate::visit::{Batch, block_rows};
@@ -389,9 +390,17 @@ impl ImageSet {
     /// # Errors
     /// [`DataError::Mismatch`] when the images are not of the contract's size.
     pub fn to_dataset<F: Real>(&self, contract: &InputContract) -> Result<Dataset<F>, DataError> {
+        /// Bytes of features that take longer to compute than a thread to start.
+        const WORTH_A_THREAD: usize = 2 << 20;
         let features = images::features::<F>(self, contract)?;
-        let mut x = values::zeros(features.n_features() * self.len());
-        features.of(self.values(), &mut x);
+        let (n_values, n_features) = (features.n_values(), features.n_features());
+        let mut x = values::zeros(n_features * self.len());
+        let n_images = WORTH_A_THREAD.div_ceil(n_features * size_of::<F>());
+        let parts = x.chunks_mut(n_images * n_features).enumerate();
+        parallel::for_each(parts, 0, |(part, x)| {
+            let (first, n) = (part * n_images, x.len() / n_features);
+            features.of(self.values().slice(first * n_values..(first + n) * n_values), x);
+        });
         let x = DMatrix::from_vec(features.n_features(), self.len(), x);
         Ok(Dataset::new(x, self.labels.clone(), self.classes.clone())?)
     }

@@ -280,8 +280,8 @@ impl Model {
         };
         let header = serde_json::to_string(&header).map_err(ModelError::Header)?;
         let tensors = match &self.network {
-            AnyNetwork::F32(network) => tensors(network, |v, out| out.extend(v.to_le_bytes())),
-            AnyNetwork::F64(network) => tensors(network, |v, out| out.extend(v.to_le_bytes())),
+            AnyNetwork::F32(network) => tensors(network, f32::to_le_bytes),
+            AnyNetwork::F64(network) => tensors(network, f64::to_le_bytes),
         };
         let dtype = dtype(self.network.precision());
         let mut views = tensors
@@ -351,18 +351,21 @@ fn dtype(precision: Precision) -> Dtype {
 }
 
 /// Name, shape and row-major little-endian bytes of every tensor.
-fn tensors<F: Real>(
+fn tensors<F: Real, const N: usize>(
     network: &Network<F>,
-    push: impl Fn(F, &mut Vec<u8>),
+    bytes_of: impl Fn(F) -> [u8; N],
 ) -> Vec<(String, Vec<usize>, Vec<u8>)> {
     let mut tensors = Vec::new();
     for (l, layer) in network.layers().iter().enumerate() {
         for (name, values) in TENSOR_NAMES.into_iter().zip(layer.parameters()) {
             // A vector is a column; W is written row by row.
             let (n, n_columns) = (layer.n(), values.len() / layer.n());
-            let mut bytes = Vec::with_capacity(size_of_val(values));
-            for row in 0..n {
-                values.iter().skip(row).step_by(n).for_each(|&v| push(v, &mut bytes));
+            let mut bytes = vec![0; size_of_val(values)];
+            let places = bytes.as_chunks_mut::<N>().0;
+            for (j, column) in values.chunks_exact(n).enumerate() {
+                for (i, &value) in column.iter().enumerate() {
+                    places[i * n_columns + j] = bytes_of(value);
+                }
             }
             let shape = if name == TENSOR_NAMES[0] { vec![n, n_columns] } else { vec![n] };
             if !values.is_empty() {

@@ -50,6 +50,7 @@ fn parse() -> Result<ArgMatches, ExitCode> {
 }
 
 fn main() -> ExitCode {
+    dnn_cli::use_huge_pages();
     let matches = match parse() {
         Ok(matches) => matches,
         Err(code) => return code,

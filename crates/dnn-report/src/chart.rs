@@ -127,7 +127,11 @@ impl Chart {
         // The paper is opaque, so that the fourth of each four bytes goes.
         let mut rgb = pixels.take();
         let n_pixels = rgb.len() / 4;
-        (0..n_pixels).for_each(|i| rgb.copy_within(4 * i..4 * i + 3, 3 * i));
+        for i in 0..n_pixels {
+            // All four are moved, at once: the next pixel overwrites the last one.
+            let pixel = [rgb[4 * i], rgb[4 * i + 1], rgb[4 * i + 2], rgb[4 * i + 3]];
+            rgb[3 * i..][..4].copy_from_slice(&pixel);
+        }
         rgb.truncate(3 * n_pixels);
         for image in &self.images {
             image.draw(&mut rgb, width as usize, scale as usize);

@@ -21,7 +21,7 @@ type Fonts = LazyLock<Arc<Database>>;
 
 static WITH_LATIN: Fonts = LazyLock::new(|| {
     let mut database = Database::new();
-    database.load_font_data(dejavu::sans::regular().to_vec());
+    database.load_font_source(Source::Binary(Arc::new(dejavu::sans::regular())));
     Arc::new(database)
 });
 

@@ -174,10 +174,11 @@ impl Checkpoint {
         shape: [usize; 2],
     ) {
         let mut bytes = Vec::with_capacity(values.len() * size_of::<F>());
-        for value in values {
-            match F::PRECISION {
-                Precision::F32 => bytes.extend((value.as_f64() as f32).to_le_bytes()),
-                Precision::F64 => bytes.extend(value.as_f64().to_le_bytes()),
+        match F::PRECISION {
+            Precision::F32 => values
+                .for_each(|value| bytes.extend_from_slice(&(value.as_f64() as f32).to_le_bytes())),
+            Precision::F64 => {
+                values.for_each(|value| bytes.extend_from_slice(&value.as_f64().to_le_bytes()));
             }
         }
         self.tensors.insert(name, Tensor { precision: F::PRECISION, shape, bytes });

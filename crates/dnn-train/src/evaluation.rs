@@ -48,6 +48,11 @@ pub(crate) fn logits<F: Real>(
         m.min(pieces.start * at_once)..m.min(pieces.end * at_once)
     };
     let own = of(communicator.rank());
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_products = (own.len() * n_views).saturating_mul(network.architecture().n_parameters());
+    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).max(1);
+    // Each thread has some.
+    let at_once = at_once.min(own.len().div_ceil(n_threads).next_multiple_of(8)).max(8);
     let next = AtomicUsize::new(own.start);
     let work = || -> Result<(), DatasetError> {
         let mut x = DMatrix::zeros(0, 0);
@@ -72,9 +77,6 @@ pub(crate) fn logits<F: Real>(
             all.columns_mut(from, n).copy_from(&some);
         }
     };
-    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let n_products = (own.len() * n_views).saturating_mul(network.architecture().n_parameters());
-    let n_threads = n_threads.min(n_products / WORTH_A_THREAD).min(own.len().div_ceil(at_once));
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
         let mine = work();

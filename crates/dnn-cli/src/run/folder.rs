@@ -195,7 +195,7 @@ impl RunFolder {
     }
 
     /// Writes a chart as SVG, and as PNG twice as fine as on the screen, for print and for dense screens,
-    /// after what `first` writes while the PNG is drawn.
+    /// after what `first` writes on a thread of its own, which waits for the disk while the PNG is drawn.
     ///
     /// # Errors
     /// Those of `first`; as [`write`](Self::write); when the chart cannot be drawn.
@@ -203,13 +203,15 @@ impl RunFolder {
         &self,
         [svg, png]: [&str; 2],
         chart: &Chart,
-        first: impl FnOnce() -> anyhow::Result<()>,
+        first: impl FnOnce() -> anyhow::Result<()> + Send,
     ) -> anyhow::Result<()> {
         thread::scope(|scope| {
-            let drawn = scope.spawn(|| chart.png(2));
-            first()?;
-            self.write(svg, chart.svg().as_bytes())?;
-            let drawn = drawn.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let written = scope.spawn(|| {
+                first()?;
+                self.write(svg, chart.svg().as_bytes())
+            });
+            let drawn = chart.png(2);
+            written.join().unwrap_or_else(|panic| resume_unwind(panic))?;
             let failed = || format!("cannot draw {}", self.file(png).shown());
             self.write(png, &drawn.with_context(failed)?)
         })
