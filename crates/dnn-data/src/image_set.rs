@@ -1,8 +1,8 @@
 //! A set of labelled images in memory, before they become features.
 
 use crate::images::{self, Images};
-#[cfg(feature = "image")]
 use crate::parallel;
+#[cfg(feature = "image")]
 use crate::preprocess;
 use crate::values::{self, NumberRange};
 use crate::visit::{Batch, block_rows};

@@ -182,7 +182,9 @@ unsafe fn combine_columns<F: Real, S: Simd>(
                 3 if has_32_registers::<S>() => combine_rows::<F, S, 3>(simd, o, block, b),
                 2 => combine_rows::<F, S, 2>(simd, o, block, b),
                 1 => combine_rows::<F, S, 1>(simd, o, block, b),
-                _ => combine_tail(simd, o, block, b),
+                _ if !S::IS_SCALAR => combine_tail(simd, o, block, b),
+                // Single numbers are whole vectors.
+                _ => {}
             }
         }
         // After the last vector it may point anywhere.
@@ -271,13 +273,22 @@ unsafe fn combine_tile<F: Real, S: Simd, const U: usize, const Q: usize>(
             at = at.wrapping_add(o.a_cs);
             b = b.wrapping_offset(term);
         }
-        let alpha = F::broadcast(simd, o.alpha);
+        let (alpha, added) = (F::broadcast(simd, o.alpha), o.added_to_terms(block.from));
+        if S::IS_SCALAR {
+            for (row, sums) in (block.row..).zip(&sums) {
+                for (col, &sum) in (block.col..).zip(sums) {
+                    let (c, d) = (o.c_at(row, col), added.at(row, col));
+                    add_to(simd, c, 1, F::product(simd, alpha, sum), (added.beta, d));
+                }
+            }
+            return;
+        }
         for sum in sums.as_flattened_mut() {
             *sum = F::product(simd, alpha, *sum);
         }
         // Whole vectors apart from others, and with something added or not: loops of so little are
         // unrolled, and the sums stay in registers.
-        let (whole, added) = (block.cols / lanes, o.added_to_terms(block.from));
+        let whole = block.cols / lanes;
         let mut c = o.c_at(block.row, block.col);
         if added.beta == F::zero() {
             for sums in &sums {
