@@ -274,6 +274,7 @@ unsafe fn combine_tile<F: Real, S: Simd, const U: usize, const Q: usize>(
             b = b.wrapping_offset(term);
         }
         let (alpha, added) = (F::broadcast(simd, o.alpha), o.added_to_terms(block.from));
+        // Single numbers are whole vectors; what follows would only make the code large.
         if S::IS_SCALAR {
             for (row, sums) in (block.row..).zip(&sums) {
                 for (col, &sum) in (block.col..).zip(sums) {
