@@ -429,16 +429,15 @@ where
         |data: &dyn Examples<F>| dnn_train::evaluate_on_ranks(&trained.network, data, communicator);
     let classes = train.classes().to_vec();
     let diagnose = || dnn_train::diagnose(&trained.network, trained_on, &trained.health);
-    let (layers, judged) = std::thread::scope(|scope| {
-        let layers = scope.spawn(diagnose);
-        let all = [Some(trained_on), held_out, test.as_deref()];
-        let judged = all.map(|set| set.map(judge).transpose());
-        (layers.join().unwrap_or_else(|panic| resume_unwind(panic)), judged)
-    });
-    let layers = layers?;
-    let [on_training, of_validation, of_test] = judged;
-    let on_training = on_training?.context("the training examples were judged")?;
-    let (of_validation, of_test) = (of_validation?, of_test?);
+    let (layers, on_training, of_validation, of_test) =
+        std::thread::scope(|scope| -> anyhow::Result<_> {
+            let layers = scope.spawn(diagnose);
+            let on_training = judge(trained_on)?;
+            let of_validation = held_out.map(judge).transpose()?;
+            let of_test = test.as_deref().map(judge).transpose()?;
+            let layers = layers.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok((layers, on_training, of_validation, of_test))
+        })?;
     let majority = of_test.as_ref().zip(test.as_deref());
     let majority =
         majority.map(|(judged, test)| Majority::of(&judged.predictions, test.labels(), &classes));

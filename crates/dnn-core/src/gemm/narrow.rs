@@ -13,7 +13,7 @@
 //! and memory in the innermost loop, at half the speed.
 
 use super::one_row::{self, DEPTH};
-use super::operands::{Operands, add_to};
+use super::operands::Operands;
 use super::packed::line;
 use crate::Real;
 use crate::simd::arch;
@@ -273,23 +273,29 @@ unsafe fn combine_tile<F: Real, S: Simd, const U: usize, const Q: usize>(
             at = at.wrapping_add(o.a_cs);
             b = b.wrapping_offset(term);
         }
-        let (alpha, added) = (F::broadcast(simd, o.alpha), o.added_to_terms(block.from));
+        let added = o.added_to_terms(block.from);
         // Single numbers are whole vectors; what follows would only make the code large.
         if S::IS_SCALAR {
             for (row, sums) in (block.row..).zip(&sums) {
                 for (col, &sum) in (block.col..).zip(sums) {
-                    let (c, d) = (o.c_at(row, col), added.at(row, col));
-                    add_to(simd, c, 1, F::product(simd, alpha, sum), (added.beta, d));
+                    o.add(simd, added, (row, col), 1, sum);
                 }
             }
             return;
         }
-        for sum in sums.as_flattened_mut() {
-            *sum = F::product(simd, alpha, *sum);
+        let whole = block.cols / lanes;
+        if whole < Q {
+            let (col, n) = (block.col + whole * lanes, block.cols - whole * lanes);
+            for (row, sums) in (block.row..).zip(&sums) {
+                o.add(simd, added, (row, col), n, sums[Q - 1]);
+            }
         }
         // Whole vectors apart from others, and with something added or not: loops of so little are
         // unrolled, and the sums stay in registers.
-        let whole = block.cols / lanes;
+        let alpha = F::broadcast(simd, o.alpha);
+        for sum in sums.as_flattened_mut() {
+            *sum = F::product(simd, alpha, *sum);
+        }
         let mut c = o.c_at(block.row, block.col);
         if added.beta == F::zero() {
             for sums in &sums {
@@ -311,13 +317,6 @@ unsafe fn combine_tile<F: Real, S: Simd, const U: usize, const Q: usize>(
                 }
                 c = c.wrapping_offset(o.c_rs);
                 d = d.wrapping_offset(added.d_rs);
-            }
-        }
-        if whole < Q {
-            let (col, n) = (block.col + whole * lanes, block.cols - whole * lanes);
-            for (row, sums) in (block.row..).zip(&sums) {
-                let d = added.at(row, col);
-                add_to(simd, o.c_at(row, col), n, sums[Q - 1], (added.beta, d));
             }
         }
     }
@@ -359,10 +358,9 @@ unsafe fn tail_tile<F: Real, S: Simd, const U: usize>(
             // After the last term it may point anywhere.
             b = b.wrapping_offset(term);
         }
-        let (alpha, added) = (F::broadcast(simd, o.alpha), o.added_to_terms(block.from));
+        let added = o.added_to_terms(block.from);
         for (row, sum) in (block.row..).zip(sums) {
-            let (c, d) = (o.c_at(row, block.col), added.at(row, block.col));
-            add_to(simd, c, n, F::product(simd, alpha, sum), (added.beta, d));
+            o.add(simd, added, (row, block.col), n, sum);
         }
     }
 }

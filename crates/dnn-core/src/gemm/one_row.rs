@@ -4,7 +4,7 @@
 //! several blocks of [`DEPTH`] terms are summed side by side, then added to C one after the other: the
 //! order of sums is that of the products of more rows in `narrow.rs`.
 
-use super::operands::{Operands, add_to};
+use super::operands::Operands;
 use crate::Real;
 use pulp::Simd;
 
@@ -110,20 +110,11 @@ unsafe fn one_row_blocks<F: Real, S: Simd, const Q: usize, const P: usize>(
                 b[p] = b[p].wrapping_offset(o.b_rs);
             }
         }
-        let alpha = F::broadcast(simd, o.alpha);
         for (p, sums) in sums.iter().enumerate() {
-            let c = o.c_at(0, col);
             let added = o.added_to_terms(from + p);
             for (q, &sum) in sums.iter().enumerate() {
-                let at = q * lanes;
                 let n = if q + 1 < Q { lanes } else { rest };
-                add_to(
-                    simd,
-                    c.add(at),
-                    n,
-                    F::product(simd, alpha, sum),
-                    (added.beta, added.at(0, col + at)),
-                );
+                o.add(simd, added, (0, col + q * lanes), n, sum);
             }
         }
     }

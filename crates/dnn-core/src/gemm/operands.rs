@@ -76,6 +76,43 @@ impl<F: Copy> Operands<F> {
         if from == 0 { self.added } else { Addend { beta: F::one(), d: self.c, d_rs: self.c_rs } }
     }
 
+    /// C ← α·sum + what is `added`, of `n` numbers from C's element (i, j) on, at most a vector.
+    ///
+    /// # Safety
+    /// So many numbers of the row lie within C, and with β ≠ 0 within D; C's rows are contiguous.
+    #[inline(always)]
+    pub(super) unsafe fn add<S: Simd>(
+        &self,
+        simd: S,
+        added: Addend<F>,
+        (i, j): (usize, usize),
+        n: usize,
+        sum: F::Vector<S>,
+    ) where
+        F: Real,
+    {
+        // A single number is a whole vector, which the compiler does not see.
+        let whole = S::IS_SCALAR || n == F::lanes::<S>();
+        let mut sum = F::product(simd, F::broadcast(simd, self.alpha), sum);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (c, d) = (self.c_at(i, 0).add(j), added.at(i, j));
+            if added.beta != F::zero() {
+                let d = if whole {
+                    F::load::<S>(d)
+                } else {
+                    F::partial_load(simd, std::slice::from_raw_parts(d, n))
+                };
+                sum = F::fma(simd, F::broadcast(simd, added.beta), d, sum);
+            }
+            if whole {
+                F::store::<S>(c, sum);
+            } else {
+                F::partial_store(simd, std::slice::from_raw_parts_mut(c, n), sum);
+            }
+        }
+    }
+
     /// Returns the same product of the transposed matrices, Cᵀ ← α·Bᵀ·Aᵀ + β·Cᵀ.
     pub(super) fn transposed(&self) -> Self {
         Self {
@@ -91,37 +128,6 @@ impl<F: Copy> Operands<F> {
             c_rs: self.c_cs,
             c_cs: self.c_rs,
             ..*self
-        }
-    }
-}
-
-/// c ← sum + β·d, of the first `n` numbers at `c` and `d`, at most a vector.
-///
-/// # Safety
-/// `c` is valid for so many, and with β ≠ 0 `d`.
-#[inline(always)]
-pub(super) unsafe fn add_to<F: Real, S: Simd>(
-    simd: S,
-    c: *mut F,
-    n: usize,
-    mut sum: F::Vector<S>,
-    (beta, d): (F, *const F),
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let whole = n == F::lanes::<S>();
-        if beta != F::zero() {
-            let d = if whole {
-                F::load::<S>(d)
-            } else {
-                F::partial_load(simd, std::slice::from_raw_parts(d, n))
-            };
-            sum = F::fma(simd, F::broadcast(simd, beta), d, sum);
-        }
-        if whole {
-            F::store::<S>(c, sum);
-        } else {
-            F::partial_store(simd, std::slice::from_raw_parts_mut(c, n), sum);
         }
     }
 }
