@@ -200,9 +200,7 @@ impl<F: Real> Dataset<F> {
     /// When an index is not below m.
     pub fn select(&self, indices: &[usize]) -> Result<Self, DatasetError> {
         let mut x = DMatrix::zeros(self.x.nrows(), indices.len());
-        for (to, &from) in indices.iter().enumerate() {
-            x.column_mut(to).copy_from(&self.x.column(from));
-        }
+        copy_columns(&self.x, indices.iter().copied(), &mut x);
         let labels = indices.iter().map(|&i| self.labels[i]).collect();
         Self::new(x, labels, self.classes.clone())
     }
@@ -222,12 +220,28 @@ impl<F: Real> Examples<F> for Dataset<F> {
         Some(&self.x)
     }
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        assert_eq!(x.shape(), (self.x.nrows(), indices.len()), "shape of the batch to fill");
-        for (to, &from) in indices.iter().enumerate() {
-            x.column_mut(to).copy_from(&self.x.column(from));
-        }
+        copy_columns(&self.x, indices.iter().copied(), x);
         Ok(())
     }
+}
+
+/// Copies the columns `columns` of `from` side by side to `to`.
+///
+/// # Panics
+/// When `to` has another shape.
+fn copy_columns<F: Real>(
+    from: &DMatrix<F>,
+    columns: impl Iterator<Item = usize>,
+    to: &mut DMatrix<F>,
+) {
+    let (n_rows, n_columns) = to.shape();
+    let mut n_copied = 0;
+    for column in columns {
+        assert!(n_copied < n_columns && n_rows == from.nrows(), "shape of the batch to fill");
+        to.column_mut(n_copied).copy_from(&from.column(column));
+        n_copied += 1;
+    }
+    assert_eq!(n_copied, n_columns, "shape of the batch to fill");
 }
 
 /// The features of all views of labelled examples, in memory.
@@ -291,12 +305,6 @@ impl<F: Real> ViewedExamples<F> {
             }
         }
     }
-
-    fn copy(&self, from: impl Iterator<Item = usize>, x: &mut DMatrix<F>) {
-        for (mut to, from) in x.column_iter_mut().zip(from) {
-            to.copy_from(&self.x.column(from));
-        }
-    }
 }
 
 impl<F: Real> Examples<F> for ViewedExamples<F> {
@@ -313,7 +321,7 @@ impl<F: Real> Examples<F> for ViewedExamples<F> {
         (self.n_views == 1).then_some(&self.x)
     }
     fn read(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
-        self.copy(indices.iter().map(|i| i * self.n_views), x);
+        copy_columns(&self.x, indices.iter().map(|i| i * self.n_views), x);
         Ok(())
     }
     fn n_views(&self) -> usize {
@@ -321,7 +329,7 @@ impl<F: Real> Examples<F> for ViewedExamples<F> {
     }
     fn read_views(&self, indices: &[usize], x: &mut DMatrix<F>) -> Result<(), DatasetError> {
         let n = self.n_views;
-        self.copy(indices.iter().flat_map(|i| i * n..(i + 1) * n), x);
+        copy_columns(&self.x, indices.iter().flat_map(|i| i * n..(i + 1) * n), x);
         Ok(())
     }
     fn is_streamed(&self) -> bool {
@@ -334,7 +342,11 @@ impl<F: Real> Examples<F> for ViewedExamples<F> {
         x: &mut DMatrix<F>,
     ) -> Result<(), DatasetError> {
         let n = self.n_views;
-        self.copy(indices.iter().map(|&i| i * n + view_of_epoch(self.seed, epoch, i, n)), x);
+        copy_columns(
+            &self.x,
+            indices.iter().map(|&i| i * n + view_of_epoch(self.seed, epoch, i, n)),
+            x,
+        );
         Ok(())
     }
 }

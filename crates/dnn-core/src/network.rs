@@ -133,6 +133,18 @@ pub struct Network<F: Real> {
     temperature: f64,
 }
 
+/// Divides the logits of a network with these layers by its temperature, once for all.
+pub(crate) fn divide_logits<F: Real>(layers: &mut [Dense<F>], temperature: f64) {
+    let t = F::of(temperature);
+    if let Some(last) = layers.last_mut() {
+        for parameters in [last.w.as_mut_slice(), last.b.as_mut_slice()] {
+            for parameter in parameters {
+                *parameter /= t;
+            }
+        }
+    }
+}
+
 /// The activations of every layer for batches of one size, to be used again and again.
 #[derive(Debug, Clone)]
 pub struct Workspace<F: Real> {
@@ -255,11 +267,7 @@ impl<F: Real> Network<F> {
     /// output layer are divided by its temperature.
     #[must_use]
     pub fn with_temperature_in_weights(mut self) -> Self {
-        let t = F::of(self.temperature);
-        if let Some(last) = self.layers.last_mut().filter(|_| self.temperature != 1.0) {
-            last.w /= t;
-            last.b /= t;
-        }
+        divide_logits(&mut self.layers, self.temperature);
         Self { temperature: 1.0, ..self }
     }
 

@@ -11,6 +11,7 @@
 
 use crate::gemm::{gemm, plain, transposed};
 use crate::layer::{Cache, Dense};
+use crate::network::divide_logits;
 use crate::rng::{Generator, RngKind};
 use crate::{Network, OutputActivation, Real, activation};
 use nalgebra::{DMatrix, DVector};
@@ -140,6 +141,7 @@ impl Saliency {
     /// Takes a copy of the network.
     pub fn new<F: Real>(network: &Network<F>) -> Self {
         let mut rest: Vec<_> = network.layers().iter().map(Dense::cast).collect();
+        divide_logits(&mut rest, network.temperature());
         let n = rest[0].n();
         let w = std::mem::replace(&mut rest[0].w, DMatrix::identity(n, n));
         Self { w, rest, output: network.output() }
@@ -544,6 +546,7 @@ mod tests {
         ) {
             let dims = [&[n_features], &hidden[..], &[outputs]].concat();
             let network = network(&dims, activation, normalization(normalized), seed);
+            let network = network.with_temperature([0.5, 1.0, 3.0][seed as usize % 3]).unwrap();
             let (x, baseline) = inputs(n_features, seed);
             let class = seed as usize % network.n_classes();
             let found = Saliency::new(&network).integrated_gradients(&x, &baseline, class);

@@ -32,6 +32,8 @@ pub fn stratified(
 ///
 /// # Errors
 /// When the generator does not take the seed.
+/// # Panics
+/// When there are examples and `k` is 0.
 pub fn folds(
     labels: &[u32],
     k: usize,

@@ -350,6 +350,8 @@ impl Progress {
             ("plateaus", self.plateaus as usize, n),
             ("costs since the last log", self.since_log.1, self.iteration),
             ("right examples of an epoch", self.since_epoch.correct, self.since_epoch.total),
+            // No memory holds the labels of more.
+            ("examples of an epoch", self.since_epoch.total, isize::MAX as usize / 4),
         ] {
             if got > most {
                 return Some(format!("{got} {what}, expected at most {most}"));

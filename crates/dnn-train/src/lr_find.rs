@@ -82,7 +82,10 @@ pub fn find_learning_rate<F: Trainable>(
     if !is_range || iterations < min_iterations {
         return Err(TrainError::LearningRateRange { lowest, highest, iterations, min_iterations });
     }
+    // The penalty goes into the steps, and not into some of the costs.
+    let l2 = config.l2;
     let config = config.clone().with(|config| {
+        config.l2 = 0.0;
         (config.iterations, config.epochs, config.time) = (iterations, 0, None);
         // Costs of single batches, not means since the last logged one.
         config.log_every = iterations;
@@ -99,7 +102,7 @@ pub fn find_learning_rate<F: Trainable>(
         points.push(LearningRatePoint { learning_rate, cost: event.cost, smoothed });
         if is_over { Flow::Stop } else { Flow::Continue }
     };
-    let optimizer = Rising { optimizer: config.optimizer.build(), range };
+    let optimizer = Rising { optimizer: config.optimizer.build(), range, l2 };
     match Training::new(&config, examples).optimizer(&optimizer).run(&mut [&mut watch]) {
         // That it diverges in the end is what the test is for.
         Ok(_) | Err(TrainError::Diverged { .. }) => {}
@@ -114,6 +117,7 @@ pub fn find_learning_rate<F: Trainable>(
 struct Rising<F: Real> {
     optimizer: Box<dyn Optimizer<F>>,
     range: LearningRateRange,
+    l2: f64,
 }
 
 impl<F: Real> Optimizer<F> for Rising<F> {
@@ -127,7 +131,7 @@ impl<F: Real> Optimizer<F> for Rising<F> {
 
     fn prepare(&self, step: &Step) -> Step {
         let learning_rate = self.range.at(step.number as usize - 1);
-        self.optimizer.prepare(&Step { learning_rate, ..*step })
+        self.optimizer.prepare(&Step { learning_rate, l2: self.l2, ..*step })
     }
 
     fn update(&self, step: &Step, parameters: &mut [F], gradients: &[F], moments: &mut [&mut [F]]) {
@@ -231,6 +235,11 @@ mod tests {
             assert!(rates.is_sorted() && rates[0] == 1e-4 && rates.len() <= 80);
             let suggestion = found.suggestion.expect("a fall");
             let begin = found.points[0].cost;
+            // What is plotted is the cost of the batch, with a penalty in the steps or none.
+            let penalised = config.clone().with(|c| c.l2 = 0.5).unwrap();
+            let penalised = find_learning_rate(&penalised, &data, range).unwrap();
+            assert_eq!(penalised.points[0].cost, begin);
+            assert_ne!(penalised.points[9].cost, found.points[9].cost);
             let config = config.with(|c| (c.learning_rate, c.patience) = (suggestion, 0)).unwrap();
             let config = config.with(|c| c.iterations = 60).unwrap();
             let trained = crate::train(&config, &data, &mut []).unwrap();

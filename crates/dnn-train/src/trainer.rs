@@ -13,6 +13,7 @@ use crate::history::{Trained, ValidationSplit};
 use crate::observer::Observer;
 use crate::optimizer::{MAX_MOMENTS, Optimizer};
 use crate::run::{Run, ValidationSet};
+use crate::schedule::Schedule;
 use crate::temperature::fit_temperature;
 use dnn_core::metrics::ConformalScores;
 use dnn_core::rng::Generator;
@@ -104,7 +105,7 @@ impl<'a, F: Real> Training<'a, F> {
     /// share each batch's micro-shards, of which there are at least as many, and end with the same
     /// parameters, bit for bit those that one process with as many micro-shards ends with.
     ///
-    /// Observers are asked on rank 0 alone: what they decide counts for all.
+    /// Observers are called on every rank; what those of rank 0 decide counts for all.
     #[must_use]
     pub fn communicator(mut self, communicator: &'a dyn Communicator) -> Self {
         self.communicator = communicator;
@@ -147,7 +148,7 @@ impl<'a, F: Real> Training<'a, F> {
         if let Some(Start { network, .. }) = self.start {
             let hidden = |of: &Architecture| {
                 let inputs = &of.layer_dims[..of.layer_dims.len() - 1];
-                (inputs.to_vec(), of.activations.clone())
+                (inputs.to_vec(), of.activations.clone(), of.normalization)
             };
             let from = network.architecture();
             if hidden(&from) != hidden(&architecture) {
@@ -178,10 +179,11 @@ impl<'a, F: Real> Training<'a, F> {
             || config.restore_best
             || config.calibrate
             || config.validate_every > 0
+            || matches!(config.schedule, Schedule::Plateau { .. })
         {
             return Err(TrainError::NothingToJudge(
-                "validate_every, patience, restore_best and calibrate need a validation set, or \
-                 validation = 0.1 for example",
+                "schedule plateau, validate_every, patience, restore_best and calibrate need a validation \
+                 set, or validation = 0.1 for example",
             ));
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use dnn_core::metrics::ConformalScores;
 use dnn_core::rng::{Generator, RngKind};
-use dnn_core::{Dataset, Examples, Network};
+use dnn_core::{Dataset, Examples, HiddenNormalization, Network};
 use dnn_train::config::RawTrainConfig;
 use dnn_train::engine::EngineKind;
 use dnn_train::{
@@ -58,6 +58,9 @@ fn a_warm_start_takes_what_fits() {
     let warm = first.clone().with_temperature(3.0).unwrap();
     let again = Training::new(&short, &two).start_from(&warm, two.classes()).run(&mut []).unwrap();
     assert_eq!(again.network.temperature(), 1.0);
+    let other = config(|c| c.normalization = HiddenNormalization::Layer);
+    let refused = start(&other, &two, two.classes()).unwrap_err().to_string();
+    assert!(refused.contains("9-5-1 (ReLU, ReLU, normalised)"), "{refused}");
     let other = config(|c| c.hidden = vec![9, 6]);
     assert_eq!(
         start(&other, &two, two.classes()).unwrap_err().to_string(),

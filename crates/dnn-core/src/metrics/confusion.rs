@@ -6,7 +6,7 @@ use serde::Serialize;
 /// How often each class was taken for each class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Confusion {
-    /// Returns the counts, as `counts[truth][prediction]`.
+    /// The counts, as `counts[truth][prediction]`.
     counts: Vec<Vec<usize>>,
 }
 

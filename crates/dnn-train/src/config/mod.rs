@@ -313,14 +313,21 @@ pub enum ConfigError {
     /// The labels' number of classes and the configuration disagree.
     #[error("{what} for {n_classes} classes")]
     Classes {
+        /// The key of what was configured.
+        key: &'static str,
         /// What was configured.
         what: String,
         /// Classes of the data.
         n_classes: usize,
     },
     /// NumPy's generator takes 32 bits.
-    #[error(transparent)]
-    Seed(#[from] dnn_core::rng::SeedError),
+    #[error("{source}")]
+    Seed {
+        /// The key of the seed.
+        key: &'static str,
+        /// What is wrong with it.
+        source: dnn_core::rng::SeedError,
+    },
 }
 
 impl ConfigError {
@@ -329,9 +336,9 @@ impl ConfigError {
         match self {
             Self::Setting(error) => error.key(),
             Self::Activations { .. } => "activations",
-            Self::NoWeight | Self::Classes { .. } => "class_weights",
+            Self::NoWeight => "class_weights",
             Self::NotLinear { .. } | Self::GramInBf16 => "engine",
-            Self::Seed(_) => "seed",
+            Self::Classes { key, .. } | Self::Seed { key, .. } => key,
         }
     }
 }
@@ -372,8 +379,9 @@ impl TryFrom<RawTrainConfig> for TrainConfig {
         if raw.engine == EngineKind::Gram && raw.precision == TrainingPrecision::Bf16 {
             return Err(ConfigError::GramInBf16);
         }
-        for seed in [raw.seed].into_iter().chain(raw.shuffle_seed) {
-            dnn_core::rng::Generator::new(raw.rng, seed)?;
+        for (key, seed) in [("seed", Some(raw.seed)), ("shuffle_seed", raw.shuffle_seed)] {
+            let tried = seed.map(|seed| dnn_core::rng::Generator::new(raw.rng, seed));
+            tried.transpose().map_err(|source| ConfigError::Seed { key, source })?;
         }
         Ok(Self(raw))
     }
@@ -502,16 +510,18 @@ impl TrainConfig {
         n_features: usize,
         n_classes: usize,
     ) -> Result<Architecture, ShapeError> {
-        let mismatch = |what: String| Err(ConfigError::Classes { what, n_classes }.into());
+        let mismatch = |key, what| Err(ConfigError::Classes { key, what, n_classes }.into());
         let output = match self.loss {
-            LossChoice::Sigmoid if n_classes != 2 => return mismatch("one sigmoid output".into()),
+            LossChoice::Sigmoid if n_classes != 2 => {
+                return mismatch("loss", "one sigmoid output".into());
+            }
             LossChoice::Auto if n_classes == 2 => OutputActivation::Sigmoid,
             LossChoice::Sigmoid => OutputActivation::Sigmoid,
             LossChoice::Auto | LossChoice::Softmax => OutputActivation::Softmax,
         };
         match &self.class_weights {
             ClassWeights::Given(weights) if weights.len() != n_classes => {
-                return mismatch(format!("{} class weights", weights.len()));
+                return mismatch("class_weights", format!("{} class weights", weights.len()));
             }
             _ => {}
         }
