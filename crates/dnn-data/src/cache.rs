@@ -20,7 +20,6 @@ use std::time::{Duration, SystemTime};
 const VERSION: u32 = 2;
 /// Entries that were not used for so long are deleted when another is added.
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The dataset with the index of each image's file in the folder.
 const FILE: &str = "file";
 /// The compression level: a higher one takes longer than decoding again.
@@ -199,15 +198,12 @@ impl Cache {
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_hash =
                 |stem: &str| stem.len() == 64 && stem.bytes().all(|b| b.is_ascii_hexdigit());
-            let may_stay = match name.strip_suffix(".h5") {
-                Some(stem) if is_hash(stem) => MAX_AGE,
-                // Left by a conversion that was killed.
-                None if name.starts_with(".dnn-") => DAY,
-                _ => continue,
-            };
+            if !name.strip_suffix(".h5").is_some_and(is_hash) {
+                continue;
+            }
             let used = |data: Metadata| Ok(data.modified()?.max(data.accessed()?));
             let age = entry.metadata().and_then(used).map(|at| at.elapsed());
-            if matches!(age, Ok(Ok(age)) if age > may_stay) {
+            if matches!(age, Ok(Ok(age)) if age > MAX_AGE) {
                 let _ = fs::remove_file(entry.path());
             }
         }

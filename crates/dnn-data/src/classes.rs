@@ -203,29 +203,43 @@ pub fn check_classes(data: &Path, classes: &[String]) -> Result<(), DataError> {
     })
 }
 
-/// Renames the classes of a set; classes that get the same name are merged.
+/// Returns other names for classes, and the index that each class has among them: classes that get the same name
+/// are merged.
+///
+/// # Errors
+/// [`DataError::Mismatch`] when a class to rename is not there.
 pub(crate) fn renamed(
-    set: ImageSet,
+    classes: &[String],
     names: &BTreeMap<String, String>,
-) -> Result<ImageSet, DataError> {
-    if let Some(unknown) = names.keys().find(|name| !set.classes().contains(name)) {
+) -> Result<(Vec<String>, Vec<u32>), DataError> {
+    if let Some(unknown) = names.keys().find(|name| !classes.contains(name)) {
         return Err(DataError::Mismatch {
             what: "class to rename".into(),
-            expected: listed(set.classes()),
+            expected: listed(classes),
             got: unknown.shown().into_owned(),
         });
     }
-    let mut classes: Vec<String> = Vec::new();
+    let mut merged: Vec<String> = Vec::new();
     let mut map = Vec::new();
-    for class in set.classes() {
+    for class in classes {
         let name = names.get(class).unwrap_or(class);
-        let known = classes.iter().position(|other| other == name);
-        map.push(known.unwrap_or(classes.len()) as u32);
+        let known = merged.iter().position(|other| other == name);
+        map.push(known.unwrap_or(merged.len()) as u32);
         if known.is_none() {
-            classes.push(name.clone());
+            merged.push(name.clone());
         }
     }
-    Ok(set.with_classes(classes, &map))
+    Ok((merged, map))
+}
+
+/// Returns the labels of other classes, of which `map` has the index for each class of `labels`.
+///
+/// # Panics
+/// When `map` has no entry for a label, or leads to a class that does not exist.
+pub(crate) fn mapped(labels: &[u32], classes: &[String], map: &[u32]) -> Vec<u32> {
+    let labels: Vec<_> = labels.iter().map(|&label| map[label as usize]).collect();
+    assert!(labels.iter().all(|&label| (label as usize) < classes.len()), "a class for each");
+    labels
 }
 
 /// Returns the images with the class indices of a network, matched by name.
@@ -323,11 +337,10 @@ mod tests {
         let map = BTreeMap::from(
             [("dog", "non-cat"), ("horse", "non-cat")].map(|(a, b)| (a.to_owned(), b.to_owned())),
         );
-        let set = renamed(set(&["dog", "cat", "horse"]), &map).expect("known");
-        assert_eq!(
-            (set.labels(), set.classes()),
-            (&[0, 1, 0][..], &words(&["non-cat", "cat"])[..])
-        );
-        assert!(renamed(set, &map).is_err());
+        let (classes, indices) = renamed(&words(&["dog", "cat", "horse"]), &map).expect("known");
+        assert_eq!(classes, words(&["non-cat", "cat"]));
+        assert_eq!(indices, [0, 1, 0]);
+        assert_eq!(mapped(&[2, 1, 1, 0], &classes, &indices), [0, 1, 1, 0]);
+        assert!(renamed(&classes, &map).is_err());
     }
 }

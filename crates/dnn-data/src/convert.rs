@@ -157,7 +157,8 @@ pub fn join(
     for &(split, label) in &visited.unusable {
         let of_split = writing.counts.iter().find(|(other, _)| *other == split);
         if of_split.and_then(|(_, counts)| counts.get(label as usize)).is_none_or(|&n| n == 0) {
-            let (root, class) = (to.into(), visited.classes[label as usize].clone());
+            let class = visited.classes.get(label as usize);
+            let (root, class) = (to.into(), class.cloned().unwrap_or_else(|| label.to_string()));
             return Err(FolderError::NoSoundImage { root, split, class }.into());
         }
     }

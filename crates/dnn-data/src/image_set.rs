@@ -1,5 +1,6 @@
 //! A set of labelled images in memory, before they become features.
 
+use crate::classes::mapped;
 use crate::images::{self, Images};
 use crate::parallel;
 #[cfg(feature = "image")]
@@ -46,6 +47,8 @@ pub struct ImageSet {
     labels: Vec<u32>,
     classes: Vec<String>,
     files: Vec<PathBuf>,
+    /// Where examples were left out, the numbers of the others in the set as it was read, and how many it had.
+    numbers: Option<(Vec<usize>, usize)>,
     contract: Option<InputContract>,
 }
 
@@ -89,6 +92,7 @@ impl ImageSet {
             labels,
             classes,
             files: Vec::new(),
+            numbers: None,
             contract: None,
         })
     }
@@ -102,7 +106,7 @@ impl ImageSet {
     /// # Shapes
     /// As [`new`](Self::new); a table of n columns is images of 1×n×1.
     /// # Errors
-    /// As [`new`](Self::new), and when a number is not finite.
+    /// As [`new`](Self::new), when a number is not finite, or is to be divided by 255 and is not 0 to 255.
     pub fn from_values(
         values: Buffer,
         shape: ImageShape,
@@ -131,6 +135,14 @@ impl ImageSet {
         let (values, normalization) = match scale {
             Scale::Auto => (values, range.normalization()),
             Scale::AsIs => (values, Normalization::AsIs),
+            // Later, whoever asks the network is refused such numbers.
+            Scale::DivideBy255 if range.least < 0.0 || range.most > 255.0 => {
+                return Err(DataError::Mismatch {
+                    what: "numbers to divide by 255".into(),
+                    expected: "0 to 255 (`as-is` takes others)".into(),
+                    got: format!("{} to {}", range.least, range.most),
+                });
+            }
             Scale::DivideBy255 => (divided(values), Normalization::DivideBy255),
         };
         let (low, high) = match normalization {
@@ -189,8 +201,7 @@ impl ImageSet {
     /// When `map` has no entry for a label, or leads to a class that does not exist.
     #[must_use]
     pub fn with_classes(self, classes: Vec<String>, map: &[u32]) -> Self {
-        let labels: Vec<u32> = self.labels.iter().map(|&label| map[label as usize]).collect();
-        assert!(labels.iter().all(|&label| (label as usize) < classes.len()), "a class for each");
+        let labels = mapped(&self.labels, &classes, map);
         Self { labels, classes, ..self }
     }
 
@@ -247,6 +258,40 @@ impl ImageSet {
         &self.files
     }
 
+    /// Returns the number of example `i` in its split as it was read, from 0: its index, unless examples were
+    /// left out.
+    ///
+    /// # Panics
+    /// When examples were left out and `i` is not below the number of those that are there.
+    pub fn number(&self, i: usize) -> usize {
+        self.numbers.as_ref().map_or(i, |(numbers, _)| numbers[i])
+    }
+
+    /// Returns the index of the example with this [`number`](Self::number), if it is there.
+    pub fn index_of(&self, number: usize) -> Option<usize> {
+        match &self.numbers {
+            Some((numbers, _)) => numbers.iter().position(|&other| other == number),
+            None => Some(number).filter(|number| *number < self.len()),
+        }
+    }
+
+    /// Returns how many examples the split had when it was read.
+    pub fn n_read(&self) -> usize {
+        self.numbers.as_ref().map_or(self.len(), |(_, n_read)| *n_read)
+    }
+
+    /// The numbers of some examples, as `numbers` has them.
+    fn numbers_of(&self, indices: &[usize]) -> (Vec<usize>, usize) {
+        (indices.iter().map(|&i| self.number(i)).collect(), self.n_read())
+    }
+
+    /// Returns the set without the examples of these indices; the others keep their
+    /// [`number`](Self::number).
+    pub(crate) fn without(&self, left_out: &[usize]) -> Self {
+        let kept: Vec<_> = (0..self.len()).filter(|i| !left_out.contains(i)).collect();
+        Self { numbers: Some(self.numbers_of(&kept)), ..self.select(&kept) }
+    }
+
     /// Returns whether the values are bytes of pixels.
     pub fn is_bytes(&self) -> bool {
         self.shown.is_none() && self.normalization == Normalization::DivideBy255
@@ -290,6 +335,7 @@ impl ImageSet {
             labels: indices.iter().map(|&i| self.labels[i]).collect(),
             classes: self.classes.clone(),
             files: files.iter().map(|&i| self.files[i].clone()).collect(),
+            numbers: self.numbers.is_some().then(|| self.numbers_of(indices)),
             contract: self.contract.clone(),
         }
     }

@@ -201,7 +201,10 @@ impl<'a> Loader<'a> {
             train.images = without(&train.images, &config.exclude)?;
         }
         if !config.class_map.is_empty() {
-            splits = splits.try_map(|images| renamed(images, &config.class_map))?;
+            splits = splits.try_map(|images| {
+                let (classes, map) = renamed(images.classes(), &config.class_map)?;
+                Ok::<_, DataError>(images.with_classes(classes, &map))
+            })?;
         }
         splits.unify();
         splits.check()?;
@@ -210,7 +213,7 @@ impl<'a> Loader<'a> {
 
     /// Returns the dimensions that [`prepare`](Self::prepare) would give the data in memory, where they
     /// are known before reading: those of image files, of drawn images, and of resized images.
-    /// Validation sets in other files are not counted.
+    /// Test and validation sets in other files are not counted.
     ///
     /// `None` also when the data are invalid; reading them returns the error.
     ///
@@ -241,9 +244,7 @@ impl<'a> Loader<'a> {
         };
         let mut extent = Extent { n_features: 0, n_classes, n_train: 0, n_examples: 0 };
         for (split, shape, n) in parts {
-            let features = self.input().features;
-            extent.n_features =
-                InputContract { features, ..change.apply(shape.contract()?) }.n_features();
+            extent.n_features = self.n_features(change.apply(shape.contract()?));
             extent.n_examples += n;
             if matches!(split, SplitName::Train | SplitName::Unsplit) {
                 extent.n_train += n;
@@ -282,8 +283,10 @@ impl<'a> Loader<'a> {
             });
         }
         let mut splits = self.splits()?;
-        let n_values: usize =
-            splits.iter().map(|split| split.images.len() * split.images.shape().n_bytes()).sum();
+        let mut n_values = 0;
+        for Split { images, .. } in splits.iter() {
+            n_values += images.len() * images.contract()?.n_features();
+        }
         DataError::afford(n_values as u64 * size_of::<F>() as u64, || {
             (self.config.data.clone(), format!("{n_values} features in {}", F::PRECISION))
         })?;
@@ -336,7 +339,7 @@ impl<'a> Loader<'a> {
         }
         let asked =
             convert::Options { level, ..self.asked(&options, self.input().contract_change()) };
-        if config.is_drawn() || !config.exclude.is_empty() {
+        if config.is_drawn() || !config.exclude.is_empty() || !config.class_map.is_empty() {
             convert::convert_splits(&self.splits_for(None)?, out, &asked)
         } else {
             check_exists(&config.data)?;
@@ -441,6 +444,11 @@ impl<'a> Loader<'a> {
 
     pub(crate) fn folder_options(&self, network: Option<&InputContract>) -> FolderOptions {
         self.input().folder_options(network)
+    }
+
+    /// How many features are made of images of this contract.
+    fn n_features(&self, contract: InputContract) -> usize {
+        InputContract { features: self.input().features, ..contract }.n_features()
     }
 
     fn asked<'o>(&'o self, source: &'o Options, contract: ContractChange) -> convert::Options<'o> {
@@ -633,12 +641,19 @@ impl<'a> Loader<'a> {
             None => in_training_file(SplitName::Validation)?,
             Some(path) => given(path, None, &[SplitName::Validation, test_name, train_name])?,
         };
+        let own_names = |stream: Stream| -> Result<Stream, DataError> {
+            let (classes, map) = renamed(stream.classes(), &config.class_map)?;
+            Ok(stream.with_classes(classes, &map))
+        };
+        let train = own_names(train)?;
+        let test = test.map(own_names).transpose()?;
+        let validation = validation.map(own_names).transpose()?;
         let all = [Some(&train), test.as_ref(), validation.as_ref()];
         let all = || all.iter().copied().flatten();
         let classes = shared(all().map(|stream| stream.classes().to_vec()).collect())?;
         let m = all().map(Images::len).sum();
         let others = test.iter().chain(&validation).map(Stream::least_memory).sum::<usize>();
-        let for_training = training_memory(train.shape().n_bytes(), classes.len(), m)
+        let for_training = training_memory(self.n_features(contract), classes.len(), m)
             .map_err(DataError::Estimate)?
             + others;
         let memory = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(for_training);
@@ -651,7 +666,10 @@ impl<'a> Loader<'a> {
                 limit >> 20
             )));
         }
-        let named = |stream: Stream| stream.with_classes(classes.clone());
+        let named = |stream: Stream| {
+            let map: Vec<_> = (0..stream.classes().len() as u32).collect();
+            stream.with_classes(classes.clone(), &map)
+        };
         Ok(Some(Streams {
             train: named(train.with_memory(memory)?),
             test: test.map(named),
@@ -672,9 +690,11 @@ impl<'a> Loader<'a> {
         let (splits, classes) = Source::of(&config.data, options)?.split_infos(options)?;
         let (mut n_bytes, mut m, mut n_features) = (0_u64, 0, 0);
         for SplitInfo { shape, n, number, .. } in splits {
-            n_features = ImageShape::of(&change.apply(shape.contract()?)).n_bytes();
-            let each = n_features as u64 * (number.n_bytes() + feature_bytes) as u64;
-            n_bytes = n_bytes.saturating_add((n as u64).saturating_mul(each));
+            let contract = change.apply(shape.contract()?);
+            let n_values = contract.n_values();
+            n_features = self.n_features(contract);
+            let each = n_values * number.n_bytes() + n_features * feature_bytes;
+            n_bytes = n_bytes.saturating_add((n as u64).saturating_mul(each as u64));
             m += n;
         }
         // Validation files are not opened: their size on disk is a lower bound.
@@ -891,8 +911,7 @@ fn without(set: &ImageSet, exclude: &[usize]) -> Result<ImageSet, DataError> {
             got: i.to_string(),
         });
     }
-    let kept: Vec<_> = (0..set.len()).filter(|i| !exclude.contains(i)).collect();
-    Ok(set.select(&kept))
+    Ok(set.without(exclude))
 }
 
 #[cfg(test)]
@@ -911,6 +930,9 @@ mod tests {
             rest.train().expect("training images").pixels(),
             train.select(&[0, 2, 3, 5]).pixels()
         );
+        let kept = rest.train().expect("training images");
+        assert_eq!((0..4).map(|i| kept.number(i)).collect::<Vec<_>>(), [0, 2, 3, 5]);
+        assert_eq!((kept.index_of(3), kept.index_of(4), train.index_of(6)), (Some(2), None, None));
         assert_eq!(rest.test().expect("test images").len(), 2);
         let error = splits(vec![6]).expect_err("no such image").to_string();
         assert!(error.contains("expected a number from 0 to 5"), "{error}");

@@ -96,9 +96,9 @@ pub struct Header {
     pub producer: String,
     /// Shape of the network.
     pub architecture: Architecture,
-    /// Returns the names of the classes, in the order of the outputs.
+    /// The names of the classes, in the order of the outputs.
     pub classes: Vec<String>,
-    /// Returns the input contract: how an image becomes the network's input.
+    /// The input contract: how an image becomes the network's input.
     pub input: InputContract,
     /// What logits are divided by before they become probabilities.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -128,7 +128,9 @@ pub enum ModelError {
     #[error("not a sound safetensors file (truncated, damaged or of another kind)")]
     Format(#[from] SafeTensorError),
     /// The safetensors file was written by another program.
-    #[error("a safetensors file without the metadata entry `{METADATA_KEY}`: not written by dnn")]
+    #[error(
+        "safetensors without the metadata entry `{METADATA_KEY}`: no model of dnn (a checkpoint?)"
+    )]
     NoHeader,
     /// The metadata cannot be understood.
     #[error("the metadata entry `{METADATA_KEY}` cannot be read")]

@@ -24,10 +24,14 @@ const AT_ONCE: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ExampleName<'a> {
-    /// Its file.
-    File(&'a Path),
-    /// Its place in its split, from 0.
+    /// Its file; what is no Unicode in its name is written as �.
+    File(#[serde(serialize_with = "in_unicode")] &'a Path),
+    /// Its place in its split as it was read, from 0.
     Index(usize),
+}
+
+fn in_unicode<S: serde::Serializer>(path: &&Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
 }
 
 impl std::fmt::Display for ExampleName<'_> {
@@ -340,9 +344,11 @@ pub fn predictions_of(
     Ok(probabilities)
 }
 
-/// What an example of a set in memory is called: by its file where it has one.
+/// What an example of a set in memory is called: by its file where it has one, otherwise by its number in
+/// the split.
 pub fn example_name(images: &ImageSet, index: usize) -> ExampleName<'_> {
-    images.files().get(index).map_or(ExampleName::Index(index), |file| ExampleName::File(file))
+    let number = || ExampleName::Index(images.number(index));
+    images.files().get(index).map_or_else(number, |file| ExampleName::File(file))
 }
 
 /// Takes each row as it comes.

@@ -234,14 +234,11 @@ impl Moments {
     }
 
     fn add_one(&mut self, value: f64) {
-        let n = self.sums.len();
-        {
-            self.sums[self.at] += match &self.mean {
-                None => value / self.each,
-                Some(mean) => (value - mean[self.at]).powi(2),
-            };
-            self.at = (self.at + 1) % n;
-        }
+        self.sums[self.at] += match &self.mean {
+            None => value / self.each,
+            Some(mean) => (value - mean[self.at]).powi(2),
+        };
+        self.at = (self.at + 1) % self.sums.len();
     }
 
     /// Adds the next values, given as bytes; each is divided by 255 as [`Features`] does.

@@ -23,9 +23,7 @@ impl ImageShape {
     pub fn n_bytes(&self) -> usize {
         self.height * self.width * self.channels
     }
-}
 
-impl ImageShape {
     /// Returns the size of the images that a contract asks for.
     pub fn of(contract: &InputContract) -> Self {
         let [height, width, channels] =

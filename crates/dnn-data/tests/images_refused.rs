@@ -1,4 +1,4 @@
-//! Files that are not sound PNG or JPEG images: each is refused by name, and none brings the
+//! Files that are no sound images: each is refused by name, and none brings the
 //! decoder down.
 
 #![cfg(feature = "image")]
@@ -55,7 +55,7 @@ fn every_refusal_names_the_file_what_was_expected_and_what_came() {
         std::fs::write(&path, content).expect("written");
         message(&path).replace(&place, "")
     };
-    let expected = "expected a PNG or JPEG image, got";
+    let expected = "expected PNG, JPEG, WebP or BMP, got";
     assert_eq!(said("a.png", b""), format!("/a.png: {expected} an empty file"));
     assert_eq!(
         said("b.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1"),

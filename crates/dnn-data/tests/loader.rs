@@ -55,6 +55,18 @@ fn images_in_a_file_are_those_in_memory() {
     assert_eq!(whole.contract, streamed.contract, "one way to standardise");
     assert_eq!(column(&whole, 4321), column(&streamed, 4321));
     assert_eq!(streamed.test.unwrap().labels(), [1, 1]);
+    // Under other names, of which two may be one.
+    let class_map = [("a", "z"), ("b", "z")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let renamed = |class_map: &[(String, String)]| DataConfig {
+        memory_limit: Some(ByteSize(12 << 20)),
+        class_map: class_map.iter().cloned().collect(),
+        ..config.clone()
+    };
+    let streamed = prepare(&renamed(&class_map[..1])).unwrap();
+    assert_eq!(streamed.train.classes(), ["z", "b"]);
+    assert_eq!(streamed.test.unwrap().classes(), ["z", "b"]);
+    let error = prepare(&renamed(&class_map)).err().unwrap().to_string();
+    assert!(error.contains("class"), "two that are one are none to tell apart: {error}");
     // Where all fits, nothing is streamed.
     assert!(
         prepare(&DataConfig { memory_limit: Some(ByteSize(1 << 30)), ..config })

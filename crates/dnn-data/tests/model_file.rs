@@ -93,7 +93,7 @@ fn refusals_say_what_was_expected_and_what_came() {
     );
     assert_eq!(
         refusal(&with("\"dnn\"", "\"ddn\"")),
-        "a safetensors file without the metadata entry `dnn`: not written by dnn"
+        "safetensors without the metadata entry `dnn`: no model of dnn (a checkpoint?)"
     );
     assert!(matches!(Model::read(&b"<!DOCTYPE html><html>"[..]), Err(ModelError::Format(_))));
 

@@ -18,7 +18,6 @@ use dnn_data::{
     AnyNetwork, DataError, FeatureKind, ImageSet, ImageShape, InputContract, Predictor, Shown,
     SplitName, Splits,
 };
-use std::path::PathBuf;
 
 /// The most errors that are shown with saliency maps.
 const MAX_MAPS: usize = 24;
@@ -186,7 +185,7 @@ where
     // Drawn images are drawn again; others are put through perturbations.
     let plans: Option<Vec<Plan>> = subject.drawn_seed.map(|seed| {
         let which = if split == SplitName::Test { DrawnSet::Test } else { DrawnSet::Train };
-        (0..images.len()).map(|index| Plan::new(seed, which, index)).collect()
+        (0..images.len()).map(|i| Plan::new(seed, which, images.number(i))).collect()
     });
     let chosen = chosen(images.len(), subject.max_changed);
     let some = images.select(&chosen);
@@ -270,13 +269,15 @@ pub fn split_words(split: SplitName) -> &'static str {
 
 /// Returns what an image of a split is called: the name of its file, or "image 17".
 pub fn image_name(splits: &Splits, split: SplitName, index: usize) -> String {
-    file_or_number(splits.get(split).map_or(&[], ImageSet::files), index)
+    splits
+        .get(split)
+        .map_or_else(|| format!("image {index}"), |images| file_or_number(images, index))
 }
 
-fn file_or_number(files: &[PathBuf], index: usize) -> String {
-    match files.get(index).and_then(|file| file.file_name()) {
+fn file_or_number(images: &ImageSet, index: usize) -> String {
+    match images.files().get(index).and_then(|file| file.file_name()) {
         Some(file) => file.to_string_lossy().into_owned(),
-        None => format!("image {index}"),
+        None => format!("image {}", images.number(index)),
     }
 }
 
@@ -480,7 +481,7 @@ impl Explanation {
                 let map = self.maps.get(i);
                 let over = |map: &Vec<f64>| overlay(pixels, shape, map);
                 Ok(MisclassifiedImage {
-                    name: file_or_number(images.files(), index),
+                    name: file_or_number(images, index),
                     truth: class(images.labels()[index]),
                     predicted: class(p.class),
                     probability: p.probability,

@@ -146,7 +146,8 @@ impl FactorTable {
         &self.names
     }
 
-    /// Returns the causes of each image of each split, `None` for images without a row.
+    /// Returns the causes of each image of each split, `None` for images without a row. Rows count images as
+    /// they were read: those of images that were left out say nothing.
     ///
     /// # Errors
     /// [`FactorsError::Unknown`] for a row whose image is in none of the splits.
@@ -163,7 +164,13 @@ impl FactorTable {
                 Key::Index(split, index) => {
                     let name = split.unwrap_or(judged);
                     let split = splits.iter().position(|(other, _)| *other == name);
-                    split.filter(|&split| *index < splits[split].1.len()).map(|s| (s, *index))
+                    let split = split.filter(|&split| *index < splits[split].1.n_read());
+                    match split.map(|split| (split, splits[split].1.index_of(*index))) {
+                        // The image was left out.
+                        Some((_, None)) => continue,
+                        Some((split, Some(index))) => Some((split, index)),
+                        None => None,
+                    }
                 }
                 Key::File(file) => splits.iter().enumerate().find_map(|(split, (_, images))| {
                     let is_it = |path: &std::path::PathBuf| path.ends_with(file);
@@ -218,6 +225,8 @@ mod tests {
         assert_eq!(found[1][0], Some(&[None, Some(true)][..]));
         assert_eq!((found[1][1], found[1][2].unwrap()[0]), (None, Some(true)));
         let few = images(2);
+        // Rows count the images that were read.
+        assert_eq!((few.number(1), few.n_read(), few.index_of(2)), (1, 2, None));
         let unknown = table.of_images(&[(SplitName::Test, &few)], SplitName::Test).unwrap_err();
         assert_eq!(
             unknown.to_string(),

@@ -92,7 +92,7 @@ fn brightness(sums: &[(f64, f64)]) -> f64 {
     }
 }
 
-/// AllImages of which every pixel is like the first.
+/// Images of which every pixel is like the first.
 pub(super) fn constant(images: &AllImages<'_>) -> Vec<ImageRef> {
     let n_channels = images.shape().channels;
     let is_constant = |&i: &usize| {

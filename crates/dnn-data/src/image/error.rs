@@ -34,13 +34,13 @@ impl std::fmt::Display for ImageFormat {
 #[non_exhaustive]
 pub enum ImageError {
     /// There is no file of that name.
-    #[error("{}: expected a PNG or JPEG image, got no file of that name", path.shown())]
+    #[error("{}: expected PNG, JPEG, WebP or BMP, got no file of that name", path.shown())]
     Missing {
         /// The name.
         path: PathBuf,
     },
     /// A folder was named.
-    #[error("{}: expected a PNG or JPEG image, got a folder", path.shown())]
+    #[error("{}: expected PNG, JPEG, WebP or BMP, got a folder", path.shown())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -83,10 +83,10 @@ pub enum ImageError {
 #[non_exhaustive]
 pub enum DecodeError {
     /// There are no bytes.
-    #[error("expected a PNG or JPEG image, got an empty file")]
+    #[error("expected an image, got an empty file")]
     Empty,
     /// The bytes are something other than an image that can be decoded.
-    #[error("expected a PNG or JPEG image, got {found}{advice}")]
+    #[error("expected PNG, JPEG, WebP or BMP, got {found}{advice}")]
     OtherFormat {
         /// What they look like: "a HEIC image".
         found: String,

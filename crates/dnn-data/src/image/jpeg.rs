@@ -77,7 +77,7 @@ fn reduced(bytes: &[u8], structure: &Structure, by: u32) -> Result<RgbImage, Dec
 }
 
 fn another_size() -> DecodeError {
-    corrupt("the decoder returned a picture of another size")
+    corrupt("the decoder's picture has another size")
 }
 
 /// What decoding takes besides the file, upright as its EXIF orientation says.

@@ -76,7 +76,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, DecodeError> {
         }
         ac_scans.extend(ac_scan.take().map(|begin| begin..start));
         match code {
-            0xd8 => return Err(corrupt("a second picture starts before the first ends")),
+            0xd8 => return Err(corrupt("a second picture starts in the first")),
             0xd9 => {
                 let structure = frame.ok_or_else(|| corrupt("it ends before a picture starts"))?;
                 let structure = Structure { exif, ac_scans, end: start, ..structure };

@@ -1,4 +1,4 @@
-//! PNG and JPEG files of any size and colour mode to the input contract.
+//! PNG, JPEG, WebP and BMP files of any size and colour mode to the input contract.
 //!
 //! ```no_run
 //! use dnn_data::InputContract;
@@ -123,7 +123,7 @@ impl From<&InputContract> for Rendering {
     }
 }
 
-/// Decodes a PNG or JPEG file to RGB: upright and over white, unless `rendering` says otherwise.
+/// Decodes a PNG, JPEG, WebP or BMP file to RGB: upright and over white, unless `rendering` says otherwise.
 ///
 /// # Errors
 /// [`ImageError`]: `Missing`, `Folder`, `Io`, or `Decode` with what is wrong with the content.
@@ -137,7 +137,7 @@ pub fn decode_file(
         .map_err(|reason| ImageError::Decode { path: path.to_owned(), reason })
 }
 
-/// Decodes the bytes of a PNG or JPEG file to RGB, as [`decode_file`].
+/// Decodes the bytes of such a file to RGB, as [`decode_file`].
 ///
 /// # Errors
 /// [`DecodeError`]: what the bytes are instead, or what is wrong with them.

@@ -68,7 +68,7 @@ fn decoded(
         other => return Err(corrupt(format, format!("its colours are {other:?}"))),
     };
     let image = RgbImage::new(width, height, pixels)
-        .ok_or_else(|| corrupt(format, "the decoder returned a picture of another size"))?;
+        .ok_or_else(|| corrupt(format, "the decoder's picture has another size"))?;
     Ok(orientation::upright(image, orientation))
 }
 

@@ -53,7 +53,7 @@ pub(super) fn decode(
     let pixels =
         if is_rgb { decoded } else { to_rgb(decoded, colour, depth, rendering.background) };
     let image = RgbImage::new(width, height, pixels)
-        .ok_or_else(|| corrupt("the decoder returned a picture of another size"))?;
+        .ok_or_else(|| corrupt("the decoder's picture has another size"))?;
     Ok(orientation::upright(image, orientation))
 }
 

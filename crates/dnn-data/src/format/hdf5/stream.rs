@@ -5,6 +5,7 @@ use super::file::OpenFile;
 use super::schema::{RawSet, with_classes};
 use super::{Backend, Hdf5Error, Options};
 use crate::Shown;
+use crate::classes::mapped;
 use crate::values::NumberRange;
 use crate::{
     Buffer, DataError, ImageShape, Images, InputContract, Names, Normalization, Number, Scale,
@@ -130,14 +131,14 @@ impl Stream {
         self.blocks.rows * self.shape.n_bytes() * self.number.n_bytes()
     }
 
-    /// Replaces the class names by those of the whole source.
+    /// Returns the stream with other classes: what was class i is class `map[i]` of `classes`.
     ///
     /// # Panics
-    /// When there are fewer than before.
+    /// When `map` has no entry for a label, or leads to a class that does not exist.
     #[must_use]
-    pub fn with_classes(self, classes: Vec<String>) -> Self {
-        assert!(classes.len() >= self.classes.len(), "a name for each class");
-        Self { classes, ..self }
+    pub fn with_classes(self, classes: Vec<String>, map: &[u32]) -> Self {
+        let labels = mapped(&self.labels, &classes, map);
+        Self { labels, classes, ..self }
     }
 
     fn block<'s>(&self, state: &'s mut State, block: usize) -> Result<&'s Buffer, Hdf5Error> {
