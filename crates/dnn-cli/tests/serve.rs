@@ -306,6 +306,10 @@ fn the_open_inference_protocol_is_spoken() {
             json!({ "name": "features", "datatype": "FP64", "shape": [1, 2], "data": [0.1, 0.2] }),
             "192",
         ),
+        (
+            json!({ "name": "features", "datatype": "FP64", "shape": [1, 0], "data": [] }),
+            "`features` as FP32",
+        ),
     ] {
         let answer = infer(bad);
         let detail = answer.json()["detail"].as_str().expect("words").to_owned();

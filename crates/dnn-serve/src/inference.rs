@@ -65,6 +65,8 @@ struct Output {
 struct Data {
     numbers: Vec<f64>,
     texts: Vec<String>,
+    /// Numbers that came as bytes.
+    bytes: Vec<u8>,
 }
 
 /// The examples of a request.
@@ -233,13 +235,17 @@ fn examples(mut inputs: Vec<Input>, tensors: &[u8]) -> Result<Examples, Problem>
     let numbers = std::mem::take(&mut data.numbers);
     let is_whole = |n: usize| n == n_values;
     match (name.as_str(), datatype.as_str(), &shape[1..]) {
-        ("images", "UINT8", &[height, width, channels @ (1 | 3)]) if is_whole(numbers.len()) => {
+        ("images", "UINT8", &[height, width, channels @ (1 | 3)])
+            if is_whole(numbers.len() + data.bytes.len()) =>
+        {
             let byte = |number: f64| {
                 let byte = number as u8;
                 (f64::from(byte) == number).then_some(byte)
             };
-            let bytes: Option<Vec<u8>> = numbers.into_iter().map(byte).collect();
-            let bytes = bytes.ok_or_else(|| bad("whole numbers from 0 to 255"))?;
+            let mut bytes = std::mem::take(&mut data.bytes);
+            for number in numbers {
+                bytes.push(byte(number).ok_or_else(|| bad("whole numbers from 0 to 255"))?);
+            }
             let side =
                 |n: usize| u32::try_from(n).ok().filter(|n| (1..=RgbImage::MAX_SIDE).contains(n));
             let (Some(width), Some(height)) = (side(width), side(height)) else {
@@ -261,7 +267,7 @@ fn examples(mut inputs: Vec<Input>, tensors: &[u8]) -> Result<Examples, Problem>
             };
             Ok(Examples::Files(files))
         }
-        ("features", "FP32" | "FP64", &[_]) if is_whole(numbers.len()) => {
+        ("features", "FP32" | "FP64", &[width]) if width > 0 && is_whole(numbers.len()) => {
             let rows = numbers.chunks_exact(n_values / n).map(<[f64]>::to_vec);
             Ok(Examples::Rows(rows.collect()))
         }
@@ -381,7 +387,7 @@ impl Data {
     fn of_bytes(datatype: &str, bytes: &[u8]) -> Option<Self> {
         let mut data = Self::default();
         match datatype {
-            "UINT8" => data.numbers = bytes.iter().map(|&byte| byte.into()).collect(),
+            "UINT8" => data.bytes = bytes.to_vec(),
             "FP32" => {
                 let (values, rest) = bytes.as_chunks::<4>();
                 let value = |&value: &[u8; 4]| f32::from_le_bytes(value).into();

@@ -46,9 +46,18 @@ pub(crate) struct Metrics {
     log_lines_dropped: Gauge,
     memory_in_use: Gauge,
     /// Connections that are open.
-    pub(crate) connections: Gauge,
+    connections: Gauge,
     /// Requests that wait for their answer.
     pub(crate) in_flight: Gauge,
+}
+
+/// An open connection, which is counted.
+pub(crate) struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -94,6 +103,12 @@ impl Metrics {
             connections,
             in_flight,
         }
+    }
+
+    /// Counts a connection as open until the value is dropped, which it also is when answering panics.
+    pub(crate) fn connected(&self) -> OpenConnection {
+        self.connections.inc();
+        OpenConnection(self.connections.clone())
     }
 
     /// Counts a request that was answered.

@@ -170,11 +170,10 @@ async fn serve(
         let connection = graceful.watch(connection);
         let app = Arc::clone(app);
         tokio::spawn(async move {
-            app.metrics.connections.inc();
+            let _place = place;
+            let _open = app.metrics.connected();
             // What clients do to their connections is no event of the server's.
             let _ = connection.await;
-            app.metrics.connections.dec();
-            drop(place);
         });
     }
     drop(listener);
