@@ -44,7 +44,7 @@ pub fn interval_plot(
     let widest = |texts: &mut dyn Iterator<Item = &str>| {
         texts.map(|text| fonts::width(text, TEXT_EM)).fold(0.0, f32::max)
     };
-    let names = widest(&mut rows.iter().map(|row| row.name.as_str())).min(WIDTH / 3.0);
+    let names = widest(&mut rows.iter().map(|row| row.name.as_str())).min(0.42 * WIDTH);
     let notes = widest(&mut rows.iter().map(|row| row.note.as_str())).min(WIDTH / 3.0);
     let top = MARGIN + if title.is_empty() { 0.0 } else { 1.8 * TITLE_EM };
     let bottom = top + ROW * rows.len().max(1) as f32;

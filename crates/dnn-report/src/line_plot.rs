@@ -45,8 +45,8 @@ pub fn cost_plot(title: &str, subtitle: &str, label: &str, series: &[Series<'_>]
 }
 
 /// Draws the costs of a learning-rate range test over the learning rate, on a logarithmic axis, as they
-/// came and smoothed; the suggested rate is marked. 800 by 500 pixels. What the smoothed cost never
-/// reaches is cut off.
+/// came and smoothed; the suggested rate is marked. 800 by 500 pixels. Costs above what the smoothed one
+/// reaches are cut off.
 pub fn rate_plot(
     title: &str,
     costs: &[(f64, f64)],
@@ -54,8 +54,12 @@ pub fn rate_plot(
     suggestion: Option<f64>,
 ) -> Chart {
     const SIZE: (f32, f32) = (800.0, 500.0);
-    let shown = || smoothed.iter().filter_map(|(_, cost)| drawable(*cost));
-    let y = Axis::of_costs(shown(), (SIZE.1 / 70.0) as usize);
+    let drawn =
+        |costs: &[(f64, f64)]| costs.iter().filter_map(|(_, cost)| drawable(*cost)).collect();
+    let (mut shown, costs_drawn): (Vec<f64>, Vec<f64>) = (drawn(smoothed), drawn(costs));
+    let most = shown.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    shown.extend(costs_drawn.into_iter().filter(|cost| *cost <= most));
+    let y = Axis::of_costs(shown.into_iter(), (SIZE.1 / 70.0) as usize);
     let top = y.range.end;
     let line = |points: &[(f64, f64)]| {
         let cut = |cost: f64| if cost <= top { cost } else { f64::NAN };

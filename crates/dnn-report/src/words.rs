@@ -41,7 +41,7 @@ pub fn sentences(found: &Findings<'_>) -> Vec<String> {
     all.extend(worst(found));
     all.extend(worst_class(found));
     all.extend(found.observations.map(seen));
-    all.extend(goes_by(found.simplified));
+    all.extend(goes_by(found.simplified, is_surely_better(&found.baseline.1)));
     all.extend(suspicion(found));
     all.push(to_try(found));
     all
@@ -210,8 +210,12 @@ fn seen(all: &Observations) -> String {
     format!("Among the images as they are, errors go with {}.", each.join("; "))
 }
 
-/// What the answer seems to rest on.
-fn goes_by(simplified: &[Simplified]) -> Option<String> {
+fn is_surely_better(baseline: &MajorityBaseline) -> bool {
+    baseline.pair.second().correct > baseline.score().correct && baseline.p_value() < LEVEL
+}
+
+/// What the answer seems to rest on, of a network that knows more than which class is the commonest.
+fn goes_by(simplified: &[Simplified], is_surely_better: bool) -> Option<String> {
     let one = |left| simplified.iter().find(|one| one.left == left);
     let thumbnail = one(Simplification::Thumbnail)?;
     let lost = |one: &Simplified| {
@@ -235,6 +239,11 @@ fn goes_by(simplified: &[Simplified]) -> Option<String> {
         (true, false) => "it needs the detail of the image, and little of its colour",
     };
     let texts = texts.join(", ");
+    if !is_surely_better {
+        let why = "a network that is not surely better than one answer for all shows by that nothing of what it \
+                   goes by";
+        return Some(format!("With less in the same images, {texts}: {why}."));
+    }
     let few = thumbnail.pairs.n_discordant() < 6 && !lost(thumbnail);
     let doubt = if few { ", as far as so few images tell" } else { "" };
     Some(format!("With less in the same images, {texts}: {meaning}{doubt}."))
@@ -315,6 +324,29 @@ mod tests {
             confusion: None,
             n_suspects: None,
         })
+    }
+
+    #[test]
+    fn what_it_goes_by_is_said_of_a_network_that_knows_something() {
+        let pairs = PairedScore { both_right: 40, only_first: 20, only_second: 2, both_wrong: 38 };
+        let simplified = [Simplified { left: Simplification::Thumbnail, pairs }];
+        let said = |is_better| goes_by(&simplified, is_better).unwrap();
+        assert!(
+            said(true).ends_with("42.0 %: it needs the detail of the image."),
+            "{}",
+            said(true)
+        );
+        assert!(said(false).ends_with("nothing of what it goes by."), "{}", said(false));
+        let only_second = 1;
+        for (only_first, is_better) in [(0, false), (1, false), (20, true)] {
+            let pair = PairedScore {
+                both_right: 60,
+                only_first: only_second,
+                only_second: only_first,
+                both_wrong: 9,
+            };
+            assert_eq!(is_surely_better(&MajorityBaseline { class: 1, pair }), is_better);
+        }
     }
 
     #[test]
