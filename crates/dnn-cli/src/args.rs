@@ -27,6 +27,14 @@ pub(crate) struct DataArgs {
     pub(crate) draw: Flags<DrawingFlags>,
 }
 
+impl DataArgs {
+    /// Returns whether one of them is given.
+    pub(crate) fn any(&self) -> bool {
+        let Self { names, values, class_map, draw } = self;
+        names.any() || values.any() || !class_map.is_empty() || draw.any()
+    }
+}
+
 /// The flags of the arrays of images, labels and class names, where they do not have their usual
 /// names.
 #[derive(Debug, Clone)]

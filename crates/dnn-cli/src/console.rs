@@ -75,7 +75,11 @@ fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
     let text = text.to_string();
     let mut out = io::stdout().lock();
     let text = wrapped(harmless(&text), out.is_terminal());
-    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // Who reads our output has seen enough: the work goes on, and the exit code is the work's.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
 }
 
 /// Prints a warning to standard error, whatever flags were given. Of several ranks the first one does.

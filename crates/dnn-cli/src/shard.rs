@@ -402,7 +402,15 @@ fn with_verb(numbers: &[usize]) -> String {
 /// Returns the records in a folder, or the one that a file is, or belongs to.
 fn records_at(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if !path.is_dir() {
-        return Ok(vec![path.with_extension("json")]);
+        let record = path.with_extension("json");
+        ensure!(
+            record.is_file(),
+            "{}: expected a folder with the results of shards, or a file with its record {} beside it, which \
+             is not there",
+            path.shown(),
+            record.shown()
+        );
+        return Ok(vec![record]);
     }
     let mut found = Vec::new();
     for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.shown()))? {

@@ -33,6 +33,10 @@ fn a_converted_folder_trains_the_same_network() {
 fn other_sources_are_converted_too() {
     let place = Place::new();
     let text = place.ok(&["data", "convert", "drawn", "d.h5", "--draw-train", "30", "--quiet"]);
+    let other = place.json(&["data", "convert", "d.h5", "e.h5", "--class-map", "cat=feline"]);
+    assert_eq!(other["classes"], serde_json::json!(["non-cat", "feline"]));
+    let error = place.refused(&["data", "convert", "d.h5", "e.h5", "--class-map", "dog=feline"]);
+    assert!(error.contains("class to rename"), "{error}");
     assert!(text.contains("train: 30 of 64×64×3: "), "{text}");
     assert!(text.contains("Written: d.h5 ("), "{text}");
     fs::write(place.path("t.csv"), "a,b,kind\n0.5,3,x\n1.5,4,y\n2,5,x\n").unwrap();

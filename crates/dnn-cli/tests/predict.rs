@@ -240,6 +240,28 @@ fn an_image_comes_from_standard_input() {
     assert!(stderr(&output).starts_with("error: -: "), "{}", stderr(&output));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_ends_neither_the_work_nor_its_exit_code() {
+    let place = Place::new();
+    place.trained();
+    let run = |args: &[&str]| {
+        let mut child =
+            place.dnn(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait().unwrap().code()
+    };
+    let judged = ["evaluate", "r", "drawn", "--draw-test", "300", "--require", "1"];
+    assert_eq!(
+        run(&[&judged[..], &["--mislabeled", "m.png", "--predictions", "p.csv"]].concat()),
+        Some(1)
+    );
+    assert!(place.path("m.png").exists() && place.path("p.csv").exists());
+    assert_eq!(run(&["predict", "r", "m.png", "nothing.png"]), Some(2));
+    assert_eq!(run(&["predict", "r", "nothing.png", "--on-bad-image", "skip"]), Some(2));
+    assert_eq!(run(&["inspect", "r"]), Some(0));
+}
+
 #[test]
 fn bad_images_keep_a_file_from_being_written_unless_they_are_skipped() {
     let place = Place::new();

@@ -171,6 +171,14 @@ fn tune_finds_a_recipe_goes_on_and_writes_what_train_takes() {
     fs::write(place.path("tuned.jsonl"), &lines[..lines.len() * 2 / 3]).unwrap();
     let again = place.json(&search);
     assert_eq!(again, found);
+    // Nor is more than a damaged line trained again.
+    let kept = lines.lines().enumerate().map(|(i, line)| if i == 3 { "{" } else { line });
+    let kept = kept.take(30).collect::<Vec<_>>().join("\n") + "\n";
+    fs::write(place.path("tuned.jsonl"), &kept).unwrap();
+    assert_eq!(place.json(&search), found);
+    let after = fs::read_to_string(place.path("tuned.jsonl")).unwrap();
+    let good: Vec<_> = kept.lines().filter(|line| *line != "{").collect();
+    assert_eq!(after.lines().take(good.len()).collect::<Vec<_>>(), good);
     let other = place.refused(&["tune", "photos", "--repeats=2"]);
     assert!(other.contains("--force begins anew"), "{other}");
     let text = place.ok(&search);

@@ -82,7 +82,7 @@ struct ClassRow<'a> {
 struct Mislabeled<'a> {
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a Path>,
+    file: Option<String>,
     #[serde(rename = "true")]
     truth: &'a str,
     predicted: &'a str,
@@ -140,8 +140,8 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         mislabeled_details: mislabeled
             .iter()
             .map(|&index| Mislabeled {
-                index,
-                file: set.files().get(index).map(PathBuf::as_path),
+                index: set.number(index),
+                file: set.files().get(index).map(|file| file.display().to_string()),
                 truth: name(set.labels()[index]),
                 predicted: name(predictions[index].class),
                 probability: predictions[index].probability,

@@ -1,6 +1,6 @@
 //! `dnn train --folds K`: cross-validation.
 
-use crate::console::{Console, causes, interval, of_how_many};
+use crate::console::{Console, argument, causes, interval, of_how_many, program, warn};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::{self, Part};
 use crate::run::{self, Destination, RunConfig, RunFolder};
@@ -208,8 +208,8 @@ fn train_missing(
     console.json(&report)?;
     let k = report.k;
     if let Some(FoldSummary { mean, deviation, pooled }) = report.summary {
-        console.text(format!("\n{}", report.table()))?;
         folder.write_chart([run::SERIES_SVG, run::SERIES_PNG], &report.picture(), || Ok(()))?;
+        console.text(format!("\n{}", report.table()))?;
         console.text(format!(
             "\n{} of {k} folds: accuracy {:.2} % on average, standard deviation {:.2} points",
             report.folds.len(),
@@ -232,7 +232,16 @@ fn train_missing(
     if report.folds.is_empty() {
         bail!(Interrupted("before the first fold was done"));
     }
-    Ok(if report.folds.len() < k { interrupt::exit_code() } else { ExitCode::SUCCESS })
+    if report.folds.len() == k {
+        return Ok(ExitCode::SUCCESS);
+    }
+    warn(format!(
+        "interrupted after {} of {k} folds; to go on: {} train --resume {}",
+        report.folds.len(),
+        program(),
+        argument(folder.path())
+    ));
+    Ok(interrupt::exit_code())
 }
 
 fn train_folds<F: Trainable>(

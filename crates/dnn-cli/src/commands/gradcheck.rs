@@ -210,8 +210,10 @@ fn check_numbers(args: &Args) -> anyhow::Result<()> {
     );
     ensure!(args.sample > 0, "--sample 0: expected at least 1 entry");
     ensure!(args.examples != Some(0), "--examples 0: expected at least 1");
-    let of_data = args.of_data.names.any() || args.of_data.draw.any();
-    ensure!(args.data.is_some() || !of_data, "--x, --y and the --draw flags need MODEL and DATA");
+    ensure!(
+        args.data.is_some() || !args.of_data.any(),
+        "flags that say what is read of data need MODEL and DATA"
+    );
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::output::{OutputKind, picture_name, write_chart};
 use crate::run::RunConfig;
 use crate::settings::{FlagGroup, Flags};
 use crate::source::{self, PresetChoice, loading};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use dnn_core::{Examples, Precision};
 use dnn_data::Shown;
 use dnn_report::rate_plot;
@@ -96,6 +96,7 @@ pub(crate) fn run(args: &Args, console: Console) -> anyhow::Result<ExitCode> {
         let data = (args.data.as_deref(), &args.of_data, &args.input);
         source::preset(args.preset, data, console)?.config
     };
+    ensure!(base.from.is_none(), "from: learning rates are tried from drawn weights");
     let training = RawTrainConfig::deserialize(args.training.on(&base.training)?)?;
     let training = TrainConfig::try_from(training).context("these settings make no training")?;
     let mut source =

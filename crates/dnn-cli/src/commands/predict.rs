@@ -99,7 +99,7 @@ struct PredictReport<'a> {
 #[derive(Serialize)]
 struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<PathBuf>,
+    image: Option<String>,
     /// The index of the example in the data, when it has no file.
     #[serde(skip_serializing_if = "Option::is_none")]
     example: Option<usize>,
@@ -283,7 +283,7 @@ fn print_report(
     let (rows, left_out) = (out.map(|_| n), if skips { n_bad } else { 0 });
     let coverage = args.coverage;
     console.json(&PredictReport { model, classes, coverage, out, rows, left_out, predictions })?;
-    Ok(if n_bad == 0 || skips { ExitCode::SUCCESS } else { ExitCode::from(crate::ERROR) })
+    Ok(if n_bad == 0 || skips && n > 0 { ExitCode::SUCCESS } else { ExitCode::from(crate::ERROR) })
 }
 
 fn unreadable(n: usize, n_bad: usize) -> String {
@@ -322,12 +322,8 @@ fn inputs(args: &Args) -> anyhow::Result<Vec<Input>> {
         add_list(list, &mut add)?;
     }
     if !inputs.iter().any(|input| matches!(input, Input::Data(_))) {
-        let DataArgs { names, values, class_map, draw } = &args.of_data;
         let of_data = args.split.is_some()
-            || names.any()
-            || values.any()
-            || !class_map.is_empty()
-            || draw.any()
+            || args.of_data.any()
             || args.files.gives("test_share")
             || args.files.gives("split_seed");
         ensure!(
@@ -451,7 +447,7 @@ impl PredictionJob<'_> {
     /// Refuses a file of rows that would lack some.
     fn check_unreadable(&self) -> anyhow::Result<()> {
         ensure!(
-            self.n_bad == 0 || self.args.skips()?,
+            self.n_bad == 0 || self.n > 0 && self.args.skips()?,
             "{}, so {} is not written (--on-bad-image skip leaves them out)",
             unreadable(self.n, self.n_bad),
             self.args.out.as_deref().unwrap_or(Path::new("")).shown()
@@ -579,7 +575,7 @@ impl PredictionJob<'_> {
         };
         if self.console.json && self.args.out.is_none() {
             let (image, example) = match example {
-                ExampleName::File(path) => (Some(path.to_owned()), None),
+                ExampleName::File(path) => (Some(path.display().to_string()), None),
                 ExampleName::Index(index) => (None, Some(index)),
             };
             self.given.push(Answer { image, example, outcome });

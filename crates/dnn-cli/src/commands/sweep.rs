@@ -438,6 +438,8 @@ fn read(path: &Path) -> anyhow::Result<(RunConfig, Grid)> {
         None => RunConfig::new(TrainConfig::preset(preset.unwrap_or(Preset::CourseDeep))),
     };
     ensure!(base.from.is_none(), "from: the trainings of a sweep start from drawn weights");
+    let augments = base.augment.as_ref().is_some_and(|augment| !augment.is_off());
+    ensure!(!augments, "augment: a sweep trains on images as they are");
     ensure!(base.seeds.is_none(), "seeds: a sweep has them in its grid, as seed = [1, 2, 3]");
     Ok((base, grid))
 }
@@ -704,7 +706,8 @@ fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
         "test_high",
         "validation_cost",
         "cost",
-        "iterations",
+        // Not `iterations`, which a grid may have as a setting.
+        "trained_iterations",
         "seconds",
         "error",
     ];
@@ -771,10 +774,14 @@ fn cells(row: &Row) -> Vec<String> {
 
 /// Draws the accuracies with their intervals.
 fn picture(rows: &[Row]) -> Chart {
+    // What all have in common tells none from another.
+    let differs =
+        |key: &str| rows.iter().any(|row| row.setting.get(key) != rows[0].setting.get(key));
     let row = |row: &Row| {
         let score = row.test()?;
+        let setting = row.setting.iter().filter(|(key, _)| rows.len() == 1 || differs(key));
         Some(IntervalRow {
-            name: described(&row.setting),
+            name: described(&setting.map(|(key, value)| (key.clone(), value.clone())).collect()),
             value: Some(score.accuracy()),
             interval: Some(score.wilson_interval()),
             note: format!("{} of {}", score.correct, score.total),

@@ -9,7 +9,7 @@ use crate::output::OutputKind;
 use crate::progress::bar;
 use crate::recipes::{NamedRecipe, Views, evenly_spaced, is_table, suitable};
 use crate::run::RunConfig;
-use crate::run::lines::JsonLines;
+use crate::run::lines::{self, JsonLines};
 use crate::settings::Flags;
 use crate::shard::{self, OpenShard, ShardArgs, Shards};
 use crate::source;
@@ -80,6 +80,14 @@ struct Heading {
     data: String,
     plan: Plan,
     recipes: Vec<String>,
+}
+
+/// A line of the file of trials.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Heading(Heading),
+    Trial(Trial),
 }
 
 /// What the bits of the trials depend on; that they become a choice elsewhere does not matter.
@@ -261,20 +269,18 @@ fn trials_file(
     let _before = path.exists().then(|| JsonLines::open(path)?.locked()).transpose()?;
     let mut whole = serde_json::to_string(heading)? + "\n";
     if path.exists() && !anew {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
-        let mut lines = text.lines();
-        let of = lines.next().and_then(|line| serde_json::from_str::<Heading>(line).ok());
+        let mut lines = lines::read(path)?.into_iter().map(|(_, line)| line);
         ensure!(
-            of.as_ref() == Some(heading),
+            matches!(lines.next(), Some(Line::Heading(of)) if of == *heading),
             "{} has the trials of other data, recipes or settings: --force begins anew, --out writes \
              elsewhere",
             path.shown()
         );
-        // A last line that is cut off is trained again.
-        let found = lines.map_while(|line| serde_json::from_str::<Trial>(line).ok());
-        for trial in found {
-            if done.iter().all(|other| other.place() != trial.place()) {
+        // A line that is damaged or cut off is trained again.
+        for line in lines {
+            if let Line::Trial(trial) = line
+                && done.iter().all(|other| other.place() != trial.place())
+            {
                 done.push(trial);
             }
         }
