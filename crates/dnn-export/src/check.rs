@@ -6,7 +6,7 @@ use dnn_data::image::RgbImage;
 use dnn_data::preprocess::prepare;
 use dnn_data::{
     AnyNetwork, ContractError, InputContract, Model, ModelError, Normalization, PredictError,
-    Predictor, Standardization,
+    Predictor, Shown, Standardization,
 };
 use serde::Serialize;
 use std::io;
@@ -106,7 +106,7 @@ impl Checker {
     /// [`CheckError::NoRuntime`].
     pub fn python(program: impl Into<PathBuf>) -> Result<Self, CheckError> {
         let program = program.into();
-        let cure = format!("{} -m pip install onnxruntime", program.display());
+        let cure = format!("{} -m pip install onnxruntime", program.shown());
         check_runtime(Command::new(&program).args(["-c", "import numpy, onnxruntime"]), cure)?;
         Ok(Self { program, script: ("check.py", include_str!("check.py")), package: None })
     }
@@ -244,7 +244,7 @@ impl Checker {
             .envs(self.package.clone())
             .output()?;
         if !output.status.success() {
-            let graph = graph.display().to_string();
+            let graph = graph.shown().to_string();
             return Err(CheckError::Run { graph, reason: last_line(&output.stderr) });
         }
         let got = std::fs::read(folder.path().join("probabilities.bin"))?;
