@@ -66,7 +66,7 @@ pub fn run_command(matches: &ArgMatches, ranks: Ranks) -> anyhow::Result<ExitCod
     let cli = cli::Cli::from_arg_matches(matches).context("the command line")?;
     ranks::start(ranks)?;
     match cli::run(&cli) {
-        // Who reads the rows, or what is converted, has seen enough: `dnn predict … --out - | head`.
+        // Who reads what is not a result has seen enough, too: `dnn completions bash | head`.
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         done => done,
     }

@@ -7,7 +7,7 @@ use crate::figures::{causes_plot, simplified_plot, strengths_plot};
 use crate::heat::{occlusion, overlay};
 use crate::image_sheet::{Arrangement, Tile, image_sheet};
 use crate::suspects::{Suspect, suspects};
-use crate::words::{Findings, LIMITS_OF_PHOTOS, sentences};
+use crate::words::{Findings, LIMITS_OF_PHOTOS, is_surely_better, sentences};
 use dnn_core::metrics::{MajorityBaseline, Prediction, predictions};
 use dnn_core::nalgebra::DMatrix;
 use dnn_core::rng::{Generator, RngKind};
@@ -296,8 +296,7 @@ fn suspects_of_folds(subject: &Subject<'_>) -> (Option<Vec<Suspect>>, Option<&'s
         return (None, None);
     };
     let baseline = MajorityBaseline::of(&predictions(p), train.labels(), train.labels());
-    if baseline.pair.only_second <= baseline.pair.only_first || baseline.p_value() >= causes::LEVEL
-    {
+    if !is_surely_better(&baseline) {
         let why = "The networks of the folds are not surely better than always giving the commonest \
                    class, so they cannot say which labels are suspect";
         return (None, Some(why));

@@ -210,7 +210,8 @@ fn seen(all: &Observations) -> String {
     format!("Among the images as they are, errors go with {}.", each.join("; "))
 }
 
-fn is_surely_better(baseline: &MajorityBaseline) -> bool {
+/// Whether a network is better than always giving one answer, by more than chance explains.
+pub(crate) fn is_surely_better(baseline: &MajorityBaseline) -> bool {
     baseline.pair.second().correct > baseline.score().correct && baseline.p_value() < LEVEL
 }
 
